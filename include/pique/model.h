@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* A model file, opened and understood. */
+#ifndef PIQUE_MODEL_H
+#define PIQUE_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A network with its weights. Immutable once open, so any number of engines and threads may
+ *  use one. Thread-safety: safe, but for pique_model_close(). */
+typedef struct pique_model pique_model;
+
+/** What a model is. Strings belong to the model and live as long as it does. */
+typedef struct pique_model_info {
+    size_t size;              /**< sizeof(pique_model_info), set by the caller before the call */
+    const char *path;         /**< as it was opened */
+    const char *container;    /**< "safetensors", "ncnn" */
+    const char *architecture; /**< "Compact", or "graph" for a network taken as it is */
+    int scale_num, scale_den; /**< output size / input size, in lowest terms */
+    int in_channels;          /**< colour channels of the input: 1, 3 or 4 */
+    int out_channels;         /**< colour channels of the output */
+    int features;             /**< width of the body, 0 where the word has no meaning */
+    int convolutions;         /**< number of convolutions */
+    int receptive_radius;     /**< input pixels on each side that one output pixel depends on */
+    uint64_t parameters;      /**< number of weights */
+    uint64_t flops_per_pixel; /**< 2 x multiply-accumulates for one input pixel */
+    uint64_t file_bytes;      /**< of all files of the model */
+    const char *dtype;        /**< how most weights are stored: "f32", "f16", "bf16" */
+    size_t tensor_count;      /**< named weights in the file */
+    const char *sha256;       /**< lower-case hex over the file that holds the weights */
+} pique_model_info;
+
+/** One weight of a model file. */
+typedef struct pique_tensor_info {
+    size_t size;      /**< sizeof(pique_tensor_info), set by the caller */
+    const char *name; /**< belongs to the model */
+    const char *dtype;
+    int dims;         /**< number of entries of shape in use, at most 8 */
+    int64_t shape[8]; /**< PyTorch order */
+} pique_tensor_info;
+
+/** Open a model. The file is recognised by what is in it, never by its name; for ncnn either
+ *  of the two files (.param, .bin) may be named and the other is found beside it.
+ *  @param path  file; borrowed for the call.
+ *  @param out   the model; the caller closes it. Set to NULL on failure.
+ *  @param err   filled on failure; may be NULL.
+ *  @return 0; PIQUE_ENOENT; PIQUE_EIO; PIQUE_EFORMAT damaged file, tensor missing or of the
+ *          wrong shape; PIQUE_EUNSUPPORTED unknown container or architecture; PIQUE_ENOMEM. */
+int pique_model_open(const char *path, pique_model **out, pique_error *err);
+
+/** Close a model and set *model to NULL. &{NULL} is fine. Engines made from it must be closed
+ *  first. */
+void pique_model_close(pique_model **model);
+
+/** Describe a model. @return 0; PIQUE_EINVAL where info->size is not set. */
+int pique_model_get_info(const pique_model *model, pique_model_info *info, pique_error *err);
+
+/** Describe the i-th weight in file order. @return 0; PIQUE_EINVAL past the end. */
+int pique_model_get_tensor(const pique_model *model, size_t i, pique_tensor_info *info,
+                           pique_error *err);
+
+/** The i-th metadata entry of the file (safetensors __metadata__). @return 0 or PIQUE_EINVAL
+ *  past the end. Strings belong to the model. */
+int pique_model_get_metadata(const pique_model *model, size_t i, const char **key,
+                             const char **value);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/cpu.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+static atomic_int forced = -1;
+
+const char *pq_cpu_level_name(enum pq_cpu_level level)
+{
+    static const char *const names[] = {"scalar", "avx2", "avx512"};
+    return names[level];
+}
+
+enum pq_cpu_level pq_cpu_best(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+        return PQ_CPU_SCALAR;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
+        return PQ_CPU_AVX2;
+    return PQ_CPU_AVX512;
+#else
+    return PQ_CPU_SCALAR;
+#endif
+}
+
+enum pq_cpu_level pq_cpu_level(void)
+{
+    int level = atomic_load_explicit(&forced, memory_order_relaxed);
+    return level < 0 ? pq_cpu_best() : (enum pq_cpu_level)level;
+}
+
+bool pq_cpu_force(enum pq_cpu_level level)
+{
+    if (level > pq_cpu_best())
+        return false;
+    atomic_store_explicit(&forced, (int)level, memory_order_relaxed);
+    return true;
+}
+
+void pq_cpu_brand(char *name, int size)
+{
+    snprintf(name, (size_t)size, "unknown processor");
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    if (!f)
+        return;
+    char line[256];
+    while (fgets(line, sizeof line, f)) {
+        if (strncmp(line, "model name", 10) != 0)
+            continue;
+        const char *value = strchr(line, ':');
+        if (!value)
+            continue;
+        value += 1 + strspn(value + 1, " \t");
+        snprintf(name, (size_t)size, "%.*s", (int)strcspn(value, "\n"), value);
+        break;
+    }
+    fclose(f);
+}

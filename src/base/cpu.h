@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* What the processor can do, and what we let the kernels use of it. */
+#pragma once
+
+#include <stdbool.h>
+
+/* Levels, each including the ones before it. All give the same bits. */
+enum pq_cpu_level {
+    PQ_CPU_SCALAR,
+    PQ_CPU_AVX2,   /* AVX2 and FMA */
+    PQ_CPU_AVX512, /* AVX-512 F, BW, DQ and VL */
+    PQ_CPU_LEVELS
+};
+
+/* "scalar", "avx2", "avx512". */
+const char *pq_cpu_level_name(enum pq_cpu_level level);
+/* The highest level of this processor. Thread-safety: safe. */
+enum pq_cpu_level pq_cpu_best(void);
+/* The level in use: the best, or a lower one that was forced. Thread-safety: safe. */
+enum pq_cpu_level pq_cpu_level(void);
+/* Use no more than this level from now on. False where the processor has it not. Engines that are
+ * open keep theirs. */
+bool pq_cpu_force(enum pq_cpu_level level);
+/* The processor's own name, at most size-1 bytes; "unknown processor" where it tells none. */
+void pq_cpu_brand(char *name, int size);

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/fault.h"
+#include "base/str.h"
+
+static int open_fd(const char *path, int flags, mode_t mode)
+{
+    return pq_fault(PQ_FAULT_OPEN) ? -1 : open(path, flags | O_CLOEXEC, mode);
+}
+
+/* ---- maps ---- */
+
+int pq_map_open(const char *path, struct pq_map *map, pique_error *err)
+{
+    *map = (struct pq_map){0};
+    struct pq_file f;
+    int rc = pq_file_open(path, &f, err);
+    if (rc)
+        return rc;
+    struct stat st;
+    void *data = NULL;
+    if (fstat(f.fd, &st) != 0) {
+        rc = pq_fail_errno(err, errno, path, "be read");
+        goto out;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        rc = pq_fail(err, PIQUE_EFORMAT, "%s: not a regular file", path);
+        goto out;
+    }
+    map->path = pq_strdup(path);
+    if (!map->path) {
+        rc = pq_fail_nomem(err, strlen(path) + 1);
+        goto out;
+    }
+    map->size = (size_t)st.st_size;
+    if (map->size == 0)
+        goto out;
+    data = pq_fault(PQ_FAULT_READ) ? MAP_FAILED
+                                   : mmap(NULL, map->size, PROT_READ, MAP_PRIVATE, f.fd, 0);
+    if (data == MAP_FAILED) {
+        rc = pq_fail_errno(err, errno, path, "be read");
+        pq_free(map->path);
+        *map = (struct pq_map){0};
+        goto out;
+    }
+    map->data = data;
+out:
+    pq_file_close(&f);
+    return rc;
+}
+
+void pq_map_close(struct pq_map *map)
+{
+    if (map->data)
+        munmap((void *)map->data, map->size);
+    pq_free(map->path);
+    *map = (struct pq_map){0};
+}
+
+/* ---- reading ---- */
+
+int pq_file_open(const char *path, struct pq_file *f, pique_error *err)
+{
+    bool pipe = strcmp(path, "-") == 0;
+    *f = (struct pq_file){.fd = -1, .owns_fd = !pipe};
+    f->path = pq_strdup(pipe ? "standard input" : path);
+    if (!f->path)
+        return pq_fail_nomem(err, strlen(path) + 1);
+    f->fd = pipe ? STDIN_FILENO : open_fd(path, O_RDONLY, 0);
+    if (f->fd < 0) {
+        int rc = pq_fail_errno(err, errno, path, "be opened");
+        /* Not to be allowed to read is trouble with an input, not with creating an output. */
+        if (rc == PIQUE_ECREATE)
+            rc = pq_fail(err, PIQUE_EIO, "%s: cannot be opened: %s", path, strerror(errno));
+        pq_file_close(f);
+        return rc;
+    }
+    struct stat st;
+    if (fstat(f->fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        pq_file_close(f);
+        return pq_fail(err, PIQUE_EFORMAT, "%s: is a folder, not a file", path);
+    }
+    return 0;
+}
+
+int pq_file_read(struct pq_file *f, void *data, size_t size, size_t *got, pique_error *err)
+{
+    ssize_t n;
+    *got = 0;
+    do {
+        n = pq_fault(PQ_FAULT_READ) ? -1 : read(f->fd, data, size);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        int rc = pq_fail_errno(err, errno, f->path, "be read");
+        return rc == PIQUE_ENOMEM ? rc : (err ? (err->code = PIQUE_EIO) : PIQUE_EIO);
+    }
+    *got = (size_t)n;
+    return 0;
+}
+
+int pq_file_seek(struct pq_file *f, int64_t offset, int whence, int64_t *at, pique_error *err)
+{
+    off_t now = lseek(f->fd, (off_t)offset, whence);
+    if (now < 0)
+        return pq_fail_errno(err, errno, f->path, "be positioned");
+    *at = (int64_t)now;
+    return 0;
+}
+
+int64_t pq_file_size(const struct pq_file *f)
+{
+    struct stat st;
+    if (fstat(f->fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return -1;
+    return (int64_t)st.st_size;
+}
+
+/* ---- writing ---- */
+
+/* "folder/name" -> "folder/.name.XXXXXX.part"; a long name is cut to what a file name may be. */
+static char *temp_template(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    int folder = slash ? (int)(slash + 1 - path) : 0;
+    return pq_asprintf("%.*s.%.200s.XXXXXX.part", folder, path, name);
+}
+
+static int refuse_existing(const char *path, bool overwrite, pique_error *err)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0)
+        return 0;
+    if (!overwrite)
+        return pq_fail(err, PIQUE_EEXIST, "%s: exists already", path);
+    if (S_ISDIR(st.st_mode))
+        return pq_fail(err, PIQUE_ECREATE, "%s: is a folder", path);
+    if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
+        return pq_fail(err, PIQUE_ECREATE, "%s: is not a regular file", path);
+    return 0;
+}
+
+int pq_file_create(const char *path, bool overwrite, struct pq_file *f, pique_error *err)
+{
+    *f = (struct pq_file){.fd = -1, .owns_fd = true};
+    bool pipe = strcmp(path, "-") == 0;
+    int rc = pipe ? 0 : refuse_existing(path, overwrite, err);
+    if (rc)
+        return rc;
+    f->path = pq_strdup(pipe ? "standard output" : path);
+    if (!f->path)
+        return pq_fail_nomem(err, strlen(path) + 1);
+    if (pipe) {
+        f->fd = STDOUT_FILENO;
+        f->owns_fd = false;
+        return 0;
+    }
+    char *temp = temp_template(path);
+    if (!temp) {
+        pq_file_close(f);
+        return pq_fail_nomem(err, strlen(path) + 16);
+    }
+    f->fd = pq_fault(PQ_FAULT_OPEN) ? -1 : mkostemps(temp, 5, O_CLOEXEC);
+    if (f->fd < 0) {
+        rc = pq_fail_errno(err, errno, path, "be created");
+        if (rc == PIQUE_ENOENT) {
+            rc = pq_fail(err, PIQUE_ECREATE, "%s: cannot be created: its folder does not exist",
+                         path);
+        }
+        pq_free(temp);
+        pq_file_close(f);
+        return rc;
+    }
+    f->temp_path = temp;
+    /* mkostemps() makes 0600; an output gets what any new file of this user gets. */
+    mode_t mask = umask(0);
+    umask(mask);
+    (void)fchmod(f->fd, 0666 & ~mask);
+    return 0;
+}
+
+int pq_file_temp(struct pq_file *f, pique_error *err)
+{
+    *f = (struct pq_file){.fd = -1, .owns_fd = true};
+    const char *folder = getenv("TMPDIR");
+    char *temp = pq_asprintf("%s/pique.XXXXXX", folder && *folder ? folder : "/tmp");
+    f->path = temp ? pq_strdup("temporary file") : NULL;
+    if (!f->path) {
+        pq_free(temp);
+        return pq_fail_nomem(err, 64);
+    }
+    f->fd = pq_fault(PQ_FAULT_OPEN) ? -1 : mkostemp(temp, O_CLOEXEC);
+    int rc = f->fd < 0 ? pq_fail_errno(err, errno, temp, "be created") : 0;
+    if (rc)
+        pq_file_close(f);
+    else
+        unlink(temp);
+    pq_free(temp);
+    return rc;
+}
+
+int pq_file_write(struct pq_file *f, const void *data, size_t size, pique_error *err)
+{
+    const char *p = data;
+    while (size) {
+        ssize_t n = pq_fault(PQ_FAULT_WRITE) ? -1 : write(f->fd, p, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return pq_fail_errno(err, errno, f->path, "be written");
+        p += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+/* Make the rename itself durable. Some file systems cannot sync a folder; that is no failure. */
+static void sync_folder_of(const char *path)
+{
+    char *folder = pq_strdup(path);
+    if (!folder)
+        return;
+    char *slash = strrchr(folder, '/');
+    if (slash == folder)
+        slash[1] = '\0';
+    else if (slash)
+        *slash = '\0';
+    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)fsync(fd);
+        close(fd);
+    }
+    pq_free(folder);
+}
+
+static int give_name(const char *temp, const char *path, bool overwrite)
+{
+    if (pq_fault(PQ_FAULT_RENAME))
+        return -1;
+    if (overwrite)
+        return rename(temp, path);
+    if (renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -1;
+    /* A file system without RENAME_NOREPLACE: a hard link refuses an existing name too. */
+    if (link(temp, path) != 0)
+        return -1;
+    unlink(temp);
+    return 0;
+}
+
+int pq_file_commit(struct pq_file *f, bool overwrite, pique_error *err)
+{
+    int rc = 0;
+    if (!f->temp_path)
+        goto out; /* a pipe */
+    if (pq_fault(PQ_FAULT_SYNC) || fsync(f->fd) != 0) {
+        rc = pq_fail_errno(err, errno, f->path, "be synced to disk");
+        goto out;
+    }
+    int fd = f->fd;
+    f->fd = -1;
+    if (close(fd) != 0) {
+        rc = pq_fail_errno(err, errno, f->path, "be written");
+        goto out;
+    }
+    if (give_name(f->temp_path, f->path, overwrite) != 0) {
+        rc = errno == EEXIST ? pq_fail(err, PIQUE_EEXIST, "%s: exists already", f->path)
+                             : pq_fail_errno(err, errno, f->path, "be given its name");
+        goto out;
+    }
+    pq_free(f->temp_path);
+    f->temp_path = NULL;
+    sync_folder_of(f->path);
+out:
+    pq_file_close(f);
+    return rc;
+}
+
+void pq_file_close(struct pq_file *f)
+{
+    if (f->fd >= 0 && f->owns_fd)
+        close(f->fd);
+    if (f->temp_path)
+        unlink(f->temp_path);
+    pq_free(f->temp_path);
+    pq_free(f->path);
+    *f = (struct pq_file){.fd = -1};
+}
+
+/* ---- folders ---- */
+
+int pq_make_folders(const char *path, pique_error *err)
+{
+    char *p = pq_strdup(path);
+    if (!p)
+        return pq_fail_nomem(err, strlen(path) + 1);
+    int rc = 0;
+    for (char *s = p + 1; !rc; s++) {
+        if (*s != '/' && *s != '\0')
+            continue;
+        char end = *s;
+        *s = '\0';
+        if (mkdir(p, 0777) != 0 && !(errno == EEXIST && pq_is_folder(p))) {
+            int e = errno;
+            rc = pq_fail_errno(err, e, p, "be created");
+            if (rc != PIQUE_ENOSPC) {
+                rc = pq_fail(err, PIQUE_ECREATE, "%s: folder cannot be created: %s", p,
+                             strerror(e));
+            }
+        }
+        if (end == '\0')
+            break;
+        *s = end;
+    }
+    pq_free(p);
+    return rc;
+}
+
+bool pq_is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool pq_exists(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Files. Every open, read, write, sync and rename of the library and the program passes here, so
+ * that a test can fail any one of them (fault.h). */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+/* A file read into the address space. Thread-safety: read only, safe. */
+struct pq_map {
+    const unsigned char *data; /* NULL where size is 0 */
+    size_t size;
+    char *path; /* for messages */
+};
+
+/* Map a regular file for reading. */
+int pq_map_open(const char *path, struct pq_map *map, pique_error *err);
+void pq_map_close(struct pq_map *map);
+
+/* A file open for reading or writing. Thread-safety: one call at a time. */
+struct pq_file {
+    int fd;
+    char *path;      /* for messages; "standard input" for a pipe */
+    char *temp_path; /* of an output not yet committed, else NULL */
+    bool owns_fd;
+};
+
+/* Open for reading. "-" is standard input. A folder is refused with a sentence. */
+int pq_file_open(const char *path, struct pq_file *f, pique_error *err);
+
+/* Begin an output: a new file ".NAME.XXXXXX.part" in the folder of path, which must exist. "-" is
+ * standard output, written as it comes. overwrite false: PIQUE_EEXIST where path exists now or when
+ * it is committed. An existing path that is not a regular file is PIQUE_ECREATE. */
+int pq_file_create(const char *path, bool overwrite, struct pq_file *f, pique_error *err);
+
+/* An unnamed file in the folder for temporary files, open for reading and writing. */
+int pq_file_temp(struct pq_file *f, pique_error *err);
+
+/* Sync the output, give it its name and sync the folder. On failure the temporary file is removed.
+ * f is closed in either case. */
+int pq_file_commit(struct pq_file *f, bool overwrite, pique_error *err);
+
+/* Close; an output that was not committed is removed. An empty {.fd = -1} is fine. */
+void pq_file_close(struct pq_file *f);
+
+/* Read at most size bytes. *got is 0 only at the end of the file. Retries EINTR. */
+int pq_file_read(struct pq_file *f, void *data, size_t size, size_t *got, pique_error *err);
+/* Write all of size bytes. */
+int pq_file_write(struct pq_file *f, const void *data, size_t size, pique_error *err);
+/* lseek; the new offset in *at. */
+int pq_file_seek(struct pq_file *f, int64_t offset, int whence, int64_t *at, pique_error *err);
+/* Size in bytes, or -1 where the file is a pipe. */
+int64_t pq_file_size(const struct pq_file *f);
+
+/* Make a folder and its parents; one that exists is fine. */
+int pq_make_folders(const char *path, pique_error *err);
+bool pq_is_folder(const char *path);
+bool pq_exists(const char *path);

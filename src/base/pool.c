@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/pool.h"
+
+#include <fenv.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+
+struct worker {
+    struct pq_pool *pool;
+    pthread_t thread;
+    int index;
+};
+
+struct pq_pool {
+    int threads;
+    int started; /* workers that must be joined */
+    struct worker *workers;
+
+    pthread_mutex_t lock; /* guards the five below */
+    pthread_cond_t work, idle;
+    unsigned long loop; /* number of the current loop; workers wait for it to change */
+    int busy;           /* workers that have not finished the current loop */
+    bool stop;
+
+    /* The current loop; written under the lock before `loop` changes, read by workers after. */
+    pq_pool_fn *fn;
+    void *context;
+    int count;
+    atomic_int next;
+};
+
+static void take_tasks(struct pq_pool *pool, int worker)
+{
+    for (;;) {
+        int i = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
+        if (i >= pool->count)
+            return;
+        pool->fn(pool->context, i, worker);
+    }
+}
+
+static void *work(void *argument)
+{
+    struct worker *self = argument;
+    struct pq_pool *pool = self->pool;
+    fesetenv(FE_DFL_ENV);
+    unsigned long seen = 0;
+    pthread_mutex_lock(&pool->lock);
+    for (;;) {
+        while (pool->loop == seen && !pool->stop)
+            pthread_cond_wait(&pool->work, &pool->lock);
+        if (pool->stop)
+            break;
+        seen = pool->loop;
+        pthread_mutex_unlock(&pool->lock);
+        take_tasks(pool, self->index);
+        pthread_mutex_lock(&pool->lock);
+        if (--pool->busy == 0)
+            pthread_cond_signal(&pool->idle);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+int pq_pool_create(int threads, struct pq_pool **out, pique_error *err)
+{
+    *out = NULL;
+    if (threads < 1 || threads > 1024)
+        return pq_fail(err, PIQUE_EINVAL, "%d threads: 1 to 1024 are possible", threads);
+    struct pq_pool *pool = pq_calloc(1, sizeof *pool);
+    struct worker *workers = pq_calloc((size_t)threads, sizeof *workers);
+    if (!pool || !workers) {
+        pq_free(pool);
+        pq_free(workers);
+        return pq_fail_nomem(err, sizeof *pool + (size_t)threads * sizeof *workers);
+    }
+    pool->threads = threads;
+    pool->workers = workers;
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->work, NULL);
+    pthread_cond_init(&pool->idle, NULL);
+    for (int i = 1; i < threads; i++) {
+        workers[i] = (struct worker){.pool = pool, .index = i};
+        int rc = pthread_create(&workers[i].thread, NULL, work, &workers[i]);
+        if (rc) {
+            pq_pool_destroy(&pool);
+            return pq_fail(err, PIQUE_ENOMEM, "thread %d of %d cannot be started (error %d)", i,
+                           threads, rc);
+        }
+        pool->started++;
+    }
+    *out = pool;
+    return 0;
+}
+
+void pq_pool_destroy(struct pq_pool **poolp)
+{
+    struct pq_pool *pool = *poolp;
+    if (!pool)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pool->stop = true;
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 1; i <= pool->started; i++)
+        pthread_join(pool->workers[i].thread, NULL);
+    pthread_cond_destroy(&pool->idle);
+    pthread_cond_destroy(&pool->work);
+    pthread_mutex_destroy(&pool->lock);
+    pq_free(pool->workers);
+    pq_free(pool);
+    *poolp = NULL;
+}
+
+int pq_pool_threads(const struct pq_pool *pool)
+{
+    return pool->threads;
+}
+
+void pq_pool_run(struct pq_pool *pool, int count, pq_pool_fn *fn, void *context)
+{
+    fenv_t mode;
+    fegetenv(&mode);
+    fesetenv(FE_DFL_ENV);
+    bool shared = count > 1 && pool->started > 0;
+    pthread_mutex_lock(&pool->lock);
+    pool->fn = fn;
+    pool->context = context;
+    pool->count = count;
+    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+    if (shared) {
+        pool->busy = pool->started;
+        pool->loop++;
+        pthread_cond_broadcast(&pool->work);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    take_tasks(pool, 0);
+    if (shared) {
+        pthread_mutex_lock(&pool->lock);
+        while (pool->busy)
+            pthread_cond_wait(&pool->idle, &pool->lock);
+        pthread_mutex_unlock(&pool->lock);
+    }
+    fesetenv(&mode);
+}
+
+/* The cgroup v2 quota in cores, rounded up, or 0 where there is none. */
+static int quota_cores(void)
+{
+    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "re");
+    if (!f)
+        return 0;
+    long quota, period;
+    int n = fscanf(f, "%ld %ld", &quota, &period);
+    fclose(f);
+    return n == 2 && quota > 0 && period > 0 ? (int)((quota + period - 1) / period) : 0;
+}
+
+int pq_cores(void)
+{
+    cpu_set_t set;
+    int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    int quota = quota_cores();
+    if (quota && quota < cores)
+        cores = quota;
+    return cores < 1 ? 1 : cores;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Strings that grow, and the few questions we ask of strings. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A string that grows. Start with {0}. After an allocation failed it stays valid, ignores what is
+ * added and pq_str_take() returns NULL, so only the end needs a check. */
+struct pq_str {
+    char *data; /* NUL-terminated, or NULL while empty */
+    size_t length, capacity;
+    bool failed;
+};
+
+void pq_str_add(struct pq_str *s, const char *text);
+void pq_str_add_n(struct pq_str *s, const char *text, size_t n);
+void pq_str_printf(struct pq_str *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The text, which the caller frees with pq_free(); NULL where memory ran out. s is empty after. */
+char *pq_str_take(struct pq_str *s);
+void pq_str_free(struct pq_str *s);
+
+bool pq_starts_with(const char *s, const char *prefix);
+bool pq_ends_with(const char *s, const char *suffix);
+/* Cut an incomplete UTF-8 sequence off the end. */
+void pq_utf8_trim(char *s);
+
+/* A new string from a format; NULL out of memory. pq_free() it. */
+char *pq_asprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* A network as a flat list of operations in the order they run.
+ *
+ * Each operation yields one tensor, named by the operation's index, and names its inputs by theirs,
+ * which are always smaller. Tensors are pictures: a number of channels, and a size that is a fixed
+ * ratio (num/den) of the network's input. Weights stay where the model file keeps them
+ * (tensor/tensor.h); a backend converts them when it packs.
+ *
+ * Build one with pq_graph_new() and the functions below it; each returns the new operation's index
+ * or a negative status with a sentence. pq_graph_finish() checks the whole. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "tensor/tensor.h"
+
+enum pq_op_kind {
+    PQ_OP_INPUT,
+    PQ_OP_CONV2D,        /* stride 1, zero padding (k-1)/2, odd kernel: same size out */
+    PQ_OP_ACT,           /* leaky or parametric ReLU: x < 0 ? slope x : x */
+    PQ_OP_PIXEL_SHUFFLE, /* channel c*f*f + dy*f + dx -> channel c at (f*y+dy, f*x+dx) */
+    PQ_OP_NEAREST,       /* each pixel becomes f x f pixels */
+    PQ_OP_ADD,
+    PQ_OP_BICUBIC, /* four taps an axis, a = -0.75, pixel centres, borders clamped, no low-pass:
+                      what PyTorch and ncnn call bicubic without antialias */
+    PQ_OP_KINDS
+};
+
+enum { PQ_MAX_CHANNELS = 4096, PQ_MAX_OPS = 65536, PQ_MAX_KERNEL = 31, PQ_MAX_FACTOR = 16 };
+
+/* The activation that is fused into an operation, or is one. */
+struct pq_act {
+    bool on;
+    float slope;             /* where slopes is not set */
+    struct pq_tensor slopes; /* one a channel; data NULL: use slope */
+};
+
+struct pq_op {
+    enum pq_op_kind kind;
+    int in[2];    /* indices of inputs; -1: none */
+    int channels; /* of the result */
+    int num, den; /* size of the result / size of the network's input, lowest terms */
+    int kernel;   /* CONV2D: width and height */
+    int factor;   /* PIXEL_SHUFFLE, NEAREST */
+    int rate_num, rate_den; /* BICUBIC: size out / size in, lowest terms */
+    struct pq_tensor weight; /* CONV2D: [out, in, k, k] */
+    struct pq_tensor bias;   /* CONV2D: [out]; data NULL: none */
+    struct pq_act act;       /* CONV2D: applied to the sum; ACT: the operation itself */
+};
+
+struct pq_graph {
+    struct pq_op *ops;
+    int count, capacity;
+    int output; /* index of the result; -1 until pq_graph_finish() */
+};
+
+int pq_graph_new(struct pq_graph **out, pique_error *err);
+void pq_graph_free(struct pq_graph **graph);
+
+int pq_graph_input(struct pq_graph *g, int channels, pique_error *err);
+/* weight [out, in, k, k], k odd; bias [out], or NULL for none. */
+int pq_graph_conv2d(struct pq_graph *g, int in, const struct pq_tensor *weight,
+                    const struct pq_tensor *bias, pique_error *err);
+/* slopes: one a channel, or NULL to use slope for all. ReLU is a slope of 0. */
+int pq_graph_act(struct pq_graph *g, int in, float slope, const struct pq_tensor *slopes,
+                 pique_error *err);
+int pq_graph_pixel_shuffle(struct pq_graph *g, int in, int factor, pique_error *err);
+int pq_graph_nearest(struct pq_graph *g, int in, int factor, pique_error *err);
+int pq_graph_add(struct pq_graph *g, int a, int b, pique_error *err);
+int pq_graph_bicubic(struct pq_graph *g, int in, int rate_num, int rate_den, pique_error *err);
+
+/* Name the result, drop what it does not need, and fuse each activation into the convolution
+ * before it where nothing else reads that one's result. After this the graph does not change. */
+int pq_graph_finish(struct pq_graph *g, int output, pique_error *err);
+
+/* Facts of a finished graph. */
+struct pq_graph_facts {
+    int in_channels, out_channels;
+    int num, den;             /* scale */
+    int convolutions;
+    int radius;               /* input pixels on each side that an output pixel depends on */
+    uint64_t parameters;
+    uint64_t flops_per_pixel; /* 2 x multiply-accumulates, for one input pixel */
+};
+void pq_graph_facts(const struct pq_graph *g, struct pq_graph_facts *facts);
+
+/* Rows (and columns: all operations treat both alike). Which input rows of operation i its output
+ * rows [y0, y1) read, not clipped to the picture. y0 < y1. */
+void pq_op_rows_needed(const struct pq_op *op, int64_t y0, int64_t y1, int64_t *in0, int64_t *in1);
+/* How many output rows from the top can be computed once `have` of `in_height` input rows from the
+ * top are there; out_height where all are. */
+int64_t pq_op_rows_ready(const struct pq_op *op, int64_t have, int64_t in_height,
+                         int64_t out_height);
+/* Height (or width) of the result for a network input of that height. */
+int64_t pq_op_extent(const struct pq_op *op, int64_t input);
+
+const char *pq_op_name(enum pq_op_kind kind);

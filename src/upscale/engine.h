@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* What upscale/ itself needs of an engine beyond the public API. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/pool.h"
+#include "pique/engine.h"
+
+/* One picture may need several passes, each with line buffers of its own while packed weights and
+ * threads are shared: a stream is those line buffers. Rows are float, interleaved channels.
+ * Thread-safety: one call at a time over all streams of an engine. */
+struct pq_stream;
+
+/* frames pictures of width x height. memory_bytes: budget of this stream, 0: the engine's. */
+int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint64_t memory_bytes,
+                   struct pq_stream **out, pique_error *err);
+void pq_stream_close(struct pq_stream **stream);
+/* Input rows it takes at a time (the band), and the most output rows that one step yields. */
+int pq_stream_band(const struct pq_stream *stream);
+int pq_stream_max_out(const struct pq_stream *stream);
+/* One step: `count` more input rows go in (0 once all are in), *got finished output rows come out
+ * into out (frames x max_out rows). data of `in` is read, of `out` written; both PIQUE_SAMPLE_F32.
+ * After the last input row call with count 0 until all output rows are out. */
+int pq_stream_step(struct pq_stream *stream, const pique_rows *in, int count,
+                   const pique_rows *out, int *got, pique_error *err);
+void pq_stream_output_size(const struct pq_stream *stream, int *width, int *height);
+/* Bytes of line buffers that such a stream takes with the smallest band (*least) and with the band
+ * it would choose under the budget (the return value); 0 on overflow. */
+uint64_t pq_stream_bytes(const pique_engine *engine, int frames, int width, int height,
+                         uint64_t memory_bytes, uint64_t *least);
+
+const pique_model *pq_engine_model(const pique_engine *engine);
+struct pq_pool *pq_engine_pool(pique_engine *engine);
+struct pq_log *pq_engine_log(pique_engine *engine);
+uint64_t pq_engine_memory_budget(const pique_engine *engine); /* bytes, never 0 */
+/* PIQUE_ECANCELED with a sentence where the token is set, else 0. */
+int pq_engine_check_cancel(const pique_engine *engine, pique_error *err);
+/* Deliver an event to the engine's callback, if any. */
+void pq_engine_note(pique_engine *engine, enum pique_event_kind kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void pq_engine_progress(pique_engine *engine, uint64_t done, uint64_t total);
