@@ -93,7 +93,7 @@ void pq_op_rows_needed(const struct pq_op *op, int64_t y0, int64_t y1, int64_t *
  * top are there; out_height where all are. */
 int64_t pq_op_rows_ready(const struct pq_op *op, int64_t have, int64_t in_height,
                          int64_t out_height);
-/* Height (or width) of the result for a network input of that height. */
-int64_t pq_op_extent(const struct pq_op *op, int64_t input);
+/* Height (or width) of the result for inputs of that height. */
+int64_t pq_op_extent(const struct pq_op *op, int64_t in_extent);
 
 const char *pq_op_name(enum pq_op_kind kind);
