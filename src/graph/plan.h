@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* How a graph runs over a picture: as rows that stream from operation to operation.
+ *
+ * A step takes at most `band` more input rows; then every operation, in order, computes the rows
+ * that its inputs now allow, at most a band's worth each. An operation's result is kept in a line
+ * buffer: a ring of as many rows as its readers still need. Nothing of the picture's height is ever
+ * stored, and each pixel is computed once, as if the whole picture had gone through at once.
+ *
+ *     input   ############            lag 0
+ *     conv 1  ###########             lag 1     one row a 3x3 layer
+ *     conv 2  ##########              lag 2
+ *     ...
+ *
+ * The schedule below is the only place that decides what runs when; backends follow it row by row,
+ * and the same walk, done without data, tells the exact size of each ring beforehand. */
+#pragma once
+
+#include "graph/graph.h"
+
+/* The line buffer of one operation's result. */
+struct pq_line {
+    int64_t width, height; /* of the whole result */
+    int64_t rows;          /* ring size */
+    int pad;               /* zero columns on each side that readers rely on */
+};
+
+/* Where a run stands: rows computed of each operation. */
+struct pq_progress {
+    int64_t *done; /* one an operation; done[0] counts input rows */
+};
+
+struct pq_geometry {
+    int frames; /* pictures of the batch, which step together */
+    int width, height;
+    int band; /* input rows a step */
+};
+
+/* Fill lines[graph->count]. Fails where a size does not fit an int or memory runs out. */
+int pq_plan_lines(const struct pq_graph *g, const struct pq_geometry *geometry,
+                  struct pq_line *lines, pique_error *err);
+
+/* Rows of operation i that this step computes, [*y0, *y1), given what is done; i > 0. */
+void pq_plan_step(const struct pq_graph *g, const struct pq_line *lines, int band,
+                  const struct pq_progress *progress, int i, int64_t *y0, int64_t *y1);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* The reference of the direct convolution, its packing, and the choice of a variant. */
+#include "kernels/conv.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cpu.h"
+#if defined(__x86_64__)
+#include "kernels/x86/conv.h"
+#endif
+
+enum { LANES = PQ_CONV_LANES };
+
+size_t pq_conv_packed_size(int out_channels, int in_channels, int kernel)
+{
+    size_t lanes = ((size_t)out_channels + LANES - 1) / LANES * LANES;
+    return lanes * (size_t)in_channels * (size_t)(kernel * kernel);
+}
+
+void pq_conv_pack(const float *weights, int out_channels, int in_channels, int kernel,
+                  float *packed)
+{
+    int blocks = (out_channels + LANES - 1) / LANES;
+    int taps = kernel * kernel;
+    for (int first = 0; first < blocks; first += PQ_CONV_GROUP) {
+        int lanes = PQ_MIN(blocks - first, PQ_CONV_GROUP) * LANES;
+        for (int tap = 0; tap < taps; tap++) {
+            for (int c = 0; c < in_channels; c++) {
+                for (int lane = 0; lane < lanes; lane++) {
+                    int o = first * LANES + lane;
+                    size_t at = ((size_t)o * (size_t)in_channels + (size_t)c) * (size_t)taps;
+                    *packed++ = o < out_channels ? weights[at + (size_t)tap] : 0.0f;
+                }
+            }
+        }
+    }
+}
+
+/* One block of lanes of one pixel. step: floats from one tap-and-channel to the next. */
+static void conv_lanes(const struct pq_conv_args *a, int x, const float *w, int step, int block)
+{
+    float sum[LANES];
+    memcpy(sum, a->bias + block * LANES, sizeof sum);
+    int pad = (a->kernel - 1) / 2;
+    for (int ky = 0; ky < a->kernel; ky++) {
+        for (int kx = 0; kx < a->kernel; kx++) {
+            const float *in = a->rows[ky] + (ptrdiff_t)(x + kx - pad) * a->in_stride;
+            for (int c = 0; c < a->in_channels; c++, w += step) {
+                for (int lane = 0; lane < LANES; lane++)
+                    sum[lane] = fmaf(in[c], w[lane], sum[lane]);
+            }
+        }
+    }
+    if (a->slopes) {
+        const float *slopes = a->slopes + block * LANES;
+        for (int lane = 0; lane < LANES; lane++)
+            sum[lane] = sum[lane] < 0.0f ? sum[lane] * slopes[lane] : sum[lane];
+    }
+    memcpy(a->out + (ptrdiff_t)x * a->out_stride + block * LANES, sum, sizeof sum);
+}
+
+void pq_conv_row_c(const struct pq_conv_args *a)
+{
+    const float *w = a->weights;
+    for (int first = 0; first < a->blocks; first += PQ_CONV_GROUP) {
+        int count = PQ_MIN(a->blocks - first, PQ_CONV_GROUP);
+        int step = count * LANES;
+        for (int x = a->x0; x < a->x1; x++) {
+            for (int b = 0; b < count; b++)
+                conv_lanes(a, x, w + b * LANES, step, first + b);
+        }
+        w += (size_t)step * (size_t)a->in_channels * (size_t)(a->kernel * a->kernel);
+    }
+}
+
+pq_conv_fn *pq_conv_row(int cpu_level)
+{
+#if defined(__x86_64__)
+    if (cpu_level >= PQ_CPU_AVX512)
+        return pq_conv_row_avx512;
+    if (cpu_level >= PQ_CPU_AVX2)
+        return pq_conv_row_avx2;
+#endif
+    (void)cpu_level;
+    return pq_conv_row_c;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* The convolution of one row, direct.
+ *
+ * Activations are rows of pixels, each pixel `stride` floats of which the first are its channels.
+ * Output channels come in blocks of 16 lanes; a lane is one output channel, so every level sums an
+ * output in one and the same order, with one rounding a step:
+ *
+ *     sum = bias;  for ky, kx, c:  sum = fma(in[y+ky-p][x+kx-p][c], w[ky][kx][c], sum)
+ *     out = sum < 0 ? sum * slope : sum
+ *
+ * That order depends on channels and taps alone, never on x, the band, the thread or the level.
+ *
+ * Weights are packed in groups of up to PQ_CONV_GROUP blocks, so that one walk through the taps
+ * feeds all accumulators of a group:  [group][ky][kx][c][blocks of the group][16]. Lanes past the
+ * last output channel are zero and yield zero; their slots in the output row exist. */
+#pragma once
+
+#include <stddef.h>
+
+enum { PQ_CONV_LANES = 16, PQ_CONV_GROUP = 4 };
+
+struct pq_conv_args {
+    const float *const *rows; /* kernel pointers, each to the pixel x = 0 of an input row, with
+                                 (kernel-1)/2 readable pixels before and after the row */
+    int in_stride;            /* floats from one input pixel to the next */
+    int in_channels;
+    int kernel;           /* odd */
+    int blocks;           /* output channels / 16, rounded up */
+    const float *weights; /* packed, at a multiple of 64 bytes */
+    const float *bias;    /* blocks * 16 */
+    const float *slopes;  /* blocks * 16, or NULL for no activation */
+    float *out;           /* pixel x = 0 of the output row, at a multiple of 64 bytes */
+    int out_stride;       /* floats, a multiple of 16, at least blocks * 16 */
+    int x0, x1;           /* pixels to compute */
+};
+
+#define PQ_CONV_FN(name) void name(const struct pq_conv_args *a)
+typedef PQ_CONV_FN(pq_conv_fn);
+
+pq_conv_fn pq_conv_row_c; /* the reference */
+
+/* The fastest variant of a level (enum pq_cpu_level). */
+pq_conv_fn *pq_conv_row(int cpu_level);
+
+/* Floats that packed weights take. */
+size_t pq_conv_packed_size(int out_channels, int in_channels, int kernel);
+/* Pack weights [out][in][k][k] into packed, which has pq_conv_packed_size() floats. */
+void pq_conv_pack(const float *weights, int out_channels, int in_channels, int kernel,
+                  float *packed);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Rows of pixels moved, repeated, added and resampled. Strides are floats from one pixel to the
+ * next; widths are pixels of the input. Plain C at every level: a move has no rounding, an addition
+ * has one, so a compiler may vectorise them and the bits stay. */
+#pragma once
+
+/* Output row factor*y + dy of a pixel shuffle: channel c*f*f + dy*f + dx of input pixel x becomes
+ * channel c of output pixel f*x + dx. channels counts those of the output. */
+void pq_pixel_shuffle_row(const float *in, int in_stride, int width, int channels, int factor,
+                          int dy, float *out, int out_stride);
+
+/* Each pixel becomes `factor` pixels. */
+void pq_nearest_row(const float *in, int in_stride, int width, int channels, int factor,
+                    float *out, int out_stride);
+
+void pq_add_row(const float *a, int a_stride, const float *b, int b_stride, int width,
+                int channels, float *out, int out_stride);
+
+/* in < 0 ? slope in : in, one slope a channel. */
+void pq_act_row(const float *in, int in_stride, const float *slopes, int width, int channels,
+                float *out, int out_stride);
+
+/* Weights of the four taps around the position `t` of the way from tap 1 to tap 2; Keys 1981 with
+ * a = -0.75. */
+void pq_bicubic_weights(float t, float weights[4]);
+
+/* One output row of a bicubic resampling by num/den from its four input rows, whose weights are
+ * wy: first across, then down, each as ((w0 v0 + w1 v1) + w2 v2) + w3 v3. */
+void pq_bicubic_row(const float *const rows[4], const float wy[4], int in_stride, int in_width,
+                    int channels, int num, int den, float *out, int out_stride, int out_width);

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "kernels/conv.h"
+
+pq_conv_fn pq_conv_row_avx2;
+pq_conv_fn pq_conv_row_avx512;

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* The direct convolution in AVX-512: a block of lanes is one register.
+ *
+ * The inner kernel keeps `count` blocks of `pixels` neighbouring pixels in registers, 24 sums in
+ * all, and for each tap and input channel loads `count` weight vectors, which all pixels share, and
+ * broadcasts one value a pixel, which all blocks share: 24 multiply-adds for 4 + 6 loads at 64
+ * channels, so that both FMA ports stay busy.
+ *
+ * gcc keeps an array in registers only if every loop that touches it is unrolled in full; hence the
+ * pragma on each of them. */
+#include "kernels/x86/conv.h"
+
+#include <immintrin.h>
+
+#include "base/alloc.h"
+
+enum { LANES = PQ_CONV_LANES };
+
+#define UNROLL _Pragma("GCC unroll 32")
+
+static inline __attribute__((always_inline)) void
+conv_pixels(const struct pq_conv_args *a, const float *w, int first, int x, const int count,
+            const int pixels)
+{
+    __m512 sum[24];
+    UNROLL for (int p = 0; p < pixels; p++)
+    {
+        UNROLL for (int b = 0; b < count; b++)
+            sum[p * count + b] = _mm512_loadu_ps(a->bias + (first + b) * LANES);
+    }
+    const ptrdiff_t stride = a->in_stride;
+    const int pad = (a->kernel - 1) / 2, channels = a->in_channels;
+    for (int ky = 0; ky < a->kernel; ky++) {
+        const float *in = a->rows[ky] + (x - pad) * stride;
+        for (int kx = 0; kx < a->kernel; kx++, in += stride) {
+            for (int c = 0; c < channels; c++, w += count * LANES) {
+                __m512 weight[PQ_CONV_GROUP];
+                UNROLL for (int b = 0; b < count; b++)
+                    weight[b] = _mm512_load_ps(w + b * LANES);
+                UNROLL for (int p = 0; p < pixels; p++)
+                {
+                    __m512 value = _mm512_set1_ps(in[p * stride + c]);
+                    UNROLL for (int b = 0; b < count; b++)
+                        sum[p * count + b] = _mm512_fmadd_ps(value, weight[b], sum[p * count + b]);
+                }
+            }
+        }
+    }
+    float *out = a->out + (ptrdiff_t)x * a->out_stride + first * LANES;
+    UNROLL for (int p = 0; p < pixels; p++)
+    {
+        UNROLL for (int b = 0; b < count; b++)
+        {
+            __m512 v = sum[p * count + b];
+            if (a->slopes) {
+                __m512 slope = _mm512_loadu_ps(a->slopes + (first + b) * LANES);
+                __mmask16 below = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_LT_OQ);
+                v = _mm512_mask_mul_ps(v, below, v, slope);
+            }
+            _mm512_store_ps(out + (ptrdiff_t)p * a->out_stride + b * LANES, v);
+        }
+    }
+}
+
+static inline __attribute__((always_inline)) void
+conv_group(const struct pq_conv_args *a, const float *w, int first, const int count,
+           const int pixels)
+{
+    int x = a->x0;
+    for (; x + pixels <= a->x1; x += pixels)
+        conv_pixels(a, w, first, x, count, pixels);
+    for (; x + 2 <= a->x1; x += 2)
+        conv_pixels(a, w, first, x, count, 2);
+    if (x < a->x1)
+        conv_pixels(a, w, first, x, count, 1);
+}
+
+void pq_conv_row_avx512(const struct pq_conv_args *a)
+{
+    const float *w = a->weights;
+    for (int first = 0; first < a->blocks; first += PQ_CONV_GROUP) {
+        int count = PQ_MIN(a->blocks - first, PQ_CONV_GROUP);
+        switch (count) {
+        case 1:
+            conv_group(a, w, first, 1, 24);
+            break;
+        case 2:
+            conv_group(a, w, first, 2, 12);
+            break;
+        case 3:
+            conv_group(a, w, first, 3, 8);
+            break;
+        default:
+            conv_group(a, w, first, 4, 6);
+            break;
+        }
+        w += (size_t)(count * LANES * a->in_channels) * (size_t)(a->kernel * a->kernel);
+    }
+}
