@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* The one way into every backend: what is checked here, no backend checks again. */
+#include "backend/backend.h"
+
+#include <string.h>
+
+#include "backend/cpu/cpu.h"
+#include "backend/fault/fault.h"
+#include "base/alloc.h"
+#include "base/str.h"
+
+const struct pq_backend *const pq_backends[] = {&pq_backend_cpu, NULL};
+
+const struct pq_backend *pq_backend_find(const char *id)
+{
+    if (!id)
+        return pq_backends[0];
+    if (pq_starts_with(id, "fault:"))
+        return &pq_backend_fault;
+    for (const struct pq_backend *const *b = pq_backends; *b; b++) {
+        if (strcmp((*b)->name, id) == 0)
+            return *b;
+    }
+    return NULL;
+}
+
+int pq_program_compile(const struct pq_graph *graph, const struct pq_device_options *options,
+                       struct pq_program **out, pique_error *err)
+{
+    *out = NULL;
+    const struct pq_backend *backend = pq_backend_find(options->id);
+    if (!backend)
+        return pq_fail(err, PIQUE_EDEVICE, "there is no device '%s'; 'pique devices' lists them",
+                       options->id);
+    for (int i = 0; i < graph->count; i++) {
+        const char *reason = "";
+        if (!backend->supports(&graph->ops[i], &reason))
+            return pq_fail(err, PIQUE_EUNSUPPORTED, "device '%s' cannot run operation %d, %s: %s",
+                           backend->name, i, pq_op_name(graph->ops[i].kind), reason);
+    }
+    return backend->compile(graph, options, out, err);
+}
+
+void pq_program_release(struct pq_program **program)
+{
+    if (*program)
+        (*program)->backend->release(*program);
+    *program = NULL;
+}
+
+const char *pq_program_numeric_key(const struct pq_program *program)
+{
+    return program->backend->numeric_key(program);
+}
+
+int pq_program_memory(const struct pq_program *program, const struct pq_geometry *geometry,
+                      size_t *bytes, pique_error *err)
+{
+    size_t n = (size_t)program->graph->count;
+    struct pq_line *lines = pq_calloc(n, sizeof *lines);
+    if (!lines)
+        return pq_fail_nomem(err, n * sizeof *lines);
+    int rc = pq_plan_lines(program->graph, geometry, lines, err);
+    if (!rc && !program->backend->memory(program, geometry, lines, bytes))
+        rc = pq_fail(err, PIQUE_ENOMEM, "%d pictures of %d x %d pixels are more than memory can "
+                     "address", geometry->frames, geometry->width, geometry->height);
+    pq_free(lines);
+    return rc;
+}
+
+int pq_run_begin(struct pq_program *program, const struct pq_geometry *geometry,
+                 struct pq_run **out, pique_error *err)
+{
+    *out = NULL;
+    size_t n = (size_t)program->graph->count;
+    struct pq_line *lines = pq_calloc(n, sizeof *lines);
+    int64_t *done = pq_calloc(n, sizeof *done);
+    int rc = lines && done ? 0 : pq_fail_nomem(err, n * (sizeof *lines + sizeof *done));
+    if (!rc)
+        rc = pq_plan_lines(program->graph, geometry, lines, err);
+    if (!rc)
+        rc = program->backend->begin(program, geometry, lines, out, err);
+    if (rc) {
+        pq_free(lines);
+        pq_free(done);
+        return rc;
+    }
+    (*out)->program = program;
+    (*out)->geometry = *geometry;
+    (*out)->lines = lines;
+    (*out)->done = done;
+    return 0;
+}
+
+void pq_run_end(struct pq_run **run)
+{
+    if (!*run)
+        return;
+    pq_free((*run)->lines);
+    pq_free((*run)->done);
+    (*run)->program->backend->end(*run);
+    *run = NULL;
+}
+
+int pq_run_max_out(const struct pq_run *run)
+{
+    const struct pq_graph *g = run->program->graph;
+    return (int)run->lines[g->output].rows;
+}
+
+int64_t pq_run_missing(const struct pq_run *run)
+{
+    return run->lines[0].height - run->done[0];
+}
+
+bool pq_run_finished(const struct pq_run *run)
+{
+    int output = run->program->graph->output;
+    return run->done[output] >= run->lines[output].height;
+}
+
+int pq_run_step(struct pq_run *run, const struct pq_band *in, int count, const struct pq_band *out,
+                int *got, pique_error *err)
+{
+    *got = 0;
+    int64_t missing = pq_run_missing(run);
+    int64_t most = PQ_MIN(missing, run->geometry.band);
+    if (count < 0 || count > most || (count == 0 && missing > 0))
+        return pq_fail(err, PIQUE_EINVAL, "a step was given %d rows, 1 to %lld are expected",
+                       count, (long long)most);
+    return run->program->backend->step(run, in, count, out, got, err);
+}

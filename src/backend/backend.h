@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* A device that runs graphs: one table of functions, and nothing above it knows which.
+ *
+ *     compile(graph)     weights packed, a kernel chosen for each operation  -> program
+ *     begin(geometry)    line buffers for a batch of pictures of one size    -> run
+ *     step(rows)         a band of rows in, the rows that it finishes out
+ *
+ * A program serves any number of runs, one step at a time over all of them. Backends check nothing
+ * that the callers (pq_program_*, pq_run_*) have checked: those are the only way in. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "graph/plan.h"
+#include "pique/engine.h"
+
+struct pq_program; /* a compiled graph */
+struct pq_run;     /* its line buffers for one batch */
+
+struct pq_device_options {
+    const char *id;                   /* "cpu"; NULL for the best */
+    enum pique_precision precision;
+    struct pq_pool *pool;             /* borrowed as long as the program lives */
+    struct pq_log *log;               /* borrowed; may be NULL */
+    const pique_allocator *allocator; /* borrowed; may be NULL */
+};
+
+/* Rows of a step: float, interleaved channels, without padding between pixels. */
+struct pq_band {
+    float *data;                          /* row 0 of frame 0 */
+    ptrdiff_t row_stride, frame_stride;   /* floats */
+};
+
+/* What a backend fills in. Every entry is needed. */
+struct pq_backend {
+    const char *name;
+    /* Whether this backend can run the operation; reason says why not. */
+    bool (*supports)(const struct pq_op *op, const char **reason);
+    /* graph is borrowed as long as the program lives. */
+    int (*compile)(const struct pq_graph *graph, const struct pq_device_options *options,
+                   struct pq_program **out, pique_error *err);
+    void (*release)(struct pq_program *program);
+    /* Backend, tier, version of the algorithm table, kernel set. */
+    const char *(*numeric_key)(const struct pq_program *program);
+    /* Bytes of line buffers for a geometry whose lines are given; false on overflow. */
+    bool (*memory)(const struct pq_program *program, const struct pq_geometry *geometry,
+                   const struct pq_line *lines, size_t *bytes);
+    int (*begin)(struct pq_program *program, const struct pq_geometry *geometry,
+                 const struct pq_line *lines, struct pq_run **out, pique_error *err);
+    void (*end)(struct pq_run *run);
+    /* Take `count` input rows of every frame; write the output rows that this step finishes, at
+     * most pq_run_max_out(), and their number. */
+    int (*step)(struct pq_run *run, const struct pq_band *in, int count, const struct pq_band *out,
+                int *got, pique_error *err);
+    /* The i-th device of this backend; false past the end. */
+    bool (*describe)(size_t i, pique_device_info *info);
+};
+
+/* The head of every backend's program and run; a backend's own struct begins with it. */
+struct pq_program {
+    const struct pq_backend *backend;
+    const struct pq_graph *graph;
+};
+
+struct pq_run {
+    struct pq_program *program;
+    struct pq_geometry geometry;
+    struct pq_line *lines;   /* one an operation; owned */
+    int64_t *done;           /* rows finished of each operation; owned */
+};
+
+/* All backends, best first; NULL ends the list. */
+extern const struct pq_backend *const pq_backends[];
+/* Those that compute wrongly or fail on purpose are found by name only ("fault:..."). */
+const struct pq_backend *pq_backend_find(const char *id);
+
+/* Compile a graph for a device. PIQUE_EDEVICE: no such device; PIQUE_EUNSUPPORTED: names the
+ * operation that it cannot run. */
+int pq_program_compile(const struct pq_graph *graph, const struct pq_device_options *options,
+                       struct pq_program **out, pique_error *err);
+void pq_program_release(struct pq_program **program);
+const char *pq_program_numeric_key(const struct pq_program *program);
+/* Bytes of line buffers that a run of this geometry takes. */
+int pq_program_memory(const struct pq_program *program, const struct pq_geometry *geometry,
+                      size_t *bytes, pique_error *err);
+
+int pq_run_begin(struct pq_program *program, const struct pq_geometry *geometry,
+                 struct pq_run **out, pique_error *err);
+void pq_run_end(struct pq_run **run);
+/* The most output rows that one step yields. */
+int pq_run_max_out(const struct pq_run *run);
+/* Input rows still to come, and whether all output rows are out. */
+int64_t pq_run_missing(const struct pq_run *run);
+bool pq_run_finished(const struct pq_run *run);
+/* One step. count is 1 .. band while rows are missing, else 0. Both buffers hold a band of every
+ * frame. */
+int pq_run_step(struct pq_run *run, const struct pq_band *in, int count, const struct pq_band *out,
+                int *got, pique_error *err);

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "backend/cpu/cpu.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backend/cpu/run.h"
+#include "base/alloc.h"
+#include "base/cpu.h"
+
+/* Copy rows of all frames between a ring and the caller's memory. */
+static void copy_rows(struct cpu_run *run, int i, int64_t y0, int64_t y1,
+                      const struct pq_band *band, bool into_ring)
+{
+    const struct cpu_ring *ring = &run->rings[i];
+    size_t width = (size_t)run->base.lines[i].width;
+    size_t channels = (size_t)run->base.program->graph->ops[i].channels;
+    size_t stride = (size_t)ring->stride;
+    for (int f = 0; f < run->base.geometry.frames; f++) {
+        for (int64_t y = y0; y < y1; y++) {
+            float *inside = cpu_ring_row(ring, run->base.geometry.frames, f, y);
+            float *outside = band->data + f * band->frame_stride + (y - y0) * band->row_stride;
+            if (into_ring) {
+                memcpy(inside, outside, width * channels * sizeof *inside);
+            } else if (stride == channels) {
+                memcpy(outside, inside, width * channels * sizeof *inside);
+            } else {
+                for (size_t x = 0; x < width; x++)
+                    memcpy(outside + x * channels, inside + x * stride,
+                           channels * sizeof *inside);
+            }
+        }
+    }
+}
+
+static int step(struct pq_run *base, const struct pq_band *in, int count,
+                const struct pq_band *out, int *got, pique_error *err)
+{
+    (void)err;
+    struct cpu_run *run = (struct cpu_run *)base;
+    const struct pq_graph *g = base->program->graph;
+    struct pq_progress progress = {base->done};
+    copy_rows(run, 0, base->done[0], base->done[0] + count, in, true);
+    base->done[0] += count;
+    int64_t first = base->done[g->output];
+    for (int i = 1; i < g->count; i++) {
+        int64_t y0, y1;
+        pq_plan_step(g, base->lines, base->geometry.band, &progress, i, &y0, &y1);
+        if (y1 > y0)
+            cpu_compute(run, i, y0, y1);
+        base->done[i] = y1;
+    }
+    if (g->output == 0)
+        first = base->done[0] - count;
+    copy_rows(run, g->output, first, base->done[g->output], out, false);
+    *got = (int)(base->done[g->output] - first);
+    return 0;
+}
+
+static bool supports(const struct pq_op *op, const char **reason)
+{
+    if (op->kind >= PQ_OP_KINDS) {
+        *reason = "it is unknown to this backend";
+        return false;
+    }
+    return true;
+}
+
+/* One key for all instruction sets: they give the same bits. The number counts changes of the
+ * algorithm table, that is, of any bit of any result. */
+static const char *numeric_key(const struct pq_program *program)
+{
+    (void)program;
+    return "cpu/fp32/direct-1";
+}
+
+static uint64_t free_memory(void)
+{
+    FILE *f = fopen("/proc/meminfo", "re");
+    if (!f)
+        return 0;
+    char line[128];
+    unsigned long long kib = 0;
+    while (fgets(line, sizeof line, f)) {
+        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+            break;
+    }
+    fclose(f);
+    return (uint64_t)kib * 1024;
+}
+
+static bool describe(size_t i, pique_device_info *info)
+{
+    static _Thread_local char name[192];
+    static const char *const level_names[] = {"no vector kernels", "AVX2", "AVX-512"};
+    if (i > 0)
+        return false;
+    char brand[128];
+    pq_cpu_brand(brand, sizeof brand);
+    int cores = pq_cores();
+    snprintf(name, sizeof name, "%s, %d thread%s, %s", brand, cores, cores == 1 ? "" : "s",
+             level_names[pq_cpu_level()]);
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    *info = (pique_device_info){
+        .size = info->size,
+        .id = "cpu",
+        .name = name,
+        .threads = cores,
+        .memory_total = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0,
+        .memory_free = free_memory(),
+        .usable = true,
+        .reason = "",
+    };
+    return true;
+}
+
+const struct pq_backend pq_backend_cpu = {
+    .name = "cpu",
+    .supports = supports,
+    .compile = cpu_compile,
+    .release = cpu_release,
+    .numeric_key = numeric_key,
+    .memory = cpu_memory,
+    .begin = cpu_begin,
+    .end = cpu_end,
+    .step = step,
+    .describe = describe,
+};

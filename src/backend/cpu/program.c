@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* Packing weights. Each is converted from the model file's type once, straight into the order that
+ * the kernel reads. */
+#include "backend/cpu/program.h"
+
+#include "backend/cpu/cpu.h"
+#include "base/alloc.h"
+#include "base/cpu.h"
+
+static int lanes_of(int channels)
+{
+    return (channels + PQ_CONV_LANES - 1) / PQ_CONV_LANES * PQ_CONV_LANES;
+}
+
+/* `lanes` floats, of which the first `count` come from t (or are all `fill` where t has no data) and
+ * the rest are 0. NULL out of memory. */
+static float *padded_vector(const pique_allocator *allocator, const struct pq_tensor *t, float fill,
+                            int count, int lanes)
+{
+    float *v = pq_big_alloc(allocator, (size_t)lanes * sizeof *v);
+    if (!v)
+        return NULL;
+    for (int i = 0; i < lanes; i++)
+        v[i] = i < count ? fill : 0.0f;
+    if (t->data)
+        pq_tensor_to_f32(t, 0, (size_t)count, v);
+    return v;
+}
+
+static int pack_conv(struct cpu_program *program, const struct pq_op *op, struct cpu_step *step,
+                     pique_error *err)
+{
+    const pique_allocator *allocator = program->allocator;
+    int out = op->channels, in = (int)op->weight.shape[1], k = op->kernel;
+    size_t count = (size_t)out * (size_t)in * (size_t)(k * k);
+    size_t packed = pq_conv_packed_size(out, in, k);
+    float *plain = pq_malloc(count * sizeof *plain);
+    step->weights = pq_big_alloc(allocator, packed * sizeof *step->weights);
+    step->bias = padded_vector(allocator, &op->bias, 0.0f, out, step->stride);
+    if (op->act.on)
+        step->slopes = padded_vector(allocator, &op->act.slopes, op->act.slope, out, step->stride);
+    int rc = 0;
+    if (plain && step->weights && step->bias && (step->slopes || !op->act.on)) {
+        pq_tensor_to_f32(&op->weight, 0, count, plain);
+        pq_conv_pack(plain, out, in, k, step->weights);
+    } else {
+        rc = pq_fail_nomem(err, (count + packed) * sizeof *plain);
+    }
+    pq_free(plain);
+    return rc;
+}
+
+int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *options,
+                struct pq_program **out, pique_error *err)
+{
+    struct cpu_program *program = pq_calloc(1, sizeof *program);
+    struct cpu_step *steps = pq_calloc((size_t)graph->count, sizeof *steps);
+    if (!program || !steps) {
+        pq_free(program);
+        pq_free(steps);
+        return pq_fail_nomem(err, sizeof *program + (size_t)graph->count * sizeof *steps);
+    }
+    *program = (struct cpu_program){
+        .base = {.backend = &pq_backend_cpu, .graph = graph},
+        .allocator = options->allocator,
+        .pool = options->pool,
+        .conv = pq_conv_row((int)pq_cpu_level()),
+        .steps = steps,
+    };
+    for (int i = 0; i < graph->count; i++) {
+        const struct pq_op *op = &graph->ops[i];
+        struct cpu_step *step = &steps[i];
+        step->stride = op->kind == PQ_OP_CONV2D ? lanes_of(op->channels) : op->channels;
+        int rc = 0;
+        if (op->kind == PQ_OP_CONV2D) {
+            rc = pack_conv(program, op, step, err);
+        } else if (op->kind == PQ_OP_ACT) {
+            step->slopes = padded_vector(options->allocator, &op->act.slopes, op->act.slope,
+                                         op->channels, op->channels);
+            rc = step->slopes ? 0 : pq_fail_nomem(err, (size_t)op->channels * sizeof(float));
+        }
+        if (rc) {
+            cpu_release(&program->base);
+            return rc;
+        }
+    }
+    *out = &program->base;
+    return 0;
+}
+
+void cpu_release(struct pq_program *base)
+{
+    struct cpu_program *program = (struct cpu_program *)base;
+    for (int i = 0; i < base->graph->count; i++) {
+        pq_big_free(program->allocator, program->steps[i].weights);
+        pq_big_free(program->allocator, program->steps[i].bias);
+        pq_big_free(program->allocator, program->steps[i].slopes);
+    }
+    pq_free(program->steps);
+    pq_free(program);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* What compile() makes of a graph for the processor. */
+#pragma once
+
+#include "backend/backend.h"
+#include "kernels/conv.h"
+
+/* An operation, ready to run. */
+struct cpu_step {
+    int stride;      /* floats from one pixel of the result to the next */
+    float *weights;  /* CONV2D: packed */
+    float *bias;     /* CONV2D: one a lane */
+    float *slopes;   /* CONV2D with an activation: one a lane; ACT: one a channel; else NULL */
+};
+
+struct cpu_program {
+    struct pq_program base;
+    const pique_allocator *allocator;
+    struct pq_pool *pool;
+    pq_conv_fn *conv;
+    struct cpu_step *steps; /* one an operation */
+};
+
+int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *options,
+                struct pq_program **out, pique_error *err);
+void cpu_release(struct pq_program *program);

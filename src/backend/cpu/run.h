@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* Line buffers, and one operation's rows. */
+#pragma once
+
+#include "backend/cpu/program.h"
+
+/* The ring of one operation: row y of frame n lies in slot y mod rows. A row has `pad` zero pixels
+ * on each side, which stand for the picture's surroundings. */
+struct cpu_ring {
+    float *data;
+    size_t row_floats; /* with padding */
+    int64_t rows;
+    int pad, stride;
+};
+
+struct cpu_run {
+    struct pq_run base;
+    struct cpu_ring *rings; /* one an operation */
+    float *arena;           /* all rings, then the zero row */
+    const float *zeros;     /* a row above or below the picture */
+};
+
+static inline float *cpu_ring_row(const struct cpu_ring *ring, int frames, int frame, int64_t y)
+{
+    size_t slot = (size_t)(y % ring->rows) * (size_t)frames + (size_t)frame;
+    return ring->data + slot * ring->row_floats + (ptrdiff_t)ring->pad * ring->stride;
+}
+
+bool cpu_memory(const struct pq_program *program, const struct pq_geometry *geometry,
+                const struct pq_line *lines, size_t *bytes);
+int cpu_begin(struct pq_program *program, const struct pq_geometry *geometry,
+              const struct pq_line *lines, struct pq_run **out, pique_error *err);
+void cpu_end(struct pq_run *run);
+
+/* Compute rows [y0, y1) of operation i for all frames, shared out to the pool. */
+void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1);

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "backend/fault/fault.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/cpu/cpu.h"
+#include "base/alloc.h"
+
+enum kind { FAULT_ERROR, FAULT_NAN, FAULT_FLAT };
+
+struct fault_program {
+    struct pq_program base;
+    struct pq_program *inner; /* the processor's */
+    enum kind kind;
+    long at, steps;
+    bool forever;
+};
+
+struct fault_run {
+    struct pq_run base;
+    struct pq_run *inner;
+};
+
+static bool parse(const char *id, struct fault_program *p)
+{
+    char kind[8], plus = '\0';
+    int n = sscanf(id, "fault:%7[a-z]@%ld%c", kind, &p->at, &plus);
+    static const char *const kinds[] = {"error", "nan", "flat"};
+    for (size_t k = 0; n >= 2 && k < PQ_COUNT(kinds); k++) {
+        if (strcmp(kind, kinds[k]) != 0)
+            continue;
+        p->kind = (enum kind)k;
+        p->forever = plus == '+';
+        return true;
+    }
+    return false;
+}
+
+static bool supports(const struct pq_op *op, const char **reason)
+{
+    return pq_backend_cpu.supports(op, reason);
+}
+
+static int compile(const struct pq_graph *graph, const struct pq_device_options *options,
+                   struct pq_program **out, pique_error *err)
+{
+    struct fault_program *p = pq_calloc(1, sizeof *p);
+    if (!p)
+        return pq_fail_nomem(err, sizeof *p);
+    int rc = parse(options->id, p) ? 0 : pq_fail(err, PIQUE_EINVAL, "'%s': fault:KIND@N[+] with "
+                                                 "KIND error, nan or flat is expected",
+                                                 options->id);
+    if (!rc)
+        rc = pq_backend_cpu.compile(graph, options, &p->inner, err);
+    if (rc) {
+        pq_free(p);
+        return rc;
+    }
+    p->base = (struct pq_program){.backend = &pq_backend_fault, .graph = graph};
+    *out = &p->base;
+    return 0;
+}
+
+static void release(struct pq_program *base)
+{
+    struct fault_program *p = (struct fault_program *)base;
+    pq_program_release(&p->inner);
+    pq_free(p);
+}
+
+static const char *numeric_key(const struct pq_program *base)
+{
+    return pq_program_numeric_key(((const struct fault_program *)base)->inner);
+}
+
+static bool memory(const struct pq_program *base, const struct pq_geometry *geometry,
+                   const struct pq_line *lines, size_t *bytes)
+{
+    const struct fault_program *p = (const struct fault_program *)base;
+    return pq_backend_cpu.memory(p->inner, geometry, lines, bytes);
+}
+
+static int begin(struct pq_program *base, const struct pq_geometry *geometry,
+                 const struct pq_line *lines, struct pq_run **out, pique_error *err)
+{
+    (void)lines;
+    struct fault_program *p = (struct fault_program *)base;
+    struct fault_run *run = pq_calloc(1, sizeof *run);
+    if (!run)
+        return pq_fail_nomem(err, sizeof *run);
+    int rc = pq_run_begin(p->inner, geometry, &run->inner, err);
+    if (rc) {
+        pq_free(run);
+        return rc;
+    }
+    *out = &run->base;
+    return 0;
+}
+
+static void end(struct pq_run *base)
+{
+    struct fault_run *run = (struct fault_run *)base;
+    pq_run_end(&run->inner);
+    pq_free(run);
+}
+
+static int spoil(const struct fault_program *p, const struct pq_run *run,
+                 const struct pq_band *out, int rows, pique_error *err)
+{
+    const struct pq_line *line = &run->lines[p->base.graph->output];
+    size_t floats = (size_t)line->width * (size_t)p->base.graph->ops[p->base.graph->output].channels;
+    if (p->kind == FAULT_ERROR)
+        return pq_fail(err, PIQUE_EDEVICE, "the device was lost (on purpose, at step %ld)",
+                       p->steps);
+    if (p->kind == FAULT_NAN && rows > 0)
+        out->data[floats / 2] = NAN;
+    for (int y = 0; p->kind == FAULT_FLAT && y < rows; y++)
+        memset(out->data + y * out->row_stride, 0, floats * sizeof *out->data);
+    return 0;
+}
+
+static int step(struct pq_run *base, const struct pq_band *in, int count,
+                const struct pq_band *out, int *got, pique_error *err)
+{
+    struct fault_run *run = (struct fault_run *)base;
+    struct fault_program *p = (struct fault_program *)base->program;
+    int rc = pq_run_step(run->inner, in, count, out, got, err);
+    if (rc)
+        return rc;
+    memcpy(base->done, run->inner->done, (size_t)p->base.graph->count * sizeof *base->done);
+    if (*got == 0 && p->kind != FAULT_ERROR)
+        return 0;
+    p->steps++;
+    if (p->steps == p->at || (p->steps > p->at && p->forever))
+        return spoil(p, base, out, *got, err);
+    return 0;
+}
+
+static bool describe(size_t i, pique_device_info *info)
+{
+    (void)i;
+    (void)info;
+    return false;
+}
+
+const struct pq_backend pq_backend_fault = {
+    .name = "fault",
+    .supports = supports,
+    .compile = compile,
+    .release = release,
+    .numeric_key = numeric_key,
+    .memory = memory,
+    .begin = begin,
+    .end = end,
+    .step = step,
+    .describe = describe,
+};

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* Promise 1: one result over threads, band heights, batch places and instruction sets. */
+#include "../net.h"
+#include "base/alloc.h"
+#include "base/cpu.h"
+
+/* Nothing here is left unnamed: what a machine lacks is said. */
+static void one_result_over_threads_bands_and_levels(void **state)
+{
+    (void)state;
+    static const int bands[] = {1, 3, 4, 8, 16, 64, 1000};
+    struct net net;
+    net_compact(&net, 7, 24, 4, 3, 3, 1);
+    struct pq_geometry g = {1, 53, 41, 41};
+    struct rng r = {11};
+    float *in = net_picture(&r, &g, 3);
+    int width, height, rc;
+    assert_true(pq_cpu_force(PQ_CPU_SCALAR));
+    float *want = net_run(net.graph, "cpu", 1, &g, in, &width, &height, &rc);
+    assert_int_equal(rc, 0);
+    size_t bytes = (size_t)width * (size_t)height * 3 * sizeof *want;
+    for (int level = 0; level < PQ_CPU_LEVELS; level++) {
+        if (!pq_cpu_force((enum pq_cpu_level)level)) {
+            print_message("skipped: this processor has no %s\n",
+                          pq_cpu_level_name((enum pq_cpu_level)level));
+            continue;
+        }
+        for (int threads = 1; threads <= 3; threads++) {
+            for (size_t b = 0; b < PQ_COUNT(bands); b++) {
+                g.band = bands[b];
+                float *have = net_run(net.graph, "cpu", threads, &g, in, &width, &height, &rc);
+                assert_int_equal(rc, 0);
+                if (memcmp(want, have, bytes) != 0)
+                    fail_msg("%s, %d threads, bands of %d rows: other bits",
+                             pq_cpu_level_name((enum pq_cpu_level)level), threads, bands[b]);
+                free(have);
+            }
+        }
+    }
+    free(want);
+    free(in);
+    net_free(&net);
+    pq_cpu_force(pq_cpu_best());
+}
+
+/* A batch of N frames is N pictures, each as if alone. */
+static void a_frame_does_not_depend_on_its_place_in_the_batch(void **state)
+{
+    (void)state;
+    struct net net;
+    net_compact(&net, 3, 16, 3, 2, 3, 0);
+    enum { FRAMES = 4 };
+    struct pq_geometry g = {FRAMES, 37, 19, 5};
+    struct rng r = {5};
+    float *in = net_picture(&r, &g, 3);
+    int width, height, rc;
+    float *all = net_run(net.graph, "cpu", 2, &g, in, &width, &height, &rc);
+    assert_int_equal(rc, 0);
+    size_t frame = (size_t)width * (size_t)height * 3;
+    g.frames = 1;
+    for (int f = 0; f < FRAMES; f++) {
+        float *one = net_run(net.graph, "cpu", 2, &g, in + (size_t)f * 37 * 19 * 3, &width,
+                             &height, &rc);
+        assert_int_equal(rc, 0);
+        assert_memory_equal(one, all + (size_t)f * frame, frame * sizeof *one);
+        free(one);
+    }
+    free(all);
+    free(in);
+    net_free(&net);
+}
+
+/* Promise 2: a part of the picture with the receptive field around it gives the same pixels. */
+static void a_crop_with_its_receptive_field_gives_the_same_pixels(void **state)
+{
+    (void)state;
+    struct net net;
+    net_compact(&net, 9, 16, 3, 2, 3, 0);
+    struct pq_graph_facts facts;
+    pq_graph_facts(net.graph, &facts);
+    struct pq_geometry g = {1, 60, 60, 16};
+    struct rng r = {6};
+    float *in = net_picture(&r, &g, 3);
+    int width, height, rc;
+    float *whole = net_run(net.graph, "cpu", 2, &g, in, &width, &height, &rc);
+    assert_int_equal(rc, 0);
+    int x0 = 20, y0 = 23, size = 12, margin = facts.radius;
+    int crop_size = size + 2 * margin;
+    float *crop = malloc((size_t)(crop_size * crop_size) * 3 * sizeof *crop);
+    for (int y = 0; y < crop_size; y++)
+        memcpy(crop + y * crop_size * 3, in + ((y0 - margin + y) * 60 + x0 - margin) * 3,
+               (size_t)crop_size * 3 * sizeof *crop);
+    struct pq_geometry cg = {1, crop_size, crop_size, 7};
+    float *part = net_run(net.graph, "cpu", 1, &cg, crop, &width, &height, &rc);
+    assert_int_equal(rc, 0);
+    for (int y = 0; y < 2 * size; y++)
+        assert_memory_equal(part + ((2 * margin + y) * width + 2 * margin) * 3,
+                            whole + ((2 * y0 + y) * 120 + 2 * x0) * 3,
+                            (size_t)(2 * size) * 3 * sizeof *part);
+    free(in);
+    free(whole);
+    free(crop);
+    free(part);
+    net_free(&net);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_result_over_threads_bands_and_levels),
+        cmocka_unit_test(a_frame_does_not_depend_on_its_place_in_the_batch),
+        cmocka_unit_test(a_crop_with_its_receptive_field_gives_the_same_pixels),
+    };
+    return cmocka_run_group_tests_name("same bits", tests, NULL, NULL);
+}

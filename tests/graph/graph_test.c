@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "../net.h"
+#include "base/alloc.h"
+#include "base/fault.h"
+#include "graph/plan.h"
+
+static void facts_of_compact_are_those_of_the_paper(void **state)
+{
+    (void)state;
+    struct net net;
+    net_compact(&net, 1, 64, 16, 4, 3, 0);
+    struct pq_graph_facts f;
+    pq_graph_facts(net.graph, &f);
+    assert_int_equal(f.in_channels, 3);
+    assert_int_equal(f.out_channels, 3);
+    assert_int_equal(f.num, 4);
+    assert_int_equal(f.den, 1);
+    assert_int_equal(f.convolutions, 18);
+    assert_int_equal(f.radius, 18);
+    assert_int_equal(f.parameters, 621424);
+    assert_int_equal(f.flops_per_pixel, 1238400);
+    net_free(&net);
+}
+
+static void a_bicubic_tail_changes_scale_and_radius(void **state)
+{
+    (void)state;
+    struct net net;
+    net_compact(&net, 1, 16, 2, 4, 3, 1);
+    struct pq_graph_facts f;
+    pq_graph_facts(net.graph, &f);
+    assert_int_equal(f.num, 2);
+    assert_int_equal(f.den, 1);
+    assert_int_equal(f.radius, 5); /* 4 convolutions, and taps that reach into the next pixel */
+    net_free(&net);
+}
+
+static void activations_are_fused_only_where_nothing_else_reads_the_sum(void **state)
+{
+    (void)state;
+    struct rng r = {1};
+    struct net net = {0};
+    pq_graph_new(&net.graph, NULL);
+    int x = pq_graph_input(net.graph, 3, NULL);
+    int a = net_conv(&net, &r, x, 3, 3);
+    int b = pq_graph_act(net.graph, a, 0.1f, NULL, NULL);
+    int unused = net_conv(&net, &r, b, 5, 1);
+    assert_true(unused > 0);
+    int c = net_conv(&net, &r, b, 3, 3);
+    int d = pq_graph_act(net.graph, c, 0.0f, NULL, NULL);
+    int e = pq_graph_add(net.graph, c, d, NULL); /* reads the sum before the activation */
+    assert_int_equal(pq_graph_finish(net.graph, e, NULL), 0);
+    assert_int_equal(net.graph->count, 5);
+    assert_true(net.graph->ops[1].act.on);
+    assert_int_equal(net.graph->ops[2].kind, PQ_OP_CONV2D);
+    assert_false(net.graph->ops[2].act.on);
+    assert_int_equal(net.graph->ops[3].kind, PQ_OP_ACT);
+    assert_int_equal(net.graph->ops[4].in[0], 2);
+    assert_int_equal(net.graph->ops[4].in[1], 3);
+    assert_int_equal(net.graph->output, 4);
+    net_free(&net);
+}
+
+static void what_does_not_fit_is_refused(void **state)
+{
+    (void)state;
+    struct rng r = {1};
+    struct net net = {0};
+    pique_error err = {0};
+    pq_graph_new(&net.graph, NULL);
+    assert_int_equal(pq_graph_finish(net.graph, 0, &err), PIQUE_EFORMAT);
+    assert_int_equal(pq_graph_input(net.graph, 0, &err), PIQUE_EUNSUPPORTED);
+    int x = pq_graph_input(net.graph, 3, NULL);
+    assert_int_equal(pq_graph_input(net.graph, 3, &err), PIQUE_EUNSUPPORTED);
+    struct pq_tensor w = net_tensor(&net, &r, 4, (const int64_t[]){4, 3, 3, 3}, 1);
+    struct pq_tensor b = net_tensor(&net, &r, 1, (const int64_t[]){4}, 1);
+    struct pq_tensor bad = w;
+    bad.shape[1] = 4;
+    assert_int_equal(pq_graph_conv2d(net.graph, x, &bad, &b, &err), PIQUE_EFORMAT);
+    assert_non_null(strstr(err.message, "[4, 4, 3, 3]"));
+    bad = w;
+    bad.shape[3] = 2;
+    assert_int_equal(pq_graph_conv2d(net.graph, x, &bad, &b, &err), PIQUE_EUNSUPPORTED);
+    bad = w;
+    bad.shape[2] = bad.shape[3] = 2;
+    assert_int_equal(pq_graph_conv2d(net.graph, x, &bad, &b, &err), PIQUE_EUNSUPPORTED);
+    bad = b;
+    bad.shape[0] = 3;
+    assert_int_equal(pq_graph_conv2d(net.graph, x, &w, &bad, &err), PIQUE_EFORMAT);
+    assert_int_equal(pq_graph_conv2d(net.graph, 7, &w, &b, &err), PIQUE_EINTERNAL);
+    assert_int_equal(pq_graph_pixel_shuffle(net.graph, x, 2, &err), PIQUE_EFORMAT);
+    assert_int_equal(pq_graph_nearest(net.graph, x, 17, &err), PIQUE_EUNSUPPORTED);
+    assert_int_equal(pq_graph_act(net.graph, x, 0, &b, &err), PIQUE_EFORMAT);
+    int up = pq_graph_nearest(net.graph, x, 2, NULL);
+    assert_int_equal(pq_graph_add(net.graph, x, up, &err), PIQUE_EFORMAT);
+    assert_int_equal(pq_graph_bicubic(net.graph, x, 0, 1, &err), PIQUE_EUNSUPPORTED);
+    int deep = up;
+    for (int i = 0; i < 3 && deep >= 0; i++)
+        deep = pq_graph_nearest(net.graph, deep, 16, &err);
+    assert_int_equal(deep, PIQUE_EUNSUPPORTED);
+    assert_int_equal(pq_graph_finish(net.graph, up, NULL), 0);
+    assert_int_equal(pq_graph_nearest(net.graph, x, 2, &err), PIQUE_EINTERNAL);
+    net_free(&net);
+}
+
+/* rows_ready() must be the largest count whose rows_needed() are there. */
+static void rows_ready_is_the_inverse_of_rows_needed(void **state)
+{
+    (void)state;
+    static const struct pq_op ops[] = {
+        {.kind = PQ_OP_CONV2D, .kernel = 1, .rate_num = 1, .rate_den = 1},
+        {.kind = PQ_OP_CONV2D, .kernel = 3, .rate_num = 1, .rate_den = 1},
+        {.kind = PQ_OP_CONV2D, .kernel = 17, .rate_num = 1, .rate_den = 1},
+        {.kind = PQ_OP_PIXEL_SHUFFLE, .factor = 3, .rate_num = 3, .rate_den = 1},
+        {.kind = PQ_OP_NEAREST, .factor = 4, .rate_num = 4, .rate_den = 1},
+        {.kind = PQ_OP_ADD, .rate_num = 1, .rate_den = 1},
+        {.kind = PQ_OP_BICUBIC, .rate_num = 1, .rate_den = 2},
+        {.kind = PQ_OP_BICUBIC, .rate_num = 3, .rate_den = 4},
+        {.kind = PQ_OP_BICUBIC, .rate_num = 5, .rate_den = 2},
+        {.kind = PQ_OP_BICUBIC, .rate_num = 7, .rate_den = 3},
+    };
+    for (size_t k = 0; k < PQ_COUNT(ops); k++) {
+        for (int64_t height = 1; height < 40; height++) {
+            int64_t out = pq_op_extent(&ops[k], height);
+            for (int64_t have = 0; have <= height; have++) {
+                int64_t want = 0;
+                while (want < out) {
+                    int64_t in0, in1;
+                    pq_op_rows_needed(&ops[k], want, want + 1, &in0, &in1);
+                    if (in1 > have && have < height)
+                        break;
+                    want++;
+                }
+                int64_t ready = pq_op_rows_ready(&ops[k], have, height, out);
+                if (ready != want)
+                    fail_msg("operation %zu, %lld of %lld rows: %lld ready, not %lld", k,
+                             (long long)have, (long long)height, (long long)ready,
+                             (long long)want);
+            }
+        }
+    }
+}
+
+/* Memory must grow with the width and the band alone. */
+static void line_buffers_do_not_grow_with_the_height(void **state)
+{
+    (void)state;
+    struct net net;
+    net_compact(&net, 1, 16, 8, 4, 3, 0);
+    struct pq_line low[64], high[64];
+    assert_int_equal(pq_plan_lines(net.graph, &(struct pq_geometry){1, 64, 200, 8}, low, NULL), 0);
+    assert_int_equal(pq_plan_lines(net.graph, &(struct pq_geometry){1, 64, 20000, 8}, high, NULL),
+                     0);
+    for (int i = 0; i < net.graph->count; i++)
+        assert_int_equal(low[i].rows, high[i].rows);
+    /* A 3x3 layer's input: the band and the row above and below it. */
+    assert_int_equal(high[1].rows, 8 + 2);
+    net_free(&net);
+}
+
+static void absurd_sizes_are_refused(void **state)
+{
+    (void)state;
+    struct net net;
+    pique_error err;
+    net_compact(&net, 1, 8, 1, 4, 3, 0);
+    struct pq_line lines[64];
+    assert_int_equal(
+        pq_plan_lines(net.graph, &(struct pq_geometry){1, 1 << 30, 4, 1}, lines, &err),
+        PIQUE_EINVAL);
+    assert_non_null(strstr(err.message, "4294967296"));
+    assert_int_equal(pq_plan_lines(net.graph, &(struct pq_geometry){1, 0, 4, 1}, lines, &err),
+                     PIQUE_EINVAL);
+    net_free(&net);
+}
+
+static void every_failed_allocation_is_reported(void **state)
+{
+    (void)state;
+    struct net net;
+    net_compact(&net, 1, 8, 1, 2, 3, 0);
+    struct pq_line lines[64];
+    pq_fault_arm(PQ_FAULT_ALLOC, 1, 0, false);
+    assert_int_equal(pq_plan_lines(net.graph, &(struct pq_geometry){1, 8, 8, 4}, lines, NULL),
+                     PIQUE_ENOMEM);
+    net_free(&net);
+    for (int n = 1; n <= 3; n++) {
+        struct pq_graph *g = NULL;
+        pq_fault_arm(PQ_FAULT_ALLOC, n, 0, false);
+        int rc = pq_graph_new(&g, NULL);
+        if (!rc)
+            rc = pq_graph_input(g, 3, NULL);
+        if (rc >= 0)
+            rc = pq_graph_finish(g, 0, NULL);
+        assert_int_equal(rc, PIQUE_ENOMEM);
+        pq_graph_free(&g);
+    }
+    pq_fault_arm(PQ_FAULT_ALLOC, 0, 0, false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(facts_of_compact_are_those_of_the_paper),
+        cmocka_unit_test(a_bicubic_tail_changes_scale_and_radius),
+        cmocka_unit_test(activations_are_fused_only_where_nothing_else_reads_the_sum),
+        cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(rows_ready_is_the_inverse_of_rows_needed),
+        cmocka_unit_test(line_buffers_do_not_grow_with_the_height),
+        cmocka_unit_test(absurd_sizes_are_refused),
+        cmocka_unit_test(every_failed_allocation_is_reported),
+    };
+    return cmocka_run_group_tests_name("graph", tests, NULL, NULL);
+}

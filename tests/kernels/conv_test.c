@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* Every variant of the convolution against the scalar reference, bit for bit, and the reference
+ * against a sum in double. */
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../random.h"
+#include "base/alloc.h"
+#include "base/cpu.h"
+#include "kernels/conv.h"
+
+enum { GUARD = 64 };
+
+/* One row of a convolution with everything around it. */
+struct row_case {
+    int in_channels, in_stride, out_channels, kernel, width, x0, x1;
+    bool activation;
+    float *rows_data[31];
+    const float *rows[31];
+    float *plain, *packed, *bias, *slopes;
+    int blocks, out_stride;
+};
+
+static float *floats(size_t n)
+{
+    float *p = aligned_alloc(64, (n * sizeof *p + 63) / 64 * 64);
+    assert_non_null(p);
+    return p;
+}
+
+static float any_value(struct rng *r, bool extreme)
+{
+    static const float odd[] = {0.0f,     -0.0f,    INFINITY, -INFINITY, NAN, FLT_MAX,
+                                -FLT_MAX, FLT_MIN, 1e-42f,   -1e-42f,   1.0f};
+    return extreme && rng_below(r, 50) == 0 ? odd[rng_below(r, PQ_COUNT(odd))] : rng_float(r);
+}
+
+static void make_case(struct rng *r, struct row_case *t)
+{
+    static const int channels[] = {1, 2, 3, 4, 5, 8, 12, 16, 17, 24, 27, 32, 48, 64, 65, 80, 96, 130};
+    static const int kernels[] = {1, 3, 3, 3, 5, 7};
+    memset(t, 0, sizeof *t);
+    t->in_channels = channels[rng_below(r, PQ_COUNT(channels))];
+    t->out_channels = channels[rng_below(r, PQ_COUNT(channels))];
+    t->in_stride = t->in_channels + rng_below(r, 3) * 5;
+    t->kernel = kernels[rng_below(r, PQ_COUNT(kernels))];
+    t->width = 1 + rng_below(r, 60);
+    t->x0 = rng_below(r, t->width);
+    t->x1 = t->x0 + rng_below(r, t->width - t->x0 + 1);
+    t->activation = rng_below(r, 2);
+    bool extreme = rng_below(r, 3) == 0;
+    t->blocks = (t->out_channels + PQ_CONV_LANES - 1) / PQ_CONV_LANES;
+    t->out_stride = (t->blocks + rng_below(r, 2)) * PQ_CONV_LANES;
+    int pad = (t->kernel - 1) / 2;
+    size_t row = (size_t)(t->width + 2 * pad) * (size_t)t->in_stride;
+    for (int k = 0; k < t->kernel; k++) {
+        t->rows_data[k] = floats(row);
+        for (size_t i = 0; i < row; i++)
+            t->rows_data[k][i] = any_value(r, extreme);
+        t->rows[k] = t->rows_data[k] + pad * t->in_stride;
+    }
+    size_t n = (size_t)t->out_channels * (size_t)t->in_channels * (size_t)(t->kernel * t->kernel);
+    t->plain = floats(n);
+    for (size_t i = 0; i < n; i++)
+        t->plain[i] = any_value(r, extreme);
+    t->packed = floats(pq_conv_packed_size(t->out_channels, t->in_channels, t->kernel));
+    pq_conv_pack(t->plain, t->out_channels, t->in_channels, t->kernel, t->packed);
+    t->bias = floats((size_t)t->blocks * PQ_CONV_LANES);
+    t->slopes = floats((size_t)t->blocks * PQ_CONV_LANES);
+    for (int i = 0; i < t->blocks * PQ_CONV_LANES; i++) {
+        t->bias[i] = i < t->out_channels ? rng_float(r) : 0.0f;
+        t->slopes[i] = i < t->out_channels ? rng_float(r) : 0.0f;
+    }
+}
+
+static void free_case(struct row_case *t)
+{
+    for (int k = 0; k < t->kernel; k++)
+        free(t->rows_data[k]);
+    free(t->plain);
+    free(t->packed);
+    free(t->bias);
+    free(t->slopes);
+}
+
+static size_t out_floats(const struct row_case *t)
+{
+    return (size_t)t->width * (size_t)t->out_stride + 2 * GUARD;
+}
+
+/* Run a variant into memory that is full of a pattern, so that every write outside shows. */
+static float *run(const struct row_case *t, pq_conv_fn *fn)
+{
+    size_t n = out_floats(t);
+    float *out = floats(n);
+    memset(out, 0xa5, n * sizeof *out);
+    fn(&(struct pq_conv_args){.rows = t->rows,
+                              .in_stride = t->in_stride,
+                              .in_channels = t->in_channels,
+                              .kernel = t->kernel,
+                              .blocks = t->blocks,
+                              .weights = t->packed,
+                              .bias = t->bias,
+                              .slopes = t->activation ? t->slopes : NULL,
+                              .out = out + GUARD,
+                              .out_stride = t->out_stride,
+                              .x0 = t->x0,
+                              .x1 = t->x1});
+    return out;
+}
+
+/* Equal bits, except that one NaN is as good as another: which of two NaN operands a processor
+ * hands on is not defined by IEEE 754. */
+static bool same(float a, float b)
+{
+    return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b));
+}
+
+static void every_level_gives_the_bits_of_the_reference(void **state)
+{
+    (void)state;
+    for (int level = PQ_CPU_AVX2; level < PQ_CPU_LEVELS; level++) {
+        if (level > (int)pq_cpu_best()) {
+            print_message("skipped: this processor has no %s\n",
+                          pq_cpu_level_name((enum pq_cpu_level)level));
+            continue;
+        }
+        for (uint64_t seed = 1; seed <= 150; seed++) {
+            struct rng r = {seed};
+            struct row_case t;
+            make_case(&r, &t);
+            float *want = run(&t, pq_conv_row_c);
+            float *have = run(&t, pq_conv_row(level));
+            for (size_t i = 0; i < out_floats(&t); i++) {
+                if (!same(want[i], have[i]))
+                    fail_msg("%s, seed %llu: %d->%d channels, %dx%d, pixels %d..%d of %d: "
+                             "float %zu is %a, not %a",
+                             pq_cpu_level_name((enum pq_cpu_level)level),
+                             (unsigned long long)seed, t.in_channels, t.out_channels, t.kernel,
+                             t.kernel, t.x0, t.x1, t.width, i, (double)have[i], (double)want[i]);
+            }
+            free(want);
+            free(have);
+            free_case(&t);
+        }
+    }
+}
+
+/* |sum - exact| <= gamma_K sum |x||w| with gamma_K = K u / (1 - K u), Higham 2002, 3.1; fma does
+ * one rounding a term. */
+static void the_reference_is_within_the_rounding_bound_of_the_exact_sum(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1000; seed < 1040; seed++) {
+        struct rng r = {seed};
+        struct row_case t;
+        make_case(&r, &t);
+        float *have = run(&t, pq_conv_row_c);
+        int pad = (t.kernel - 1) / 2;
+        double terms = (double)t.in_channels * t.kernel * t.kernel + 1;
+        double gamma = terms * 0x1p-24 / (1 - terms * 0x1p-24);
+        for (int x = t.x0; x < t.x1; x++) {
+            for (int o = 0; o < t.out_channels; o++) {
+                double sum = t.bias[o], size = fabs(sum);
+                for (int ky = 0; ky < t.kernel; ky++) {
+                    for (int kx = 0; kx < t.kernel; kx++) {
+                        for (int c = 0; c < t.in_channels; c++) {
+                            int at = ((o * t.in_channels + c) * t.kernel + ky) * t.kernel + kx;
+                            double v = t.rows[ky][(x + kx - pad) * t.in_stride + c];
+                            sum += v * t.plain[at];
+                            size += fabs(v * t.plain[at]);
+                        }
+                    }
+                }
+                if (t.activation && sum < 0)
+                    sum *= t.slopes[o];
+                double got = have[GUARD + x * t.out_stride + o];
+                if (isfinite(size) && size < FLT_MAX && fabs(got - sum) > gamma * size * 1.001 + 1e-44)
+                    fail_msg("seed %llu, pixel %d, channel %d: %a, not %a",
+                             (unsigned long long)seed, x, o, got, sum);
+            }
+        }
+        free(have);
+        free_case(&t);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_level_gives_the_bits_of_the_reference),
+        cmocka_unit_test(the_reference_is_within_the_rounding_bound_of_the_exact_sum),
+    };
+    return cmocka_run_group_tests_name("conv", tests, NULL, NULL);
+}
