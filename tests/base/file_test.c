@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* Files appear whole or not at all, whatever fails on the way. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/fault.h"
+#include "base/file.h"
+#include "base/sha256.h"
+
+static char folder[64], path[128];
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/pique-file-XXXXXX");
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, sizeof path, "%s/out.bin", folder);
+    return 0;
+}
+
+static int files_in_folder(void)
+{
+    int n = 0;
+    DIR *d = opendir(folder);
+    for (struct dirent *e; (e = readdir(d));)
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    closedir(d);
+    return n;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(folder); /* fails where a test left something behind */
+}
+
+static int write_file(const char *text, bool overwrite, pique_error *err)
+{
+    struct pq_file f;
+    int rc = pq_file_create(path, overwrite, &f, err);
+    if (rc)
+        return rc;
+    rc = pq_file_write(&f, text, strlen(text), err);
+    if (rc)
+        pq_file_close(&f);
+    else
+        rc = pq_file_commit(&f, overwrite, err);
+    return rc;
+}
+
+static void assert_content(const char *text)
+{
+    struct pq_map map;
+    assert_int_equal(pq_map_open(path, &map, NULL), 0);
+    assert_int_equal(map.size, strlen(text));
+    assert_memory_equal(map.data, text, map.size);
+    pq_map_close(&map);
+}
+
+static void an_output_appears_only_when_committed(void **state)
+{
+    (void)state;
+    struct pq_file f;
+    pique_error err;
+    assert_int_equal(pq_file_create(path, false, &f, &err), 0);
+    assert_int_equal(pq_file_write(&f, "half", 4, &err), 0);
+    assert_false(pq_exists(path));
+    pq_file_close(&f);
+    assert_int_equal(files_in_folder(), 0);
+    assert_int_equal(write_file("whole", false, &err), 0);
+    assert_content("whole");
+    struct stat st;
+    mode_t mask = umask(0);
+    umask(mask);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0666 & ~mask);
+}
+
+static void an_existing_output_is_refused_or_replaced(void **state)
+{
+    (void)state;
+    pique_error err;
+    assert_int_equal(write_file("one", false, &err), 0);
+    assert_int_equal(write_file("two", false, &err), PIQUE_EEXIST);
+    assert_non_null(strstr(err.message, path));
+    assert_content("one");
+    assert_int_equal(write_file("two", true, &err), 0);
+    assert_content("two");
+}
+
+static void an_output_that_appears_meanwhile_is_not_overwritten(void **state)
+{
+    (void)state;
+    struct pq_file f;
+    pique_error err;
+    assert_int_equal(pq_file_create(path, false, &f, &err), 0);
+    assert_int_equal(pq_file_write(&f, "mine", 4, &err), 0);
+    assert_int_equal(write_file("theirs", false, &err), 0);
+    assert_int_equal(pq_file_commit(&f, false, &err), PIQUE_EEXIST);
+    assert_content("theirs");
+    assert_int_equal(files_in_folder(), 1);
+}
+
+static void every_fault_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    static const struct {
+        enum pq_fault_kind kind;
+        int errnum, status;
+    } faults[] = {
+        {PQ_FAULT_OPEN, EACCES, PIQUE_ECREATE}, {PQ_FAULT_WRITE, ENOSPC, PIQUE_ENOSPC},
+        {PQ_FAULT_WRITE, EIO, PIQUE_EIO},       {PQ_FAULT_SYNC, EIO, PIQUE_EIO},
+        {PQ_FAULT_RENAME, ENOSPC, PIQUE_ENOSPC},
+    };
+    for (size_t i = 0; i < PQ_COUNT(faults); i++) {
+        pique_error err;
+        pq_fault_arm(faults[i].kind, 1, faults[i].errnum, false);
+        assert_int_equal(write_file("text", false, &err), faults[i].status);
+        pq_fault_arm(faults[i].kind, 0, 0, false);
+        assert_non_null(strstr(err.message, path));
+        assert_int_equal(files_in_folder(), 0);
+    }
+}
+
+static void every_failed_allocation_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    for (int n = 1;; n++) {
+        pq_fault_arm(PQ_FAULT_ALLOC, n, 0, false);
+        int rc = write_file("text", true, NULL);
+        bool struck = pq_fault_count(PQ_FAULT_ALLOC) >= n;
+        pq_fault_arm(PQ_FAULT_ALLOC, 0, 0, false);
+        /* The folder's name for its sync is a convenience; the file is there without. */
+        assert_true(rc == 0 || rc == PIQUE_ENOMEM);
+        assert_int_equal(files_in_folder(), rc == 0);
+        unlink(path);
+        if (!struck)
+            break;
+    }
+}
+
+static void what_is_not_a_file_is_named(void **state)
+{
+    (void)state;
+    struct pq_file f;
+    struct pq_map map;
+    pique_error err;
+    assert_int_equal(pq_file_open(path, &f, &err), PIQUE_ENOENT);
+    assert_non_null(strstr(err.message, path));
+    assert_int_equal(pq_file_open(folder, &f, &err), PIQUE_EFORMAT);
+    assert_non_null(strstr(err.message, "folder"));
+    assert_int_equal(pq_map_open("/dev/null", &map, &err), PIQUE_EFORMAT);
+    assert_int_equal(pq_file_create(folder, true, &f, &err), PIQUE_ECREATE);
+    assert_int_equal(pq_file_create("/dev/null", true, &f, &err), PIQUE_ECREATE);
+    assert_int_equal(pq_file_create("/no/such/folder/x.png", true, &f, &err), PIQUE_ECREATE);
+    assert_non_null(strstr(err.message, "folder does not exist"));
+}
+
+static void reading_and_hashing(void **state)
+{
+    (void)state;
+    pique_error err;
+    assert_int_equal(write_file("abc", true, &err), 0);
+    char hex[PQ_SHA256_HEX];
+    assert_int_equal(pq_sha256_file(path, hex, &err), 0);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    struct pq_file f;
+    char data[8];
+    size_t got;
+    int64_t at;
+    assert_int_equal(pq_file_open(path, &f, &err), 0);
+    assert_int_equal(pq_file_size(&f), 3);
+    assert_int_equal(pq_file_seek(&f, 1, SEEK_SET, &at, &err), 0);
+    assert_int_equal(pq_file_read(&f, data, sizeof data, &got, &err), 0);
+    assert_int_equal(got, 2);
+    assert_int_equal(pq_file_read(&f, data, sizeof data, &got, &err), 0);
+    assert_int_equal(got, 0);
+    pq_fault_arm(PQ_FAULT_READ, 1, EIO, false);
+    assert_int_equal(pq_file_read(&f, data, sizeof data, &got, &err), PIQUE_EIO);
+    assert_int_equal(err.code, PIQUE_EIO);
+    pq_fault_arm(PQ_FAULT_READ, 0, 0, false);
+    pq_file_close(&f);
+    pq_file_close(&f);
+}
+
+static void a_temporary_file_has_no_name(void **state)
+{
+    (void)state;
+    struct pq_file f;
+    int64_t at;
+    size_t got;
+    char data[4];
+    setenv("TMPDIR", folder, 1);
+    assert_int_equal(pq_file_temp(&f, NULL), 0);
+    unsetenv("TMPDIR");
+    assert_int_equal(files_in_folder(), 0);
+    assert_int_equal(pq_file_write(&f, "abcd", 4, NULL), 0);
+    assert_int_equal(pq_file_seek(&f, 0, SEEK_SET, &at, NULL), 0);
+    assert_int_equal(pq_file_read(&f, data, 4, &got, NULL), 0);
+    assert_memory_equal(data, "abcd", 4);
+    pq_file_close(&f);
+}
+
+static void folders_are_made_with_their_parents(void **state)
+{
+    (void)state;
+    char deep[256];
+    pique_error err;
+    snprintf(deep, sizeof deep, "%s/a/b/c", folder);
+    assert_int_equal(pq_make_folders(deep, &err), 0);
+    assert_int_equal(pq_make_folders(deep, &err), 0);
+    assert_true(pq_is_folder(deep));
+    rmdir(deep);
+    snprintf(deep, sizeof deep, "%s/a/b", folder);
+    rmdir(deep);
+    snprintf(deep, sizeof deep, "%s/a", folder);
+    rmdir(deep);
+    assert_int_equal(write_file("x", true, &err), 0);
+    snprintf(deep, sizeof deep, "%s/under", path);
+    assert_int_equal(pq_make_folders(deep, &err), PIQUE_ECREATE);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(an_output_appears_only_when_committed),
+        TEST(an_existing_output_is_refused_or_replaced),
+        TEST(an_output_that_appears_meanwhile_is_not_overwritten),
+        TEST(every_fault_leaves_nothing_behind),
+        TEST(every_failed_allocation_leaves_nothing_behind),
+        TEST(what_is_not_a_file_is_named),
+        TEST(reading_and_hashing),
+        TEST(a_temporary_file_has_no_name),
+        TEST(folders_are_made_with_their_parents),
+    };
+    return cmocka_run_group_tests_name("file", tests, NULL, NULL);
+}
