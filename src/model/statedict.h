@@ -7,6 +7,13 @@
 #include "base/file.h"
 #include "tensor/tensor.h"
 
+/* What no honest model file exceeds; a reader refuses more before it allocates. */
+enum {
+    PQ_MAX_TENSORS = 65536,
+    PQ_MAX_EXTENT = 65536, /* of one dimension of a tensor */
+    PQ_MAX_NAME = 256      /* bytes of a name */
+};
+
 struct pq_named_tensor {
     char *name; /* owned */
     struct pq_tensor tensor;
@@ -31,3 +38,15 @@ const struct pq_tensor *pq_statedict_find(const struct pq_statedict *sd, const c
 /* name is copied. */
 int pq_statedict_add(struct pq_statedict *sd, const char *name, const struct pq_tensor *tensor,
                      pique_error *err);
+
+/* Take the wrappers of training programs off the names: where each name starts with "params_ema.",
+ * "module." and the like, that part goes; where "params_ema." and "params." stand side by side, the
+ * averaged weights stay and the others go. */
+void pq_statedict_canonicalise(struct pq_statedict *sd);
+
+/* How most of the weights are stored; "f32" where there are none. */
+const char *pq_statedict_dtype(const struct pq_statedict *sd);
+
+/* Whether a name from a file may be shown to a person: 1 to PQ_MAX_NAME bytes without control
+ * characters, which could move a terminal's cursor. */
+bool pq_name_ok(const char *name);

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "arch/arch.h"
+
+#include "base/alloc.h"
+#include "base/str.h"
+
+#define KEYS(...)                                                                                  \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
+
+/* The first row that fits decides, so a network whose names include another's stands before it. */
+static const struct pq_arch archs[] = {
+    {"Compact", KEYS("body.0.weight", "body.1.weight"), pq_compact_detect, pq_compact_build},
+    /* Known by name, so that the answer is "not yet" and not "what is this". */
+    {"HAT",
+     KEYS("relative_position_index_SA", "conv_first.weight", "conv_last.weight",
+          "layers.0.residual_group.overlap_attn.relative_position_bias_table"),
+     NULL, NULL},
+    {"SwinIR",
+     KEYS("layers.0.residual_group.blocks.0.norm1.weight",
+          "layers.0.residual_group.blocks.0.mlp.fc1.bias",
+          "layers.0.residual_group.blocks.0.attn.relative_position_index"),
+     NULL, NULL},
+    {"OmniSR",
+     KEYS("residual_layer.0.residual_layer.0.layer.0.fn.0.weight", "input.weight", "up.0.weight"),
+     NULL, NULL},
+    {"DAT",
+     KEYS("conv_first.weight", "before_RG.1.weight", "layers.0.blocks.0.attn.qkv.weight",
+          "layers.0.blocks.0.ffn.fc1.weight"),
+     NULL, NULL},
+    {"SPAN",
+     KEYS("conv_1.sk.weight", "block_1.c1_r.sk.weight", "conv_cat.weight", "conv_2.sk.weight",
+          "upsampler.0.weight"),
+     NULL, NULL},
+    {"Real-CUGAN",
+     KEYS("unet1.conv1.conv.0.weight", "unet1.conv_bottom.weight", "unet2.conv1.conv.0.weight",
+          "unet2.conv_bottom.weight"),
+     NULL, NULL},
+    {"ESRGAN", KEYS("model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight"), NULL, NULL},
+    {"ESRGAN",
+     KEYS("conv_first.weight", "body.0.rdb1.conv1.weight", "conv_body.weight", "conv_last.weight"),
+     NULL, NULL},
+    {"ESRGAN",
+     KEYS("conv_first.weight", "RRDB_trunk.0.RDB1.conv1.weight", "trunk_conv.weight",
+          "conv_last.weight"),
+     NULL, NULL},
+    {"ESRGAN+", KEYS("model.0.weight", "model.1.sub.0.RDB1.conv1x1.weight"), NULL, NULL},
+    {"RealPLKSR",
+     KEYS("feats.0.weight", "feats.1.channel_mixer.0.weight", "feats.1.lk.conv.weight",
+          "feats.1.refine.weight"),
+     NULL, NULL},
+};
+
+/* ---- recognising ---- */
+
+/* How many of the keys are there; *missing is the first that is not. */
+static int count_keys(const struct pq_statedict *sd, const struct pq_arch *arch, int *total,
+                      const char **missing)
+{
+    int found = 0;
+    *missing = NULL;
+    for (*total = 0; arch->keys[*total]; ++*total) {
+        if (pq_statedict_find(sd, arch->keys[*total]))
+            found++;
+        else if (!*missing)
+            *missing = arch->keys[*total];
+    }
+    return found;
+}
+
+static bool fits(const struct pq_statedict *sd, const struct pq_arch *arch)
+{
+    int total;
+    const char *missing;
+    return arch->detect ? arch->detect(sd) : count_keys(sd, arch, &total, &missing) == total;
+}
+
+/* Say what the file holds and what comes closest. */
+static int fail_unknown(const struct pq_statedict *sd, pique_error *err)
+{
+    enum { SHOWN = 10 };
+    if (sd->count == 0)
+        return pq_fail(err, PIQUE_EFORMAT, "%s: the file holds no tensors", sd->map.path);
+    const struct pq_arch *best = NULL;
+    const char *lacks = NULL;
+    int best_found = 0, best_total = 1;
+    for (size_t i = 0; i < PQ_COUNT(archs); i++) {
+        int total;
+        const char *missing;
+        int found = count_keys(sd, &archs[i], &total, &missing);
+        if (found * best_total > best_found * total) {
+            best = &archs[i];
+            best_found = found;
+            best_total = total;
+            lacks = missing;
+        }
+    }
+    struct pq_str s = {0};
+    if (best)
+        pq_str_printf(&s, "; closest is %s, which needs '%s'", best->name, lacks);
+    pq_str_add(&s, "; first tensors: ");
+    for (size_t i = 0; i < sd->count && i < SHOWN; i++)
+        pq_str_printf(&s, "%s%s", i ? ", " : "", sd->tensors[i].name);
+    char *text = pq_str_take(&s);
+    int rc = pq_fail(err, PIQUE_EUNSUPPORTED, "%s: unsupported architecture%s", sd->map.path,
+                     text ? text : "");
+    pq_free(text);
+    return rc;
+}
+
+int pq_arch_build(const struct pq_statedict *sd, struct pq_graph **graph, const char **name,
+                  pique_error *err)
+{
+    const struct pq_arch *arch = NULL;
+    for (size_t i = 0; i < PQ_COUNT(archs) && !arch; i++) {
+        if (fits(sd, &archs[i]))
+            arch = &archs[i];
+    }
+    if (!arch)
+        return fail_unknown(sd, err);
+    if (!arch->build)
+        return pq_fail(err, PIQUE_EUNSUPPORTED,
+                       "%s: unsupported architecture: this is %s, which this version cannot run "
+                       "yet",
+                       sd->map.path, arch->name);
+    *name = arch->name;
+    int rc = pq_graph_new(graph, err);
+    if (!rc)
+        rc = arch->build(sd, *graph, err);
+    if (rc)
+        pq_graph_free(graph);
+    return rc;
+}
+
+const char *pq_arch_of_graph(const struct pq_graph *g, int *features)
+{
+    *features = pq_compact_features(g);
+    return *features ? "Compact" : "graph";
+}
+
+/* ---- tensors ---- */
+
+int pq_arch_tensor(const struct pq_statedict *sd, const char *name, int dims, const int64_t *shape,
+                   const struct pq_tensor **out, pique_error *err)
+{
+    const struct pq_tensor *t = pq_statedict_find(sd, name);
+    if (!t)
+        return pq_fail(err, PIQUE_EFORMAT, "%s: tensor '%s' is missing", sd->map.path, name);
+    if (!pq_tensor_is(t, dims, shape)) {
+        struct pq_tensor wanted = {.dims = dims};
+        for (int i = 0; i < dims; i++)
+            wanted.shape[i] = shape[i];
+        char is[96], should[96];
+        return pq_fail(err, PIQUE_EFORMAT, "%s: tensor '%s' has shape %s, not %s", sd->map.path,
+                       name, pq_tensor_shape_text(t, is, sizeof is),
+                       pq_tensor_shape_text(&wanted, should, sizeof should));
+    }
+    if (t->dtype == PQ_I64 || t->dtype == PQ_I32)
+        return pq_fail(err, PIQUE_EFORMAT, "%s: tensor '%s' holds integers (%s), not weights",
+                       sd->map.path, name, pq_dtype_name(t->dtype));
+    *out = t;
+    return 0;
+}

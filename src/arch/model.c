@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* The public face of a model: opened, recognised, checked, described. */
+#include "arch/model.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "arch/arch.h"
+#include "base/alloc.h"
+#include "base/sha256.h"
+#include "model/container.h"
+
+struct pique_model {
+    char *path;
+    struct pq_container container;
+    struct pq_graph *own_graph; /* built by arch/; else the container has one */
+    const char *architecture;
+    int features;
+    struct pq_graph_facts facts;
+    /* Hashing takes longer than all the rest of opening, so it waits until somebody asks. */
+    pthread_mutex_t hash_lock; /* guards sha256, and is held while it is computed */
+    char sha256[PQ_SHA256_HEX];
+};
+
+const struct pq_graph *pq_model_graph(const pique_model *model)
+{
+    return model->own_graph ? model->own_graph : model->container.graph;
+}
+
+const char *pq_model_path(const pique_model *model)
+{
+    return model->path;
+}
+
+/* ---- opening ---- */
+
+static int recognise(pique_model *m, pique_error *err)
+{
+    if (m->container.graph) {
+        m->architecture = pq_arch_of_graph(m->container.graph, &m->features);
+        return 0;
+    }
+    int rc = pq_arch_build(&m->container.sd, &m->own_graph, &m->architecture, err);
+    if (!rc)
+        pq_arch_of_graph(m->own_graph, &m->features);
+    return rc;
+}
+
+/* A picture goes in and the same kind of picture comes out. */
+static int check_channels(const pique_model *m, pique_error *err)
+{
+    int in = m->facts.in_channels, out = m->facts.out_channels;
+    if (in != out || (in != 1 && in != 3 && in != 4))
+        return pq_fail(err, PIQUE_EUNSUPPORTED,
+                       "%s: the network turns %d channels into %d; 1 to 1, 3 to 3 and 4 to 4 can "
+                       "be run",
+                       m->path, in, out);
+    return 0;
+}
+
+static int open_model(pique_model *m, const char *path, pique_error *err)
+{
+    m->path = pq_strdup(path);
+    if (!m->path)
+        return pq_fail_nomem(err, strlen(path) + 1);
+    int rc = pq_container_open(path, &m->container, err);
+    if (!rc)
+        rc = recognise(m, err);
+    if (rc)
+        return rc;
+    pq_graph_facts(pq_model_graph(m), &m->facts);
+    return check_channels(m, err);
+}
+
+int pique_model_open(const char *path, pique_model **out, pique_error *err)
+{
+    if (out)
+        *out = NULL;
+    if (!path || !out)
+        return pq_fail(err, PIQUE_EINVAL, "pique_model_open: path and out must not be NULL");
+    pique_model *m = pq_calloc(1, sizeof *m);
+    if (!m)
+        return pq_fail_nomem(err, sizeof *m);
+    pthread_mutex_init(&m->hash_lock, NULL);
+    int rc = open_model(m, path, err);
+    if (rc)
+        pique_model_close(&m);
+    *out = m;
+    return rc;
+}
+
+void pique_model_close(pique_model **model)
+{
+    if (!model || !*model)
+        return;
+    pique_model *m = *model;
+    pq_graph_free(&m->own_graph);
+    pq_container_close(&m->container);
+    pthread_mutex_destroy(&m->hash_lock);
+    pq_free(m->path);
+    pq_free(m);
+    *model = NULL;
+}
+
+/* ---- describing ---- */
+
+static const char *model_sha256(const pique_model *model)
+{
+    pique_model *m = (pique_model *)model; /* what is cached does not change what it is */
+    const struct pq_map *map = &m->container.sd.map;
+    pthread_mutex_lock(&m->hash_lock);
+    if (!m->sha256[0])
+        pq_sha256(map->data, map->size, m->sha256);
+    pthread_mutex_unlock(&m->hash_lock);
+    return m->sha256;
+}
+
+/* Fill what the caller's version of a struct has room for. */
+static void copy_info(void *to, const void *from, size_t theirs, size_t ours)
+{
+    memcpy((char *)to + sizeof(size_t), (const char *)from + sizeof(size_t),
+           PQ_MIN(theirs, ours) - sizeof(size_t));
+}
+
+int pique_model_get_info(const pique_model *model, pique_model_info *info, pique_error *err)
+{
+    if (!model || !info || info->size < sizeof info->size)
+        return pq_fail(err, PIQUE_EINVAL, "pique_model_get_info: info->size is not set");
+    const struct pq_statedict *sd = &model->container.sd;
+    pique_model_info full = {
+        .path = model->path,
+        .container = model->container.name,
+        .architecture = model->architecture,
+        .scale_num = model->facts.num,
+        .scale_den = model->facts.den,
+        .in_channels = model->facts.in_channels,
+        .out_channels = model->facts.out_channels,
+        .features = model->features,
+        .convolutions = model->facts.convolutions,
+        .receptive_radius = model->facts.radius,
+        .parameters = model->facts.parameters,
+        .flops_per_pixel = model->facts.flops_per_pixel,
+        .file_bytes = model->container.file_bytes,
+        .dtype = pq_statedict_dtype(sd),
+        .tensor_count = sd->count,
+        .sha256 = model_sha256(model),
+    };
+    copy_info(info, &full, info->size, sizeof full);
+    return 0;
+}
+
+int pique_model_get_tensor(const pique_model *model, size_t i, pique_tensor_info *info,
+                           pique_error *err)
+{
+    if (!model || !info || info->size < sizeof info->size)
+        return pq_fail(err, PIQUE_EINVAL, "pique_model_get_tensor: info->size is not set");
+    const struct pq_statedict *sd = &model->container.sd;
+    if (i >= sd->count)
+        return pq_fail(err, PIQUE_EINVAL, "%s: has no tensor %zu, it has %zu", model->path, i,
+                       sd->count);
+    const struct pq_tensor *t = &sd->tensors[i].tensor;
+    pique_tensor_info full = {
+        .name = sd->tensors[i].name, .dtype = pq_dtype_name(t->dtype), .dims = t->dims};
+    memcpy(full.shape, t->shape, sizeof full.shape);
+    copy_info(info, &full, info->size, sizeof full);
+    return 0;
+}
+
+int pique_model_get_metadata(const pique_model *model, size_t i, const char **key,
+                             const char **value)
+{
+    if (!model || !key || !value || i >= model->container.sd.metadata_count)
+        return PIQUE_EINVAL;
+    *key = model->container.sd.metadata[i].key;
+    *value = model->container.sd.metadata[i].value;
+    return 0;
+}

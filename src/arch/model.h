@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* What engines need of a model beyond the public API. */
+#pragma once
+
+#include "graph/graph.h"
+#include "pique/model.h"
+
+/* The finished graph; belongs to the model, which also keeps its weights mapped. */
+const struct pq_graph *pq_model_graph(const pique_model *model);
+/* As it was opened, for messages. */
+const char *pq_model_path(const pique_model *model);
