@@ -45,9 +45,10 @@ static bool parse_key(const char *name, int *layer, bool *bias)
 
 bool pq_compact_detect(const struct pq_statedict *sd)
 {
-    if (pq_statedict_find(sd, "body.0.weight"))
-        return pq_statedict_find(sd, "body.1.weight") || pq_statedict_find(sd, "body.2.weight");
-    /* The first tensor may be the one that is missing; then that should be said. */
+    if (pq_statedict_find(sd, "body.0.weight") &&
+        (pq_statedict_find(sd, "body.1.weight") || pq_statedict_find(sd, "body.2.weight")))
+        return true;
+    /* One of these may be the tensor that is missing; then that should be said. */
     int layer;
     bool bias, all = sd->count > 2;
     for (size_t i = 0; i < sd->count && all; i++)

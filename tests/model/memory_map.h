@@ -56,6 +56,11 @@ static inline void touch_all(const struct pq_statedict *sd)
 }
 
 /* What a lying file says in place of a count. */
-static const char *const lies[] = {"0",          "1",          "-1",
-                                   "2147483647", "2147483648", "4294967295",
-                                   "9223372036854775808", "18446744073709551615"};
+static const char *const lies[] = {"0",
+                                   "1",
+                                   "-1",
+                                   "2147483647",
+                                   "2147483648",
+                                   "4294967295",
+                                   "9223372036854775808",
+                                   "18446744073709551615"};

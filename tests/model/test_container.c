@@ -119,7 +119,9 @@ static void what_cannot_be_opened_is_told_by_its_kind(void **state)
         {"PK\003\004aaaaaaaaaaaaaaaaa", 20, PIQUE_EUNSUPPORTED, "zip"},
         {"\200\002\212\012\154\374\234\106\371", 9, PIQUE_EUNSUPPORTED, "pickle"},
         {"GGUF\003\0\0\0", 8, PIQUE_EUNSUPPORTED, "GGUF"},
-        {"\x08\x07\x12\x07pytorch\x1a\x03" "1.9:\x01", 18, PIQUE_EUNSUPPORTED, "ONNX"},
+        {"\x08\x07\x12\x07pytorch\x1a\x03"
+         "1.9:\x01",
+         18, PIQUE_EUNSUPPORTED, "ONNX"},
         {"\x9d\x85\x76\0\1\0\0\0", 8, PIQUE_EUNSUPPORTED, "binary ncnn"},
         {"version https://git-lfs.github.com", 34, PIQUE_EUNSUPPORTED, "git lfs pull"},
         {"<!DOCTYPE html>", 15, PIQUE_EUNSUPPORTED, "web page"},
@@ -158,9 +160,9 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
     (void)state;
-    static const char *const names[] = {"a.pth",      "b.param",   "b.bin",      "full.param",
-                                        "full.bin",   "lone.param", "alone.bin", "other.name",
-                                        "thing"};
+    static const char *const names[] = {"a.pth",      "b.param",    "b.bin",
+                                        "full.param", "full.bin",   "lone.param",
+                                        "alone.bin",  "other.name", "thing"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unlink(in_folder(names[i]));
     return rmdir(folder);

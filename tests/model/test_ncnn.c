@@ -93,7 +93,7 @@ static void carriage_returns_and_blank_lines_change_nothing(void **state)
 /* ---- one sentence for each thing that is wrong ---- */
 
 #define HEAD(layers, blobs) "7767517\n" #layers " " #blobs "\nInput in 0 1 a\n"
-#define CONV "Convolution c 1 1 a b 0=1 1=3 4=1 5=1 6=9\n" /* 4 + 9 * 4 + 4 = 44 bytes */
+#define CONV                "Convolution c 1 1 a b 0=1 1=3 4=1 5=1 6=9\n" /* 4 + 9 * 4 + 4 = 44 bytes */
 
 static const struct {
     const char *param;
@@ -109,11 +109,11 @@ static const struct {
     {HEAD(1, 2) CONV, 44, PIQUE_EFORMAT, "more layers than line 2 says"},
     {HEAD(2, 3) CONV, 44, PIQUE_EFORMAT, "promises 3 blobs, the layers make 2"},
     {HEAD(2, 999) CONV, 44, PIQUE_EFORMAT, "more than the file can hold"},
-    {HEAD(2, 2) "Softmax c 1 1 a b 0=1\n", 0, PIQUE_EUNSUPPORTED,
-     "layer 'c' is of type Softmax"},
+    {HEAD(2, 2) "Softmax c 1 1 a b 0=1\n", 0, PIQUE_EUNSUPPORTED, "layer 'c' is of type Softmax"},
     {HEAD(2, 2) "Convolution c 1 1 x b 0=1 1=3 4=1 5=1 6=9\n", 44, PIQUE_EFORMAT,
      "'c' reads 'x', which no layer before it makes"},
-    {HEAD(2, 2) "Convolution c 1 1 b b 0=1 1=3 4=1 5=1 6=9\n", 44, PIQUE_EFORMAT, "no layer before"},
+    {HEAD(2, 2) "Convolution c 1 1 b b 0=1 1=3 4=1 5=1 6=9\n", 44, PIQUE_EFORMAT,
+     "no layer before"},
     {HEAD(2, 2) "Convolution c 1 1 a a 0=1 1=3 4=1 5=1 6=9\n", 44, PIQUE_EFORMAT,
      "two layers make blob 'a'"},
     {HEAD(2, 2) "Convolution c -1 1 a b 0=1\n", 44, PIQUE_EFORMAT, "line 4: a count of blobs"},

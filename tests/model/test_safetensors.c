@@ -40,9 +40,10 @@ static void reads_every_type_and_the_metadata(void **state)
     (void)state;
     /* 1, -2 in each type */
     static const unsigned char data[] = {
-        0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0, 0, 0x3c, 0, 0xc0, 0x80, 0x3f, 0, 0xc0,
-        0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0, 0, 0, 0, 0, 0, 0, 0xc0,
-        1, 0, 0, 0, 0, 0, 0, 0, 0xfe, 255, 255, 255, 255, 255, 255, 255, 1, 0, 0, 0, 0xfe, 255, 255, 255};
+        0,   0,    0x80, 0x3f, 0,   0,   0, 0xc0, 0,    0x3c, 0,    0xc0, 0x80, 0x3f,
+        0,   0xc0, 0,    0,    0,   0,   0, 0,    0xf0, 0x3f, 0,    0,    0,    0,
+        0,   0,    0,    0xc0, 1,   0,   0, 0,    0,    0,    0,    0,    0xfe, 255,
+        255, 255,  255,  255,  255, 255, 1, 0,    0,    0,    0xfe, 255,  255,  255};
     static const char json[] =
         "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
         "\"b\":{\"dtype\":\"F16\",\"shape\":[1,2],\"data_offsets\":[8,12]},"
@@ -74,8 +75,8 @@ static void reads_every_type_and_the_metadata(void **state)
     bytes_free(&file);
 }
 
-#define T(name, dtype, shape, from, to)                                                           \
-    "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" #from "," #to  \
+#define T(name, dtype, shape, from, to)                                                            \
+    "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" #from "," #to   \
     "]}"
 
 static void refuses_what_others_would_read_differently(void **state)
@@ -184,8 +185,7 @@ static void a_flipped_bit_in_the_header_never_reads_outside(void **state)
 }
 
 /* Replace the n-th number outside of quotes; false where there are fewer. */
-static bool replace_number(const char *json, int n, const char *with, struct bytes *out,
-                           bool *same)
+static bool replace_number(const char *json, int n, const char *with, struct bytes *out, bool *same)
 {
     bool quoted = false;
     for (const char *s = json; *s; s++) {
@@ -220,8 +220,7 @@ static void a_lie_in_any_number_of_the_header_is_refused(void **state)
             struct bytes lying = {0};
             struct pq_statedict sd;
             pique_error err;
-            wrap_safetensors((const char *)text.data, file.data + 8 + n, file.size - 8 - n,
-                             &lying);
+            wrap_safetensors((const char *)text.data, file.data + 8 + n, file.size - 8 - n, &lying);
             int rc = read_bytes(lying.data, lying.size, &sd, &err);
             if ((rc == 0) != same)
                 fail_msg("%s: %d '%s'", (const char *)text.data, rc, err.message);

@@ -26,7 +26,11 @@ static void check(const char *const *names, const char *const *expected)
     pq_statedict_free(&sd);
 }
 
-#define NAMES(...) (const char *const[]){__VA_ARGS__, NULL}
+#define NAMES(...)                                                                                 \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
 
 static void wrappers_that_all_names_have_come_off(void **state)
 {

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+/* Compact from names and shapes: built exactly, or refused with the tensor's name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "arch/arch.h"
+#include "make_model.h"
+#include "memory_map.h"
+#include "model/ncnn.h"
+#include "model/safetensors.h"
+
+static const struct maker tiny = {.features = 4, .convs = 1, .scale = 2, .channels = 3, .seed = 11};
+
+static void read_dict(const struct maker *m, struct pq_statedict *sd)
+{
+    struct bytes file = {0};
+    pique_error err;
+    make_safetensors(m, &file);
+    *sd = (struct pq_statedict){.map = memory_map(file.data, file.size, "x.safetensors")};
+    if (pq_safetensors_read(sd, &err))
+        fail_msg("%s", err.message);
+    bytes_free(&file);
+}
+
+static int build(const struct pq_statedict *sd, struct pq_graph **g, pique_error *err)
+{
+    const char *name = "";
+    *g = NULL;
+    *err = (pique_error){0};
+    int rc = pq_arch_build(sd, g, &name, err);
+    if (!rc)
+        assert_string_equal(name, "Compact");
+    else
+        assert_null(*g);
+    return rc;
+}
+
+static void any_size_of_network_is_built(void **state)
+{
+    (void)state;
+    static const struct maker sizes[] = {
+        {.features = 24, .convs = 8, .scale = 4, .channels = 3},
+        {.features = 64, .convs = 16, .scale = 2, .channels = 3},
+        {.features = 48, .convs = 32, .scale = 1, .channels = 3},
+        {.features = 7, .convs = 0, .scale = 3, .channels = 1},
+        {.features = 24, .convs = 3, .scale = 4, .channels = 4, .half = true},
+        {.features = 5, .convs = 2, .scale = 16, .channels = 1, .leaky = true},
+        {.features = 1, .convs = 100, .scale = 1, .channels = 1},
+    };
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const struct maker *m = &sizes[i];
+        struct pq_statedict sd;
+        struct pq_graph *g;
+        struct pq_graph_facts facts;
+        pique_error err;
+        read_dict(m, &sd);
+        if (build(&sd, &g, &err))
+            fail_msg("network %zu: %s", i, err.message);
+        pq_graph_facts(g, &facts);
+        assert_int_equal(facts.in_channels, m->channels);
+        assert_int_equal(facts.out_channels, m->channels);
+        assert_int_equal(facts.num, m->scale);
+        assert_int_equal(facts.den, 1);
+        assert_int_equal(facts.convolutions, m->convs + 2);
+        assert_int_equal(facts.radius, m->convs + 2);
+        int features;
+        assert_string_equal(pq_arch_of_graph(g, &features), "Compact");
+        assert_int_equal(features, m->features);
+        for (int k = 0; k < g->count; k++) {
+            if (g->ops[k].act.on)
+                assert_true(m->leaky ? g->ops[k].act.slope == 0.1f && !g->ops[k].act.slopes.data
+                                     : g->ops[k].act.slopes.data != NULL);
+        }
+        pq_graph_free(&g);
+        memory_free(&sd);
+    }
+}
+
+/* ---- the same network from both containers ---- */
+
+static void same_weights(const struct pq_tensor *a, const struct pq_tensor *b)
+{
+    assert_int_equal(!a->data, !b->data);
+    if (!a->data)
+        return;
+    size_t count;
+    assert_true(pq_tensor_is(a, b->dims, b->shape));
+    assert_true(pq_tensor_count(a, &count));
+    float *x = malloc(2 * count * sizeof *x);
+    assert_non_null(x);
+    pq_tensor_to_f32(a, 0, count, x);
+    pq_tensor_to_f32(b, 0, count, x + count);
+    assert_memory_equal(x, x + count, count * sizeof *x);
+    free(x);
+}
+
+static void same_graph(const struct pq_graph *a, const struct pq_graph *b)
+{
+    assert_int_equal(a->count, b->count);
+    assert_int_equal(a->output, b->output);
+    for (int i = 0; i < a->count; i++) {
+        const struct pq_op *x = &a->ops[i], *y = &b->ops[i];
+        assert_int_equal(x->kind, y->kind);
+        assert_int_equal(x->in[0], y->in[0]);
+        assert_int_equal(x->in[1], y->in[1]);
+        assert_int_equal(x->channels, y->channels);
+        assert_int_equal(x->num, y->num);
+        assert_int_equal(x->kernel, y->kernel);
+        assert_int_equal(x->factor, y->factor);
+        assert_int_equal(x->act.on, y->act.on);
+        assert_true(x->act.slope == y->act.slope);
+        same_weights(&x->weight, &y->weight);
+        same_weights(&x->bias, &y->bias);
+        same_weights(&x->act.slopes, &y->act.slopes);
+    }
+}
+
+static void both_containers_give_the_same_graph_and_weights(void **state)
+{
+    (void)state;
+    for (int variant = 0; variant < 8; variant++) {
+        struct maker m = tiny;
+        m.half = variant & 1;
+        m.leaky = variant & 2;
+        m.scale = variant & 4 ? 1 : 3;
+        m.seed = (uint64_t)variant;
+        struct bytes param = {0}, bin = {0};
+        struct pq_statedict from_st;
+        struct pq_graph *a, *b;
+        pique_error err;
+        read_dict(&m, &from_st);
+        assert_int_equal(build(&from_st, &a, &err), 0);
+
+        make_ncnn(&m, &param, &bin);
+        struct pq_map text = memory_map(param.data, param.size, "x.param");
+        struct pq_statedict from_ncnn = {.map = memory_map(bin.data, bin.size, "x.bin")};
+        assert_int_equal(pq_graph_new(&b, &err), 0);
+        if (pq_ncnn_read(&text, &from_ncnn, b, &err))
+            fail_msg("%s", err.message);
+        same_graph(a, b);
+        int features;
+        assert_string_equal(pq_arch_of_graph(b, &features), "Compact");
+        assert_int_equal(features, m.features);
+
+        pq_graph_free(&a);
+        pq_graph_free(&b);
+        memory_unmap(&text);
+        memory_free(&from_st);
+        memory_free(&from_ncnn);
+        bytes_free(&param);
+        bytes_free(&bin);
+    }
+}
+
+/* ---- what does not fit ---- */
+
+static void remove_tensor(struct pq_statedict *sd, size_t i)
+{
+    pq_free(sd->tensors[i].name);
+    memmove(&sd->tensors[i], &sd->tensors[i + 1], (--sd->count - i) * sizeof *sd->tensors);
+}
+
+static void every_missing_tensor_is_named(void **state)
+{
+    (void)state;
+    for (int leaky = 0; leaky < 2; leaky++) {
+        struct maker m = tiny;
+        m.leaky = leaky;
+        m.convs = 2;
+        for (size_t i = 0;; i++) {
+            struct pq_statedict sd;
+            struct pq_graph *g;
+            pique_error err;
+            read_dict(&m, &sd);
+            if (i == sd.count) {
+                memory_free(&sd);
+                break;
+            }
+            char says[64];
+            snprintf(says, sizeof says, "tensor '%s' is missing", sd.tensors[i].name);
+            remove_tensor(&sd, i);
+            if (build(&sd, &g, &err) != PIQUE_EFORMAT || !strstr(err.message, says))
+                fail_msg("without %s: '%s'", says, err.message);
+            memory_free(&sd);
+        }
+    }
+}
+
+static void every_wrong_shape_is_named(void **state)
+{
+    (void)state;
+    int tried = 0;
+    struct pq_statedict sd;
+    read_dict(&tiny, &sd);
+    for (size_t i = 0; i < sd.count; i++) {
+        struct pq_tensor *t = &sd.tensors[i].tensor;
+        const struct pq_tensor good = *t;
+        for (int d = -1; d < good.dims; d++) {
+            static const int64_t to[] = {0, 1, 2, 5, 65536};
+            for (size_t k = 0; k < sizeof to / sizeof *to; k++) {
+                struct pq_graph *g;
+                pique_error err;
+                if (d < 0)
+                    t->dims = (int)to[k] % PQ_MAX_DIMS;
+                else
+                    t->shape[d] = to[k];
+                bool same = pq_tensor_is(t, good.dims, good.shape);
+                int rc = build(&sd, &g, &err);
+                if ((rc == 0) != same || (rc && !strstr(err.message, "tensor 'body.")) ||
+                    (rc && !strstr(err.message, "shape")))
+                    fail_msg("%s[%d] = %d: %d '%s'", sd.tensors[i].name, d, (int)to[k], rc,
+                             err.message);
+                pq_graph_free(&g);
+                *t = good;
+                tried++;
+            }
+        }
+    }
+    assert_true(tried > 100);
+    memory_free(&sd);
+}
+
+static void an_unused_tensor_is_named(void **state)
+{
+    (void)state;
+    static const char *const extra[] = {"body.1.bias", "foo", "body.0.weight2", "body.00.weight",
+                                        "body.999999999999.weight"};
+    for (size_t i = 0; i < sizeof extra / sizeof *extra; i++) {
+        struct pq_statedict sd;
+        struct pq_graph *g;
+        pique_error err;
+        read_dict(&tiny, &sd);
+        struct pq_tensor t = sd.tensors[1].tensor;
+        assert_int_equal(pq_statedict_add(&sd, extra[i], &t, NULL), 0);
+        assert_int_equal(build(&sd, &g, &err), PIQUE_EFORMAT);
+        if (!strstr(err.message, extra[i]) || !strstr(err.message, "x.safetensors: "))
+            fail_msg("%s: '%s'", extra[i], err.message);
+        memory_free(&sd);
+    }
+}
+
+static void integers_are_no_weights(void **state)
+{
+    (void)state;
+    struct pq_statedict sd;
+    struct pq_graph *g;
+    pique_error err;
+    read_dict(&tiny, &sd);
+    sd.tensors[1].tensor.dtype = PQ_I32;
+    assert_int_equal(build(&sd, &g, &err), PIQUE_EFORMAT);
+    assert_non_null(strstr(err.message, "'body.0.bias' holds integers"));
+    memory_free(&sd);
+}
+
+static void what_is_unknown_is_described(void **state)
+{
+    (void)state;
+    struct pq_statedict sd = {.map = memory_map("", 0, "x.safetensors")};
+    const struct pq_tensor t = {.dtype = PQ_F32};
+    struct pq_graph *g;
+    pique_error err;
+    assert_int_equal(build(&sd, &g, &err), PIQUE_EFORMAT);
+    assert_non_null(strstr(err.message, "no tensors"));
+    for (int i = 0; i < 12; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "key%d.x", i);
+        assert_int_equal(pq_statedict_add(&sd, name, &t, NULL), 0);
+    }
+    assert_int_equal(build(&sd, &g, &err), PIQUE_EUNSUPPORTED);
+    assert_non_null(strstr(err.message, "unsupported architecture"));
+    assert_non_null(strstr(err.message, "key0.x, key1.x"));
+    assert_non_null(strstr(err.message, "key9.x"));
+    assert_null(strstr(err.message, "key10.x"));
+    assert_int_equal(pq_statedict_add(&sd, "conv_cat.weight", &t, NULL), 0);
+    assert_int_equal(build(&sd, &g, &err), PIQUE_EUNSUPPORTED);
+    assert_non_null(strstr(err.message, "closest is SPAN, which needs 'conv_1.sk.weight'"));
+    assert_int_equal(pq_statedict_add(&sd, "model.0.weight", &t, NULL), 0);
+    assert_int_equal(pq_statedict_add(&sd, "model.1.sub.0.RDB1.conv1.0.weight", &t, NULL), 0);
+    assert_int_equal(build(&sd, &g, &err), PIQUE_EUNSUPPORTED);
+    assert_non_null(strstr(err.message, "this is ESRGAN, which this version cannot run yet"));
+    memory_free(&sd);
+}
+
+static void another_structure_is_just_a_graph(void **state)
+{
+    (void)state;
+    static const char param[] = "7767517\n4 4\nInput in 0 1 a\n"
+                                "Convolution c 1 1 a b 0=1 1=3 4=1 5=1 6=9\n"
+                                "Convolution d 1 1 b c 0=1 1=3 4=1 5=1 6=9\n"
+                                "BinaryOp o 2 1 a c e 0=0\n";
+    static const unsigned char zeros[88];
+    struct pq_map text = memory_map(param, sizeof param - 1, "x.param");
+    struct pq_statedict sd = {.map = memory_map(zeros, sizeof zeros, "x.bin")};
+    struct pq_graph *g;
+    int features;
+    pique_error err;
+    assert_int_equal(pq_graph_new(&g, &err), 0);
+    assert_int_equal(pq_ncnn_read(&text, &sd, g, &err), 0);
+    assert_string_equal(pq_arch_of_graph(g, &features), "graph"); /* no activation */
+    assert_int_equal(features, 0);
+    pq_graph_free(&g);
+    memory_unmap(&text);
+    memory_free(&sd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_size_of_network_is_built),
+        cmocka_unit_test(both_containers_give_the_same_graph_and_weights),
+        cmocka_unit_test(every_missing_tensor_is_named),
+        cmocka_unit_test(every_wrong_shape_is_named),
+        cmocka_unit_test(an_unused_tensor_is_named),
+        cmocka_unit_test(integers_are_no_weights),
+        cmocka_unit_test(what_is_unknown_is_described),
+        cmocka_unit_test(another_structure_is_just_a_graph),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
