@@ -290,7 +290,7 @@ static int import_relu(struct import *im, const struct pq_ncnn_layer *layer)
     return placed(im, layer, pq_graph_act(im->graph, input_op(im, layer, 0), slope, NULL, &e), &e);
 }
 
-static int import_pixel_shuffle(struct import *im, const struct pq_ncnn_layer *layer)
+static int import_shuffle(struct import *im, const struct pq_ncnn_layer *layer)
 {
     int factor;
     if (!whole(im, layer, 0, 1, &factor) || !is(im, layer, 1, 0))
@@ -374,20 +374,20 @@ static int import_eltwise(struct import *im, const struct pq_ncnn_layer *layer)
 
 /* clang-format off */
 static const struct layer_kind kinds[] = {
-    /* type           inputs  outputs  parameters                         channels  function */
-    {"Input",          0, 0,        1, ID(0) | ID(1) | ID(2),                false, import_input},
-    {"Split",          1, 1, PQ_MAX_OPS, 0,                                  true,  import_split},
-    {"Convolution",    1, 1,        1, ID(0) | ID(1) | ID(2) | ID(3) | ID(4) | ID(5) | ID(6) |
-                                       ID(8) | ID(9) | ID(10) | ID(11) | ID(12) | ID(13) |
-                                       ID(14) | ID(15) | ID(16) | ID(18) | ID(19),
-                                                                             false, import_convolution},
-    {"PReLU",          1, 1,        1, ID(0),                                true,  import_prelu},
-    {"ReLU",           1, 1,        1, ID(0),                                true,  import_relu},
-    {"PixelShuffle",   1, 1,        1, ID(0) | ID(1),                        false, import_pixel_shuffle},
-    {"Interp",         1, 1,        1, ID(0) | ID(1) | ID(2) | ID(3) | ID(4) | ID(5) | ID(6),
-                                                                             true,  import_interp},
-    {"BinaryOp",       2, 2,        1, ID(0) | ID(1) | ID(2),                true,  import_binary},
-    {"Eltwise",        2, 64,       1, ID(0) | ID(1),                        true,  import_eltwise},
+    /* type         inputs outputs     parameters                      channels  function */
+    {"Input",        0, 0,  1,          ID(0) | ID(1) | ID(2),          false, import_input},
+    {"Split",        1, 1,  PQ_MAX_OPS, 0,                              true,  import_split},
+    {"Convolution",  1, 1,  1,          ID(0) | ID(1) | ID(2) | ID(3) | ID(4) | ID(5) | ID(6) |
+                                        ID(8) | ID(9) | ID(10) | ID(11) | ID(12) | ID(13) |
+                                        ID(14) | ID(15) | ID(16) | ID(18) | ID(19),
+                                                                        false, import_convolution},
+    {"PReLU",        1, 1,  1,          ID(0),                          true,  import_prelu},
+    {"ReLU",         1, 1,  1,          ID(0),                          true,  import_relu},
+    {"PixelShuffle", 1, 1,  1,          ID(0) | ID(1),                  false, import_shuffle},
+    {"Interp",       1, 1,  1,          ID(0) | ID(1) | ID(2) | ID(3) | ID(4) | ID(5) | ID(6),
+                                                                        true,  import_interp},
+    {"BinaryOp",     2, 2,  1,          ID(0) | ID(1) | ID(2),          true,  import_binary},
+    {"Eltwise",      2, 64, 1,          ID(0) | ID(1),                  true,  import_eltwise},
 };
 /* clang-format on */
 

@@ -14,7 +14,7 @@
 #include "model/statedict.h"
 
 enum {
-    MAX_TEXT_BYTES = 16 << 20,
+    MAX_TEXT_BYTES = 4 << 20,
     ARRAY_ID = -23300, /* an array with id i is written as ARRAY_ID - i */
     MAX_ARRAY = 64
 };
@@ -211,36 +211,45 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct pq_ncnn_blob *)a)->name, ((const struct pq_ncnn_blob *)b)->name);
 }
 
-/* Blob names become indices into the sorted table of all that layers make. */
-static int join(struct parser *p)
+/* The table of all that layers make, sorted; each layer learns where its names stand in links. */
+static int collect_blobs(struct parser *p)
 {
     struct pq_ncnn_net *net = p->net;
     int link = 0, made = 0;
+    for (int i = 0; i < net->layer_count; i++)
+        made += net->layers[i].outputs;
+    if (made != net->blob_count)
+        return pq_fail(p->err, PIQUE_EFORMAT, "%s: line 2 promises %d blobs, the layers make %d",
+                       net->path, net->blob_count, made);
+    made = 0;
     for (int i = 0; i < net->layer_count; i++) {
         struct pq_ncnn_layer *layer = &net->layers[i];
         layer->in = net->links + link;
         layer->out = layer->in + layer->inputs;
-        link += layer->inputs + layer->outputs;
+        link += layer->inputs;
         for (int k = 0; k < layer->outputs; k++)
-            net->blobs[made++] = (struct pq_ncnn_blob){
-                .name = p->link_names[layer->out - net->links + k], .layer = i};
+            net->blobs[made++] = (struct pq_ncnn_blob){.name = p->link_names[link++], .layer = i};
     }
-    if (made != net->blob_count)
-        return pq_fail(p->err, PIQUE_EFORMAT, "%s: line 2 promises %d blobs, the layers make %d",
-                       net->path, net->blob_count, made);
     qsort(net->blobs, (size_t)made, sizeof *net->blobs, by_name);
     for (int i = 1; i < made; i++) {
         if (by_name(&net->blobs[i - 1], &net->blobs[i]) == 0)
             return pq_fail(p->err, PIQUE_EFORMAT, "%s: two layers make blob '%s'", net->path,
                            net->blobs[i].name);
     }
-    for (int i = 0; i < net->layer_count; i++) {
+    return 0;
+}
+
+/* Blob names become indices into that table. */
+static int join(struct parser *p)
+{
+    struct pq_ncnn_net *net = p->net;
+    int rc = collect_blobs(p);
+    for (int i = 0, at = 0; i < net->layer_count && !rc; i++) {
         const struct pq_ncnn_layer *layer = &net->layers[i];
-        for (int k = 0; k < layer->inputs + layer->outputs; k++) {
-            int at = (int)(layer->in - net->links) + k;
-            struct pq_ncnn_blob key = {.name = p->link_names[at]};
+        for (int k = 0; k < layer->inputs + layer->outputs; k++, at++) {
+            const struct pq_ncnn_blob key = {.name = p->link_names[at]};
             struct pq_ncnn_blob *blob =
-                bsearch(&key, net->blobs, (size_t)made, sizeof key, by_name);
+                bsearch(&key, net->blobs, (size_t)net->blob_count, sizeof key, by_name);
             bool input = k < layer->inputs;
             if (!blob || (input && blob->layer >= i))
                 return pq_fail(p->err, PIQUE_EFORMAT,
@@ -250,7 +259,7 @@ static int join(struct parser *p)
             blob->readers += input;
         }
     }
-    return 0;
+    return rc;
 }
 
 /* ---- the whole ---- */
@@ -310,8 +319,8 @@ static struct bounds bound(const char *text)
 static int allocate(struct parser *p, const struct bounds *b)
 {
     struct pq_ncnn_net *net = p->net;
-    net->layers = pq_calloc(b->lines, sizeof *net->layers);
-    net->blobs = pq_calloc(b->words, sizeof *net->blobs);
+    net->layers = pq_calloc((size_t)net->layer_count, sizeof *net->layers);
+    net->blobs = pq_calloc((size_t)net->blob_count, sizeof *net->blobs);
     net->links = pq_calloc(b->words, sizeof *net->links);
     net->params = pq_calloc(b->numbers, sizeof *net->params);
     net->values = pq_calloc(b->numbers, sizeof *net->values);

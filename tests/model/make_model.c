@@ -15,9 +15,12 @@
 
 void bytes_add(struct bytes *b, const void *data, size_t size)
 {
-    b->data = realloc(b->data, b->size + size + 1);
-    if (!b->data)
-        abort();
+    if (b->size + size + 1 > b->capacity) {
+        b->capacity = 2 * (b->size + size) + 1;
+        b->data = realloc(b->data, b->capacity);
+        if (!b->data)
+            abort();
+    }
     memcpy(b->data + b->size, data, size);
     b->size += size;
     b->data[b->size] = '\0';

@@ -17,8 +17,8 @@ struct maker {
 
 /* Bytes that grow. Plain malloc: test code must not count as an allocation of the library. */
 struct bytes {
-    unsigned char *data;
-    size_t size;
+    unsigned char *data; /* a zero byte follows, once anything was added */
+    size_t size, capacity;
 };
 
 void bytes_add(struct bytes *b, const void *data, size_t size);

@@ -93,7 +93,8 @@ static void carriage_returns_and_blank_lines_change_nothing(void **state)
 /* ---- one sentence for each thing that is wrong ---- */
 
 #define HEAD(layers, blobs) "7767517\n" #layers " " #blobs "\nInput in 0 1 a\n"
-#define CONV                "Convolution c 1 1 a b 0=1 1=3 4=1 5=1 6=9\n" /* 4 + 9 * 4 + 4 = 44 bytes */
+/* its weights: a flag, 3 x 3 f32 and a bias, 44 bytes */
+#define CONV "Convolution c 1 1 a b 0=1 1=3 4=1 5=1 6=9\n"
 
 static const struct {
     const char *param;
