@@ -254,7 +254,8 @@ static int fuse_activations(struct pq_graph *g, int output, const int *uses, int
         if (op->kind != PQ_OP_ACT)
             continue;
         struct pq_op *conv = &g->ops[op->in[0]];
-        if (conv->kind != PQ_OP_CONV2D || conv->act.on || uses[op->in[0]] != 1)
+        if (conv->kind != PQ_OP_CONV2D || conv->act.on || uses[op->in[0]] != 1 ||
+            op->in[0] == output)
             continue;
         conv->act = op->act;
         stands_for[i] = op->in[0];

@@ -106,7 +106,7 @@ static int take_f32(struct import *im, const struct pq_ncnn_layer *layer, int co
 /* A weight behind its flag; its shape is set already. */
 static int take_flagged(struct import *im, const struct pq_ncnn_layer *layer, struct pq_tensor *t)
 {
-    const void *p;
+    const void *p = NULL;
     int rc = take(im, layer, 4, &p);
     if (rc)
         return rc;

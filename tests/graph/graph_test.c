@@ -61,6 +61,21 @@ static void activations_are_fused_only_where_nothing_else_reads_the_sum(void **s
     net_free(&net);
 }
 
+static void the_output_itself_keeps_its_sum(void **state)
+{
+    (void)state;
+    struct rng r = {1};
+    struct net net = {0};
+    pq_graph_new(&net.graph, NULL);
+    int x = pq_graph_input(net.graph, 3, NULL);
+    int conv = net_conv(&net, &r, x, 3, 3);
+    assert_true(pq_graph_act(net.graph, conv, 0.0f, NULL, NULL) > 0);
+    assert_int_equal(pq_graph_finish(net.graph, conv, NULL), 0);
+    assert_int_equal(net.graph->count, 2);
+    assert_false(net.graph->ops[1].act.on);
+    net_free(&net);
+}
+
 static void what_does_not_fit_is_refused(void **state)
 {
     (void)state;
@@ -204,6 +219,7 @@ int main(void)
         cmocka_unit_test(facts_of_compact_are_those_of_the_paper),
         cmocka_unit_test(a_bicubic_tail_changes_scale_and_radius),
         cmocka_unit_test(activations_are_fused_only_where_nothing_else_reads_the_sum),
+        cmocka_unit_test(the_output_itself_keeps_its_sum),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(rows_ready_is_the_inverse_of_rows_needed),
         cmocka_unit_test(line_buffers_do_not_grow_with_the_height),
