@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "upscale/budget.h"
+
+#include <inttypes.h>
+
+#include "base/alloc.h"
+#include "upscale/engine.h"
+
+static uint64_t mib(uint64_t bytes)
+{
+    return bytes / (1024 * 1024) + (bytes % (1024 * 1024) != 0);
+}
+
+/* a + b, or UINT64_MAX. */
+static uint64_t plus(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+int pq_budget_share(const pique_engine *engine, const struct pq_size *size, int frames,
+                    uint64_t other_bytes, const char *path, uint64_t share[PQ_MAX_PASSES],
+                    pique_error *err)
+{
+    const uint64_t budget = pq_engine_memory_budget(engine);
+    uint64_t wish[PQ_MAX_PASSES], least_sum = other_bytes, wish_sum = 0;
+    for (int i = 0; i < size->passes; i++) {
+        const uint64_t want = pq_stream_bytes(engine, frames, size->pass_width[i],
+                                              size->pass_height[i], budget, &share[i]);
+        if (want == 0 || share[i] == 0)
+            share[i] = UINT64_MAX;
+        wish[i] = want > share[i] ? want - share[i] : 0;
+        least_sum = plus(least_sum, share[i]);
+        wish_sum = plus(wish_sum, wish[i]);
+    }
+    if (least_sum == UINT64_MAX)
+        return pq_fail(err, PIQUE_ENOMEM, "%s: the picture is too wide for any memory", path);
+    if (least_sum > budget)
+        return pq_fail(err, PIQUE_ENOMEM,
+                       "%s: %" PRIu64 " MiB are needed for a picture of %d x %d in %d %s, and the "
+                       "budget is %" PRIu64 " MiB; --memory can raise it",
+                       path, mib(least_sum), size->in_width, size->in_height, size->passes,
+                       size->passes == 1 ? "pass" : "passes", mib(budget));
+    const uint64_t left = budget - least_sum;
+    for (int i = 0; i < size->passes; i++)
+        share[i] += wish_sum <= left
+                        ? wish[i]
+                        : (uint64_t)((double)left * ((double)wish[i] / (double)wish_sum));
+    return 0;
+}

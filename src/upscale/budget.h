@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* How the passes of one picture share the engine's memory budget. Thread-safety: safe. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "pique/engine.h"
+#include "upscale/size.h"
+
+/* share[i]: bytes for the line buffers of pass i + 1. Each gets what it needs at least, and of what
+ * is left a part in proportion to what it would like. other_bytes: what the other stages take.
+ * @return 0; PIQUE_ENOMEM with what is needed where the least does not fit. */
+int pq_budget_share(const pique_engine *engine, const struct pq_size *size, int frames,
+                    uint64_t other_bytes, const char *path, uint64_t share[PQ_MAX_PASSES],
+                    pique_error *err);

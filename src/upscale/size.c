@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "upscale/size.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdint.h>
+
+#include "base/alloc.h"
+
+static const double MAX_SCALE = 64;
+
+int pq_size_check(const pique_picture_options *o, pique_error *err)
+{
+    if (o->scale != 0 && !(o->scale > 0 && o->scale <= MAX_SCALE))
+        return pq_fail(err, PIQUE_EINVAL,
+                       "a scale of %g makes no sense: it must be above 0 and at most %g", o->scale,
+                       MAX_SCALE);
+    if (o->width < 0 || o->height < 0)
+        return pq_fail(err, PIQUE_EINVAL, "a size of %d x %d makes no sense: sizes are positive",
+                       o->width, o->height);
+    if (o->fit_width < 0 || o->fit_height < 0 || !o->fit_width != !o->fit_height)
+        return pq_fail(err, PIQUE_EINVAL,
+                       "to fit into %d x %d makes no sense: both sides must be positive",
+                       o->fit_width, o->fit_height);
+    if (o->pre_downscale < 0)
+        return pq_fail(err, PIQUE_EINVAL,
+                       "to reduce to a height of %d makes no sense: it must be positive",
+                       o->pre_downscale);
+    if ((o->scale != 0) + (o->width || o->height) + (o->fit_width != 0) > 1)
+        return pq_fail(err, PIQUE_EINVAL,
+                       "scale, width and height, and fit exclude each other: give one of them");
+    return 0;
+}
+
+/* a * b / c rounded half up, at least 1; 0 beyond an int. a, b and c are positive. */
+static int ratio(int64_t a, int64_t b, int64_t c)
+{
+    const int64_t q = (2 * a * b + c) / (2 * c); /* a and b below 2^31: below 2^63 */
+    return q > INT_MAX ? 0 : (int)PQ_MAX(q, 1);
+}
+
+/* 0 beyond an int. */
+static int scaled(int side, double scale)
+{
+    const double v = floor(side * scale + 0.5);
+    return v > INT_MAX ? 0 : (int)PQ_MAX(v, 1);
+}
+
+static int extent(int side, int num, int den)
+{
+    const int64_t v = (int64_t)side * num / den;
+    return v > INT_MAX ? 0 : (int)PQ_MAX(v, 1);
+}
+
+static void fit_inside(int w, int h, int fit_w, int fit_h, struct pq_size *s)
+{
+    /* w/h against fit_w/fit_h, without division. */
+    if ((int64_t)w * fit_h >= (int64_t)h * fit_w) {
+        s->width = fit_w;
+        s->height = PQ_MIN(ratio(fit_w, h, w), fit_h);
+    } else {
+        s->width = PQ_MIN(ratio(fit_h, w, h), fit_w);
+        s->height = fit_h;
+    }
+}
+
+static void target(const pique_picture_options *o, int w, int h, int num, int den,
+                   struct pq_size *s)
+{
+    if (o->fit_width) {
+        fit_inside(w, h, o->fit_width, o->fit_height, s);
+    } else if (o->width || o->height) {
+        s->width = o->width ? o->width : ratio(o->height, w, h);
+        s->height = o->height ? o->height : ratio(o->width, h, w);
+    } else if (o->scale != 0) {
+        s->width = scaled(s->in_width, o->scale);
+        s->height = scaled(s->in_height, o->scale);
+    } else {
+        s->own = true;
+        s->width = extent(s->in_width, num, den);
+        s->height = extent(s->in_height, num, den);
+    }
+}
+
+/* Sizes after each pass; false where a side passes 2^31-1 or the passes do not end. */
+static bool count_passes(struct pq_size *s, int num, int den)
+{
+    s->pass_width[0] = s->in_width;
+    s->pass_height[0] = s->in_height;
+    for (s->passes = 1; s->passes <= PQ_MAX_PASSES; s->passes++) {
+        const int n = s->passes;
+        const int w = s->pass_width[n] = extent(s->pass_width[n - 1], num, den);
+        const int h = s->pass_height[n] = extent(s->pass_height[n - 1], num, den);
+        if (!w || !h)
+            return false;
+        const bool grows = w > s->pass_width[n - 1] || h > s->pass_height[n - 1];
+        if ((w >= s->width && h >= s->height) || !grows)
+            return true;
+    }
+    return false;
+}
+
+int pq_size_resolve(const pique_picture_options *o, int width, int height, int num, int den,
+                    const char *path, struct pq_size *out, pique_error *err)
+{
+    int rc = pq_size_check(o, err);
+    if (rc)
+        return rc;
+    if (width < 1 || height < 1 || num < 1 || den < 1)
+        return pq_fail(err, PIQUE_EINTERNAL, "%s: %d x %d pixels and a model scale of %d/%d", path,
+                       width, height, num, den);
+    struct pq_size s = {.in_width = width, .in_height = height};
+    if (o->pre_downscale && height > o->pre_downscale) {
+        s.in_width = ratio(width, o->pre_downscale, height);
+        s.in_height = o->pre_downscale;
+    }
+    target(o, width, height, num, den, &s);
+    if (!s.width || !s.height)
+        return pq_fail(err, PIQUE_EUNSUPPORTED,
+                       "%s: %d x %d pixels would become more than %d pixels wide or high", path,
+                       width, height, INT_MAX);
+    if (!count_passes(&s, num, den))
+        return pq_fail(err, PIQUE_EUNSUPPORTED,
+                       "%s: on its way to %d x %d the picture would pass %d pixels a side; choose a "
+                       "smaller size",
+                       path, s.width, s.height, INT_MAX);
+    *out = s;
+    return 0;
+}

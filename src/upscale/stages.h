@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* The stages between a picture and the network, in the order in which a pixel meets them:
+ *
+ *     source -> resize (pre-downscale) -> bleed (alpha) -> network, once a pass
+ *            -> resize (exact size) -> effects -> output (output.h)
+ *
+ * Each function puts a stage behind *chain, which it replaces; on failure *chain stays as it was,
+ * and the caller closes it. Closing the last stage closes all. Sums are taken in a fixed order, so
+ * bits depend neither on how many rows are asked for at a time nor on threads. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/pool.h"
+#include "pique/engine.h"
+#include "upscale/rows.h"
+#include "upscale/stage.h"
+
+/* The picture as float rows: v * float(1/255) or v * float(1/65535); grey is repeated as R, G and
+ * B. alpha: KEEP yields four planes where the picture has alpha; FLATTEN composes over
+ * `background` (R, G, B, 8 bit). The source is borrowed and not closed. *chain must be NULL. */
+int pq_source_stage(struct pq_stage **chain, struct pq_row_source *source, enum pique_alpha alpha,
+                    const unsigned char background[3], pique_error *err);
+/* Whether a sample of alpha below its maximum was read so far, whatever became of it. */
+bool pq_source_stage_transparent(const struct pq_stage *source_stage);
+
+/* Fill the colours of invisible pixels from visible ones. Needs four planes. */
+int pq_bleed_stage(struct pq_stage **chain, pique_error *err);
+
+/* One pass through the engine's network. memory_bytes: budget of its line buffers; pass counts from
+ * 1, for messages. Colours and alpha come out clipped to 0..1: no network has learned from other
+ * values, and a picture that is written after one pass is clipped there anyway. */
+int pq_network_stage(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes, int pass,
+                     pique_error *err);
+/* How many pictures of a batch a pass takes for a model of so many input channels. */
+int pq_network_frames(int in_channels, bool alpha);
+
+/* Lanczos-3 to exactly width x height, clipped to 0..1. pool: rows are shared out; NULL: none. */
+int pq_resize_stage(struct pq_stage **chain, int width, int height, struct pq_pool *pool,
+                    pique_error *err);
+/* Bytes that such a stage takes; UINT64_MAX on overflow. */
+uint64_t pq_resize_bytes(int in_width, int in_height, int planes, int width, int height);
+
+/* What happens after the last resize, in this order. Values as they act: 0, 1, 1 is nothing. */
+struct pq_effects {
+    float sharpen, contrast, saturation;
+    float mean; /* luma about which contrast turns (survey.h) */
+};
+int pq_effects_stage(struct pq_stage **chain, const struct pq_effects *effects,
+                     struct pq_pool *pool, pique_error *err);
+
+/* pq_pool_run(), or a plain loop where there is no pool. */
+static inline void pq_share_out(struct pq_pool *pool, int count, pq_pool_fn *fn, void *context)
+{
+    if (pool) {
+        pq_pool_run(pool, count, fn, context);
+        return;
+    }
+    for (int i = 0; i < count; i++)
+        fn(context, i, 0);
+}
