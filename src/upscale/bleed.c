@@ -2,8 +2,8 @@
 /* Colours for pixels that nobody sees.
  *
  * A fully transparent pixel has some stored colour, often black. The network looks at it beside
- * visible pixels and would draw a dark or coloured fringe along every edge. So the colour of a pixel
- * of alpha 0 becomes the mean of the visible colours within 32 pixels,
+ * visible pixels and would draw a dark or coloured fringe along every edge. So the colour of a
+ * pixel of alpha 0 becomes the mean of the visible colours within 32 pixels,
  *
  *     sum over |dx|, |dy| <= 32 of  w c / sum of w,   w = alpha * 2^-(|dx| + |dy|),
  *
@@ -34,12 +34,12 @@ struct bleed {
     struct pq_stage stage;
     struct pq_stage *in;
     struct pq_ring rows;
-    struct pq_ring sums;                  /* in step with rows */
-    enum sums_state state[RING_ROWS];     /* of the row in that slot */
-    float *padded;                        /* a row of weighted colours with REACH zeros around */
-    float *total;                         /* width x 4 */
-    float power[REACH + 1];               /* 2^-distance */
-    int64_t y;                            /* next row to yield */
+    struct pq_ring sums;              /* in step with rows */
+    enum sums_state state[RING_ROWS]; /* of the row in that slot */
+    float *padded;                    /* a row of weighted colours with REACH zeros around */
+    float *total;                     /* width x 4 */
+    float power[REACH + 1];           /* 2^-distance */
+    int64_t y;                        /* next row to yield */
 };
 
 /* The weighted colours of row y into b->padded; false where nothing is visible. */

@@ -17,11 +17,11 @@ struct range {
 struct pq_check {
     struct pq_check_shape shape;
     struct pq_pool *pool;
-    int columns;             /* tiles across */
-    int64_t in_y, out_y;     /* rows seen */
-    struct pq_ring in;       /* for each row of tiles: columns x frames x in_channels ranges */
-    struct range *out;       /* of the row of tiles that comes out: columns x frames x channels */
-    bool *broken;            /* one a column: not finite */
+    int columns;         /* tiles across */
+    int64_t in_y, out_y; /* rows seen */
+    struct pq_ring in;   /* for each row of tiles: columns x frames x in_channels ranges */
+    struct range *out;   /* of the row of tiles that comes out: columns x frames x channels */
+    bool *broken;        /* one a column: not finite */
     /* During a loop over columns. */
     const pique_rows *rows;
     int first, count;
@@ -175,11 +175,11 @@ static int judge_tiles(struct pq_check *k, int64_t t, int pass, pique_error *err
                                is_flat(out, s->out_channels, 0) &&
                                !is_flat(in, s->in_channels, FLAT);
             if (wrong && !rc)
-                rc = pq_fail(err, PIQUE_EDEVICE,
-                             "pass %d: output rows %lld to %lld, columns %lld to %lld are one single "
-                             "colour where the input is not: the device computed nonsense",
-                             pass, (long long)t * TILE, (long long)y1 - 1, (long long)x0,
-                             (long long)x1 - 1);
+                rc = pq_fail(
+                    err, PIQUE_EDEVICE,
+                    "pass %d: output rows %lld to %lld, columns %lld to %lld are one single "
+                    "colour where the input is not: the device computed nonsense",
+                    pass, (long long)t * TILE, (long long)y1 - 1, (long long)x0, (long long)x1 - 1);
             for (int c = 0; c < s->out_channels; c++)
                 *out++ = EMPTY;
             if (in)

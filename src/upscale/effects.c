@@ -24,8 +24,8 @@ struct effects {
     struct pq_pool *pool;
     struct pq_effects value;
     struct pq_ring rows;
-    int64_t y;   /* next row to yield */
-    float *out;  /* where the loop over rows writes */
+    int64_t y;  /* next row to yield */
+    float *out; /* where the loop over rows writes */
 };
 
 static float smooth(const float *above, const float *here, const float *below, size_t planes)
@@ -51,8 +51,8 @@ static void sharpen_row(const struct effects *e, int64_t y, float *out)
     const float *below = pq_ring_row(&e->rows, y + 1);
     for (size_t x = 1; x + 1 < width; x++)
         for (size_t i = x * planes; i < x * planes + 3; i++)
-            out[i] = here[i] + e->value.sharpen *
-                                   (here[i] - smooth(above + i, here + i, below + i, planes));
+            out[i] = here[i] +
+                     e->value.sharpen * (here[i] - smooth(above + i, here + i, below + i, planes));
 }
 
 static void effects_task(void *context, int index, int worker)

@@ -57,14 +57,13 @@ static int fail_unknown(const struct pq_format_caps *formats, const char *dst, p
     const char *base = strrchr(dst, '/');
     base = base ? base + 1 : dst;
     const char *dot = strrchr(base, '.');
-    const int rc =
-        dot && dot != base
-            ? pq_fail(err, PIQUE_EUNSUPPORTED,
-                      "%s: '%s' is no format that can be written; these are: %s", dst, dot,
-                      known.data ? known.data : "none")
-            : pq_fail(err, PIQUE_EUNSUPPORTED,
-                      "%s: the name does not tell the format; let it end in one of %s", dst,
-                      known.data ? known.data : "none");
+    const int rc = dot && dot != base
+                       ? pq_fail(err, PIQUE_EUNSUPPORTED,
+                                 "%s: '%s' is no format that can be written; these are: %s", dst,
+                                 dot, known.data ? known.data : "none")
+                       : pq_fail(err, PIQUE_EUNSUPPORTED,
+                                 "%s: the name does not tell the format; let it end in one of %s",
+                                 dst, known.data ? known.data : "none");
     pq_str_free(&known);
     return rc;
 }

@@ -27,10 +27,11 @@ static bool try_file(const char *path)
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         const char *why = dlerror();
-        pq_fail(&failure, PIQUE_EUNSUPPORTED,
-                "%s cannot be loaded (%s); pictures need libvips and the libav libraries, on Debian "
-                "the packages libvips42 and ffmpeg",
-                path, why ? why : "no reason given");
+        pq_fail(
+            &failure, PIQUE_EUNSUPPORTED,
+            "%s cannot be loaded (%s); pictures need libvips and the libav libraries, on Debian "
+            "the packages libvips42 and ffmpeg",
+            path, why ? why : "no reason given");
         return true;
     }
     union {

@@ -116,9 +116,7 @@ static void deliver_alpha(struct network *n, float *out)
         float *a = out + (size_t)x * 4 + 3;
         if (keeps_alpha(even, count, source_of(x, n->in->width, width), a))
             continue;
-        *a = pq_clip01(n->channels == 1   ? alpha[0]
-                       : n->channels == 3 ? pq_luma(alpha)
-                                          : alpha[3]);
+        *a = pq_clip01(n->channels == 1 ? alpha[0] : n->channels == 3 ? pq_luma(alpha) : alpha[3]);
     }
     pq_ring_drop(&n->even, source_of(n->y + 1, height, n->stage.height) - AROUND);
 }
@@ -177,8 +175,7 @@ static int compute(struct network *n, pique_error *err)
         if (rc)
             return rc;
         const int count = (int)PQ_MIN(n->band, n->in->height - n->fed);
-        if ((rc = gather(n, count, err)) ||
-            (rc = pq_check_input(n->check, &input, count, err)) ||
+        if ((rc = gather(n, count, err)) || (rc = pq_check_input(n->check, &input, count, err)) ||
             (rc = pq_stream_step(n->stream, &input, count, &output, &n->ready, err)))
             return rc;
         n->fed += count;
@@ -230,8 +227,7 @@ static int batch_alloc(const struct network *n, int width, int rows, float **out
 {
     size_t bytes;
     if (!pq_mul_size((size_t)width, (size_t)n->channels * sizeof(float), &bytes) ||
-        !pq_mul_size(bytes, (size_t)rows, &bytes) ||
-        !pq_mul_size(bytes, (size_t)n->frames, &bytes))
+        !pq_mul_size(bytes, (size_t)rows, &bytes) || !pq_mul_size(bytes, (size_t)n->frames, &bytes))
         return pq_fail_nomem(err, UINT64_MAX);
     *out = pq_big_alloc(NULL, bytes);
     return *out ? 0 : pq_fail_nomem(err, bytes);
@@ -271,10 +267,11 @@ static int model_channels(const pique_engine *engine, int *channels, pique_error
         return rc;
     if (info.in_channels != info.out_channels ||
         (info.in_channels != 1 && info.in_channels != 3 && info.in_channels != 4))
-        return pq_fail(err, PIQUE_EUNSUPPORTED,
-                       "%s: a network from %d to %d channels is not one for pictures; pique can use "
-                       "1 to 1, 3 to 3 and 4 to 4",
-                       info.path ? info.path : "the model", info.in_channels, info.out_channels);
+        return pq_fail(
+            err, PIQUE_EUNSUPPORTED,
+            "%s: a network from %d to %d channels is not one for pictures; pique can use "
+            "1 to 1, 3 to 3 and 4 to 4",
+            info.path ? info.path : "the model", info.in_channels, info.out_channels);
     *channels = info.in_channels;
     return 0;
 }
@@ -303,8 +300,8 @@ int pq_network_stage(struct pq_stage **chain, pique_engine *engine, uint64_t mem
     n->in = *chain;
     n->engine = engine;
     n->pass = pass;
-    n->stage = (struct pq_stage){
-        .planes = n->in->planes, .read = network_read, .close = network_close};
+    n->stage =
+        (struct pq_stage){.planes = n->in->planes, .read = network_read, .close = network_close};
     int rc = model_channels(engine, &n->channels, err);
     n->frames = pq_network_frames(n->channels, n->in->planes == 4);
     if (!rc)

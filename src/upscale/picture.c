@@ -119,7 +119,8 @@ static int attempt(struct job *j, pique_error *err)
     return rc;
 }
 
-/* What was refused may have been a passing fault. What has gone down a pipe cannot be taken back. */
+/* What was refused may have been a passing fault. What has gone down a pipe cannot be taken back.
+ */
 static int attempt_twice(struct job *j, pique_error *err)
 {
     int rc = attempt(j, err);

@@ -57,7 +57,9 @@ int pq_plan_options(struct pq_plan *plan, const pique_picture_options *options, 
     plan->effects = (struct pq_effects){
         .sharpen = (float)o->sharpen,
         .contrast = o->contrast == 0 ? 1 : (float)o->contrast,
-        .saturation = o->saturation == 0 ? 1 : o->saturation == -1 ? 0 : (float)o->saturation,
+        .saturation = o->saturation == 0    ? 1
+                      : o->saturation == -1 ? 0
+                                            : (float)o->saturation,
     };
     int rc = pq_size_check(o, err);
     if (!rc)
@@ -104,8 +106,7 @@ static void choose_alpha(struct pq_plan *p, const struct pq_picture_format *in)
         p->alpha = PIQUE_ALPHA_FLATTEN;
     p->format.alpha = p->alpha == PIQUE_ALPHA_KEEP;
     const unsigned char *b = p->background;
-    const bool coloured =
-        p->alpha == PIQUE_ALPHA_FLATTEN && (b[0] != b[1] || b[1] != b[2]);
+    const bool coloured = p->alpha == PIQUE_ALPHA_FLATTEN && (b[0] != b[1] || b[1] != b[2]);
     p->format.colours = in->colours == 1 && p->caps->grey && !coloured ? 1 : 3;
 }
 
@@ -190,8 +191,8 @@ int pq_plan_picture(struct pq_plan *p, pique_engine *engine, const struct pq_pic
                     struct pq_row_source *source, const char *src, const char *dst, bool *used,
                     pique_error *err)
 {
-    int rc = pq_format_choose(io->formats, p->options.format, dst, source->info.format, &p->caps,
-                              err);
+    int rc =
+        pq_format_choose(io->formats, p->options.format, dst, source->info.format, &p->caps, err);
     if (!rc)
         rc = choose_saving(p, dst, err);
     if (!rc)

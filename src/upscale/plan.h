@@ -14,12 +14,12 @@ struct pq_plan {
     pique_picture_options options; /* ours in full, whatever size the caller's have */
     const struct pq_format_caps *caps;
     struct pq_save save;
-    enum pique_alpha alpha;          /* what the source stage does with it */
+    enum pique_alpha alpha; /* what the source stage does with it */
     unsigned char background[3];
     struct pq_picture_format format; /* of the output, but for width and height */
     struct pq_size size;
     struct pq_effects effects;
-    uint64_t share[PQ_MAX_PASSES];   /* memory of each pass */
+    uint64_t share[PQ_MAX_PASSES]; /* memory of each pass */
 };
 
 /* The options, checked by themselves. options may be NULL. */

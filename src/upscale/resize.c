@@ -93,20 +93,19 @@ struct resize {
     struct pq_stage *in;
     struct pq_pool *pool;
     struct axis across, down;
-    struct span *spans;   /* one an output column */
-    float *weights;       /* across.taps an output column */
-    float *down_weights;  /* down.taps for each of OUT_ROWS rows */
+    struct span *spans;  /* one an output column */
+    float *weights;      /* across.taps an output column */
+    float *down_weights; /* down.taps for each of OUT_ROWS rows */
     struct span down_spans[OUT_ROWS];
-    float *pulled;        /* IN_ROWS input rows */
-    struct pq_ring ring;  /* rows resized along x; behind each one float: 1 where it is opaque */
-    int64_t y;            /* next output row */
-    int64_t base;         /* row of the ring that goes with pulled[0], during a loop */
-    float *out;           /* where the loop over output rows writes */
+    float *pulled;       /* IN_ROWS input rows */
+    struct pq_ring ring; /* rows resized along x; behind each one float: 1 where it is opaque */
+    int64_t y;           /* next output row */
+    int64_t base;        /* row of the ring that goes with pulled[0], during a loop */
+    float *out;          /* where the loop over output rows writes */
 };
 
-static inline __attribute__((always_inline)) void sum_across(const struct resize *r,
-                                                             const float *row, float *out,
-                                                             int planes)
+static inline __attribute__((always_inline)) void
+sum_across(const struct resize *r, const float *row, float *out, int planes)
 {
     for (int x = 0; x < r->across.out; x++) {
         const float *w = r->weights + (size_t)x * (size_t)r->across.taps;

@@ -120,10 +120,11 @@ int pq_size_resolve(const pique_picture_options *o, int width, int height, int n
                        "%s: %d x %d pixels would become more than %d pixels wide or high", path,
                        width, height, INT_MAX);
     if (!count_passes(&s, num, den))
-        return pq_fail(err, PIQUE_EUNSUPPORTED,
-                       "%s: on its way to %d x %d the picture would pass %d pixels a side; choose a "
-                       "smaller size",
-                       path, s.width, s.height, INT_MAX);
+        return pq_fail(
+            err, PIQUE_EUNSUPPORTED,
+            "%s: on its way to %d x %d the picture would pass %d pixels a side; choose a "
+            "smaller size",
+            path, s.width, s.height, INT_MAX);
     *out = s;
     return 0;
 }

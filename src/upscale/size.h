@@ -10,11 +10,11 @@
 enum { PQ_MAX_PASSES = 32 };
 
 struct pq_size {
-    int in_width, in_height;   /* after the reduction to pre_downscale */
-    int width, height;         /* of the output */
-    bool own;                  /* the model's own scale: what comes out of pass 1 is the result,
-                                  and width and height only say what is expected */
-    int passes;                /* at least 1 */
+    int in_width, in_height; /* after the reduction to pre_downscale */
+    int width, height;       /* of the output */
+    bool own;                /* the model's own scale: what comes out of pass 1 is the result,
+                                and width and height only say what is expected */
+    int passes;              /* at least 1 */
     int pass_width[PQ_MAX_PASSES + 1], pass_height[PQ_MAX_PASSES + 1]; /* [0] is in_*; [i] after
                                                                           pass i */
 };

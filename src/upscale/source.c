@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The first stage: integer samples of a row source become float rows.
  *
- * A sample v becomes v * float(1/255), or v * float(1/65535): a product with the rounded reciprocal,
- * which is how the networks' own training code reads pictures. */
+ * A sample v becomes v * float(1/255), or v * float(1/65535): a product with the rounded
+ * reciprocal, which is how the networks' own training code reads pictures. */
 #include <assert.h>
 #include <limits.h>
 
