@@ -39,7 +39,7 @@ int pq_budget_share(const pique_engine *engine, const struct pq_size *size, int 
                        "%s: %" PRIu64 " MiB are needed for a picture of %d x %d in %d %s, and the "
                        "budget is %" PRIu64 " MiB; --memory can raise it",
                        path, mib(least_sum), size->in_width, size->in_height, size->passes,
-                       size->passes == 1 ? "pass" : "passes", mib(budget));
+                       size->passes == 1 ? "pass" : "passes", budget / (1024 * 1024));
     const uint64_t left = budget - least_sum;
     for (int i = 0; i < size->passes; i++)
         share[i] += wish_sum <= left

@@ -4,11 +4,11 @@
  * pq_engine_*() in place of the real ones. */
 #pragma once
 
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "base/pool.h"
 #include "upscale/engine.h"
@@ -48,13 +48,13 @@ enum fake_network {
 struct pique_engine {
     enum fake_network network;
     int scale, channels;
-    int band, lag;          /* rows at a time; input rows that it sits on */
+    int band, lag; /* rows at a time; input rows that it sits on */
     uint64_t budget;
-    struct pq_pool *pool;   /* or NULL */
-    int bad_streams;        /* so many streams from now use FAKE_NAN */
-    int fail_step;          /* the N-th step fails with EDEVICE; 0: none */
-    int cancel_after;       /* checks until the token is set; 0: never */
-    bool stuck;             /* never gives a row */
+    struct pq_pool *pool; /* or NULL */
+    int bad_streams;      /* so many streams from now use FAKE_NAN */
+    int fail_step;        /* the N-th step fails with EDEVICE; 0: none */
+    int cancel_after;     /* checks until the token is set; 0: never */
+    bool stuck;           /* never gives a row */
     /* What happened. */
     int streams_opened, streams_open, steps, frames;
     int notes, retries;

@@ -17,10 +17,20 @@ static void the_end_of_the_name_decides_in_any_case_of_letters(void **state)
     static const struct {
         const char *dst, *format;
     } table[] = {
-        {"a.png", "png"},    {"x/b.JPeG", "jpeg"},    {"my.photo.jpg", "jpeg"}, {"a.pgm", "ppm"},
-        {"a.png.jpg", "jpeg"}, {"a.png/", NULL},      {"a", NULL},              {"a.jp", NULL},
-        {".png", NULL},      {"dir.png/file", NULL},  {"dir/.png", NULL},       {"apng", NULL},
-        {"a.gif", NULL},     {"", NULL},
+        {"a.png", "png"},
+        {"x/b.JPeG", "jpeg"},
+        {"my.photo.jpg", "jpeg"},
+        {"a.pgm", "ppm"},
+        {"a.png.jpg", "jpeg"},
+        {"a.png/", NULL},
+        {"a", NULL},
+        {"a.jp", NULL},
+        {".png", NULL},
+        {"dir.png/file", NULL},
+        {"dir/.png", NULL},
+        {"apng", NULL},
+        {"a.gif", NULL},
+        {"", NULL},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         const struct pq_format_caps *f = NULL;
@@ -44,8 +54,8 @@ static void a_pipe_gets_the_format_of_the_source_or_png(void **state)
         {"jpeg", "jpeg"}, {"pnm", "ppm"}, {"png", "png"}, {"gif", "png"}, {"", "png"}};
     for (size_t i = 0; i < 5; i++) {
         const struct pq_format_caps *f = NULL;
-        assert_int_equal(
-            pq_format_choose(FORMATS, PIQUE_FORMAT_AUTO, "-", table[i][0], &f, NULL), 0);
+        assert_int_equal(pq_format_choose(FORMATS, PIQUE_FORMAT_AUTO, "-", table[i][0], &f, NULL),
+                         0);
         assert_string_equal(f->name, table[i][1]);
     }
 }
