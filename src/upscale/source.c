@@ -28,7 +28,7 @@ struct pixel {
 
 static inline struct pixel load(const void *raw, size_t first, const struct pq_picture_format *f)
 {
-    float s[4];
+    float s[4] = {0};
     const int samples = f->colours + f->alpha;
     for (int i = 0; i < samples; i++)
         s[i] = f->depth == 8

@@ -4,11 +4,13 @@
  * pq_engine_*() in place of the real ones. */
 #pragma once
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* After the four that it needs. */
+#include <cmocka.h>
 
 #include "base/pool.h"
 #include "upscale/engine.h"
