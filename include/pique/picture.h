@@ -52,14 +52,15 @@ typedef struct pique_picture_options {
     size_t size; /**< sizeof(pique_picture_options) */
 
     /* Size: at most one of scale, width/height, fit. None: the model's own scale. */
-    double scale;              /**< > 0; 0: unset */
+    double scale;              /**< > 0, <= 64; 0: unset */
     int width, height;         /**< 0: unset; one alone keeps the aspect */
     int fit_width, fit_height; /**< largest size inside that keeps the aspect */
     int pre_downscale;         /**< height to reduce to before anything else; 0: unset */
 
     /* After-effects, in this order, after all passes and the resize. */
     double sharpen;    /**< 0..2; out = x + s (x - smooth(x)) */
-    double contrast;   /**< factor about the source's mean; 0: unset, as 1 */
+    double contrast;   /**< factor about the mean luma of what is visible of the source, not
+                            rounded to 8 bits; 0: unset, as 1 */
     double saturation; /**< factor about the luma; 0: unset, as 1; -1: none at all (grey) */
 
     enum pique_alpha alpha;

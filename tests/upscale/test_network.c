@@ -174,6 +174,26 @@ static void opaque_stays_opaque_and_empty_stays_empty(void **state)
     image_free(&out);
 }
 
+static void alpha_is_kept_where_it_is_even_two_pixels_around(void **state)
+{
+    (void)state;
+    struct image in = image_random(15, 15, 4, 3);
+    for (int i = 0; i < 15 * 15; i++)
+        in.data[i * 4 + 3] = 0.625f; /* which the network would turn into 0.875 */
+    image_at(&in, 7, 7)[3] = 0.75f;
+    pique_engine e = engine_of(FAKE_LOUD, 2, 3);
+    struct image out = pass(&in, &e, 2);
+    for (int y = 0; y < 30; y++)
+        for (int x = 0; x < 30; x++) {
+            const int dx = x / 2 - 7, dy = y / 2 - 7;
+            const bool near = dx >= -2 && dx <= 2 && dy >= -2 && dy <= 2;
+            const float want = !near ? 0.625f : dx || dy ? 0.875f : 1;
+            assert_true(fabs(image_at(&out, x, y)[3] - want) < 1e-6);
+        }
+    image_free(&in);
+    image_free(&out);
+}
+
 /* Red where it can be seen, black where not. */
 static struct image red_disc(int size)
 {
@@ -296,6 +316,23 @@ static void a_flat_result_of_an_almost_flat_picture_is_fine(void **state)
     image_free(&in);
 }
 
+static void a_piece_that_is_too_small_is_not_judged_flat(void **state)
+{
+    (void)state; /* a network that halves may well make one colour of a few pixels */
+    for (int side = 8; side <= 16; side += 8) {
+        const struct pq_check_shape shape = {1, 1, 1, 2 * side, 2 * side, side, side};
+        float in[32 * 32] = {1}, out[16 * 16] = {0};
+        const pique_rows in_rows = {in, 2 * side * 4, 0, PIQUE_SAMPLE_F32};
+        const pique_rows out_rows = {out, side * 4, 0, PIQUE_SAMPLE_F32};
+        struct pq_check *check;
+        assert_int_equal(pq_check_new(&shape, NULL, &check, NULL), 0);
+        assert_int_equal(pq_check_input(check, &in_rows, 2 * side, NULL), 0);
+        assert_int_equal(pq_check_output(check, &out_rows, side, 1, NULL),
+                         side < 16 ? 0 : PIQUE_EDEVICE);
+        pq_check_free(&check);
+    }
+}
+
 static void a_drawing_with_flat_parts_is_never_refused(void **state)
 {
     (void)state; /* black boxes on white, of which whole tiles see nothing but one colour */
@@ -376,12 +413,14 @@ int main(void)
         cmocka_unit_test(neither_band_nor_lag_nor_rows_at_a_time_change_a_bit),
         cmocka_unit_test(what_leaves_0_to_1_is_clipped_between_passes),
         cmocka_unit_test(opaque_stays_opaque_and_empty_stays_empty),
+        cmocka_unit_test(alpha_is_kept_where_it_is_even_two_pixels_around),
         cmocka_unit_test(no_fringe_grows_around_a_disc_on_nothing),
         cmocka_unit_test(without_the_bleed_the_same_disc_has_a_fringe),
         cmocka_unit_test(a_value_that_is_no_number_is_refused_and_its_rows_named),
         cmocka_unit_test(infinities_are_refused),
         cmocka_unit_test(a_flat_result_of_a_picture_that_is_not_flat_is_refused),
         cmocka_unit_test(a_flat_result_of_an_almost_flat_picture_is_fine),
+        cmocka_unit_test(a_piece_that_is_too_small_is_not_judged_flat),
         cmocka_unit_test(a_drawing_with_flat_parts_is_never_refused),
         cmocka_unit_test(failures_of_the_engine_come_through),
         cmocka_unit_test(any_allocation_may_fail),
