@@ -341,7 +341,7 @@ static void a_drawing_with_flat_parts_is_never_refused(void **state)
 {
     (void)state; /* black boxes on white, of which whole tiles see nothing but one colour */
     struct image in = image_new(150, 131, 4);
-    for (int shift = 0; shift < 40; shift += 3)
+    for (int shift = 0; shift < 40; shift += 9)
         for (int scale = 1; scale <= 5; scale++) {
             for (int i = 0; i < 150 * 131; i++) {
                 const int x = i % 150 + shift, y = i / 150 + shift;
