@@ -95,7 +95,8 @@ int pq_run_max_out(const struct pq_run *run);
 /* Input rows still to come, and whether all output rows are out. */
 int64_t pq_run_missing(const struct pq_run *run);
 bool pq_run_finished(const struct pq_run *run);
-/* One step. count is 1 .. band while rows are missing, else 0. Both buffers hold a band of every
- * frame. */
+/* One step. count is 1 .. band while rows are missing, else 0. `out` has room for pq_run_max_out()
+ * rows of every frame. Once all input rows are in, a step yields at least one row until the run is
+ * finished. */
 int pq_run_step(struct pq_run *run, const struct pq_band *in, int count, const struct pq_band *out,
                 int *got, pique_error *err);
