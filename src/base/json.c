@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stddef.h>
+
+/* Length of the UTF-8 sequence at s, or 0 where there is none (overlong, surrogate, cut). */
+static size_t utf8_length(const unsigned char *s)
+{
+    if (s[0] < 0x80)
+        return 1;
+    size_t n = s[0] >= 0xf5 ? 0 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
+    for (size_t i = 1; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f))
+        return 0;
+    if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+static void add_quoted(struct pq_str *out, const char *value)
+{
+    pq_str_add(out, "\"");
+    for (const unsigned char *s = (const unsigned char *)value; *s;) {
+        size_t n = utf8_length(s);
+        if (n == 0) {
+            pq_str_add(out, "\\ufffd");
+            s++;
+            continue;
+        }
+        if (*s == '"' || *s == '\\')
+            pq_str_printf(out, "\\%c", *s);
+        else if (*s == '\n')
+            pq_str_add(out, "\\n");
+        else if (*s < 0x20 || *s == 0x7f)
+            pq_str_printf(out, "\\u%04x", *s);
+        else
+            pq_str_add_n(out, (const char *)s, n);
+        s += n;
+    }
+    pq_str_add(out, "\"");
+}
+
+/* Everything that stands before a value. */
+static void begin_value(struct pq_json *j, const char *key)
+{
+    if (j->comma)
+        pq_str_add(&j->text, ",");
+    j->comma = true;
+    if (key) {
+        add_quoted(&j->text, key);
+        pq_str_add(&j->text, ":");
+    }
+}
+
+void pq_json_open(struct pq_json *j, const char *key, char bracket)
+{
+    begin_value(j, key);
+    pq_str_add_n(&j->text, &bracket, 1);
+    j->comma = false;
+}
+
+void pq_json_close(struct pq_json *j, char bracket)
+{
+    pq_str_add_n(&j->text, &bracket, 1);
+    j->comma = true;
+}
+
+void pq_json_string(struct pq_json *j, const char *key, const char *value)
+{
+    begin_value(j, key);
+    if (value)
+        add_quoted(&j->text, value);
+    else
+        pq_str_add(&j->text, "null");
+}
+
+void pq_json_bool(struct pq_json *j, const char *key, bool value)
+{
+    begin_value(j, key);
+    pq_str_add(&j->text, value ? "true" : "false");
+}
+
+void pq_json_int(struct pq_json *j, const char *key, int64_t value)
+{
+    begin_value(j, key);
+    pq_str_printf(&j->text, "%" PRId64, value);
+}
+
+void pq_json_uint(struct pq_json *j, const char *key, uint64_t value)
+{
+    begin_value(j, key);
+    pq_str_printf(&j->text, "%" PRIu64, value);
+}
+
+void pq_json_number(struct pq_json *j, const char *key, double value)
+{
+    begin_value(j, key);
+    if (isfinite(value))
+        pq_str_printf(&j->text, "%.6g", value);
+    else
+        pq_str_add(&j->text, "null");
+}
+
+char *pq_json_take(struct pq_json *j)
+{
+    char *text = pq_str_take(&j->text);
+    *j = (struct pq_json){0};
+    return text;
+}

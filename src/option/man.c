@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* The manual page: roff with the man macros. What is about options and commands comes from the
+ * tables, the rest stands here. */
+#include <string.h>
+
+#include "option/option.h"
+
+/* Text for roff: no control line by accident, no dash turned into a hyphen. */
+static void add_text(struct pq_str *out, const char *text)
+{
+    if (*text == '.' || *text == '\'')
+        pq_str_add(out, "\\&");
+    for (const char *s = text; *s; s++) {
+        if (*s == '-')
+            pq_str_add(out, "\\-");
+        else if (*s == '\\')
+            pq_str_add(out, "\\e");
+        else
+            pq_str_add_n(out, s, 1);
+    }
+}
+
+static void add_option(struct pq_str *out, const struct pq_option *option)
+{
+    pq_str_add(out, ".TP\n");
+    if (option->letter)
+        pq_str_printf(out, "\\fB\\-%c\\fR, ", option->letter);
+    pq_str_add(out, "\\fB\\-\\-");
+    add_text(out, option->name);
+    pq_str_add(out, "\\fR");
+    if (option->value) {
+        pq_str_add(out, " \\fI");
+        add_text(out, option->value);
+        pq_str_add(out, "\\fR");
+    }
+    pq_str_add(out, "\n");
+    add_text(out, option->help);
+    pq_str_add(out, ".\n");
+    if (option->detail) {
+        add_text(out, option->detail);
+        pq_str_add(out, "\n");
+    }
+    if (option->fallback) {
+        pq_str_add(out, "Default: ");
+        add_text(out, option->fallback);
+        pq_str_add(out, ".\n");
+    }
+}
+
+static void add_options(struct pq_str *out)
+{
+    pq_str_add(out, ".SH OPTIONS\n");
+    for (int group = 0; group < PQ_GROUP_COUNT; group++) {
+        pq_str_printf(out, ".SS %s\n", pq_option_group_name((enum pq_option_group)group));
+        for (size_t i = 0; i < PQ_OPT_COUNT; i++) {
+            if ((int)pq_option_table[i].group == group)
+                add_option(out, &pq_option_table[i]);
+        }
+    }
+}
+
+static void add_commands(struct pq_str *out)
+{
+    pq_str_add(out, ".SH COMMANDS\n"
+                    "Without one of these words pique upscales what is named. A file that is "
+                    "called like a command is written ./models.\n");
+    for (size_t i = 0; i < PQ_CMD_COUNT; i++) {
+        const struct pq_command *c = &pq_commands[i];
+        if (i == PQ_CMD_RUN)
+            continue;
+        pq_str_printf(out, ".TP\n\\fBpique %s\\fR", c->words);
+        if (*c->operands) {
+            pq_str_add(out, " \\fI");
+            add_text(out, c->operands);
+            pq_str_add(out, "\\fR");
+        }
+        pq_str_add(out, "\n");
+        add_text(out, c->help);
+        pq_str_add(out, ".\n");
+    }
+}
+
+static const char naming[] =
+    ".SH INPUTS AND OUTPUTS\n"
+    "A named file is always tried. In a folder, and in the folders inside it, files whose suffix "
+    "is that of a picture are taken, in the order of their names; hidden files, __MACOSX and the "
+    "like are left out, links that lead in a circle end, and an output folder that lies inside an "
+    "input folder is not read.\n"
+    ".PP\n"
+    "The tree of a folder is mirrored under the output folder: with one input, its content "
+    "stands directly there; with several, each folder has a folder of its name.\n"
+    ".PP\n"
+    "Only the last suffix of a name is replaced: my.photo.jpg becomes my.photo.png. Where two "
+    "inputs of a run would be written to one name, all of them keep their suffix in it: a.png and "
+    "a.jpg become a_png.png and a_jpg.png. Where that is not enough, the name of the input's "
+    "folder comes first, and then a number made from its path. An input is never replaced.\n"
+    ".PP\n"
+    "A single - reads standard input or writes standard output. Where standard output is not a "
+    "terminal, the names of the written files are printed there.\n";
+
+static const char ending[] =
+    ".SH EXIT STATUS\n"
+    "A file that fails does not stop the others; the first failure decides.\n"
+    ".TP\n.B 0\nEverything asked for was done.\n"
+    ".TP\n.B 2\nThe command line makes no sense.\n"
+    ".TP\n.B 65\nA picture or a model is damaged or of a kind that cannot be read.\n"
+    ".TP\n.B 66\nAn input does not exist, or a folder holds no picture.\n"
+    ".TP\n.B 69\nA device or a model is not available.\n"
+    ".TP\n.B 70\nA defect of pique.\n"
+    ".TP\n.B 73\nAn output cannot be created, or exists.\n"
+    ".TP\n.B 74\nReading or writing failed.\n"
+    ".TP\n.B 75\nThe disk or the memory is full. Make room and run the same command with "
+    "\\-\\-skip\\-existing.\n"
+    ".TP\n.B 130\nInterrupted. What was finished stays; no output is left half-written.\n"
+    ".SH ENVIRONMENT\n"
+    ".TP\n.B PIQUE_MODELS\nFolder of the models. Otherwise $XDG_DATA_HOME/pique/models, and "
+    "otherwise ~/.local/share/pique/models.\n"
+    ".TP\n.B NO_COLOR\nMessages are not coloured.\n"
+    ".TP\n.B TMPDIR\nFolder for what does not fit in memory.\n"
+    ".SH EXAMPLES\n"
+    ".TP\npique drawing.png\nWrites drawing_x4.png beside it.\n"
+    ".TP\npique photos/ \\-o big/ \\-\\-fit 3840x2160 \\-f webp\nMirrors a folder for a 4K "
+    "screen.\n"
+    ".TP\ncurl \\-s URL | pique \\- \\-o \\- \\-s 2 > out.png\nWorks in a pipe.\n";
+
+void pq_option_man(struct pq_str *out, const char *version)
+{
+    pq_str_printf(out, ".TH PIQUE 1 \"\" \"pique %s\" \"User Commands\"\n", version);
+    pq_str_add(out, ".SH NAME\npique \\- upscale pictures with neural networks\n"
+                    ".SH SYNOPSIS\n.B pique\n[\\fIOPTION\\fR ...] \\fIFILE\\fR|\\fIFOLDER\\fR|\\- "
+                    "... [\\fB\\-o\\fR \\fIFILE\\fR|\\fIFOLDER\\fR|\\-]\n");
+    for (size_t i = 0; i < PQ_CMD_COUNT; i++) {
+        if (i == PQ_CMD_RUN)
+            continue;
+        pq_str_printf(out, ".br\n.B pique %s\n", pq_commands[i].words);
+        if (*pq_commands[i].operands) {
+            pq_str_add(out, "\\fI");
+            add_text(out, pq_commands[i].operands);
+            pq_str_add(out, "\\fR\n");
+        }
+    }
+    pq_str_add(out, ".SH DESCRIPTION\n"
+                    "pique enlarges pictures with the super-resolution models that people already "
+                    "have. Every pixel is computed as if the whole picture had gone through the "
+                    "network at once, and the result depends on the picture, the model and the "
+                    "settings alone: not on threads, memory or processor.\n");
+    pq_str_add(out, naming);
+    add_options(out);
+    add_commands(out);
+    pq_str_add(out, ending);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/* The tables themselves, and finding a row. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "option/option.h"
+
+const struct pq_command pq_commands[PQ_CMD_COUNT] = {
+#define PQ_COMMAND(id, ...) [PQ_CMD_##id] = {__VA_ARGS__},
+#include "option/command.def"
+#undef PQ_COMMAND
+};
+
+const struct pq_option pq_option_table[PQ_OPT_COUNT] = {
+#define PQ_OPTION(id, ...) [PQ_OPT_##id] = {__VA_ARGS__},
+#include "option/option.def"
+#undef PQ_OPTION
+};
+
+const char *pq_option_group_name(enum pq_option_group group)
+{
+    static const char *const names[PQ_GROUP_COUNT] = {
+        [PQ_GROUP_FILES] = "Files",          [PQ_GROUP_SIZE] = "Model and size",
+        [PQ_GROUP_LOOK] = "Look",            [PQ_GROUP_FORMAT] = "Output format",
+        [PQ_GROUP_ENGINE] = "Engine",        [PQ_GROUP_REPORT] = "Reporting",
+        [PQ_GROUP_MODELS] = "Models",
+    };
+    return names[group];
+}
+
+const struct pq_option *pq_option_find(const char *name, size_t length, enum pq_command_id command)
+{
+    for (size_t i = 0; i < PQ_OPT_COUNT; i++) {
+        const struct pq_option *o = &pq_option_table[i];
+        if ((o->commands >> command & 1) && strlen(o->name) == length &&
+            memcmp(o->name, name, length) == 0)
+            return o;
+    }
+    return NULL;
+}
+
+const struct pq_option *pq_option_find_letter(char letter, enum pq_command_id command)
+{
+    for (size_t i = 0; letter && i < PQ_OPT_COUNT; i++) {
+        const struct pq_option *o = &pq_option_table[i];
+        if ((o->commands >> command & 1) && o->letter == letter)
+            return o;
+    }
+    return NULL;
+}
+
+/* Insertions, deletions, replacements and swaps of neighbours that turn a into b. Both at most 63
+ * bytes long. */
+static int edit_distance(const char *a, const char *b)
+{
+    int rows[3][64];
+    int n = (int)strlen(a), m = (int)strlen(b);
+    for (int j = 0; j <= m; j++)
+        rows[0][j] = j;
+    for (int i = 1; i <= n; i++) {
+        int *now = rows[i % 3], *above = rows[(i + 2) % 3], *two_above = rows[(i + 1) % 3];
+        now[0] = i;
+        for (int j = 1; j <= m; j++) {
+            int best = above[j - 1] + (a[i - 1] != b[j - 1]);
+            best = PQ_MIN(best, PQ_MIN(above[j], now[j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                best = PQ_MIN(best, two_above[j - 2] + 1);
+            now[j] = best;
+        }
+    }
+    return rows[n % 3][m];
+}
+
+const char *pq_nearest(const char *typed, const char *const *candidates, size_t count)
+{
+    const char *best = NULL;
+    size_t length = strlen(typed);
+    if (length == 0 || length > 63)
+        return NULL;
+    int limit = length <= 4 ? 1 : length <= 8 ? 2 : (int)length / 3;
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(candidates[i]) > 63)
+            continue;
+        int distance = edit_distance(typed, candidates[i]);
+        if (distance <= limit) {
+            best = candidates[i];
+            limit = distance - 1;
+        }
+    }
+    return best;
+}
+
+size_t pq_next_word(const char **word, size_t length)
+{
+    *word += length;
+    *word += strspn(*word, " ");
+    return strcspn(*word, " ");
+}
+
+void pq_option_usage(struct pq_str *out, const struct pq_option *option)
+{
+    if (option->letter)
+        pq_str_printf(out, "-%c, ", option->letter);
+    else
+        pq_str_add(out, "    ");
+    pq_str_printf(out, "--%s", option->name);
+    if (option->value)
+        pq_str_printf(out, " %s", option->value);
+}
