@@ -56,7 +56,7 @@ void pq_option_bash(struct pq_str *out)
         pq_str_printf(out, "    '%s') words='", pq_commands[i].words);
         bash_option_names(out, (enum pq_command_id)i);
         if (i == PQ_CMD_MODELS)
-            pq_str_add(out, " info fetch");
+            pq_str_add(out, " info fetch verify");
         else if (i == PQ_CMD_COMPLETE)
             pq_str_add(out, " bash zsh fish");
         pq_str_add(out, "';;\n");
@@ -134,6 +134,7 @@ static const char *zsh_operands(enum pq_command_id command)
         return " \\\n        '*:picture or folder:_files'";
     case PQ_CMD_MODELS_INFO:
     case PQ_CMD_MODELS_FETCH:
+    case PQ_CMD_MODELS_VERIFY:
         return " \\\n        '*:model:_pique_models'";
     case PQ_CMD_COMPLETE:
         return " \\\n        '1:shell:(bash zsh fish)'";
@@ -144,24 +145,25 @@ static const char *zsh_operands(enum pq_command_id command)
 
 void pq_option_zsh(struct pq_str *out)
 {
-    pq_str_add(out, "#compdef pique\n"
-                    "_pique_models()\n{\n"
-                    "    local -a names\n"
-                    "    names=(${(f)\"$(pique models --names 2>/dev/null)\"})\n"
-                    "    compadd -a names\n    _files\n}\n"
-                    "_pique()\n{\n"
-                    "    local command=\"${words[2]-}\"\n"
-                    "    if (( CURRENT == 2 )); then\n"
-                    "        compadd models devices complete man schema\n"
-                    "    fi\n"
-                    "    if [[ $command == models && ${words[3]-} == (info|fetch) ]]; then\n"
-                    "        command=\"models ${words[3]}\"\n"
-                    "        (( CURRENT > 3 )) && { shift 2 words; (( CURRENT -= 2 )) }\n"
-                    "    elif [[ $command == (models|devices|complete|man|schema) ]]; then\n"
-                    "        (( CURRENT == 3 )) && [[ $command == models ]] && compadd info fetch\n"
-                    "        (( CURRENT > 2 )) && { shift words; (( CURRENT -= 1 )) }\n"
-                    "    fi\n"
-                    "    case $command in\n");
+    pq_str_add(
+        out, "#compdef pique\n"
+             "_pique_models()\n{\n"
+             "    local -a names\n"
+             "    names=(${(f)\"$(pique models --names 2>/dev/null)\"})\n"
+             "    compadd -a names\n    _files\n}\n"
+             "_pique()\n{\n"
+             "    local command=\"${words[2]-}\"\n"
+             "    if (( CURRENT == 2 )); then\n"
+             "        compadd models devices complete man schema\n"
+             "    fi\n"
+             "    if [[ $command == models && ${words[3]-} == (info|fetch|verify) ]]; then\n"
+             "        command=\"models ${words[3]}\"\n"
+             "        (( CURRENT > 3 )) && { shift 2 words; (( CURRENT -= 2 )) }\n"
+             "    elif [[ $command == (models|devices|complete|man|schema) ]]; then\n"
+             "        (( CURRENT == 3 )) && [[ $command == models ]] && compadd info fetch verify\n"
+             "        (( CURRENT > 2 )) && { shift words; (( CURRENT -= 1 )) }\n"
+             "    fi\n"
+             "    case $command in\n");
     for (size_t n = 1; n <= PQ_CMD_COUNT; n++) {
         enum pq_command_id command = (enum pq_command_id)(n % PQ_CMD_COUNT);
         if (command == PQ_CMD_RUN)
@@ -197,11 +199,13 @@ static void fish_condition(struct pq_str *out, enum pq_command_id command)
     if (command == PQ_CMD_RUN)
         pq_str_add(out, " -n 'not __fish_seen_subcommand_from models devices complete man schema'");
     else if (blank)
-        pq_str_printf(out, " -n '__fish_seen_subcommand_from models; and "
-                           "__fish_seen_subcommand_from %s'", blank + 1);
+        pq_str_printf(out,
+                      " -n '__fish_seen_subcommand_from models; and "
+                      "__fish_seen_subcommand_from %s'",
+                      blank + 1);
     else if (command == PQ_CMD_MODELS)
         pq_str_add(out, " -n '__fish_seen_subcommand_from models; and not "
-                        "__fish_seen_subcommand_from info fetch'");
+                        "__fish_seen_subcommand_from info fetch verify'");
     else
         pq_str_printf(out, " -n '__fish_seen_subcommand_from %s'", words);
 }
@@ -240,7 +244,7 @@ void pq_option_fish(struct pq_str *out)
         fish_quoted(out, pq_commands[c].help);
         pq_str_add(out, "\n");
     }
-    pq_str_add(out, "complete -c pique -n '__fish_seen_subcommand_from info fetch' "
+    pq_str_add(out, "complete -c pique -n '__fish_seen_subcommand_from info fetch verify' "
                     "-a '(pique models --names 2>/dev/null)'\n"
                     "complete -c pique -n '__fish_seen_subcommand_from complete' -f "
                     "-a 'bash zsh fish'\n");

@@ -74,9 +74,9 @@ struct pq_option {
     const char *choices;  /* space-separated */
     const char *value;    /* name of the value in the help; NULL for flags */
     enum pq_option_group group;
-    unsigned commands; /* PQ_FOR(...) | PQ_FOR(...) */
-    bool common;       /* shown by --help, not only by --help-all */
-    const char *help;  /* one sentence, a line of the help */
+    unsigned commands;  /* PQ_FOR(...) | PQ_FOR(...) */
+    bool common;        /* shown by --help, not only by --help-all */
+    const char *help;   /* one sentence, a line of the help */
     const char *detail; /* further sentences for the man page, or NULL */
 };
 
@@ -97,12 +97,12 @@ const char *pq_nearest(const char *typed, const char *const *candidates, size_t 
 
 /* A value, checked. */
 struct pq_value {
-    bool set;           /* given by the user; false: the fallback */
-    double number;      /* NUMBER and SCALE */
-    int64_t whole;      /* INT, COUNT, FLAG (0, 1), CHOICE (index), ROWS (INT_MAX: whole), BYTES */
-    int width, height;  /* SIZE */
+    bool set;          /* given by the user; false: the fallback */
+    double number;     /* NUMBER and SCALE */
+    int64_t whole;     /* INT, COUNT, FLAG (0, 1), CHOICE (index), ROWS (INT_MAX: whole), BYTES */
+    int width, height; /* SIZE */
     unsigned char rgb[3];
-    const char *text;   /* as it was given; borrowed from argv or the table. NULL: nothing */
+    const char *text; /* as it was given; borrowed from argv or the table. NULL: nothing */
 };
 
 struct pq_options {

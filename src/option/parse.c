@@ -78,8 +78,7 @@ static const char *next_value(int count, char *const *words, int *i, enum pq_com
     return next;
 }
 
-static int parse_long(struct pq_options *o, int count, char *const *words, int *i,
-                      pique_error *err)
+static int parse_long(struct pq_options *o, int count, char *const *words, int *i, pique_error *err)
 {
     const char *name = words[*i] + 2;
     size_t length = strcspn(name, "=");
@@ -101,8 +100,7 @@ static int parse_letters(struct pq_options *o, int count, char *const *words, in
             const char *command = command_words(o->command);
             return pq_fail(err, PIQUE_EINVAL,
                            "pique%s%s has no option -%c (in '%.40s'); --help-all lists all",
-                           *command ? " " : "", command, *letter >= ' ' ? *letter : '?',
-                           words[*i]);
+                           *command ? " " : "", command, *letter >= ' ' ? *letter : '?', words[*i]);
         }
         if (!takes_value(option)) {
             int rc = pq_options_set(o, option, NULL, err);

@@ -226,8 +226,8 @@ int pq_options_set(struct pq_options *o, const struct pq_option *option, const c
     bool bare = option->kind == PQ_KIND_FLAG || option->kind == PQ_KIND_COUNT;
     if (bare) {
         if (text) {
-            return pq_fail(err, PIQUE_EINVAL, "--%s takes no value, but got '%.60s'",
-                           option->name, text);
+            return pq_fail(err, PIQUE_EINVAL, "--%s takes no value, but got '%.60s'", option->name,
+                           text);
         }
         value->whole = option->kind == PQ_KIND_COUNT ? value->whole + 1 : 1;
         value->set = true;

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+/* Walking folders. Entries are taken in the order of their bytes, so a run does the same files in
+ * the same order everywhere; every folder is entered once, so links cannot lead in a circle. */
+#include "cli/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/str.h"
+
+/* ---- lists ---- */
+
+struct names {
+    char **list;
+    size_t count, capacity;
+};
+
+static bool names_add(struct names *n, const char *name)
+{
+    if (n->count == n->capacity) {
+        size_t capacity = n->capacity ? n->capacity * 2 : 32;
+        char **list = pq_realloc_array(n->list, capacity, sizeof *list);
+        if (!list)
+            return false;
+        n->list = list;
+        n->capacity = capacity;
+    }
+    n->list[n->count] = pq_strdup(name);
+    return n->list[n->count] && ++n->count;
+}
+
+static void names_free(struct names *n)
+{
+    for (size_t i = 0; i < n->count; i++)
+        pq_free(n->list[i]);
+    pq_free(n->list);
+    *n = (struct names){0};
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+struct folder_id {
+    dev_t device;
+    ino_t inode;
+};
+
+struct collector {
+    struct pq_inputs *in;
+    const struct pq_walk *walk;
+    struct folder_id *seen; /* folders that were entered */
+    size_t seen_count, seen_capacity;
+    bool has_stdin;
+};
+
+static void input_free(struct pq_input *input)
+{
+    pq_free(input->path);
+    pq_free(input->name);
+    pq_free(input->real);
+    pq_free(input->problem);
+    pq_free(input->output);
+}
+
+void pq_inputs_free(struct pq_inputs *in)
+{
+    for (size_t i = 0; i < in->count; i++)
+        input_free(&in->list[i]);
+    pq_free(in->list);
+    *in = (struct pq_inputs){0};
+}
+
+size_t pq_inputs_usable(const struct pq_inputs *in)
+{
+    size_t usable = 0;
+    for (size_t i = 0; i < in->count; i++)
+        usable += in->list[i].status == 0;
+    return usable;
+}
+
+/* Append; the members that are pointers are taken over, also on failure. */
+static int add_input(struct pq_inputs *in, struct pq_input input, pique_error *err)
+{
+    if (in->count == in->capacity) {
+        size_t capacity = in->capacity ? in->capacity * 2 : 32;
+        struct pq_input *list = pq_realloc_array(in->list, capacity, sizeof *list);
+        if (!list) {
+            input_free(&input);
+            return pq_fail_nomem(err, capacity * sizeof *list);
+        }
+        in->list = list;
+        in->capacity = capacity;
+    }
+    if (!input.path || !input.name || !input.real || (input.status && !input.problem)) {
+        input_free(&input);
+        return pq_fail_nomem(err, 256);
+    }
+    in->list[in->count++] = input;
+    return 0;
+}
+
+/* An input that cannot be used, and why. */
+static int add_problem(struct pq_inputs *in, const char *path, const pique_error *why,
+                       pique_error *err)
+{
+    return add_input(in,
+                     (struct pq_input){.path = pq_strdup(path),
+                                       .name = pq_strdup(path),
+                                       .real = pq_strdup(path),
+                                       .status = why->code,
+                                       .problem = pq_strdup(why->message)},
+                     err);
+}
+
+/* ---- what is what ---- */
+
+const char *pq_picture_suffix(const char *name)
+{
+    static const char *const suffixes[] = {
+        ".png",  ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".avif", ".heic",
+        ".heif", ".jxl", ".gif",  ".bmp", ".ppm",  ".pgm",  ".pbm", ".pnm",  ".pam"};
+    const char *slash = strrchr(name, '/');
+    const char *base = slash ? slash + 1 : name;
+    const char *dot = strrchr(base, '.');
+    for (size_t i = 0; dot && dot != base && i < PQ_COUNT(suffixes); i++) {
+        if (strcasecmp(dot, suffixes[i]) == 0)
+            return dot;
+    }
+    return NULL;
+}
+
+/* What systems and cameras leave in folders. */
+static bool is_junk(const char *name)
+{
+    static const char *const junk[] = {"__MACOSX", "Thumbs.db",    "desktop.ini",
+                                       "@eaDir",   "$RECYCLE.BIN", "System Volume Information"};
+    if (name[0] == '.')
+        return true;
+    for (size_t i = 0; i < PQ_COUNT(junk); i++) {
+        if (strcasecmp(name, junk[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* True the first time that a folder is met. */
+static int enter_once(struct collector *c, const struct stat *st, bool *first, pique_error *err)
+{
+    struct folder_id id = {st->st_dev, st->st_ino};
+    *first = false;
+    for (size_t i = 0; i < c->seen_count; i++) {
+        if (c->seen[i].device == id.device && c->seen[i].inode == id.inode)
+            return 0;
+    }
+    if (c->seen_count == c->seen_capacity) {
+        size_t capacity = c->seen_capacity ? c->seen_capacity * 2 : 16;
+        struct folder_id *seen = pq_realloc_array(c->seen, capacity, sizeof *seen);
+        if (!seen)
+            return pq_fail_nomem(err, capacity * sizeof *seen);
+        c->seen = seen;
+        c->seen_capacity = capacity;
+    }
+    c->seen[c->seen_count++] = id;
+    *first = true;
+    return 0;
+}
+
+static bool same_folder(const char *path, const struct stat *st)
+{
+    struct stat other;
+    return path && stat(path, &other) == 0 && other.st_dev == st->st_dev &&
+           other.st_ino == st->st_ino;
+}
+
+static char *real_path(const char *path)
+{
+    char real[PATH_MAX];
+    return pq_strdup(realpath(path, real) ? real : path);
+}
+
+/* ---- walking ---- */
+
+static int add_file(struct collector *c, const char *path, const char *name, bool walked,
+                    const struct stat *st, pique_error *err)
+{
+    return add_input(c->in,
+                     (struct pq_input){.path = pq_strdup(path),
+                                       .name = pq_strdup(name),
+                                       .real = real_path(path),
+                                       .walked = walked,
+                                       .bytes = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0},
+                     err);
+}
+
+static int read_folder(const char *path, struct names *names, pique_error *err)
+{
+    DIR *d = opendir(path);
+    if (!d) {
+        return pq_fail(err, PIQUE_EIO, "%s: the folder cannot be read: %s", path, strerror(errno));
+    }
+    int rc = 0;
+    for (struct dirent *e; !rc && (e = readdir(d)) != NULL;) {
+        if (!is_junk(e->d_name) && !names_add(names, e->d_name))
+            rc = pq_fail_nomem(err, 256);
+    }
+    closedir(d);
+    if (names->count)
+        qsort(names->list, names->count, sizeof *names->list, compare_names);
+    return rc;
+}
+
+static int walk_folder(struct collector *c, const char *path, const char *name,
+                       const struct stat *st, pique_error *err);
+
+static int walk_entry(struct collector *c, const char *folder, const char *folder_name,
+                      const char *entry, pique_error *err)
+{
+    const char *slash = pq_ends_with(folder, "/") ? "" : "/";
+    char *path = pq_asprintf("%s%s%s", folder, slash, entry);
+    char *name = pq_asprintf("%s%s%s", folder_name, *folder_name ? "/" : "", entry);
+    int rc = path && name ? 0 : pq_fail_nomem(err, 256);
+    struct stat st;
+    if (!rc && stat(path, &st) == 0) { /* a link that leads nowhere is no picture */
+        if (S_ISDIR(st.st_mode) && !c->walk->flat)
+            rc = walk_folder(c, path, name, &st, err);
+        else if (S_ISREG(st.st_mode) && pq_picture_suffix(entry))
+            rc = add_file(c, path, name, true, &st, err);
+    }
+    pq_free(path);
+    pq_free(name);
+    return rc;
+}
+
+static int walk_folder(struct collector *c, const char *path, const char *name,
+                       const struct stat *st, pique_error *err)
+{
+    bool first;
+    if (same_folder(c->walk->not_inside, st))
+        return 0;
+    int rc = enter_once(c, st, &first, err);
+    if (rc || !first)
+        return rc;
+    struct names names = {0};
+    pique_error why;
+    rc = read_folder(path, &names, &why);
+    if (rc == PIQUE_EIO)
+        rc = add_problem(c->in, path, &why, err);
+    else if (rc)
+        rc = pq_fail(err, rc, "%s", why.message);
+    for (size_t i = 0; !rc && i < names.count; i++)
+        rc = walk_entry(c, path, name, names.list[i], err);
+    names_free(&names);
+    return rc;
+}
+
+/* ---- operands ---- */
+
+/* The name of a folder's own folder below the output: its last component, whatever it was called
+ * by ("..", "a/", "/"). */
+static char *folder_name(const char *path)
+{
+    char *real = real_path(path);
+    if (!real)
+        return NULL;
+    const char *slash = strrchr(real, '/');
+    char *name = pq_strdup(slash ? slash + 1 : real);
+    pq_free(real);
+    return name;
+}
+
+static int add_folder(struct collector *c, const char *path, const struct stat *st, bool alone,
+                      pique_error *err)
+{
+    pique_error why;
+    if (same_folder(c->walk->not_inside, st)) {
+        pq_fail(&why, PIQUE_ECREATE, "%s: is input and output folder at once", path);
+        return add_problem(c->in, path, &why, err);
+    }
+    char *name = alone ? pq_strdup("") : folder_name(path);
+    if (!name)
+        return pq_fail_nomem(err, 256);
+    size_t before = c->in->count, seen = c->seen_count;
+    int rc = walk_folder(c, path, name, st, err);
+    pq_free(name);
+    if (!rc && c->in->count == before && c->seen_count > seen) {
+        pq_fail(&why, PIQUE_ENOENT, "%s: the folder holds no picture", path);
+        rc = add_problem(c->in, path, &why, err);
+    }
+    return rc;
+}
+
+static int add_stdin(struct collector *c, pique_error *err)
+{
+    if (c->has_stdin)
+        return pq_fail(err, PIQUE_EINVAL, "- is named twice; standard input is read once");
+    c->has_stdin = true;
+    return add_input(c->in,
+                     (struct pq_input){.path = pq_strdup("-"),
+                                       .name = pq_strdup("stdin"),
+                                       .real = pq_strdup("-")},
+                     err);
+}
+
+static int add_operand(struct collector *c, const char *path, bool alone, pique_error *err)
+{
+    struct stat st;
+    pique_error why;
+    if (strcmp(path, "-") == 0)
+        return add_stdin(c, err);
+    if (*path == '\0') {
+        pq_fail(&why, PIQUE_ENOENT, "'': an input without a name does not exist");
+        return add_problem(c->in, path, &why, err);
+    }
+    if (stat(path, &st) != 0) {
+        int code = errno == ENOENT || errno == ENOTDIR ? PIQUE_ENOENT : PIQUE_EIO;
+        pq_fail(&why, code, "%s: cannot be read: %s", path, strerror(errno));
+        return add_problem(c->in, path, &why, err);
+    }
+    if (S_ISDIR(st.st_mode))
+        return add_folder(c, path, &st, alone, err);
+    const char *slash = strrchr(path, '/');
+    return add_file(c, path, slash ? slash + 1 : path, false, &st, err);
+}
+
+/* ---- the same file twice ---- */
+
+struct place {
+    const char *real;
+    size_t index;
+};
+
+static int compare_places(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    int order = strcmp(x->real, y->real);
+    return order ? order : x->index < y->index ? -1 : 1;
+}
+
+static int drop_repeats(struct pq_inputs *in, pique_error *err)
+{
+    if (in->count < 2)
+        return 0;
+    struct place *places = pq_calloc(in->count, sizeof *places);
+    bool *repeat = pq_calloc(in->count, sizeof *repeat);
+    if (!places || !repeat) {
+        pq_free(places);
+        pq_free(repeat);
+        return pq_fail_nomem(err, in->count * sizeof *places);
+    }
+    for (size_t i = 0; i < in->count; i++)
+        places[i] = (struct place){in->list[i].real, i};
+    qsort(places, in->count, sizeof *places, compare_places);
+    for (size_t i = 1; i < in->count; i++)
+        repeat[places[i].index] = strcmp(places[i].real, places[i - 1].real) == 0;
+    size_t kept = 0;
+    for (size_t i = 0; i < in->count; i++) {
+        if (repeat[i])
+            input_free(&in->list[i]);
+        else
+            in->list[kept++] = in->list[i];
+    }
+    in->count = kept;
+    pq_free(places);
+    pq_free(repeat);
+    return 0;
+}
+
+int pq_inputs_collect(struct pq_inputs *in, const char *const *operands, size_t count,
+                      const struct pq_walk *walk, pique_error *err)
+{
+    struct collector c = {.in = in, .walk = walk};
+    int rc = 0;
+    *in = (struct pq_inputs){0};
+    for (size_t i = 0; !rc && i < count; i++)
+        rc = add_operand(&c, operands[i], count == 1, err);
+    pq_free(c.seen);
+    return rc ? rc : drop_repeats(in, err);
+}

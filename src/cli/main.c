@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* pique: from the first word of the command line to a command. The way of a picture starts in
+ * run.c. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/exit.h"
+#include "cli/fetch.h"
+#include "pique/pique.h"
+
+int pq_cli_fail(const pique_error *why)
+{
+    fprintf(stderr, "pique: %s\n", why->message);
+    return pq_exit_of(why->code);
+}
+
+int pq_cli_print(struct pq_str *text)
+{
+    pique_error err;
+    if (text->failed || !text->data) {
+        pq_str_free(text);
+        pq_fail(&err, PIQUE_ENOMEM, "out of memory");
+        return pq_cli_fail(&err);
+    }
+    bool lost = fwrite(text->data, 1, text->length, stdout) != text->length || fflush(stdout) != 0;
+    pq_str_free(text);
+    if (!lost)
+        return PQ_EXIT_OK;
+    pq_fail(&err, PIQUE_EIO, "standard output: cannot be written");
+    return pq_cli_fail(&err);
+}
+
+void pq_cli_add_size(struct pq_str *s, uint64_t bytes)
+{
+    if (bytes >= 1000000000)
+        pq_str_printf(s, "%.1f GB", (double)bytes / 1e9);
+    else if (bytes >= 1000000)
+        pq_str_printf(s, "%.1f MB", (double)bytes / 1e6);
+    else
+        pq_str_printf(s, "%.1f kB", (double)bytes / 1e3);
+}
+
+/* The command with the most words that the line begins with; *used is how many it takes. */
+static enum pq_command_id find_command(int argc, char **argv, int *used)
+{
+    enum pq_command_id best = PQ_CMD_RUN;
+    *used = 1;
+    for (int c = 1; c < PQ_CMD_COUNT; c++) {
+        const char *word = pq_commands[c].words;
+        int at = 1;
+        for (size_t n = 0; (n = pq_next_word(&word, n)) != 0; at++) {
+            if (at >= argc || strlen(argv[at]) != n || memcmp(argv[at], word, n) != 0)
+                break;
+        }
+        if (*word == '\0' && at > *used) {
+            *used = at;
+            best = (enum pq_command_id)c;
+        }
+    }
+    return best;
+}
+
+static int print_generated(void (*generate)(struct pq_str *out, const char *version))
+{
+    struct pq_str text = {0};
+    generate(&text, pique_version());
+    return pq_cli_print(&text);
+}
+
+static int print_version(void)
+{
+    struct pq_str text = {0};
+    pq_str_printf(&text, "pique %s\n", pique_version());
+    return pq_cli_print(&text);
+}
+
+static int print_schema(void)
+{
+    struct pq_str text = {0};
+    pq_option_schema(&text);
+    return pq_cli_print(&text);
+}
+
+/* How many operands a command takes. */
+static int check_operands(const struct pq_options *o, pique_error *err)
+{
+    const struct pq_command *c = &pq_commands[o->command];
+    if (*c->operands == '\0' && o->operand_count) {
+        return pq_fail(err, PIQUE_EINVAL, "pique %s takes no '%s'; --help-all lists the commands",
+                       c->words, o->operands[0]);
+    }
+    if (*c->operands && !o->operand_count) {
+        const char *blank = *c->words ? " " : "";
+        return pq_fail(err, PIQUE_EINVAL, "nothing to do: pique%s%s takes %s; see pique --help",
+                       blank, c->words, c->operands);
+    }
+    bool one = o->command == PQ_CMD_MODELS_INFO || o->command == PQ_CMD_COMPLETE;
+    if (one && o->operand_count > 1)
+        return pq_fail(err, PIQUE_EINVAL, "pique %s takes one %s", c->words, c->operands);
+    return 0;
+}
+
+static int dispatch(const struct pq_options *o)
+{
+    pique_error err;
+    if (pq_given(o, PQ_OPT_HELP))
+        return print_generated(pq_option_help);
+    if (pq_given(o, PQ_OPT_HELP_ALL))
+        return print_generated(pq_option_help_all);
+    if (pq_given(o, PQ_OPT_VERSION))
+        return print_version();
+    if (check_operands(o, &err) != 0)
+        return pq_cli_fail(&err);
+    switch (o->command) {
+    case PQ_CMD_MODELS:
+        return pq_cli_models(o);
+    case PQ_CMD_MODELS_INFO:
+        return pq_cli_models_info(o);
+    case PQ_CMD_DEVICES:
+        return pq_cli_devices(o);
+    case PQ_CMD_COMPLETE:
+        return pq_cli_complete(o);
+    case PQ_CMD_MAN:
+        return print_generated(pq_option_man);
+    case PQ_CMD_SCHEMA:
+        return print_schema();
+    default:
+        return pq_cli_run(o);
+    }
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
+            strcmp(argv[i], "--help-all") == 0)
+            return true;
+    }
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    int used;
+    enum pq_command_id command = find_command(argc, argv, &used);
+    if (command == PQ_CMD_MODELS_FETCH && !asks_for_help(argc, argv))
+        return pq_cli_models_fetch(argc - used + 1, argv + used - 1);
+    if (command == PQ_CMD_MODELS_VERIFY && !asks_for_help(argc, argv))
+        return pq_cli_models_verify(argc - used + 1, argv + used - 1);
+    struct pq_options o;
+    pique_error err;
+    int rc = pq_options_parse(&o, command, argc > used ? argc - used : 0, argv + used, &err);
+    int status = rc ? pq_cli_fail(&err) : dispatch(&o);
+    pq_options_free(&o);
+    return status;
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/* pique models: the catalogue and the models folder, without opening a single model, so that the
+ * answer is there at once. pique models info: one model, opened and told in full. */
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "cli/catalogue.h"
+#include "cli/commands.h"
+#include "cli/exit.h"
+#include "pique/pique.h"
+
+/* ---- files that the catalogue does not know ---- */
+
+struct names {
+    char **list;
+    size_t count, capacity;
+};
+
+static bool names_add(struct names *n, const char *name)
+{
+    if (n->count == n->capacity) {
+        size_t capacity = n->capacity ? n->capacity * 2 : 16;
+        char **list = pq_realloc_array(n->list, capacity, sizeof *list);
+        if (!list)
+            return false;
+        n->list = list;
+        n->capacity = capacity;
+    }
+    n->list[n->count] = pq_strdup(name);
+    return n->list[n->count] && ++n->count;
+}
+
+static void names_free(struct names *n)
+{
+    for (size_t i = 0; i < n->count; i++)
+        pq_free(n->list[i]);
+    pq_free(n->list);
+    *n = (struct names){0};
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool in_catalogue(const char *file)
+{
+    for (size_t i = 0; i < pq_catalogue_count(); i++) {
+        const struct pq_catalogue_entry *e = pq_catalogue_at(i);
+        for (size_t v = 0; v < e->variant_count; v++) {
+            for (size_t f = 0; f < e->variants[v].file_count; f++) {
+                if (strcmp(e->variants[v].files[f].name, file) == 0)
+                    return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Model files of the folder by their names; of an ncnn pair the .param counts. */
+static void list_other_files(const char *folder, struct names *names)
+{
+    DIR *d = opendir(folder);
+    if (!d)
+        return;
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        bool model = pq_ends_with(e->d_name, ".safetensors") || pq_ends_with(e->d_name, ".param");
+        if (model && e->d_name[0] != '.' && !in_catalogue(e->d_name) &&
+            !names_add(names, e->d_name))
+            break;
+    }
+    closedir(d);
+    if (names->count)
+        qsort(names->list, names->count, sizeof *names->list, compare_names);
+}
+
+/* ---- the list ---- */
+
+static bool installed(const char *folder, const struct pq_catalogue_entry *e)
+{
+    return e->variant_count && pq_catalogue_installed(folder, &e->variants[0]);
+}
+
+static void add_entry(struct pq_str *s, const struct pq_catalogue_entry *e, bool here)
+{
+    struct pq_str size = {0};
+    pq_cli_add_size(&size, e->bytes);
+    pq_str_printf(s, "%-30s %-14s x%-4d %9s  %-15.40s %s\n", e->name, e->architecture, e->scale,
+                  size.data ? size.data : "", e->licence,
+                  here ? (e->supported ? "installed" : "installed, not usable yet")
+                       : (e->supported ? "-" : "not usable yet"));
+    pq_str_free(&size);
+}
+
+static void add_entry_json(struct pq_json *j, const struct pq_catalogue_entry *e, bool here)
+{
+    pq_json_open(j, NULL, '{');
+    pq_json_string(j, "name", e->name);
+    pq_json_string(j, "architecture", e->architecture);
+    pq_json_int(j, "scale", e->scale);
+    pq_json_uint(j, "bytes", e->bytes);
+    pq_json_string(j, "licence", e->licence);
+    pq_json_string(j, "licence_source", e->licence_source);
+    pq_json_bool(j, "non_commercial", e->non_commercial);
+    pq_json_string(j, "about", e->about);
+    pq_json_bool(j, "supported", e->supported);
+    pq_json_bool(j, "installed", here);
+    pq_json_bool(j, "default", strcmp(e->name, pq_catalogue_default()) == 0);
+    pq_json_open(j, "variants", '[');
+    for (size_t v = 0; v < e->variant_count; v++)
+        pq_json_string(j, NULL, e->variants[v].name);
+    pq_json_close(j, ']');
+    pq_json_close(j, '}');
+}
+
+static void list_text(struct pq_str *s, const char *folder, const struct names *others)
+{
+    pq_str_printf(s, "%-30s %-14s %-5s %9s  %-15s %s\n", "NAME", "NETWORK", "SCALE", "SIZE",
+                  "LICENCE", "STATE");
+    for (size_t i = 0; i < pq_catalogue_count(); i++) {
+        const struct pq_catalogue_entry *e = pq_catalogue_at(i);
+        add_entry(s, e, installed(folder, e));
+    }
+    for (size_t i = 0; i < others->count; i++)
+        pq_str_printf(s, "%-30s %s\n", others->list[i], "own file; pique models info tells more");
+    pq_str_printf(s, "\nFolder: %s\nDefault: %s\n", folder, pq_catalogue_default());
+    pq_str_add(s,
+               "pique models fetch NAME gets a model, pique models info NAME tells all of it.\n");
+}
+
+static void list_json(struct pq_str *s, const char *folder, const struct names *others)
+{
+    struct pq_json j = {0};
+    pq_json_open(&j, NULL, '{');
+    pq_json_string(&j, "folder", folder);
+    pq_json_open(&j, "models", '[');
+    for (size_t i = 0; i < pq_catalogue_count(); i++) {
+        const struct pq_catalogue_entry *e = pq_catalogue_at(i);
+        add_entry_json(&j, e, installed(folder, e));
+    }
+    pq_json_close(&j, ']');
+    pq_json_open(&j, "files", '[');
+    for (size_t i = 0; i < others->count; i++)
+        pq_json_string(&j, NULL, others->list[i]);
+    pq_json_close(&j, ']');
+    pq_json_close(&j, '}');
+    char *text = pq_json_take(&j);
+    s->failed |= !text;
+    if (text)
+        pq_str_printf(s, "%s\n", text);
+    pq_free(text);
+}
+
+/* For completions. */
+static void list_names(struct pq_str *s, const char *folder, const struct names *others)
+{
+    pq_str_add(s, "");
+    for (size_t i = 0; i < pq_catalogue_count(); i++) {
+        const struct pq_catalogue_entry *e = pq_catalogue_at(i);
+        for (size_t v = 0; v < e->variant_count; v++) {
+            if (!pq_catalogue_installed(folder, &e->variants[v]))
+                continue;
+            if (v == 0)
+                pq_str_printf(s, "%s\n", e->name);
+            if (strcmp(e->variants[v].name, e->name) != 0)
+                pq_str_printf(s, "%s\n", e->variants[v].name);
+        }
+    }
+    for (size_t i = 0; i < others->count; i++) {
+        const char *dot = strrchr(others->list[i], '.');
+        pq_str_printf(s, "%.*s\n", (int)(dot - others->list[i]), others->list[i]);
+    }
+}
+
+int pq_cli_models(const struct pq_options *o)
+{
+    struct pq_str text = {0};
+    struct names others = {0};
+    char *folder = pq_models_folder();
+    if (folder) {
+        list_other_files(folder, &others);
+        if (pq_given(o, PQ_OPT_NAMES))
+            list_names(&text, folder, &others);
+        else if (pq_given(o, PQ_OPT_JSON))
+            list_json(&text, folder, &others);
+        else
+            list_text(&text, folder, &others);
+    }
+    text.failed |= !folder;
+    names_free(&others);
+    pq_free(folder);
+    return pq_cli_print(&text);
+}
+
+/* ---- one model ---- */
+
+static void add_shape(struct pq_str *s, const pique_tensor_info *t)
+{
+    for (int d = 0; d < t->dims; d++)
+        pq_str_printf(s, "%s%" PRId64, d ? "x" : "", t->shape[d]);
+    if (t->dims == 0)
+        pq_str_add(s, "scalar");
+}
+
+static void info_text(struct pq_str *s, const pique_model *model, const pique_model_info *m,
+                      const struct pq_catalogue_entry *e)
+{
+    pq_str_printf(s, "file           %s (", m->path);
+    pq_cli_add_size(s, m->file_bytes);
+    pq_str_printf(s, ", %s)\nsha256         %s\n", m->container, m->sha256);
+    pq_str_printf(s, "architecture   %s\n", m->architecture);
+    if (m->scale_den == 1)
+        pq_str_printf(s, "scale          %d\n", m->scale_num);
+    else
+        pq_str_printf(s, "scale          %d/%d\n", m->scale_num, m->scale_den);
+    pq_str_printf(s, "channels       %d in, %d out\n", m->in_channels, m->out_channels);
+    if (m->features)
+        pq_str_printf(s, "features       %d\n", m->features);
+    pq_str_printf(s, "convolutions   %d\n", m->convolutions);
+    pq_str_printf(s, "parameters     %" PRIu64 " (%s)\n", m->parameters, m->dtype);
+    pq_str_printf(s, "work           %.1f kFLOP a pixel of the input\n",
+                  (double)m->flops_per_pixel / 1e3);
+    pq_str_printf(s, "reach          %d pixels to each side\n", m->receptive_radius);
+    if (e) {
+        pq_str_printf(s, "known as       %s: %s\n", e->name, e->about);
+        pq_str_printf(s, "licence        %s%s\n", e->licence,
+                      e->non_commercial ? ", not for commercial use" : "");
+    }
+    const char *key, *value;
+    for (size_t i = 0; pique_model_get_metadata(model, i, &key, &value) == 0; i++)
+        pq_str_printf(s, "%s%-14s %s\n", i ? "" : "\nmetadata\n", key, value);
+    pq_str_printf(s, "\n%zu tensors\n", m->tensor_count);
+    pique_tensor_info t = {.size = sizeof t};
+    for (size_t i = 0; pique_model_get_tensor(model, i, &t, NULL) == 0; i++) {
+        pq_str_printf(s, "%-34s %-5s ", t.name, t.dtype);
+        add_shape(s, &t);
+        pq_str_add(s, "\n");
+    }
+}
+
+static void info_json(struct pq_str *s, const pique_model *model, const pique_model_info *m,
+                      const struct pq_catalogue_entry *e)
+{
+    struct pq_json j = {0};
+    pq_json_open(&j, NULL, '{');
+    pq_json_string(&j, "path", m->path);
+    pq_json_string(&j, "container", m->container);
+    pq_json_string(&j, "architecture", m->architecture);
+    pq_json_int(&j, "scale_num", m->scale_num);
+    pq_json_int(&j, "scale_den", m->scale_den);
+    pq_json_int(&j, "in_channels", m->in_channels);
+    pq_json_int(&j, "out_channels", m->out_channels);
+    pq_json_int(&j, "features", m->features);
+    pq_json_int(&j, "convolutions", m->convolutions);
+    pq_json_int(&j, "receptive_radius", m->receptive_radius);
+    pq_json_uint(&j, "parameters", m->parameters);
+    pq_json_uint(&j, "flops_per_pixel", m->flops_per_pixel);
+    pq_json_uint(&j, "file_bytes", m->file_bytes);
+    pq_json_string(&j, "dtype", m->dtype);
+    pq_json_string(&j, "sha256", m->sha256);
+    if (e) {
+        pq_json_string(&j, "name", e->name);
+        pq_json_string(&j, "about", e->about);
+        pq_json_string(&j, "licence", e->licence);
+        pq_json_bool(&j, "non_commercial", e->non_commercial);
+    }
+    const char *key, *value;
+    pq_json_open(&j, "metadata", '{');
+    for (size_t i = 0; pique_model_get_metadata(model, i, &key, &value) == 0; i++)
+        pq_json_string(&j, key, value);
+    pq_json_close(&j, '}');
+    pq_json_open(&j, "tensors", '[');
+    pique_tensor_info t = {.size = sizeof t};
+    for (size_t i = 0; pique_model_get_tensor(model, i, &t, NULL) == 0; i++) {
+        pq_json_open(&j, NULL, '{');
+        pq_json_string(&j, "name", t.name);
+        pq_json_string(&j, "dtype", t.dtype);
+        pq_json_open(&j, "shape", '[');
+        for (int d = 0; d < t.dims; d++)
+            pq_json_int(&j, NULL, t.shape[d]);
+        pq_json_close(&j, ']');
+        pq_json_close(&j, '}');
+    }
+    pq_json_close(&j, ']');
+    pq_json_close(&j, '}');
+    char *text = pq_json_take(&j);
+    s->failed |= !text;
+    if (text)
+        pq_str_printf(s, "%s\n", text);
+    pq_free(text);
+}
+
+int pq_cli_model_exit(const char *name, int status)
+{
+    bool path = strchr(name, '/') || pq_ends_with(name, ".safetensors") ||
+                pq_ends_with(name, ".param") || pq_ends_with(name, ".bin") ||
+                pq_ends_with(name, ".pth") || pq_ends_with(name, ".onnx");
+    return status == PIQUE_ENOENT && !path ? PQ_EXIT_UNAVAILABLE : pq_exit_of(status);
+}
+
+int pq_cli_models_info(const struct pq_options *o)
+{
+    const char *name = o->operands[0];
+    struct pq_str text = {0};
+    pique_error err;
+    pique_model *model = NULL;
+    char *path = NULL;
+    pique_model_info info = {.size = sizeof info};
+    int rc = pq_model_resolve(name, &path, &err);
+    int status = rc ? pq_cli_model_exit(name, rc) : 0;
+    if (!rc)
+        rc = pique_model_open(path, &model, &err);
+    if (!rc)
+        rc = pique_model_get_info(model, &info, &err);
+    if (!rc && pq_given(o, PQ_OPT_JSON))
+        info_json(&text, model, &info, pq_catalogue_find(name, NULL));
+    else if (!rc)
+        info_text(&text, model, &info, pq_catalogue_find(name, NULL));
+    if (rc) {
+        int fallback = pq_cli_fail(&err);
+        status = status ? status : fallback;
+    } else {
+        status = pq_cli_print(&text);
+    }
+    pique_model_close(&model);
+    pq_free(path);
+    return status;
+}

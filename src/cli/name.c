@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* Naming. All inputs start with the plain name; those that share a name with another all move to
+ * the next of these forms, until no name is shared:
+ *
+ *     0  stem                         a.png
+ *     1  stem and suffix              a_jpg.png
+ *     2  folder and stem              x_a.png
+ *     3  folder, stem and suffix      x_a_jpg.png
+ *     4  and a hash of the full path  x_a_jpg_9e107d9d372bb682.png
+ *
+ * Only sets of names decide, never their order, so the same files get the same names however they
+ * are named on the command line. */
+#include "cli/name.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+
+enum { FORMS = 5 };
+
+/* ---- formats ---- */
+
+static const struct {
+    enum pique_format format;
+    const char *suffix;
+} format_suffixes[] = {
+    /* The first of a format is the one that is written. */
+    {PIQUE_FORMAT_PNG, ".png"},   {PIQUE_FORMAT_JPEG, ".jpg"},  {PIQUE_FORMAT_JPEG, ".jpeg"},
+    {PIQUE_FORMAT_JPEG, ".jpe"},  {PIQUE_FORMAT_JPEG, ".jfif"}, {PIQUE_FORMAT_WEBP, ".webp"},
+    {PIQUE_FORMAT_TIFF, ".tiff"}, {PIQUE_FORMAT_TIFF, ".tif"},  {PIQUE_FORMAT_AVIF, ".avif"},
+    {PIQUE_FORMAT_JXL, ".jxl"},   {PIQUE_FORMAT_PPM, ".ppm"},   {PIQUE_FORMAT_PPM, ".pgm"},
+    {PIQUE_FORMAT_PPM, ".pnm"},
+};
+
+enum pique_format pq_format_of_name(const char *name)
+{
+    const char *suffix = pq_picture_suffix(name);
+    for (size_t i = 0; suffix && i < PQ_COUNT(format_suffixes); i++) {
+        if (strcasecmp(suffix, format_suffixes[i].suffix) == 0)
+            return format_suffixes[i].format;
+    }
+    return PIQUE_FORMAT_AUTO;
+}
+
+const char *pq_format_extension(enum pique_format format)
+{
+    for (size_t i = 0; i < PQ_COUNT(format_suffixes); i++) {
+        if (format_suffixes[i].format == format)
+            return format_suffixes[i].suffix;
+    }
+    return "";
+}
+
+/* ---- one name ---- */
+
+/* FNV-1a, to tell apart what nothing else tells apart. */
+static uint64_t path_hash(const char *path)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (; *path; path++)
+        h = (h ^ (unsigned char)*path) * UINT64_C(1099511628211);
+    return h;
+}
+
+/* The folder part of a path with its slash, in bytes. */
+static int folder_length(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? (int)(slash + 1 - path) : 0;
+}
+
+/* "x_" for the input /home/me/x/a.png; nothing at the root. */
+static void add_parent(struct pq_str *s, const char *real)
+{
+    int length = folder_length(real) - 1;
+    int start = length;
+    while (start > 0 && real[start - 1] != '/')
+        start--;
+    if (length > start)
+        pq_str_printf(s, "%.*s_", length - start, real + start);
+}
+
+/* The name below the folder, in one of the forms. */
+static void add_name(struct pq_str *s, const struct pq_input *input, int form,
+                     const struct pq_naming *naming)
+{
+    const char *base = input->name + folder_length(input->name);
+    const char *suffix = pq_picture_suffix(base);
+    int stem = (int)(suffix ? (size_t)(suffix - base) : strlen(base));
+    if (form >= 2)
+        add_parent(s, input->real);
+    pq_str_add_n(s, base, (size_t)stem);
+    if ((form & 1 || form == 4) && suffix)
+        pq_str_printf(s, "_%s", suffix + 1);
+    if (form == 4)
+        pq_str_printf(s, "_%016" PRIx64, path_hash(input->real));
+    pq_str_add(s, naming->suffix);
+    pq_str_add(s, naming->extension);
+}
+
+static char *make_output(const struct pq_input *input, int form, const struct pq_naming *naming)
+{
+    struct pq_str s = {0};
+    if (naming->folder) {
+        pq_str_add(&s, naming->folder);
+        if (!pq_ends_with(naming->folder, "/"))
+            pq_str_add(&s, "/");
+        pq_str_add_n(&s, input->name, (size_t)folder_length(input->name));
+    } else {
+        pq_str_add_n(&s, input->path, (size_t)folder_length(input->path));
+    }
+    add_name(&s, input, form, naming);
+    return pq_str_take(&s);
+}
+
+/* ---- all names ---- */
+
+struct slot {
+    struct pq_input *input;
+    char *real; /* of the output: links in its folder followed */
+    int form;
+};
+
+/* The output's folder may not exist yet, then nothing in it can be an input. */
+static char *real_of_output(const char *output)
+{
+    char resolved[PATH_MAX], folder[PATH_MAX];
+    int length = folder_length(output);
+    if (length >= PATH_MAX)
+        return pq_strdup(output);
+    memcpy(folder, length ? output : ".", length ? (size_t)length : 1);
+    folder[length ? length : 1] = '\0';
+    if (!realpath(folder, resolved))
+        return pq_strdup(output);
+    return pq_asprintf("%s%s%s", resolved, pq_ends_with(resolved, "/") ? "" : "/", output + length);
+}
+
+static int compare_slots(const void *a, const void *b)
+{
+    return strcmp((*(struct slot *const *)a)->real, (*(struct slot *const *)b)->real);
+}
+
+static int name_slot(struct slot *slot, const struct pq_naming *naming, pique_error *err)
+{
+    pq_free(slot->input->output);
+    pq_free(slot->real);
+    slot->real = NULL;
+    slot->input->output = make_output(slot->input, slot->form, naming);
+    if (slot->input->output)
+        slot->real = real_of_output(slot->input->output);
+    return slot->real ? 0 : pq_fail_nomem(err, PATH_MAX);
+}
+
+/* Move everything that shares a name to its next form. *moved tells whether anything did. */
+static int separate(struct slot **sorted, size_t count, const struct pq_naming *naming, bool *moved,
+                    pique_error *err)
+{
+    *moved = false;
+    qsort(sorted, count, sizeof(struct slot *), compare_slots);
+    for (size_t first = 0, end; first < count; first = end) {
+        for (end = first + 1; end < count; end++) {
+            if (strcmp(sorted[first]->real, sorted[end]->real) != 0)
+                break;
+        }
+        if (end - first < 2)
+            continue;
+        for (size_t i = first; i < end; i++)
+            *moved |= sorted[i]->form < FORMS - 1 && ++sorted[i]->form;
+    }
+    int rc = 0;
+    for (size_t i = 0; *moved && !rc && i < count; i++)
+        rc = name_slot(sorted[i], naming, err);
+    return rc;
+}
+
+static int compare_reals(const void *a, const void *b)
+{
+    return strcmp((*(struct pq_input *const *)a)->real, (*(struct pq_input *const *)b)->real);
+}
+
+static int find_real(const void *key, const void *member)
+{
+    return strcmp(key, (*(struct pq_input *const *)member)->real);
+}
+
+/* No output may be an input. */
+static int guard_inputs(struct slot *slots, size_t count, const struct pq_naming *naming,
+                        pique_error *err)
+{
+    struct pq_input **by_real = pq_calloc(count, sizeof *by_real);
+    if (!by_real)
+        return pq_fail_nomem(err, count * sizeof *by_real);
+    for (size_t i = 0; i < count; i++)
+        by_real[i] = slots[i].input;
+    qsort(by_real, count, sizeof *by_real, compare_reals);
+    int rc = 0;
+    for (size_t i = 0; i < count && !rc; i++) {
+        struct pq_input *input = slots[i].input;
+        struct pq_input **hit = bsearch(slots[i].real, by_real, count, sizeof *by_real, find_real);
+        if (!hit || input->earlier)
+            continue;
+        if (*hit != input && (*hit)->walked && !naming->folder) {
+            (*hit)->earlier = true;
+            continue;
+        }
+        input->status = PIQUE_ECREATE;
+        input->problem = pq_asprintf("%s: the output %s would replace an input; choose another "
+                                     "folder or --suffix",
+                                     input->path, input->output);
+        if (!input->problem)
+            rc = pq_fail_nomem(err, 256);
+    }
+    pq_free(by_real);
+    return rc;
+}
+
+static int name_one_file(struct pq_input *input, const char *file, pique_error *err)
+{
+    input->output = pq_strdup(file);
+    char *real = input->output ? real_of_output(file) : NULL;
+    if (!real)
+        return pq_fail_nomem(err, PATH_MAX);
+    if (strcmp(file, "-") != 0 && strcmp(real, input->real) == 0) {
+        input->status = PIQUE_ECREATE;
+        input->problem = pq_asprintf("%s: is input and output at once", input->path);
+    }
+    pq_free(real);
+    return input->status && !input->problem ? pq_fail_nomem(err, 256) : 0;
+}
+
+int pq_name_outputs(struct pq_inputs *in, const struct pq_naming *naming, pique_error *err)
+{
+    struct slot *slots = pq_calloc(in->count + 1, sizeof *slots);
+    struct slot **sorted = pq_calloc(in->count + 1, sizeof *sorted);
+    int rc = slots && sorted ? 0 : pq_fail_nomem(err, in->count * sizeof *slots);
+    size_t count = 0;
+    for (size_t i = 0; !rc && i < in->count; i++) {
+        struct pq_input *input = &in->list[i];
+        if (input->status)
+            continue;
+        if (naming->file || (!naming->folder && strcmp(input->path, "-") == 0)) {
+            rc = name_one_file(input, naming->file ? naming->file : "-", err);
+            continue;
+        }
+        slots[count] = (struct slot){.input = input};
+        sorted[count] = &slots[count];
+        rc = name_slot(&slots[count++], naming, err);
+    }
+    for (bool moved = count > 1; !rc && moved;)
+        rc = separate(sorted, count, naming, &moved, err);
+    if (!rc && count)
+        rc = guard_inputs(slots, count, naming, err);
+    for (size_t i = 0; i < count; i++)
+        pq_free(slots[i].real);
+    pq_free(slots);
+    pq_free(sorted);
+    return rc;
+}

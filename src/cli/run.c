@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+/* The implicit command: pique a.png b.jpg dir/ -o out/ -m MODEL -s SCALE.
+ *
+ * Options, inputs, model, names, engine, and then one picture after the other; a picture that
+ * fails does not stop the others. The first failure decides the exit status. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "cli/catalogue.h"
+#include "cli/commands.h"
+#include "cli/exit.h"
+#include "cli/files.h"
+#include "cli/name.h"
+#include "cli/report.h"
+#include "pique/pique.h"
+
+struct run {
+    const struct pq_options *options;
+    struct pq_inputs inputs;
+    struct pq_naming naming;
+    char *suffix; /* that naming points at */
+    struct pq_report report;
+    pique_model *model;
+    pique_model_info model_info;
+    pique_engine *engine;
+    pique_cancel *cancel;
+    pique_picture_options picture;
+    int first_failure; /* exit status, 0 while nothing failed */
+    bool interrupted;
+};
+
+/* ---- signals ---- */
+
+static pique_cancel *signal_token;
+
+static void on_signal(int number)
+{
+    (void)number;
+    pique_cancel_set(signal_token);
+}
+
+/* The first SIGINT or SIGTERM ends the run cleanly; the second one of its kind kills, as ever. A
+ * pipe that nobody reads any more is an error of writing. */
+static void watch_signals(pique_cancel *cancel)
+{
+    struct sigaction stop = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    signal_token = cancel;
+    sigaction(SIGINT, &stop, NULL);
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+static void unwatch_signals(void)
+{
+    struct sigaction usual = {.sa_handler = SIG_DFL};
+    sigaction(SIGINT, &usual, NULL);
+    sigaction(SIGTERM, &usual, NULL);
+    signal_token = NULL;
+}
+
+/* ---- where outputs go ---- */
+
+static bool is_dash(const char *path)
+{
+    return path && strcmp(path, "-") == 0;
+}
+
+static int check_one_input(const struct pq_options *o, const char *output, pique_error *err)
+{
+    if (o->operand_count > 1) {
+        return pq_fail(err, PIQUE_EINVAL,
+                       "-o %s is one picture, but there are %zu inputs; name a folder", output,
+                       o->operand_count);
+    }
+    if (!is_dash(o->operands[0]) && pq_is_folder(o->operands[0])) {
+        return pq_fail(err, PIQUE_EINVAL, "-o %s is one picture, but %s is a folder; name a folder",
+                       output, o->operands[0]);
+    }
+    return 0;
+}
+
+/* -o names a file by its suffix. */
+static int check_file_name(const struct pq_options *o, const char *output, pique_error *err)
+{
+    enum pique_format wanted = (enum pique_format)pq_whole(o, PQ_OPT_FORMAT);
+    enum pique_format named = pq_format_of_name(output);
+    if (named == PIQUE_FORMAT_AUTO) {
+        return pq_fail(err, PIQUE_EINVAL,
+                       "-o %s: '%s' cannot be written; png, jpg, webp, tiff, avif, jxl and ppm can",
+                       output, pq_picture_suffix(output));
+    }
+    if (wanted != PIQUE_FORMAT_AUTO && wanted != named) {
+        return pq_fail(err, PIQUE_EINVAL, "-o %s and --format %s say different formats", output,
+                       pq_text(o, PQ_OPT_FORMAT));
+    }
+    return check_one_input(o, output, err);
+}
+
+static int decide_output(struct run *run, pique_error *err)
+{
+    const struct pq_options *o = run->options;
+    const char *output = pq_text(o, PQ_OPT_OUTPUT);
+    struct pq_naming *naming = &run->naming;
+    int rc = 0;
+    if (is_dash(output)) {
+        naming->file = output;
+        rc = check_one_input(o, output, err);
+    } else if (output && !pq_is_folder(output) && pq_picture_suffix(output)) {
+        naming->file = output;
+        rc = check_file_name(o, output, err);
+        run->picture.format = pq_format_of_name(output);
+    } else {
+        naming->folder = output;
+        if (run->picture.format == PIQUE_FORMAT_AUTO)
+            run->picture.format = PIQUE_FORMAT_PNG;
+        naming->extension = pq_format_extension(run->picture.format);
+    }
+    return rc;
+}
+
+/* Whether a picture goes to standard output, and nothing else may. */
+static bool carries_picture(const struct run *run)
+{
+    if (run->naming.file || run->naming.folder)
+        return is_dash(run->naming.file);
+    for (size_t i = 0; i < run->options->operand_count; i++) {
+        if (is_dash(run->options->operands[i]))
+            return true;
+    }
+    return false;
+}
+
+static int check_streams(const struct run *run, pique_error *err)
+{
+    const struct pq_options *o = run->options;
+    for (size_t i = 0; i < o->operand_count; i++) {
+        if (is_dash(o->operands[i]) && isatty(STDIN_FILENO))
+            return pq_fail(err, PIQUE_EINVAL, "-: standard input is a terminal, not a picture");
+    }
+    if (!carries_picture(run) || pq_given(o, PQ_OPT_DRY_RUN))
+        return 0;
+    if (pq_given(o, PQ_OPT_JSON)) {
+        return pq_fail(err, PIQUE_EINVAL,
+                       "--json and a picture cannot share standard output; name a file with -o");
+    }
+    if (isatty(STDOUT_FILENO)) {
+        return pq_fail(err, PIQUE_EINVAL,
+                       "the picture would go to a terminal; redirect it or name a file with -o");
+    }
+    return 0;
+}
+
+/* What follows the stem: what the user wants, nothing in another folder, else the size. */
+static char *make_suffix(const struct run *run)
+{
+    const struct pq_options *o = run->options;
+    const pique_picture_options *p = &run->picture;
+    if (pq_given(o, PQ_OPT_SUFFIX))
+        return pq_strdup(pq_text(o, PQ_OPT_SUFFIX));
+    if (run->naming.folder)
+        return pq_strdup("");
+    if (p->fit_width)
+        return pq_asprintf("_fit%dx%d", p->fit_width, p->fit_height);
+    if (p->width && p->height)
+        return pq_asprintf("_%dx%d", p->width, p->height);
+    if (p->width || p->height)
+        return pq_asprintf(p->width ? "_w%d" : "_h%d", p->width + p->height);
+    double own = (double)run->model_info.scale_num / run->model_info.scale_den;
+    return pq_asprintf("_x%g", p->scale > 0 ? p->scale : own);
+}
+
+/* ---- failures ---- */
+
+static void note_failure(struct run *run, int status)
+{
+    if (!run->first_failure)
+        run->first_failure = status;
+}
+
+/* A failure that ends the run; true, for a chain of steps. */
+static bool stop(struct run *run, const pique_error *why, int status)
+{
+    pq_report_error(&run->report, why);
+    note_failure(run, status);
+    return true;
+}
+
+static void fail_input(struct run *run, const struct pq_input *input, const pique_error *why)
+{
+    pq_report_failed(&run->report, input, why);
+    note_failure(run, pq_exit_of(why->code));
+}
+
+/* ---- steps ---- */
+
+static bool collect(struct run *run)
+{
+    const struct pq_options *o = run->options;
+    struct pq_walk walk = {.flat = pq_given(o, PQ_OPT_NO_RECURSIVE),
+                           .not_inside = run->naming.folder};
+    pique_error err;
+    int rc = pq_inputs_collect(&run->inputs, o->operands, o->operand_count, &walk, &err);
+    return rc && stop(run, &err, pq_exit_of(rc));
+}
+
+/* Nothing of what was named can be read: say so before any model is looked for. */
+static bool nothing_usable(struct run *run)
+{
+    if (pq_inputs_usable(&run->inputs))
+        return false;
+    pq_report_start(&run->report, &run->inputs, NULL);
+    for (size_t i = 0; i < run->inputs.count; i++) {
+        pique_error why;
+        pq_fail(&why, run->inputs.list[i].status, "%s", run->inputs.list[i].problem);
+        fail_input(run, &run->inputs.list[i], &why);
+    }
+    return true;
+}
+
+static bool open_model(struct run *run)
+{
+    const char *name = pq_text(run->options, PQ_OPT_MODEL);
+    char *path = NULL;
+    pique_error err;
+    int rc = pq_model_resolve(name, &path, &err);
+    if (rc)
+        return stop(run, &err, pq_cli_model_exit(name, rc));
+    rc = pique_model_open(path, &run->model, &err);
+    pq_free(path);
+    run->model_info.size = sizeof run->model_info;
+    if (!rc)
+        rc = pique_model_get_info(run->model, &run->model_info, &err);
+    return rc && stop(run, &err, pq_exit_of(rc));
+}
+
+static bool name_outputs(struct run *run)
+{
+    pique_error err;
+    run->suffix = make_suffix(run);
+    run->naming.suffix = run->suffix;
+    int rc =
+        run->suffix ? pq_name_outputs(&run->inputs, &run->naming, &err) : pq_fail_nomem(&err, 64);
+    return rc && stop(run, &err, pq_exit_of(rc));
+}
+
+static bool open_engine(struct run *run)
+{
+    pique_error err;
+    const char *level = pq_text(run->options, PQ_OPT_CPU);
+    int rc = level ? pique_set_cpu_level(level, &err) : 0;
+    run->cancel = rc ? NULL : pique_cancel_new();
+    if (!rc && !run->cancel)
+        rc = pq_fail_nomem(&err, 64);
+    if (!rc) {
+        pique_engine_options e = {.size = sizeof e,
+                                  .log = pq_report_on_log,
+                                  .log_user = &run->report,
+                                  .event = pq_report_on_event,
+                                  .event_user = &run->report,
+                                  .cancel = run->cancel};
+        pq_options_to_engine(run->options, &e);
+        rc = pique_engine_open(run->model, &e, &run->engine, &err);
+    }
+    if (rc) {
+        bool unable = rc == PIQUE_EUNSUPPORTED || rc == PIQUE_EDEVICE;
+        return stop(run, &err, unable ? PQ_EXIT_UNAVAILABLE : pq_exit_of(rc));
+    }
+    const char *device = pq_text(run->options, PQ_OPT_DEVICE);
+    pq_report_engine(&run->report, device ? device : "auto", pique_engine_numeric_key(run->engine));
+    return false;
+}
+
+/* ---- one picture ---- */
+
+static int make_parent(const char *path, pique_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash == path)
+        return 0;
+    char *folder = pq_strndup(path, (size_t)(slash - path));
+    int rc = folder ? pq_make_folders(folder, err) : pq_fail_nomem(err, strlen(path));
+    pq_free(folder);
+    return rc;
+}
+
+/* What needs no computing: true when the input is settled. */
+static bool settled(struct run *run, const struct pq_input *input)
+{
+    pique_error why;
+    if (input->earlier) {
+        pq_report_skipped(&run->report, input, "it is what an earlier run made");
+        return true;
+    }
+    if (input->status) {
+        pq_fail(&why, input->status, "%s", input->problem);
+        fail_input(run, input, &why);
+        return true;
+    }
+    if (is_dash(input->output) || !pq_exists(input->output) || run->picture.overwrite)
+        return false;
+    if (pq_given(run->options, PQ_OPT_SKIP_EXISTING)) {
+        pq_report_skipped(&run->report, input, "the output exists");
+        return true;
+    }
+    pq_fail(&why, PIQUE_EEXIST,
+            "%s: exists already; --overwrite replaces it, --skip-existing leaves it",
+            input->output);
+    fail_input(run, input, &why);
+    return true;
+}
+
+static int upscale(struct run *run, const struct pq_input *input, pique_error *err)
+{
+    pique_picture_options options = run->picture;
+    pique_picture_info info = {.size = sizeof info};
+    pique_picture_report report = {.size = sizeof report};
+    if (is_dash(input->output) && !pq_given(run->options, PQ_OPT_FORMAT))
+        options.format = PIQUE_FORMAT_AUTO;
+    /* The size is for the progress line alone; what is wrong with the file shows below. */
+    if (run->report.terminal && !is_dash(input->path))
+        (void)pique_picture_probe(input->path, options.allow_untrusted, &info, NULL);
+    pq_report_begin(&run->report, input, info.width, info.height);
+    int rc = run->naming.folder ? make_parent(input->output, err) : 0;
+    if (!rc) {
+        rc = pique_picture_upscale(run->engine, input->path, input->output, &options, &report, err);
+    }
+    if (!rc)
+        pq_report_done(&run->report, input, &report);
+    return rc;
+}
+
+static void process_all(struct run *run)
+{
+    for (size_t i = 0; i < run->inputs.count; i++) {
+        const struct pq_input *input = &run->inputs.list[i];
+        pique_error err;
+        if (pique_cancel_is_set(run->cancel)) {
+            run->interrupted = true;
+            return;
+        }
+        if (settled(run, input))
+            continue;
+        int rc = upscale(run, input, &err);
+        if (rc == PIQUE_ECANCELED)
+            run->interrupted = true;
+        if (rc)
+            fail_input(run, input, &err);
+    }
+}
+
+/* ---- a dry run ---- */
+
+static void plan_one(struct run *run, const struct pq_input *input)
+{
+    pique_picture_info info = {.size = sizeof info};
+    pique_error err;
+    bool known = !is_dash(input->path);
+    int rc =
+        known ? pique_picture_probe(input->path, run->picture.allow_untrusted, &info, &err) : 0;
+    if (rc)
+        fail_input(run, input, &err);
+    else
+        pq_report_planned(&run->report, input, info.width, info.height);
+}
+
+static void plan_all(struct run *run)
+{
+    for (size_t i = 0; i < run->inputs.count; i++) {
+        if (!settled(run, &run->inputs.list[i]))
+            plan_one(run, &run->inputs.list[i]);
+    }
+}
+
+/* ---- the whole ---- */
+
+static void do_run(struct run *run)
+{
+    if (collect(run) || nothing_usable(run) || open_model(run) || name_outputs(run))
+        return;
+    pq_report_start(&run->report, &run->inputs, &run->model_info);
+    if (pq_given(run->options, PQ_OPT_DRY_RUN)) {
+        plan_all(run);
+        return;
+    }
+    if (open_engine(run))
+        return;
+    watch_signals(run->cancel);
+    process_all(run);
+    unwatch_signals();
+}
+
+int pq_cli_run(const struct pq_options *o)
+{
+    struct run run = {.options = o, .picture = {.size = sizeof run.picture}};
+    pique_error err;
+    pq_options_to_picture(o, &run.picture);
+    int rc = pq_options_check(o, &err);
+    if (!rc)
+        rc = decide_output(&run, &err);
+    if (!rc)
+        rc = check_streams(&run, &err);
+    if (rc)
+        return pq_cli_fail(&err);
+    pq_report_init(&run.report, pq_given(o, PQ_OPT_JSON), pq_given(o, PQ_OPT_QUIET),
+                   (int)pq_whole(o, PQ_OPT_VERBOSE), carries_picture(&run));
+    do_run(&run);
+    int status = run.interrupted ? PQ_EXIT_INTERRUPTED : run.first_failure;
+    pq_report_end(&run.report, status);
+    if (!status && run.report.stdout_lost)
+        status = PQ_EXIT_IO;
+    pique_engine_close(&run.engine);
+    pique_cancel_free(&run.cancel);
+    pique_model_close(&run.model);
+    pq_inputs_free(&run.inputs);
+    pq_free(run.suffix);
+    pq_report_destroy(&run.report);
+    return status;
+}
