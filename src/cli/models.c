@@ -89,9 +89,9 @@ static void add_entry(struct pq_str *s, const struct pq_catalogue_entry *e, bool
 {
     struct pq_str size = {0};
     pq_cli_add_size(&size, e->bytes);
-    pq_str_printf(s, "%-30s %-14s x%-4d %9s  %-15.40s %s\n", e->name, e->architecture, e->scale,
+    pq_str_printf(s, "%-28s %-8s x%-4d %8s  %-12s %s\n", e->name, e->architecture, e->scale,
                   size.data ? size.data : "", e->licence,
-                  here ? (e->supported ? "installed" : "installed, not usable yet")
+                  here ? (e->supported ? "installed" : "here, not usable yet")
                        : (e->supported ? "-" : "not usable yet"));
     pq_str_free(&size);
 }
@@ -119,14 +119,14 @@ static void add_entry_json(struct pq_json *j, const struct pq_catalogue_entry *e
 
 static void list_text(struct pq_str *s, const char *folder, const struct names *others)
 {
-    pq_str_printf(s, "%-30s %-14s %-5s %9s  %-15s %s\n", "NAME", "NETWORK", "SCALE", "SIZE",
+    pq_str_printf(s, "%-28s %-8s %-5s %8s  %-12s %s\n", "NAME", "NETWORK", "SCALE", "SIZE",
                   "LICENCE", "STATE");
     for (size_t i = 0; i < pq_catalogue_count(); i++) {
         const struct pq_catalogue_entry *e = pq_catalogue_at(i);
         add_entry(s, e, installed(folder, e));
     }
     for (size_t i = 0; i < others->count; i++)
-        pq_str_printf(s, "%-30s %s\n", others->list[i], "own file; pique models info tells more");
+        pq_str_printf(s, "%-28s %s\n", others->list[i], "own file; pique models info tells more");
     pq_str_printf(s, "\nFolder: %s\nDefault: %s\n", folder, pq_catalogue_default());
     pq_str_add(s,
                "pique models fetch NAME gets a model, pique models info NAME tells all of it.\n");

@@ -89,8 +89,8 @@ void pq_report_start(struct pq_report *r, const struct pq_inputs *inputs,
     if (r->json)
         pq_event_start(r, model);
     if (r->verbose && model) {
-        char *text = pq_asprintf("%s (%s, %d/%d)", model->path, model->architecture,
-                                 model->scale_num, model->scale_den);
+        double scale = (double)model->scale_num / model->scale_den;
+        char *text = pq_asprintf("%s (%s, x%g)", model->path, model->architecture, scale);
         if (text)
             pq_say(r, "pique: model ", text);
         pq_free(text);
