@@ -46,8 +46,10 @@ void pq_option_bash(struct pq_str *out)
                     "_pique()\n{\n"
                     "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
                     "    local command=${COMP_WORDS[1]-} words\n"
-                    "    [ \"$COMP_CWORD\" -gt 2 ] && [ \"$command\" = models ] && "
-                    "command=\"models ${COMP_WORDS[2]}\"\n"
+                    "    [ \"$COMP_CWORD\" -gt 2 ] && case \"$command ${COMP_WORDS[2]}\" in\n"
+                    "    'models info'|'models fetch'|'models verify') "
+                    "command=\"models ${COMP_WORDS[2]}\";;\n"
+                    "    esac\n"
                     "    case $prev in\n");
     for (size_t i = 0; i < PQ_OPT_COUNT; i++)
         bash_value(out, &pq_option_table[i]);

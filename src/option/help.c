@@ -94,7 +94,7 @@ void pq_option_help_all(struct pq_str *out, const char *version)
             out->failed = true;
         pq_free(left);
     }
-    pq_str_add(out, "\nExit status: 0 all done, 2 usage, 65 bad data, 66 no input, 69 model or "
-                    "device\nunavailable, 70 defect, 73 cannot create, 74 read or write failed, "
-                    "75 disk or memory\nfull, 130 interrupted.\n");
+    pq_str_add(out, "\nExit status: 0 all done, 2 usage, 65 bad data, 66 no input, 69 model or\n"
+                    "device unavailable, 70 defect, 73 cannot create, 74 read or write failed,\n"
+                    "75 disk or memory full, 130 interrupted.\n");
 }
