@@ -202,7 +202,7 @@ static int guard_inputs(struct slot *slots, size_t count, const struct pq_naming
     for (size_t i = 0; i < count && !rc; i++) {
         struct pq_input *input = slots[i].input;
         struct pq_input **hit = bsearch(slots[i].real, by_real, count, sizeof *by_real, find_real);
-        if (!hit || input->earlier)
+        if (!hit)
             continue;
         if (*hit != input && (*hit)->walked && !naming->folder) {
             (*hit)->earlier = true;

@@ -334,20 +334,33 @@ static int upscale(struct run *run, const struct pq_input *input, pique_error *e
     return rc;
 }
 
+static void note_interrupted(struct run *run, size_t left)
+{
+    char *text = pq_asprintf("interrupted; %zu of %zu inputs are not done; the same command with "
+                             "--skip-existing goes on",
+                             left, run->inputs.count);
+    run->interrupted = true;
+    if (text)
+        pq_report_note(&run->report, text);
+    pq_free(text);
+}
+
 static void process_all(struct run *run)
 {
     for (size_t i = 0; i < run->inputs.count; i++) {
         const struct pq_input *input = &run->inputs.list[i];
         pique_error err;
         if (pique_cancel_is_set(run->cancel)) {
-            run->interrupted = true;
+            note_interrupted(run, run->inputs.count - i);
             return;
         }
         if (settled(run, input))
             continue;
         int rc = upscale(run, input, &err);
-        if (rc == PIQUE_ECANCELED)
-            run->interrupted = true;
+        if (rc == PIQUE_ECANCELED) {
+            note_interrupted(run, run->inputs.count - i);
+            return;
+        }
         if (rc)
             fail_input(run, input, &err);
     }

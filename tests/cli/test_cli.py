@@ -1,0 +1,860 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs the built program as a user does: files, folders, pipes, terminals, signals.
+
+    test_cli.py GROUP        one class of this file, or all without a name
+
+PIQUE_PROGRAM is the program, PIQUE_MAKE_MODEL writes the tiny models. Pictures are written here,
+with nothing but zlib. Exit status 77: everything in the group was skipped."""
+import fcntl
+import json
+import os
+import pty
+import random
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import unittest
+import zlib
+
+PROGRAM = os.environ.get('PIQUE_PROGRAM', 'pique')
+MAKE_MODEL = os.environ.get('PIQUE_MAKE_MODEL', '')
+SANITIZED = os.environ.get('PIQUE_TEST_SANITIZED') == '1'
+TIMEOUT = 90
+
+
+# ---- pictures ----
+
+def chunk(kind, data):
+    crc = zlib.crc32(kind + data)
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', crc)
+
+
+def png(width, height, rows=None, claim=None, seed=1):
+    """An 8-bit RGB PNG; rows: 'noise' or None for a gradient. claim: the size that it lies."""
+    rng = random.Random(seed)
+    raw = bytearray()
+    for y in range(height):
+        raw.append(0)
+        if rows == 'noise':
+            raw += rng.getrandbits(24 * width).to_bytes(3 * width, 'big')
+        else:
+            for x in range(width):
+                raw += bytes(((x * 7 + seed) % 256, (y * 5) % 256, (x + y) % 256))
+    w, h = claim or (width, height)
+    head = struct.pack('>IIBBBBB', w, h, 8, 2, 0, 0, 0)
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', zlib.compress(bytes(raw)))
+            + chunk(b'IEND', b''))
+
+
+def large_png(width, height):
+    """A large one, made quickly: all rows alike."""
+    row = b'\0' + bytes((x * 3) % 256 for x in range(3 * width))
+    deflate = zlib.compressobj(1)
+    data = b''.join(deflate.compress(row) for _ in range(height)) + deflate.flush()
+    head = struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
+    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', data) + chunk(b'IEND', b'')
+
+
+def ppm(width, height):
+    return b'P6\n%d %d\n255\n' % (width, height) + bytes(
+        (i * 11) % 256 for i in range(3 * width * height))
+
+
+def png_size(data):
+    """Width and height of a PNG that is whole: every chunk's sum and all pixels are there."""
+    if data[:8] != b'\x89PNG\r\n\x1a\n':
+        raise ValueError('not a PNG')
+    at, pixels, head = 8, b'', None
+    while at < len(data):
+        length, kind = struct.unpack('>I4s', data[at:at + 8])
+        body = data[at + 8:at + 8 + length]
+        if struct.unpack('>I', data[at + 8 + length:at + 12 + length])[0] != zlib.crc32(kind + body):
+            raise ValueError('damaged chunk')
+        if kind == b'IHDR':
+            head = struct.unpack('>IIBBBBB', body)
+        if kind == b'IDAT':
+            pixels += body
+        at += 12 + length
+    width, height, depth, colour = head[:4]
+    channels = {0: 1, 2: 3, 4: 2, 6: 4, 3: 1}[colour]
+    want = height * (1 + (width * channels * depth + 7) // 8)
+    if kind != b'IEND' or len(zlib.decompress(pixels)) != want:
+        raise ValueError('not whole')
+    return width, height
+
+
+def read(path):
+    with open(path, 'rb') as f:
+        return f.read()
+
+
+def write(path, data):
+    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+    with open(path, 'wb') as f:
+        f.write(data)
+
+
+# ---- the program ----
+
+class Case(unittest.TestCase):
+    models = None
+
+    @classmethod
+    def setUpClass(cls):
+        if not os.access(MAKE_MODEL, os.X_OK):
+            raise unittest.SkipTest('PIQUE_MAKE_MODEL is not there')
+        cls.models = tempfile.mkdtemp(prefix='pique-models-')
+        cls.make_model('tiny', 4, 2, 2)
+
+    @classmethod
+    def tearDownClass(cls):
+        if cls.models:
+            shutil.rmtree(cls.models)
+
+    @classmethod
+    def make_model(cls, name, features, convs, scale, suffix='.safetensors'):
+        path = os.path.join(cls.models, name + suffix)
+        subprocess.run([MAKE_MODEL, path, str(features), str(convs), str(scale), '7'], check=True,
+                       stdout=subprocess.DEVNULL, timeout=TIMEOUT)
+        return path
+
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix='pique-cli-')
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+
+    def path(self, *names):
+        return os.path.join(self.dir, *names)
+
+    def put(self, name, data=None):
+        write(self.path(name), png(6, 5) if data is None else data)
+        return name
+
+    def environment(self, **more):
+        env = dict(os.environ, PIQUE_MODELS=self.models or self.dir, HOME=self.dir, TERM='xterm')
+        env.pop('NO_COLOR', None)
+        env.update(more)
+        return env
+
+    def run_pique(self, *words, stdin=b'', model='tiny', env=None, program=None):
+        line = list(program or [PROGRAM]) + list(words)
+        if model:
+            line += ['-m', model]
+        return subprocess.run(line, cwd=self.dir, env=env or self.environment(), input=stdin,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT,
+                              check=False)
+
+    def check(self, result, status, *sentences):
+        """The exit status, and words that stand in one line of stderr."""
+        text = result.stderr.decode('utf-8', 'replace')
+        self.assertEqual(result.returncode, status, text)
+        self.assertNotIn('Sanitizer', text)
+        for sentence in sentences:
+            self.assertIn(sentence, text)
+        if status:
+            self.assertTrue(text.startswith('pique: '), text)
+
+    def files(self, folder=''):
+        found = []
+        for root, _, names in os.walk(self.path(folder)):
+            found += [os.path.relpath(os.path.join(root, n), self.path(folder)) for n in names]
+        return sorted(found)
+
+    def assert_png(self, name, width, height):
+        self.assertEqual(png_size(read(self.path(name))), (width, height), name)
+
+    def events(self, result):
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+# ---- groups ----
+
+class Quick(Case):
+    """What needs no model."""
+
+    @classmethod
+    def setUpClass(cls):
+        pass
+
+    def fastest(self, *words):
+        times = []
+        for _ in range(7):
+            start = time.monotonic()
+            result = self.run_pique(*words, model=None)
+            times.append(time.monotonic() - start)
+            self.check(result, 0)
+        return min(times)
+
+    def test_version_and_models_answer_within_50_ms(self):
+        for words in (['--version'], ['models']):
+            seconds = self.fastest(*words)
+            if not SANITIZED:
+                self.assertLess(seconds, 0.05, words)
+
+    def test_version_is_one_line(self):
+        result = self.run_pique('--version', model=None)
+        self.assertRegex(result.stdout.decode(), r'^pique \d+\.\d+\.\d+\n$')
+
+    def test_help_fits_a_screen(self):
+        for words in (['--help'], ['-h'], ['models', '--help'], ['models', 'fetch', '--help']):
+            result = self.run_pique(*words, model=None)
+            self.check(result, 0)
+            lines = result.stdout.decode().splitlines()
+            self.assertLessEqual(len(lines), 23)
+            self.assertLessEqual(max(map(len, lines)), 80)
+
+    def test_generated_texts_are_printed(self):
+        for words, begin in ((['man'], '.TH PIQUE'), (['complete', 'bash'], '# bash'),
+                             (['complete', 'zsh'], '#compdef pique'),
+                             (['complete', 'fish'], '# fish'), (['schema'], '{')):
+            result = self.run_pique(*words, model=None)
+            self.check(result, 0)
+            self.assertTrue(result.stdout.decode().startswith(begin), words)
+
+    def test_a_command_line_that_makes_no_sense_is_2(self):
+        self.put('a.png')
+        lines = [
+            ([], 'nothing to do'), (['a.png', '--scal', '2'], 'did you mean --scale?'),
+            (['a.png', '-s', '2', '--fit', '10x10'], '--scale and --fit'),
+            (['a.png', '-o', 'x.bmp'], "'.bmp' cannot be written"),
+            (['a.png', '-o', 'x.png', '-f', 'webp'], 'different formats'),
+            (['a.png', 'a.png', '-o', 'x.png'], 'one picture'),
+            (['.', '-o', 'x.png'], 'is a folder'), (['-', '-', '-o', 'out'], 'named twice'),
+            (['a.png', '-o', '-', '--json'], 'standard output'),
+            (['models', 'nonsense'], 'nonsense'), (['models', 'info'], 'takes NAME|FILE'),
+            (['complete', 'tcsh'], 'tcsh'), (['complete', 'bash', 'zsh'], 'takes one'),
+            (['devices', 'x'], "takes no 'x'")]
+        for words, sentence in lines:
+            with self.subTest(words):
+                self.check(self.run_pique(*words, model=None), 2, sentence)
+        self.assertEqual(self.files(), ['a.png'])
+
+    def test_a_scale_that_makes_no_sense_is_2_and_names_it(self):
+        self.put('a.png')
+        for scale in ('0', '-1', 'nan', '1e9', 'inf', '', 'four'):
+            result = self.run_pique('a.png', '-s', scale, model=None)
+            self.check(result, 2, '--scale takes a number above 0 and at most 64')
+            if scale:
+                self.check(result, 2, f"not '{scale}'")
+        self.assertEqual(self.files(), ['a.png'])
+
+    def test_missing_inputs_are_66_before_any_model_is_looked_for(self):
+        self.put('notes/readme.txt', b'text')
+        for name, sentence in (('gone.png', 'gone.png: cannot be read: No such file'),
+                               ('notes', 'notes: the folder holds no picture'),
+                               ('notes/readme.txt/x', 'Not a directory')):
+            self.check(self.run_pique(name, '-m', 'no-such-model', model=None), 66, sentence)
+
+    def test_an_unknown_model_is_69_and_a_missing_model_file_66(self):
+        self.put('a.png')
+        result = self.run_pique('a.png', model='realesr-animevideo3')
+        self.check(result, 69, 'realesr-animevideo3')
+        self.assertIn('realesr-animevideov3', result.stderr.decode())
+        self.check(self.run_pique('a.png', model='./gone.safetensors'), 66, 'gone.safetensors')
+        self.check(self.run_pique('models', 'info', 'no-such-model-at-all', model=None), 69,
+                   'no-such-model-at-all')
+
+    def test_devices_and_models_are_listed(self):
+        result = self.run_pique('devices', '--json', model=None)
+        self.check(result, 0)
+        devices = json.loads(result.stdout)
+        cpu = [d for d in devices if d['id'] == 'cpu'][0]
+        self.assertTrue(cpu['usable'] and cpu['threads'] >= 1)
+        self.assertIn('cpu', self.run_pique('devices', model=None).stdout.decode())
+        listed = json.loads(self.run_pique('models', '--json', model=None).stdout)
+        default = [m for m in listed['models'] if m['default']]
+        self.assertEqual([m['name'] for m in default], ['realesr-animevideov3'])
+        self.assertFalse(default[0]['installed'])
+        text = self.run_pique('models', model=None).stdout.decode()
+        for m in listed['models']:
+            self.assertIn(m['name'], text)
+            self.assertIn(m['licence'], text)
+
+
+class Naming(Case):
+    def test_one_input_and_a_picture_name_is_that_file(self):
+        self.put('a.png')
+        self.check(self.run_pique('a.png', '-o', 'b.webp'), 0)
+        self.assertEqual(read(self.path('b.webp'))[8:12], b'WEBP')
+        self.check(self.run_pique('a.png', '-o', 'c.png'), 0)
+        self.assert_png('c.png', 12, 10)
+        self.check(self.run_pique('a.png', '-o', 'd.jpg'), 0)
+        self.assertEqual(read(self.path('d.jpg'))[:2], b'\xff\xd8')
+
+    def test_without_o_the_output_stands_beside_and_tells_its_size(self):
+        self.put('in/a.png')
+        for words, name, size in (([], 'a_x2.png', (12, 10)), (['-s', '4x'], 'a_x4.png', (24, 20)),
+                                  (['-s', '1.5'], 'a_x1.5.png', (9, 8)),
+                                  (['--width', '20', '--height', '9'], 'a_20x9.png', (20, 9)),
+                                  (['--suffix', '_big'], 'a_big.png', (12, 10))):
+            self.check(self.run_pique('in/a.png', *words), 0)
+            self.assert_png('in/' + name, *size)
+
+    def test_a_folder_is_made_and_gets_all(self):
+        self.put('a.png')
+        self.put('b.ppm', ppm(4, 3))
+        self.check(self.run_pique('a.png', 'b.ppm', '-o', 'new/out'), 0)
+        self.assertEqual(self.files('new/out'), ['a.png', 'b.png'])
+        self.check(self.run_pique('a.png', '-o', 'jpegs/', '-f', 'jpeg', '--suffix', '_n'), 0)
+        self.assertEqual(self.files('jpegs'), ['a_n.jpg'])
+
+    def test_names_never_collide_whatever_the_order(self):
+        for name in ('a.png', 'my.photo.png'):
+            self.put(name)
+        for name in ('a.ppm', 'my.photo.ppm'):
+            self.put(name, ppm(4, 3))
+        names = ['a.png', 'a.ppm', 'my.photo.png', 'my.photo.ppm']
+        want = ['a_png.png', 'a_ppm.png', 'my.photo_png.png', 'my.photo_ppm.png']
+        for out, order in (('o1', names), ('o2', names[::-1])):
+            self.check(self.run_pique(*order, '-o', out), 0)
+            self.assertEqual(self.files(out), want)
+            self.assert_png(out + '/a_png.png', 12, 10)
+            self.assert_png(out + '/a_ppm.png', 8, 6)
+
+    def test_files_of_one_name_from_two_folders_do_not_collide(self):
+        self.put('x/a.png')
+        self.put('y/a.png')
+        self.check(self.run_pique('y/a.png', 'x/a.png', '-o', 'out'), 0)
+        self.assertEqual(self.files('out'), ['x_a.png', 'y_a.png'])
+        self.check(self.run_pique('x', 'y', '-o', 'out2'), 0)
+        self.assertEqual(self.files('out2'), ['x/a.png', 'y/a.png'])
+
+    def test_an_input_is_never_replaced(self):
+        before = read(self.path(self.put('a.png')))
+        self.check(self.run_pique('a.png', '-o', 'a.png', '-y'), 73, 'a.png')
+        self.check(self.run_pique('a.png', '-o', '.', '-y'), 73, 'would replace an input')
+        self.check(self.run_pique('a.png', '--suffix', '', '-y'), 73, 'would replace an input')
+        os.symlink('.', self.path('link'))
+        self.check(self.run_pique('a.png', '-o', 'link/a.png', '-y'), 73)
+        self.assertEqual(read(self.path('a.png')), before)
+
+    def test_strange_names_work(self):
+        for name in ('-s.png', 'a b.png', 'new\nline.png', 'esc\x1b[31m.png', 'ünï.png'):
+            self.put(name)
+        with open(os.path.join(self.dir.encode(), b'bad\xff.png'), 'wb') as f:
+            f.write(png(3, 3))
+        result = self.run_pique('.', '-o', 'out', '--json')
+        self.check(result, 0)
+        self.assertEqual(len([e for e in self.events(result) if e['event'] == 'file_done']), 6)
+        self.assertEqual(len(os.listdir(self.path('out').encode())), 6)
+        self.check(self.run_pique('-o', 'out2', '--model', 'tiny', '--', '-s.png', model=None), 0)
+        self.assertEqual(self.files('out2'), ['-s.png'])
+        result = self.run_pique('gone\x1b[31m.png')
+        self.check(result, 66)
+        self.assertNotIn(b'\x1b', result.stderr)
+
+    def test_a_dry_run_writes_nothing(self):
+        self.put('a.png')
+        result = self.run_pique('a.png', '-o', 'out', '--dry-run')
+        self.check(result, 0)
+        self.assertEqual(result.stdout.decode(), 'a.png (6x5) -> out/a.png\n')
+        self.assertEqual(self.files(), ['a.png'])
+
+
+class Tree(Case):
+    def fill(self):
+        for name in ('in/b.png', 'in/a.png', 'in/sub/deep/c.png', 'in/sub/d.PNG'):
+            self.put(name)
+        for name in ('in/.hidden.png', 'in/Thumbs.db', 'in/desktop.ini', 'in/__MACOSX/a.png',
+                     'in/.git/x.png', 'in/.DS_Store', 'in/notes.txt', 'in/sub/._c.png'):
+            self.put(name, b'junk')
+
+    def test_the_tree_is_mirrored_and_junk_is_left_out(self):
+        self.fill()
+        result = self.run_pique('in', '-o', 'out', '--json')
+        self.check(result, 0)
+        self.assertEqual(self.files('out'), ['a.png', 'b.png', 'sub/d.png', 'sub/deep/c.png'])
+        done = [e['input'] for e in self.events(result) if e['event'] == 'file_done']
+        self.assertEqual(done, ['in/a.png', 'in/b.png', 'in/sub/d.PNG', 'in/sub/deep/c.png'])
+
+    def test_no_recursive_stays_in_the_folder(self):
+        self.fill()
+        self.check(self.run_pique('in/', '-o', 'out', '--no-recursive'), 0)
+        self.assertEqual(self.files('out'), ['a.png', 'b.png'])
+
+    def test_links_that_lead_in_a_circle_end(self):
+        self.fill()
+        os.symlink('..', self.path('in/sub/up'))
+        os.symlink('self', self.path('in/self'))
+        os.symlink('gone.png', self.path('in/dangling.png'))
+        self.check(self.run_pique('in', '-o', 'out'), 0)
+        self.assertEqual(self.files('out'), ['a.png', 'b.png', 'sub/d.png', 'sub/deep/c.png'])
+
+    def test_an_output_folder_inside_the_input_folder_is_not_walked(self):
+        self.fill()
+        for _ in range(2):
+            self.check(self.run_pique('in', '-o', 'in/out', '-y'), 0)
+            self.assertEqual(self.files('in/out'),
+                             ['a.png', 'b.png', 'sub/d.png', 'sub/deep/c.png'])
+        self.check(self.run_pique('in', '-o', 'in'), 73, 'input and output folder at once')
+
+    def test_a_second_run_beside_its_inputs_does_not_upscale_its_own_outputs(self):
+        self.put('in/a.png')
+        self.check(self.run_pique('in'), 0)
+        self.assertEqual(self.files('in'), ['a.png', 'a_x2.png'])
+        self.check(self.run_pique('in', '--skip-existing'), 0)
+        self.check(self.run_pique('in', '-y'), 0)
+        self.assertEqual(self.files('in'), ['a.png', 'a_x2.png'])
+
+    def test_a_file_named_twice_is_done_once(self):
+        self.put('in/a.png')
+        result = self.run_pique('in/a.png', './in/a.png', 'in', '-o', 'out', '--json')
+        self.check(result, 0)
+        self.assertEqual(self.files('out'), ['a.png'])
+
+
+class Existing(Case):
+    def test_the_default_refuses_and_the_others_go_on(self):
+        self.put('a.png')
+        self.put('b.png')
+        self.put('out/a.png', b'old')
+        self.check(self.run_pique('a.png', 'b.png', '-o', 'out'), 73, 'out/a.png: exists already')
+        self.assertEqual(read(self.path('out/a.png')), b'old')
+        self.assert_png('out/b.png', 12, 10)
+
+    def test_overwrite_replaces(self):
+        self.put('a.png')
+        self.put('out/a.png', b'old')
+        self.check(self.run_pique('a.png', '-o', 'out', '-y'), 0)
+        self.assert_png('out/a.png', 12, 10)
+        self.assertEqual(self.files('out'), ['a.png'])
+
+    def test_skip_existing_leaves_and_counts(self):
+        self.put('a.png')
+        self.put('b.png')
+        self.put('out/a.png', b'old')
+        result = self.run_pique('a.png', 'b.png', '-o', 'out', '--skip-existing', '--json')
+        self.check(result, 0)
+        self.assertEqual(result.stderr, b'')
+        self.assertEqual(read(self.path('out/a.png')), b'old')
+        end = self.events(result)[-1]
+        self.assertEqual((end['event'], end['done'], end['skipped'], end['failed'], end['exit']),
+                         ('end', 1, 1, 0, 0))
+
+
+class BadInput(Case):
+    """Each with a good picture before and after it, which must be done."""
+
+    def batch(self, bad, status, *sentences, words=()):
+        self.put('1.png')
+        self.put('3.png')
+        result = self.run_pique('1.png', bad, '3.png', '-o', 'out', *words)
+        self.check(result, status, bad, *sentences)
+        self.assert_png('out/1.png', 12, 10)
+        self.assert_png('out/3.png', 12, 10)
+        self.assertEqual(self.files('out'), ['1.png', '3.png'])
+
+    def test_missing(self):
+        self.batch('2.png', 66, 'No such file')
+
+    def test_empty(self):
+        self.batch(self.put('2.png', b''), 65)
+
+    def test_not_a_picture(self):
+        self.batch(self.put('2.png', b'this is no picture at all\n' * 100), 65)
+
+    def test_truncated(self):
+        whole = png(64, 64, 'noise')
+        for part in (9, 30, 60, len(whole) // 2, len(whole) - 20):
+            with self.subTest(part):
+                shutil.rmtree(self.path('out'), ignore_errors=True)
+                self.batch(self.put('2.png', whole[:part]), 65)
+
+    def test_a_size_that_lies(self):
+        for claim in ((16, 60000), (16, 17), (60000, 16), (65535, 65535), (2147483647, 2147483647),
+                      (0, 5)):
+            with self.subTest(claim):
+                shutil.rmtree(self.path('out'), ignore_errors=True)
+                self.put('2.png', png(16, 16, claim=claim))
+                self.put('1.png')
+                self.put('3.png')
+                result = self.run_pique('1.png', '2.png', '3.png', '-o', 'out')
+                # 75: a row so wide may be over the memory before it is seen to be missing.
+                self.assertIn(result.returncode, (65, 75), result.stderr)
+                self.assertIn(b'2.png', result.stderr)
+                self.assertEqual(self.files('out'), ['1.png', '3.png'])
+
+    def test_a_portable_pixmap_that_lies(self):
+        self.batch(self.put('2.ppm', b'P6 99999 99999 255\n' + bytes(100)), 65)
+
+    def test_a_folder_without_pictures(self):
+        self.put('2/readme.txt', b'text')
+        self.batch('2', 66, 'holds no picture')
+
+    def test_an_output_that_cannot_be_written(self):
+        self.put('a.png')
+        self.check(self.run_pique('a.png', '-o', 'gone/b.png'), 73, 'gone/b.png')
+        self.put('file', b'x')
+        self.check(self.run_pique('a.png', '-o', 'file/sub'), 73, 'file')
+        self.check(self.run_pique('a.png', '-o', '/proc/b.png'), 73, '/proc/b.png')
+        self.assertEqual(self.files(), ['a.png', 'file'])
+
+    def test_a_device_that_is_not_there(self):
+        self.put('a.png')
+        self.check(self.run_pique('a.png', '--device', 'abacus'), 69, 'abacus')
+        self.assertEqual(self.files(), ['a.png'])
+
+    def test_a_full_disk(self):
+        self.put('1.png')
+        self.put('2.png', png(160, 160, 'noise'))
+        self.put('3.png')
+        os.mkdir(self.path('full'))
+        script = ('mount -t tmpfs -o size=64k none full || exit 77\n'
+                  '"$@"\nstatus=$?\nls -A full\nexit $status')
+        words = ['unshare', '-rm', 'sh', '-c', script, 'sh', PROGRAM]
+        if not shutil.which('unshare'):
+            self.skipTest('unshare is not there')
+        result = self.run_pique('1.png', '2.png', '3.png', '-o', 'full', '-q', program=words)
+        if result.returncode in (1, 77) and b'pique' not in result.stderr:
+            self.skipTest('no small file system can be mounted here: ' + result.stderr.decode())
+        self.check(result, 75, 'full/2.png')
+        self.assertEqual(result.stdout.decode().split(), ['1.png', '3.png'])
+
+
+class BadModel(Case):
+    def refuse(self, data, status=65, *sentences):
+        write(self.path('bad.safetensors'), data)
+        result = self.run_pique('a.png', '-o', 'out', model='./bad.safetensors')
+        self.check(result, status, 'bad.safetensors', *sentences)
+        self.assertFalse(os.path.exists(self.path('out')))
+
+    def setUp(self):
+        super().setUp()
+        self.put('a.png')
+        self.whole = read(os.path.join(self.models, 'tiny.safetensors'))
+        length = struct.unpack('<Q', self.whole[:8])[0]
+        self.header = json.loads(self.whole[8:8 + length])
+        self.weights = self.whole[8 + length:]
+
+    def pack(self, header, weights=None):
+        text = json.dumps(header).encode()
+        return struct.pack('<Q', len(text)) + text + (self.weights if weights is None else weights)
+
+    def test_the_model_itself_works_when_packed_again(self):
+        write(self.path('good.safetensors'), self.pack(self.header))
+        self.check(self.run_pique('a.png', '-o', 'out', model='./good.safetensors'), 0)
+        self.assert_png('out/a.png', 12, 10)
+
+    def test_a_model_cut_anywhere_is_refused(self):
+        size = len(self.whole)
+        step = max(1, size // (12 if SANITIZED else 40))
+        for cut in sorted({0, 1, 7, 8, 9, size - 1} | set(range(0, size, step))):
+            with self.subTest(cut):
+                self.refuse(self.whole[:cut])
+
+    def test_a_tensor_of_the_wrong_shape_is_named(self):
+        name = [n for n in self.header if n.endswith('.weight') and
+                len(self.header[n].get('shape', [])) == 4][0]
+        header = json.loads(json.dumps(self.header))
+        header[name]['shape'] = header[name]['shape'][::-1]
+        self.refuse(self.pack(header), 65, name)
+
+    def test_a_missing_tensor_is_refused(self):
+        names = sorted((n for n in self.header if n != '__metadata__'),
+                       key=lambda n: self.header[n]['data_offsets'])
+        last = names[-1]
+        header = {n: v for n, v in self.header.items() if n != last}
+        self.refuse(self.pack(header, self.weights[:self.header[last]['data_offsets'][0]]), 65)
+
+    def test_a_header_that_lies_is_refused(self):
+        for size in (0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1):
+            with self.subTest(size):
+                self.refuse(struct.pack('<Q', size) + self.whole[8:])
+
+    def test_a_file_that_is_no_model_is_refused(self):
+        for data in (b'', b'hello', png(9, 9), os.urandom(4096)):
+            self.refuse(data)
+
+    def test_info_tells_what_is_in_a_file(self):
+        result = self.run_pique('models', 'info', 'tiny', '--json', model=None)
+        self.check(result, 0)
+        info = json.loads(result.stdout)
+        self.assertEqual(info['architecture'], 'Compact')
+        self.assertEqual((info['scale_num'], info['scale_den'], info['features']), (2, 1, 4))
+        names = {t['name']: t['shape'] for t in info['tensors']}
+        for name, tensor in self.header.items():
+            if name != '__metadata__':
+                self.assertEqual(names[name], tensor['shape'])
+        text = self.run_pique('models', 'info', 'tiny', model=None).stdout.decode()
+        self.assertIn(info['sha256'], text)
+        self.assertIn(info['tensors'][0]['name'], text)
+        self.assertIn('tiny', self.run_pique('models', model=None).stdout.decode())
+        self.assertIn(b'tiny\n', self.run_pique('models', '--names', model=None).stdout)
+
+
+class Pipes(Case):
+    def test_a_picture_goes_through_a_pipe(self):
+        result = self.run_pique('-', '-o', '-', stdin=png(6, 5))
+        self.check(result, 0)
+        self.assertEqual(png_size(result.stdout), (12, 10))
+        self.assertEqual(result.stderr, b'')
+        result = self.run_pique('-', '-s', '3', stdin=png(6, 5))
+        self.assertEqual(png_size(result.stdout), (18, 15))
+
+    def test_a_pipe_keeps_the_format_unless_told(self):
+        result = self.run_pique('-', '-f', 'jpeg', stdin=png(6, 5))
+        self.check(result, 0)
+        jpeg = result.stdout
+        self.assertEqual(jpeg[:2], b'\xff\xd8')
+        self.assertEqual(self.run_pique('-', stdin=jpeg).stdout[:2], b'\xff\xd8')
+
+    def test_one_end_may_be_a_file(self):
+        self.put('a.png')
+        self.assertEqual(png_size(self.run_pique('a.png', '-o', '-').stdout), (12, 10))
+        self.check(self.run_pique('-', '-o', 'b.png', stdin=png(6, 5)), 0)
+        self.assert_png('b.png', 12, 10)
+        self.check(self.run_pique('-', '-o', 'out/', stdin=png(6, 5)), 0)
+        self.assert_png('out/stdin.png', 12, 10)
+
+    def test_bad_data_from_a_pipe_writes_nothing(self):
+        result = self.run_pique('-', stdin=b'nonsense' * 99)
+        self.check(result, 65)
+        self.assertRegex(result.stderr, b'^pique: (standard input|-): ')
+        self.assertEqual(result.stdout, b'')
+        self.check(self.run_pique('-', '-o', 'x.png', stdin=b''), 65)
+        self.assertEqual(self.files(), [])
+
+    def test_names_of_outputs_are_printed_where_stdout_is_no_terminal(self):
+        self.put('a.png')
+        self.put('b.png')
+        result = self.run_pique('a.png', 'gone.png', 'b.png', '-o', 'out')
+        self.check(result, 66, 'gone.png')
+        self.assertEqual(result.stdout, b'out/a.png\nout/b.png\n')
+        result = self.run_pique('a.png', '-o', 'out', '-y', '-q')
+        self.assertEqual((result.stdout, result.stderr), (b'', b''))
+
+    def test_a_reader_that_goes_away_is_74(self):
+        self.put('a.png', png(200, 200, 'noise'))
+        process = subprocess.Popen([PROGRAM, 'a.png', '-o', '-', '-m', 'tiny'], cwd=self.dir,
+                                   env=self.environment(), stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        process.stdout.read(8)
+        process.stdout.close()
+        text = process.stderr.read().decode()
+        process.stderr.close()
+        self.assertEqual(process.wait(TIMEOUT), 74, text)
+        self.assertIn('standard output', text)
+
+
+class Json(Case):
+    def test_events_tell_the_whole_run(self):
+        self.put('a.png')
+        self.put('b.png', b'junk')
+        result = self.run_pique('a.png', 'b.png', 'gone.png', '-o', 'out', '--json')
+        self.check(result, 65, 'b.png')
+        events = self.events(result)
+        kinds = [e['event'] for e in events if e['event'] not in ('progress', 'note')]
+        self.assertEqual(kinds,
+                         ['start', 'engine', 'file_done', 'file_failed', 'file_failed', 'end'])
+        start, end = events[0], events[-1]
+        self.assertEqual((start['schema'], start['files']), (1, 3))
+        self.assertEqual(start['model']['architecture'], 'Compact')
+        done = [e for e in events if e['event'] == 'file_done'][0]
+        self.assertEqual((done['in_width'], done['in_height'], done['out_width'],
+                          done['out_height'], done['depth'], done['format']),
+                         (6, 5, 12, 10, 8, 'png'))
+        self.assertEqual(done['bytes'], os.path.getsize(self.path('out/a.png')))
+        self.assertRegex(done['hash'], '^[0-9a-f]{16}$')
+        failed = [e for e in events if e['event'] == 'file_failed']
+        self.assertEqual([e['status'] for e in failed], ['EFORMAT', 'ENOENT'])
+        self.assertEqual([e['file'] for e in failed], [2, 3])
+        self.assertEqual((end['done'], end['failed'], end['exit']), (1, 2, 65))
+
+    def test_the_first_failure_decides_the_status(self):
+        self.put('b.png', b'junk')
+        self.check(self.run_pique('gone.png', 'b.png', '-o', 'out'), 66)
+        self.check(self.run_pique('b.png', 'gone.png', '-o', 'out'), 65)
+
+    def test_the_same_picture_has_the_same_hash_whatever_the_threads(self):
+        self.put('a.png', png(40, 30, 'noise'))
+        hashes = set()
+        for words in (['-j', '1'], ['-j', '3'], ['--band', 'whole'], ['--band', '4'],
+                      ['--cpu', 'scalar'], ['--memory', '8M']):
+            result = self.run_pique('a.png', '-o', 'b.png', '-y', '--json', *words)
+            self.check(result, 0)
+            hashes.add([e['hash'] for e in self.events(result) if e['event'] == 'file_done'][0])
+        self.assertEqual(len(hashes), 1)
+
+    def test_a_failure_before_the_start_is_an_event(self):
+        self.put('a.png')
+        result = self.run_pique('a.png', '--json', model='no-such-model')
+        self.check(result, 69)
+        events = self.events(result)
+        self.assertEqual([e['event'] for e in events], ['error', 'end'])
+        self.assertEqual(events[-1]['exit'], 69)
+
+
+class Interrupt(Case):
+    def interrupted(self, number):
+        self.make_model('slow', 48, 12, 4)
+        self.put('in/1.png')
+        self.put('in/2.png', large_png(3000, 3000))
+        self.put('in/3.png')
+        process = subprocess.Popen([PROGRAM, 'in', '-o', 'out', '-m', 'slow', '--json'],
+                                   cwd=self.dir, env=self.environment(), stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        events = []
+        for line in process.stdout:
+            events.append(json.loads(line))
+            if events[-1]['event'] == 'progress' and events[-1]['file'] == 2:
+                process.send_signal(number)
+                break
+        start = time.monotonic()
+        rest, text = process.communicate(timeout=TIMEOUT)
+        events += [json.loads(line) for line in rest.splitlines()]
+        self.assertEqual(process.returncode, 130, text)
+        self.assertNotIn(b'Sanitizer', text)
+        if not SANITIZED:
+            self.assertLess(time.monotonic() - start, 10)
+        self.assertEqual(self.files('out'), ['1.png'])
+        self.assert_png('out/1.png', 24, 20)
+        self.assertEqual((events[-1]['event'], events[-1]['exit']), ('end', 130))
+        self.assertNotIn(3, [e.get('file') for e in events])
+
+    def test_sigint_leaves_what_is_finished_and_nothing_else(self):
+        self.interrupted(signal.SIGINT)
+
+    def test_sigterm_does_the_same(self):
+        self.interrupted(signal.SIGTERM)
+
+
+class Terminal(Case):
+    def on_terminal(self, *words, columns=100, model='tiny', **env):
+        """Everything that the program shows on a terminal of its own, and its exit status."""
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.chdir(self.dir)
+            size = struct.pack('HHHH', 24, columns, 0, 0)
+            fcntl.ioctl(2, termios.TIOCSWINSZ, size)
+            os.execve(PROGRAM, [PROGRAM] + list(words) + ['-m', model], self.environment(**env))
+        shown = b''
+        while True:
+            try:
+                data = os.read(fd, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            shown += data
+        os.close(fd)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        return shown.decode('utf-8', 'replace'), status
+
+    def fill(self):
+        for name in ('a', 'b', 'c'):
+            self.put(f'in/{name}.png', large_png(1200, 800))
+
+    def test_progress_shows_part_rate_count_and_time(self):
+        self.make_model('middle', 16, 6, 2)
+        self.fill()
+        shown, status = self.on_terminal('in', '-o', 'out', model='middle', NO_COLOR='1')
+        self.assertEqual(status, 0, shown)
+        self.assertRegex(shown, r'\r *in/a\.png +\d+%')
+        self.assertIn(' 2 of 3', shown)
+        self.assertRegex(shown, r'\d Mpixel/s')
+        self.assertRegex(shown, r'in/b\.png -> out/b\.png 1200x800 -> 2400x1600, \d+\.\d s')
+        self.assertIn('3 done, 0 failed, 0 left out', shown)
+        self.assertNotIn('\x1b', shown)
+
+    def test_lines_are_no_wider_than_the_terminal(self):
+        self.put('in/' + 'long' * 20 + '.png', large_png(500, 400))
+        shown, status = self.on_terminal('in', '-o', 'out', columns=50)
+        self.assertEqual(status, 0, shown)
+        progress = [line for line in re.split(r'[\r\n]', shown) if '%' in line]
+        self.assertTrue(progress)
+        self.assertLess(max(map(len, progress)), 50)
+
+    def test_a_dumb_terminal_and_quiet_get_no_progress(self):
+        self.put('a.png')
+        shown, status = self.on_terminal('a.png', '-o', 'b.png', TERM='dumb')
+        self.assertEqual((status, shown), (0, ''))
+        shown, status = self.on_terminal('a.png', '-o', 'b.png', '-y', '-q')
+        self.assertEqual((status, shown), (0, ''))
+
+    def test_errors_are_coloured_unless_no_color_is_set(self):
+        self.put('a.png', b'junk')
+        shown, status = self.on_terminal('a.png', '-o', 'b.png')
+        self.assertEqual(status, 65)
+        self.assertIn('\x1b[31mpique:', shown)
+        shown, _ = self.on_terminal('a.png', '-o', 'b.png', NO_COLOR='1')
+        self.assertNotIn('\x1b', shown)
+
+    def test_a_picture_is_not_poured_into_a_terminal(self):
+        self.put('a.png')
+        shown, status = self.on_terminal('a.png', '-o', '-')
+        self.assertEqual(status, 2)
+        self.assertIn('terminal', shown)
+        shown, status = self.on_terminal('-', '-o', 'b.png')
+        self.assertEqual(status, 2)
+
+    def test_without_a_terminal_all_is_quiet(self):
+        self.put('a.png')
+        result = self.run_pique('a.png', '-o', 'b.png')
+        self.check(result, 0)
+        self.assertEqual(result.stderr, b'')
+
+
+class Formats(Case):
+    """Options reach the file: one look at each."""
+
+    def test_every_output_format_is_written(self):
+        self.put('a.png', png(16, 12))
+        magic = {'png': b'\x89PNG', 'jpeg': b'\xff\xd8', 'webp': b'RIFF', 'tiff': (b'II*', b'MM'),
+                 'avif': b'ftyp', 'ppm': b'P6'}
+        for name, begin in magic.items():
+            with self.subTest(name):
+                result = self.run_pique('a.png', '-o', 'out', '-f', name, '--json')
+                if b'EUNSUPPORTED' in result.stdout:
+                    continue  # this machine's libvips cannot write it
+                self.check(result, 0)
+                output = [e['output'] for e in self.events(result) if e['event'] == 'file_done'][0]
+                data = read(self.path(output))
+                self.assertTrue(data[4:].startswith(b'ftyp') if name == 'avif'
+                                else data.startswith(begin), data[:12])
+
+    def test_depth_16_and_sizes(self):
+        self.put('a.png', png(16, 12))
+        self.check(self.run_pique('a.png', '-o', 'b.png', '--depth', '16', '--fit', '50x20'), 0)
+        data = read(self.path('b.png'))
+        self.assertEqual(data[24], 16)
+        width, height = png_size(data)
+        self.assertEqual(height, 20)
+        self.assertIn(width, (26, 27))
+
+    def test_quality_and_compression_change_the_size_of_the_file(self):
+        self.put('a.png', png(64, 64, 'noise'))
+        sizes = {}
+        for quality in ('30', '95'):
+            self.check(self.run_pique('a.png', '-o', 'q.jpg', '-y', '--quality', quality), 0)
+            sizes[quality] = os.path.getsize(self.path('q.jpg'))
+        self.assertLess(sizes['30'], sizes['95'])
+        self.put('g.png', png(64, 64))
+        for level in ('0', '9'):
+            self.check(self.run_pique('g.png', '-o', 'c.png', '-y', '--compression', level), 0)
+            sizes[level] = os.path.getsize(self.path('c.png'))
+        self.assertLess(sizes['9'], sizes['0'])
+
+
+def main():
+    names = sys.argv[1:2]
+    suite = unittest.TestSuite()
+    for value in list(globals().values()):
+        if isinstance(value, type) and issubclass(value, Case) and value is not Case and \
+                (not names or value.__name__ == names[0]):
+            suite.addTests(unittest.defaultTestLoader.loadTestsFromTestCase(value))
+    if suite.countTestCases() == 0:
+        sys.exit(f'there is no group {names}')
+    result = unittest.TextTestRunner(verbosity=2, stream=sys.stderr).run(suite)
+    if not result.wasSuccessful():
+        sys.exit(1)
+    sys.exit(77 if result.testsRun == len(result.skipped) or not result.testsRun else 0)
+
+
+if __name__ == '__main__':
+    main()
