@@ -16,6 +16,18 @@
 #include "base/fault.h"
 #include "option/option.h"
 
+/* The words of a line, as if typed after "pique". */
+static int parse(struct pq_options *o, pique_error *err, const char *line)
+{
+    static char copy[512];
+    static char *words[32];
+    int count = 0;
+    snprintf(copy, sizeof copy, "%s", line);
+    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
+        words[count++] = word;
+    return pq_options_parse(o, PQ_CMD_RUN, count, words, err);
+}
+
 /* ---- the table ---- */
 
 static void test_every_row_is_complete(void **state)
@@ -66,12 +78,10 @@ static void test_format_choices_are_in_the_order_of_the_library(void **state)
 {
     struct pq_options o;
     pique_error err;
-    char *const words[] = {"-f", "ppm"};
-    assert_int_equal(pq_options_parse(&o, PQ_CMD_RUN, 2, words, &err), 0);
+    assert_int_equal(parse(&o, &err, "-f ppm"), 0);
     assert_int_equal(pq_whole(&o, PQ_OPT_FORMAT), PIQUE_FORMAT_PPM);
     pq_options_free(&o);
-    char *const jpeg[] = {"-f", "jpeg", "--alpha", "flatten", "--precision", "fp32"};
-    assert_int_equal(pq_options_parse(&o, PQ_CMD_RUN, 6, jpeg, &err), 0);
+    assert_int_equal(parse(&o, &err, "-f jpeg --alpha flatten --precision fp32"), 0);
     assert_int_equal(pq_whole(&o, PQ_OPT_FORMAT), PIQUE_FORMAT_JPEG);
     assert_int_equal(pq_whole(&o, PQ_OPT_ALPHA), PIQUE_ALPHA_FLATTEN);
     assert_int_equal(pq_whole(&o, PQ_OPT_PRECISION), PIQUE_PRECISION_FP32);
@@ -79,17 +89,6 @@ static void test_format_choices_are_in_the_order_of_the_library(void **state)
 }
 
 /* ---- parsing ---- */
-
-static int parse(struct pq_options *o, pique_error *err, const char *line)
-{
-    static char copy[512];
-    static char *words[32];
-    int count = 0;
-    snprintf(copy, sizeof copy, "%s", line);
-    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
-        words[count++] = word;
-    return pq_options_parse(o, PQ_CMD_RUN, count, words, err);
-}
 
 static void test_words_are_taken_in_every_usual_form(void **state)
 {
@@ -297,9 +296,8 @@ static void test_a_failing_allocation_is_an_error_and_nothing_else(void **state)
         struct pq_options o;
         struct pq_str text = {0};
         pique_error err;
-        char *const words[] = {"--scale", "nan", "x"};
         pq_fault_arm(PQ_FAULT_ALLOC, n, 0, true);
-        int rc = pq_options_parse(&o, PQ_CMD_RUN, 3, words, &err);
+        int rc = parse(&o, &err, "--scale nan x");
         pq_options_free(&o);
         pq_option_help_all(&text, "1");
         pq_option_schema(&text);
