@@ -23,7 +23,7 @@ int pq_cli_print(struct pq_str *text)
         pq_fail(&err, PIQUE_ENOMEM, "out of memory");
         return pq_cli_fail(&err);
     }
-    bool lost = fwrite(text->data, 1, text->length, stdout) != text->length || fflush(stdout) != 0;
+    bool lost = fputs(text->data, stdout) < 0 || fflush(stdout) != 0;
     pq_str_free(text);
     if (!lost)
         return PQ_EXIT_OK;
