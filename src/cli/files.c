@@ -14,40 +14,9 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "cli/names.h"
 
 /* ---- lists ---- */
-
-struct names {
-    char **list;
-    size_t count, capacity;
-};
-
-static bool names_add(struct names *n, const char *name)
-{
-    if (n->count == n->capacity) {
-        size_t capacity = n->capacity ? n->capacity * 2 : 32;
-        char **list = pq_realloc_array(n->list, capacity, sizeof *list);
-        if (!list)
-            return false;
-        n->list = list;
-        n->capacity = capacity;
-    }
-    n->list[n->count] = pq_strdup(name);
-    return n->list[n->count] && ++n->count;
-}
-
-static void names_free(struct names *n)
-{
-    for (size_t i = 0; i < n->count; i++)
-        pq_free(n->list[i]);
-    pq_free(n->list);
-    *n = (struct names){0};
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
 
 struct folder_id {
     dev_t device;
@@ -201,7 +170,7 @@ static int add_file(struct collector *c, const char *path, const char *name, boo
                      err);
 }
 
-static int read_folder(const char *path, struct names *names, pique_error *err)
+static int read_folder(const char *path, struct pq_names *names, pique_error *err)
 {
     DIR *d = opendir(path);
     if (!d) {
@@ -209,12 +178,11 @@ static int read_folder(const char *path, struct names *names, pique_error *err)
     }
     int rc = 0;
     for (struct dirent *e; !rc && (e = readdir(d)) != NULL;) {
-        if (!is_junk(e->d_name) && !names_add(names, e->d_name))
+        if (!is_junk(e->d_name) && !pq_names_add(names, e->d_name))
             rc = pq_fail_nomem(err, 256);
     }
     closedir(d);
-    if (names->count)
-        qsort(names->list, names->count, sizeof *names->list, compare_names);
+    pq_names_sort(names);
     return rc;
 }
 
@@ -249,7 +217,7 @@ static int walk_folder(struct collector *c, const char *path, const char *name,
     int rc = enter_once(c, st, &first, err);
     if (rc || !first)
         return rc;
-    struct names names = {0};
+    struct pq_names names = {0};
     pique_error why;
     rc = read_folder(path, &names, &why);
     if (rc == PIQUE_EIO)
@@ -258,7 +226,7 @@ static int walk_folder(struct collector *c, const char *path, const char *name,
         rc = pq_fail(err, rc, "%s", why.message);
     for (size_t i = 0; !rc && i < names.count; i++)
         rc = walk_entry(c, path, name, names.list[i], err);
-    names_free(&names);
+    pq_names_free(&names);
     return rc;
 }
 

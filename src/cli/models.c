@@ -3,7 +3,6 @@
  * answer is there at once. pique models info: one model, opened and told in full. */
 #include <dirent.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -11,41 +10,10 @@
 #include "cli/catalogue.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
+#include "cli/names.h"
 #include "pique/pique.h"
 
 /* ---- files that the catalogue does not know ---- */
-
-struct names {
-    char **list;
-    size_t count, capacity;
-};
-
-static bool names_add(struct names *n, const char *name)
-{
-    if (n->count == n->capacity) {
-        size_t capacity = n->capacity ? n->capacity * 2 : 16;
-        char **list = pq_realloc_array(n->list, capacity, sizeof *list);
-        if (!list)
-            return false;
-        n->list = list;
-        n->capacity = capacity;
-    }
-    n->list[n->count] = pq_strdup(name);
-    return n->list[n->count] && ++n->count;
-}
-
-static void names_free(struct names *n)
-{
-    for (size_t i = 0; i < n->count; i++)
-        pq_free(n->list[i]);
-    pq_free(n->list);
-    *n = (struct names){0};
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
 
 static bool in_catalogue(const char *file)
 {
@@ -62,7 +30,7 @@ static bool in_catalogue(const char *file)
 }
 
 /* Model files of the folder by their names; of an ncnn pair the .param counts. */
-static void list_other_files(const char *folder, struct names *names)
+static void list_other_files(const char *folder, struct pq_names *names)
 {
     DIR *d = opendir(folder);
     if (!d)
@@ -70,12 +38,11 @@ static void list_other_files(const char *folder, struct names *names)
     for (struct dirent *e; (e = readdir(d)) != NULL;) {
         bool model = pq_ends_with(e->d_name, ".safetensors") || pq_ends_with(e->d_name, ".param");
         if (model && e->d_name[0] != '.' && !in_catalogue(e->d_name) &&
-            !names_add(names, e->d_name))
+            !pq_names_add(names, e->d_name))
             break;
     }
     closedir(d);
-    if (names->count)
-        qsort(names->list, names->count, sizeof *names->list, compare_names);
+    pq_names_sort(names);
 }
 
 /* ---- the list ---- */
@@ -92,7 +59,7 @@ static void add_entry(struct pq_str *s, const struct pq_catalogue_entry *e, bool
     pq_str_printf(s, "%-28s %-8s x%-4d %8s  %-12s %s\n", e->name, e->architecture, e->scale,
                   size.data ? size.data : "", e->licence,
                   here ? (e->supported ? "installed" : "here, not usable yet")
-                       : (e->supported ? "-" : "not usable yet"));
+                       : (e->supported ? "not here" : "not usable yet"));
     pq_str_free(&size);
 }
 
@@ -117,7 +84,7 @@ static void add_entry_json(struct pq_json *j, const struct pq_catalogue_entry *e
     pq_json_close(j, '}');
 }
 
-static void list_text(struct pq_str *s, const char *folder, const struct names *others)
+static void list_text(struct pq_str *s, const char *folder, const struct pq_names *others)
 {
     pq_str_printf(s, "%-28s %-8s %-5s %8s  %-12s %s\n", "NAME", "NETWORK", "SCALE", "SIZE",
                   "LICENCE", "STATE");
@@ -132,7 +99,7 @@ static void list_text(struct pq_str *s, const char *folder, const struct names *
                "pique models fetch NAME gets a model, pique models info NAME tells all of it.\n");
 }
 
-static void list_json(struct pq_str *s, const char *folder, const struct names *others)
+static void list_json(struct pq_str *s, const char *folder, const struct pq_names *others)
 {
     struct pq_json j = {0};
     pq_json_open(&j, NULL, '{');
@@ -156,7 +123,7 @@ static void list_json(struct pq_str *s, const char *folder, const struct names *
 }
 
 /* For completions. */
-static void list_names(struct pq_str *s, const char *folder, const struct names *others)
+static void list_names(struct pq_str *s, const char *folder, const struct pq_names *others)
 {
     pq_str_add(s, "");
     for (size_t i = 0; i < pq_catalogue_count(); i++) {
@@ -179,7 +146,7 @@ static void list_names(struct pq_str *s, const char *folder, const struct names 
 int pq_cli_models(const struct pq_options *o)
 {
     struct pq_str text = {0};
-    struct names others = {0};
+    struct pq_names others = {0};
     char *folder = pq_models_folder();
     if (folder) {
         list_other_files(folder, &others);
@@ -191,7 +158,7 @@ int pq_cli_models(const struct pq_options *o)
             list_text(&text, folder, &others);
     }
     text.failed |= !folder;
-    names_free(&others);
+    pq_names_free(&others);
     pq_free(folder);
     return pq_cli_print(&text);
 }

@@ -98,6 +98,24 @@ static const char naming[] =
     "A single - reads standard input or writes standard output. Where standard output is not a "
     "terminal, the names of the written files are printed there.\n";
 
+static const char events[] =
+    ".SH JSON EVENTS\n"
+    "With \\fB\\-\\-json\\fR every line of standard output is an object with a member "
+    "\\fIevent\\fR. Members may be added later; those that are here keep their meaning as long as "
+    "\\fIschema\\fR is 1. Bytes of a name that are not UTF\\-8 become U+FFFD.\n"
+    ".TP\n.B start\nschema, version, files, model (path, architecture, scale).\n"
+    ".TP\n.B engine\ndevice, numeric_key: the same key, model and options give the same bits.\n"
+    ".TP\n.B progress\nfile (from 1), input, rows_done, rows_total, seconds_left for the whole "
+    "run; at most four a second.\n"
+    ".TP\n.B file_done\nfile, input, output, in_width, in_height, out_width, out_height, format, "
+    "depth, passes, retries, bytes, hash of the pixels, seconds.\n"
+    ".TP\n.B file_failed\nfile, input, output, status such as EFORMAT, message.\n"
+    ".TP\n.B file_skipped\nfile, input, output, reason.\n"
+    ".TP\n.B file_planned\nof \\-\\-dry\\-run: file, input, output, in_width, in_height.\n"
+    ".TP\n.B note\ntext, and file and input where it is about one.\n"
+    ".TP\n.B error\nstatus, message: a failure that ends the run.\n"
+    ".TP\n.B end\ndone, failed, skipped, seconds, exit.\n";
+
 static const char ending[] =
     ".SH EXIT STATUS\n"
     "A file that fails does not stop the others; the first failure decides.\n"
@@ -147,5 +165,6 @@ void pq_option_man(struct pq_str *out, const char *version)
     pq_str_add(out, naming);
     add_options(out);
     add_commands(out);
+    pq_str_add(out, events);
     pq_str_add(out, ending);
 }

@@ -695,14 +695,19 @@ class Json(Case):
 
 
 class Interrupt(Case):
+    def start(self, *words, **more):
+        """A program that takes SIGINT even where this test runs in the background."""
+        return subprocess.Popen([PROGRAM, *words], cwd=self.dir, env=self.environment(),
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                                **more)
+
     def interrupted(self, number):
         self.make_model('slow', 48, 12, 4)
         self.put('in/1.png')
         self.put('in/2.png', large_png(3000, 3000))
         self.put('in/3.png')
-        process = subprocess.Popen([PROGRAM, 'in', '-o', 'out', '-m', 'slow', '--json'],
-                                   cwd=self.dir, env=self.environment(), stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE)
+        process = self.start('in', '-o', 'out', '-m', 'slow', '--json')
         events = []
         for line in process.stdout:
             events.append(json.loads(line))
@@ -726,6 +731,23 @@ class Interrupt(Case):
 
     def test_sigterm_does_the_same(self):
         self.interrupted(signal.SIGTERM)
+
+    def test_a_second_signal_kills_even_while_a_pipe_is_silent(self):
+        process = self.start('-', '-o', 'b.png', '-m', 'tiny', '--json', stdin=subprocess.PIPE)
+        for line in process.stdout:
+            if json.loads(line)['event'] == 'progress':
+                break
+            if json.loads(line)['event'] == 'engine':
+                time.sleep(0.3)
+                break
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        self.assertIsNone(process.poll(), 'the first one waits for the end of the pipe')
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(TIMEOUT), -signal.SIGINT)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            stream.close()
+        self.assertEqual(self.files(), [])
 
 
 class Terminal(Case):
