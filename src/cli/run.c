@@ -3,10 +3,7 @@
  *
  * Options, inputs, model, names, engine, and then one picture after the other; a picture that
  * fails does not stop the others. The first failure decides the exit status. */
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -16,6 +13,8 @@
 #include "cli/files.h"
 #include "cli/name.h"
 #include "cli/report.h"
+#include "cli/signals.h"
+#include "cli/target.h"
 #include "pique/pique.h"
 
 struct run {
@@ -33,157 +32,9 @@ struct run {
     bool interrupted;
 };
 
-/* ---- signals ---- */
-
-static pique_cancel *signal_token;
-
-static void on_signal(int number)
-{
-    (void)number;
-    pique_cancel_set(signal_token);
-}
-
-/* A signal that whoever started us had ignored stays ignored. */
-static void watch_signal(int number)
-{
-    struct sigaction stop = {.sa_handler = on_signal, .sa_flags = (int)(SA_RESETHAND | SA_RESTART)};
-    struct sigaction before;
-    if (sigaction(number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-        sigaction(number, &stop, NULL);
-}
-
-/* The first SIGINT or SIGTERM ends the run cleanly; the second one of its kind kills, as ever. A
- * pipe that nobody reads any more is an error of writing. */
-static void watch_signals(pique_cancel *cancel)
-{
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    signal_token = cancel;
-    watch_signal(SIGINT);
-    watch_signal(SIGTERM);
-    sigaction(SIGPIPE, &ignore, NULL);
-}
-
-/* Before the token is freed. What comes now kills, and leaves nothing half-written. */
-static void unwatch_signals(void)
-{
-    static const int numbers[] = {SIGINT, SIGTERM};
-    struct sigaction usual = {.sa_handler = SIG_DFL}, now;
-    for (size_t i = 0; i < PQ_COUNT(numbers); i++) {
-        if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler == on_signal)
-            sigaction(numbers[i], &usual, NULL);
-    }
-    signal_token = NULL;
-}
-
-/* ---- where outputs go ---- */
-
 static bool is_dash(const char *path)
 {
-    return path && strcmp(path, "-") == 0;
-}
-
-static int check_one_input(const struct pq_options *o, const char *output, pique_error *err)
-{
-    if (o->operand_count > 1) {
-        return pq_fail(err, PIQUE_EINVAL,
-                       "-o %s is one picture, but there are %zu inputs; name a folder", output,
-                       o->operand_count);
-    }
-    if (!is_dash(o->operands[0]) && pq_is_folder(o->operands[0])) {
-        return pq_fail(err, PIQUE_EINVAL, "-o %s is one picture, but %s is a folder; name a folder",
-                       output, o->operands[0]);
-    }
-    return 0;
-}
-
-/* -o names a file by its suffix. */
-static int check_file_name(const struct pq_options *o, const char *output, pique_error *err)
-{
-    enum pique_format wanted = (enum pique_format)pq_whole(o, PQ_OPT_FORMAT);
-    enum pique_format named = pq_format_of_name(output);
-    if (named == PIQUE_FORMAT_AUTO) {
-        return pq_fail(err, PIQUE_EINVAL,
-                       "-o %s: '%s' cannot be written; png, jpg, webp, tiff, avif, jxl and ppm can",
-                       output, pq_picture_suffix(output));
-    }
-    if (wanted != PIQUE_FORMAT_AUTO && wanted != named) {
-        return pq_fail(err, PIQUE_EINVAL, "-o %s and --format %s say different formats", output,
-                       pq_text(o, PQ_OPT_FORMAT));
-    }
-    return check_one_input(o, output, err);
-}
-
-static int decide_output(struct run *run, pique_error *err)
-{
-    const struct pq_options *o = run->options;
-    const char *output = pq_text(o, PQ_OPT_OUTPUT);
-    struct pq_naming *naming = &run->naming;
-    int rc = 0;
-    if (is_dash(output)) {
-        naming->file = output;
-        rc = check_one_input(o, output, err);
-    } else if (output && !pq_is_folder(output) && pq_picture_suffix(output)) {
-        naming->file = output;
-        rc = check_file_name(o, output, err);
-        run->picture.format = pq_format_of_name(output);
-    } else {
-        naming->folder = output;
-        if (run->picture.format == PIQUE_FORMAT_AUTO)
-            run->picture.format = PIQUE_FORMAT_PNG;
-        naming->extension = pq_format_extension(run->picture.format);
-    }
-    return rc;
-}
-
-/* Whether a picture goes to standard output, and nothing else may. */
-static bool carries_picture(const struct run *run)
-{
-    if (run->naming.file || run->naming.folder)
-        return is_dash(run->naming.file);
-    for (size_t i = 0; i < run->options->operand_count; i++) {
-        if (is_dash(run->options->operands[i]))
-            return true;
-    }
-    return false;
-}
-
-static int check_streams(const struct run *run, pique_error *err)
-{
-    const struct pq_options *o = run->options;
-    for (size_t i = 0; i < o->operand_count; i++) {
-        if (is_dash(o->operands[i]) && isatty(STDIN_FILENO))
-            return pq_fail(err, PIQUE_EINVAL, "-: standard input is a terminal, not a picture");
-    }
-    if (!carries_picture(run) || pq_given(o, PQ_OPT_DRY_RUN))
-        return 0;
-    if (pq_given(o, PQ_OPT_JSON)) {
-        return pq_fail(err, PIQUE_EINVAL,
-                       "--json and a picture cannot share standard output; name a file with -o");
-    }
-    if (isatty(STDOUT_FILENO)) {
-        return pq_fail(err, PIQUE_EINVAL,
-                       "the picture would go to a terminal; redirect it or name a file with -o");
-    }
-    return 0;
-}
-
-/* What follows the stem: what the user wants, nothing in another folder, else the size. */
-static char *make_suffix(const struct run *run)
-{
-    const struct pq_options *o = run->options;
-    const pique_picture_options *p = &run->picture;
-    if (pq_given(o, PQ_OPT_SUFFIX))
-        return pq_strdup(pq_text(o, PQ_OPT_SUFFIX));
-    if (run->naming.folder)
-        return pq_strdup("");
-    if (p->fit_width)
-        return pq_asprintf("_fit%dx%d", p->fit_width, p->fit_height);
-    if (p->width && p->height)
-        return pq_asprintf("_%dx%d", p->width, p->height);
-    if (p->width || p->height)
-        return pq_asprintf(p->width ? "_w%d" : "_h%d", p->width + p->height);
-    double own = (double)run->model_info.scale_num / run->model_info.scale_den;
-    return pq_asprintf("_x%g", p->scale > 0 ? p->scale : own);
+    return strcmp(path, "-") == 0;
 }
 
 /* ---- failures ---- */
@@ -253,7 +104,8 @@ static bool open_model(struct run *run)
 static bool name_outputs(struct run *run)
 {
     pique_error err;
-    run->suffix = make_suffix(run);
+    double own_scale = (double)run->model_info.scale_num / run->model_info.scale_den;
+    run->suffix = pq_target_suffix(run->options, &run->picture, &run->naming, own_scale);
     run->naming.suffix = run->suffix;
     int rc =
         run->suffix ? pq_name_outputs(&run->inputs, &run->naming, &err) : pq_fail_nomem(&err, 64);
@@ -414,9 +266,9 @@ static void do_run(struct run *run)
     }
     if (open_engine(run))
         return;
-    watch_signals(run->cancel);
+    pq_watch_signals(run->cancel);
     process_all(run);
-    unwatch_signals();
+    pq_unwatch_signals();
 }
 
 int pq_cli_run(const struct pq_options *o)
@@ -426,13 +278,13 @@ int pq_cli_run(const struct pq_options *o)
     pq_options_to_picture(o, &run.picture);
     int rc = pq_options_check(o, &err);
     if (!rc)
-        rc = decide_output(&run, &err);
+        rc = pq_target_decide(o, &run.picture, &run.naming, &err);
     if (!rc)
-        rc = check_streams(&run, &err);
+        rc = pq_target_check_streams(o, &run.naming, &err);
     if (rc)
         return pq_cli_fail(&err);
     pq_report_init(&run.report, pq_given(o, PQ_OPT_JSON), pq_given(o, PQ_OPT_QUIET),
-                   (int)pq_whole(o, PQ_OPT_VERBOSE), carries_picture(&run));
+                   (int)pq_whole(o, PQ_OPT_VERBOSE), pq_target_is_stdout(o, &run.naming));
     do_run(&run);
     int status = run.interrupted ? PQ_EXIT_INTERRUPTED : run.first_failure;
     pq_report_end(&run.report, status);
