@@ -35,7 +35,7 @@ void pq_options_free(struct pq_options *o)
     *o = (struct pq_options){0};
 }
 
-/* For the sentence: " of 'pique models'", or nothing for the implicit command. */
+/* For the sentences: "models info", or "" for the implicit command. */
 static const char *command_words(enum pq_command_id command)
 {
     return pq_commands[command].words;
