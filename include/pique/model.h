@@ -33,7 +33,6 @@ typedef struct pique_model_info {
     uint64_t file_bytes;      /**< of all files of the model */
     const char *dtype;        /**< how most weights are stored: "f32", "f16", "bf16" */
     size_t tensor_count;      /**< named weights in the file */
-    const char *sha256;       /**< lower-case hex over the file that holds the weights */
 } pique_model_info;
 
 /** One weight of a model file. */
@@ -60,6 +59,10 @@ void pique_model_close(pique_model **model);
 
 /** Describe a model. @return 0; PIQUE_EINVAL where info->size is not set. */
 int pique_model_get_info(const pique_model *model, pique_model_info *info, pique_error *err);
+
+/** The SHA-256 of the file that holds the weights, as 64 lower-case hex digits. Computed at the
+ *  first call, which reads the whole file. Belongs to the model. */
+const char *pique_model_sha256(const pique_model *model);
 
 /** Describe the i-th weight in file order. @return 0; PIQUE_EINVAL past the end. */
 int pique_model_get_tensor(const pique_model *model, size_t i, pique_tensor_info *info,

@@ -104,7 +104,7 @@ void pique_model_close(pique_model **model)
 
 /* ---- describing ---- */
 
-static const char *model_sha256(const pique_model *model)
+const char *pique_model_sha256(const pique_model *model)
 {
     pique_model *m = (pique_model *)model; /* what is cached does not change what it is */
     const struct pq_map *map = &m->container.sd.map;
@@ -143,7 +143,6 @@ int pique_model_get_info(const pique_model *model, pique_model_info *info, pique
         .file_bytes = model->container.file_bytes,
         .dtype = pq_statedict_dtype(sd),
         .tensor_count = sd->count,
-        .sha256 = model_sha256(model),
     };
     copy_info(info, &full, info->size, sizeof full);
     return 0;

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static atomic_int forced = -1;
 
@@ -58,6 +59,23 @@ void pq_cpu_brand(char *name, int size)
         value += 1 + strspn(value + 1, " \t");
         snprintf(name, (size_t)size, "%.*s", (int)strcspn(value, "\n"), value);
         break;
+    }
+    fclose(f);
+}
+
+void pq_memory(uint64_t *total, uint64_t *available)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    *total = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
+    *available = 0;
+    FILE *f = fopen("/proc/meminfo", "re");
+    if (!f)
+        return;
+    char line[128];
+    unsigned long long kib;
+    while (fgets(line, sizeof line, f)) {
+        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+            *available = (uint64_t)kib * 1024;
     }
     fclose(f);
 }

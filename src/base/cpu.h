@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What the processor can do, and what we let the kernels use of it. */
+/* What the machine has, and what we let the kernels use of it. */
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Levels, each including the ones before it. All give the same bits. */
 enum pq_cpu_level {
@@ -21,5 +22,8 @@ enum pq_cpu_level pq_cpu_level(void);
 /* Use no more than this level from now on. False where the processor has it not. Engines that are
  * open keep theirs. */
 bool pq_cpu_force(enum pq_cpu_level level);
+/* Bytes of memory of the whole machine, and how many of them a program could have now without
+ * swapping; 0 where the system does not tell. */
+void pq_memory(uint64_t *total, uint64_t *available);
 /* The processor's own name, at most size-1 bytes; "unknown processor" where it tells none. */
 void pq_cpu_brand(char *name, int size);

@@ -178,7 +178,8 @@ static void info_text(struct pq_str *s, const pique_model *model, const pique_mo
 {
     pq_str_printf(s, "file           %s (", m->path);
     pq_cli_add_size(s, m->file_bytes);
-    pq_str_printf(s, ", %s)\nsha256         %s\n", m->container, m->sha256);
+    pq_str_printf(s, ", %s)\nsha256         %s\n", m->container,
+                  pique_model_sha256(model));
     pq_str_printf(s, "architecture   %s\n", m->architecture);
     if (m->scale_den == 1)
         pq_str_printf(s, "scale          %d\n", m->scale_num);
@@ -228,7 +229,7 @@ static void info_json(struct pq_str *s, const pique_model *model, const pique_mo
     pq_json_uint(&j, "flops_per_pixel", m->flops_per_pixel);
     pq_json_uint(&j, "file_bytes", m->file_bytes);
     pq_json_string(&j, "dtype", m->dtype);
-    pq_json_string(&j, "sha256", m->sha256);
+    pq_json_string(&j, "sha256", pique_model_sha256(model));
     if (e) {
         pq_json_string(&j, "name", e->name);
         pq_json_string(&j, "about", e->about);

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "backend/cpu/run.h"
 #include "base/alloc.h"
@@ -75,21 +74,6 @@ static const char *numeric_key(const struct pq_program *program)
     return "cpu/fp32/direct-1";
 }
 
-static uint64_t free_memory(void)
-{
-    FILE *f = fopen("/proc/meminfo", "re");
-    if (!f)
-        return 0;
-    char line[128];
-    unsigned long long kib = 0;
-    while (fgets(line, sizeof line, f)) {
-        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
-            break;
-    }
-    fclose(f);
-    return (uint64_t)kib * 1024;
-}
-
 static bool describe(size_t i, pique_device_info *info)
 {
     static _Thread_local char name[192];
@@ -101,17 +85,15 @@ static bool describe(size_t i, pique_device_info *info)
     int cores = pq_cores();
     snprintf(name, sizeof name, "%s, %d thread%s, %s", brand, cores, cores == 1 ? "" : "s",
              level_names[pq_cpu_level()]);
-    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     *info = (pique_device_info){
         .size = info->size,
         .id = "cpu",
         .name = name,
         .threads = cores,
-        .memory_total = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0,
-        .memory_free = free_memory(),
         .usable = true,
         .reason = "",
     };
+    pq_memory(&info->memory_total, &info->memory_free);
     return true;
 }
 
