@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -327,6 +328,24 @@ int pq_make_folders(const char *path, pique_error *err)
         *s = end;
     }
     pq_free(p);
+    return rc;
+}
+
+int pq_folder_lock(const char *path, struct pq_file *f, pique_error *err)
+{
+    *f = (struct pq_file){.fd = -1, .owns_fd = true};
+    f->path = pq_strdup(path);
+    if (!f->path)
+        return pq_fail_nomem(err, strlen(path) + 1);
+    f->fd = open_fd(path, O_RDONLY | O_DIRECTORY, 0);
+    int rc = f->fd < 0 ? pq_fail_errno(err, errno, path, "be opened") : 0;
+    if (!rc && flock(f->fd, LOCK_EX | LOCK_NB) != 0) {
+        rc = errno == EWOULDBLOCK
+                 ? pq_fail(err, PIQUE_EEXIST, "%s: in use by another process", path)
+                 : pq_fail_errno(err, errno, path, "be locked");
+    }
+    if (rc)
+        pq_file_close(f);
     return rc;
 }
 

@@ -58,5 +58,8 @@ int64_t pq_file_size(const struct pq_file *f);
 
 /* Make a folder and its parents; one that exists is fine. */
 int pq_make_folders(const char *path, pique_error *err);
+/* Lock a folder against other processes until pq_file_close(f), or until this process ends in
+ * whatever way. PIQUE_EEXIST where another process has it now. */
+int pq_folder_lock(const char *path, struct pq_file *f, pique_error *err);
 bool pq_is_folder(const char *path);
 bool pq_exists(const char *path);

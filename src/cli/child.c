@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+/* ---- signals ---- */
+
+static const int caught[] = {SIGINT, SIGTERM, SIGHUP};
+static struct sigaction before[PQ_COUNT(caught)];
+static volatile sig_atomic_t interrupted;
+
+static void remember(int signal_number)
+{
+    (void)signal_number;
+    interrupted = 1;
+}
+
+void pq_interrupt_begin(void)
+{
+    interrupted = 0;
+    struct sigaction action = {.sa_handler = remember};
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < PQ_COUNT(caught); i++)
+        sigaction(caught[i], &action, &before[i]);
+}
+
+void pq_interrupt_end(void)
+{
+    for (size_t i = 0; i < PQ_COUNT(caught); i++)
+        sigaction(caught[i], &before[i], NULL);
+}
+
+bool pq_interrupted(void)
+{
+    return interrupted != 0;
+}
+
+/* ---- the program ---- */
+
+/* In the new process; only calls that are safe after fork(). */
+static void become(const char *const argv[], const char *folder, int out, pid_t parent)
+{
+    for (size_t i = 0; i < PQ_COUNT(caught); i++)
+        signal(caught[i], SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
+    /* Killed with us, even by kill -9; and not started at all where we are gone already. */
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent || (folder && chdir(folder) != 0) || dup2(out, STDOUT_FILENO) < 0)
+        _exit(126);
+    execvp(argv[0], (char *const *)argv);
+    _exit(PQ_CHILD_MISSING);
+}
+
+int pq_child_start(const char *const argv[], const char *folder, struct pq_child *child,
+                   pique_error *err)
+{
+    *child = (struct pq_child){.out = {.fd = -1}};
+    int ends[2];
+    char *path = pq_strdup(argv[0]);
+    if (!path)
+        return pq_fail_nomem(err, strlen(argv[0]) + 1);
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        pq_free(path);
+        return pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], strerror(errno));
+    }
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid == 0)
+        become(argv, folder, ends[1], parent);
+    close(ends[1]);
+    child->pid = pid;
+    child->out = (struct pq_file){.fd = ends[0], .owns_fd = true, .path = path};
+    if (pid < 0) {
+        int rc = pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], strerror(errno));
+        child->pid = 0;
+        pq_file_close(&child->out);
+        return rc;
+    }
+    return 0;
+}
+
+int pq_child_read(struct pq_child *child, void *data, size_t size, size_t *got, pq_child_tick *tick,
+                  void *context, pique_error *err)
+{
+    enum { TICK_MS = 200 };
+    *got = 0;
+    while (*got < size) {
+        if (interrupted)
+            return pq_fail(err, PIQUE_ECANCELED, "interrupted");
+        if (tick)
+            tick(context, *got);
+        struct pollfd wait = {.fd = child->out.fd, .events = POLLIN};
+        int ready = poll(&wait, 1, TICK_MS);
+        if (ready == 0 || (ready < 0 && errno == EINTR))
+            continue;
+        size_t n;
+        int rc = pq_file_read(&child->out, (char *)data + *got, size - *got, &n, err);
+        if (rc || n == 0)
+            return rc;
+        *got += n;
+    }
+    return 0;
+}
+
+int pq_child_wait(struct pq_child *child, bool kill_it)
+{
+    int status = 0;
+    pq_file_close(&child->out);
+    if (child->pid <= 0)
+        return 0;
+    if (kill_it)
+        kill(child->pid, SIGTERM);
+    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR) {
+        if (interrupted)
+            kill(child->pid, SIGTERM);
+    }
+    child->pid = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

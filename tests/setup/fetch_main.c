@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* The fetch and verify commands alone, so that a test can run them without the rest of the program:
+ * fetch-test fetch NAME..., fetch-test verify, fetch-test resolve NAME. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cli/catalogue.h"
+#include "cli/fetch.h"
+
+static int resolve(const char *name)
+{
+    char *path;
+    pique_error err;
+    if (pq_model_resolve(name, &path, &err) != 0) {
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
+    puts(path);
+    pq_free(path);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "fetch") == 0)
+        return pq_cli_models_fetch(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "verify") == 0)
+        return pq_cli_models_verify(argc - 1, argv + 1);
+    if (argc > 2 && strcmp(argv[1], "resolve") == 0)
+        return resolve(argv[2]);
+    return 2;
+}
