@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+# A thin front for Meson and tools/; `make help` lists what there is.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+
+# What this Makefile runs is one thing after another; Ninja does what can be done at once.
+.NOTPARALLEL:
+.PHONY: all setup demo check check-oracles check-all models install clean format help
+
+all: ## build the program, build/pique, with what is there
+	@for tool in meson ninja pkg-config; do command -v $$tool >/dev/null || { \
+		echo "$$tool is missing. Install what building needs with: make setup" >&2; exit 69; }; \
+	done
+	@test -f $(BUILD)/build.ninja || meson setup --prefix=$(PREFIX) $(BUILD) || { \
+		echo "If something is missing, install what building needs with: make setup" >&2; \
+		rm -rf $(BUILD); exit 1; }
+	@ninja -C $(BUILD)
+
+setup: ## install the Debian packages that are missing to build
+	@tools/setup build
+
+demo: ## everything from nothing to an upscaled picture
+	@tools/setup build demo
+	@$(MAKE) --no-print-directory all
+	@tools/demo $(BUILD)
+
+check: ## build three ways and run every test that needs nothing more
+	@tools/setup build
+	@tools/check
+
+check-oracles: ## compare with other programs
+	@tools/setup build oracle
+	@tools/check --oracles
+
+check-all: check check-oracles ## all tests
+
+models: ## get every model of the catalogue
+	@tools/setup build demo
+	@$(MAKE) --no-print-directory all
+	@$(BUILD)/pique models fetch --all --yes
+
+install: all ## install below PREFIX, by default /usr/local
+	@meson install -C $(BUILD) --no-rebuild
+
+clean: ## remove what was built
+	rm -rf $(BUILD) build-asan build-tsan
+
+format: ## clang-format over the whole source
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
