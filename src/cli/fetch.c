@@ -396,6 +396,27 @@ static int keep(struct item *item, const void *data, size_t size, const char *so
     return rc;
 }
 
+/* What curl's exit status means, for the statuses that people meet. */
+static const char *curl_reason(int status)
+{
+    switch (status) {
+    case 6:
+        return "its name cannot be looked up; is the network there?";
+    case 7:
+    case 28:
+        return "it does not answer; is the network there?";
+    case 22:
+        return "it does not have it";
+    case 23:
+        return "the disk cannot be written";
+    case 35:
+    case 60:
+        return "its certificate is not trusted here; are ca-certificates installed?";
+    default:
+        return "the download broke off";
+    }
+}
+
 /* ---- upstream ---- */
 
 /* The host part of https://host/path. */
@@ -461,8 +482,8 @@ static int from_upstream(struct fetch *f, struct item *item, pique_error *err)
         if (status == PQ_CHILD_MISSING)
             puts("  curl is not installed, which the models' own addresses need");
         else
-            printf("  %.*s does not give %s (curl status %d)\n", (int)host_length, host,
-                   item->file->name, status);
+            printf("  %.*s does not give %s: %s (curl status %d)\n", (int)host_length, host,
+                   item->file->name, curl_reason(status), status);
         if (status != 22) { /* 22: the host answered that it has not this file */
             f->bad_host = host;
             f->bad_host_length = host_length;
@@ -603,10 +624,16 @@ static int get_package(struct fetch *f, const struct pq_catalogue_entry *entry, 
     if (!rc && status == PQ_CHILD_MISSING)
         rc = pq_fail(err, PIQUE_EIO, "%s %s: neither npm nor curl is installed; install curl",
                      entry->package, entry->package_version);
-    else if (!rc && (status != 0 || !pq_exists(path)))
+    else if (!rc && no_npm && status != 0)
         rc = pq_fail(err, PIQUE_EIO,
-                     "npm package %s %s cannot be downloaded (%s status %d); is the network there?",
-                     entry->package, entry->package_version, no_npm ? "curl" : "npm", status);
+                     "npm package %s %s: the registry does not give it: %s (curl "
+                     "status %d)",
+                     entry->package, entry->package_version, curl_reason(status), status);
+    else if (!rc && (status != 0 || !pq_exists(path)))
+        rc =
+            pq_fail(err, PIQUE_EIO,
+                    "npm package %s %s cannot be downloaded (npm status %d); is the network there?",
+                    entry->package, entry->package_version, status);
     return rc;
 }
 
@@ -676,6 +703,13 @@ static int from_package(struct fetch *f, const struct pq_catalogue_entry *entry,
 }
 
 /* ---- the whole ---- */
+
+/* After what was printed before it, wherever the two go. */
+static void complain(const pique_error *err)
+{
+    fflush(stdout);
+    fprintf(stderr, "pique: %s\n", err->message);
+}
 
 /* What a killed run left: we hold the lock, so nobody uses it. */
 static void remove_stale(const char *folder)
@@ -772,7 +806,7 @@ int pq_cli_models_fetch(int argc, char **argv)
         rc = agreed(&f) ? fetch_locked(&f, &err) : pq_fail(&err, PIQUE_ECANCELED, "not fetched");
     }
     if (rc)
-        fprintf(stderr, "pique: %s\n", err.message);
+        complain(&err);
     free_fetch(&f);
     return exit_of(rc);
 }
@@ -810,7 +844,7 @@ int pq_cli_models_verify(int argc, char **argv)
                      "gets them again",
                      wrong);
     if (rc)
-        fprintf(stderr, "pique: %s\n", err.message);
+        complain(&err);
     free_fetch(&f);
     return exit_of(rc);
 }
