@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -612,6 +613,24 @@ static int curl_package(struct fetch *f, const struct pq_catalogue_entry *entry,
     return rc;
 }
 
+/* npm keeps the tarball twice, in its cache and as a file; then come the files themselves. */
+static int check_room(const struct fetch *f, const struct pq_catalogue_entry *entry,
+                      pique_error *err)
+{
+    struct statvfs fs;
+    char need_text[24], free_text[24];
+    uint64_t need = 2 * entry->package_bytes + entry->package_bytes / 2;
+    if (statvfs(f->folder, &fs) != 0)
+        return 0; /* a file system that does not say */
+    uint64_t room = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (room >= need)
+        return 0;
+    return pq_fail(err, PIQUE_ENOSPC,
+                   "%s: getting npm package %s needs %s of disk for a while, and %s are free",
+                   f->folder, entry->package, size_text(need, need_text),
+                   size_text(room, free_text));
+}
+
 static int get_package(struct fetch *f, const struct pq_catalogue_entry *entry, const char *path,
                        pique_error *err)
 {
@@ -684,7 +703,9 @@ static int keep_member(struct fetch *f, struct item *item, pique_error *err)
 
 static int from_package(struct fetch *f, const struct pq_catalogue_entry *entry, pique_error *err)
 {
-    int rc = make_temp(f, err);
+    int rc = check_room(f, entry, err);
+    if (!rc)
+        rc = make_temp(f, err);
     char *path =
         rc ? NULL : pq_asprintf("%s/%s-%s.tgz", f->temp, entry->package, entry->package_version);
     if (!rc && !path)

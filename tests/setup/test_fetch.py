@@ -327,6 +327,21 @@ class Fetch(unittest.TestCase):
         self.assertEqual(code, 73)
         self.assertIn(self.models, text)
 
+    def test_a_disk_too_small_for_the_package_is_told_before_the_download(self):
+        os.makedirs(self.models)
+        script = 'mount -t tmpfs -o size=1m pique "$PIQUE_MODELS" && PATH=$FAKES exec "$@"'
+        env = dict(self.environment(), PATH=os.environ['PATH'], FAKES=self.path('bin'))
+        words = ['unshare', '-rm', '/bin/sh', '-c', script, 'sh']
+        if not shutil.which('unshare') or subprocess.run(words + ['cat', '/dev/null'], check=False,
+                                                         stderr=subprocess.DEVNULL,
+                                                         env=env).returncode:
+            self.skipTest('no file system can be mounted here')
+        done = subprocess.run(words + [PROGRAM, 'fetch', 'beta'], env=env, text=True, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertEqual(done.returncode, 75, done.stdout)
+        self.assertIn('490 MB of disk for a while', done.stdout)
+        self.assertEqual(self.log(), [])
+
     # ---- what -m means ----
 
     def test_a_file_that_exists_wins_over_a_name(self):
@@ -362,4 +377,4 @@ if __name__ == '__main__':
     if not PROGRAM:
         print('skipped: FETCH_TEST does not name the program')
         sys.exit(77)
-    unittest.main()
+    unittest.main(verbosity=2)

@@ -65,4 +65,4 @@ if __name__ == '__main__':
     if not namespace():
         print('skipped: no network namespace can be made here')
         sys.exit(77)
-    unittest.main()
+    unittest.main(verbosity=2)
