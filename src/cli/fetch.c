@@ -308,7 +308,7 @@ static bool agreed(const struct fetch *f)
 struct progress {
     const struct fetch *f;
     const char *what;
-    uint64_t total;
+    uint64_t total;     /* 0: nothing is shown */
     const char *folder; /* what grows where the bytes do not pass through us, or NULL */
     struct timespec last;
 };
@@ -331,7 +331,7 @@ static void show_progress(void *context, size_t got)
     clock_gettime(CLOCK_MONOTONIC, &now);
     double since =
         (double)(now.tv_sec - p->last.tv_sec) + (double)(now.tv_nsec - p->last.tv_nsec) / 1e9;
-    if (!p->f->terminal || since < 0.25)
+    if (!p->f->terminal || p->total == 0 || since < 0.25)
         return;
     p->last = now;
     uint64_t have = got;
@@ -672,7 +672,7 @@ static int unpack(struct fetch *f, const struct pq_catalogue_entry *entry, const
         if (!f->items[i].here && strcmp(f->items[i].entry->package, entry->package) == 0)
             argv[n++] = f->items[i].file->path;
     }
-    struct progress p = {.f = f, .what = "unpacking", .total = entry->package_bytes};
+    struct progress p = {.f = f, .what = "unpacking"};
     int status = 0;
     int rc = run_quietly(argv, NULL, &p, &status, err);
     if (!rc && status != 0)
