@@ -565,8 +565,11 @@ static int npm_pack(struct fetch *f, const struct pq_catalogue_entry *entry, str
     char *spec = pq_asprintf("%s@%s", entry->package, entry->package_version);
     int rc = cache && spec ? 0 : pq_fail_nomem(err, 256);
     if (!rc) {
-        const char *const argv[] = {"npm", "pack", "--ignore-scripts", "--silent", "--cache", cache,
-                                    spec,  NULL};
+        /* Its own retries would have a person without a network wait for more than a minute. */
+        const char *const argv[] = {
+            "npm",     "pack", "--ignore-scripts",  "--silent",
+            "--cache", cache,  "--fetch-retries=1", "--fetch-retry-mintimeout=1000",
+            spec,      NULL};
         p->folder = f->temp;
         rc = run_quietly(argv, f->temp, p, status, err);
         p->folder = NULL;

@@ -27,6 +27,13 @@ def quiet(words):
     return done.returncode, done.stdout
 
 
+def models_folder():
+    """As pique finds it."""
+    env = os.environ.get
+    data = env('XDG_DATA_HOME') or os.path.expanduser('~/.local/share')
+    return env('PIQUE_MODELS') or os.path.join(data, 'pique', 'models')
+
+
 class Network(unittest.TestCase):
     def setUp(self):
         self.words = namespace()
@@ -53,7 +60,8 @@ class Network(unittest.TestCase):
         program = os.path.join(BUILD, 'pique')
         if BUILD != os.path.join(ROOT, 'build') or not os.path.exists(program):
             self.skipTest('for the release build alone')
-        if not os.path.isdir(os.path.join(BUILD, 'demo')):
+        model = os.path.join(models_folder(), 'realesr-animevideov3-x4.bin')
+        if not os.path.isdir(os.path.join(BUILD, 'demo')) or not os.path.exists(model):
             self.skipTest('the demo has not run here')
         code, text = quiet(self.words + ['make', 'demo'])
         self.assertEqual(code, 0, text)
