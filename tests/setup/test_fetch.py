@@ -40,7 +40,8 @@ echo "$name"
 '''
 SLOW_NPM = '''
 echo half >pack-1.0.0.tgz
-: >"$HOME/started"
+echo $$ >"$HOME/pid"
+mv "$HOME/pid" "$HOME/started"
 exec sleep 60
 '''
 
@@ -56,7 +57,7 @@ class Fetch(unittest.TestCase):
         self.models = self.path('models')
         for folder in ('bin', 'served'):
             os.makedirs(self.path(folder))
-        for tool in ('sh', 'cat', 'tr', 'basename', 'tar', 'gzip', 'sleep'):
+        for tool in ('sh', 'cat', 'tr', 'basename', 'tar', 'gzip', 'sleep', 'mv'):
             os.symlink(shutil.which(tool), self.path('bin', tool))
         self.fake('curl', CURL)
         self.fake('npm', NPM)
@@ -277,6 +278,20 @@ class Fetch(unittest.TestCase):
             time.sleep(0.05)
         self.fail('the fake npm did not start')
 
+    def npm_lives(self):
+        """Within two seconds it should not."""
+        with open(self.path('started'), encoding='ascii') as f:
+            stat_path = '/proc/%d/stat' % int(f.read())
+        for _ in range(40):
+            try:
+                with open(stat_path, encoding='ascii') as f:
+                    if f.read().rsplit(')', 1)[1].split()[0] in 'ZX':
+                        return False
+            except FileNotFoundError:
+                return False
+            time.sleep(0.05)
+        return True
+
     def left(self):
         return os.listdir(self.models)
 
@@ -287,6 +302,7 @@ class Fetch(unittest.TestCase):
             child.send_signal(number)
             self.assertEqual(child.wait(30), 130)
             self.assertEqual(self.left(), [])
+            self.assertFalse(self.npm_lives())
             os.unlink(self.path('started'))
 
     def test_what_a_killed_run_left_goes_with_the_next(self):
@@ -294,6 +310,7 @@ class Fetch(unittest.TestCase):
         child.kill()
         child.wait()
         self.assertNotEqual(self.left(), [])
+        self.assertFalse(self.npm_lives())
         self.write(os.path.join(self.models, '.alpha-x4.bin.abcdef.part'), b'half')
         self.fake('npm', NPM)
         self.assertEqual(self.run_it('fetch', 'beta')[0], 0)
