@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Fetching models, with fakes of curl and npm and a catalogue of tiny files."""
+import errno
 import fcntl
 import json
 import os
@@ -44,6 +45,10 @@ echo $$ >"$HOME/pid"
 mv "$HOME/pid" "$HOME/started"
 exec sleep 60
 '''
+
+
+# enum pq_fault_kind
+ALLOC, OPEN, READ, WRITE, SYNC, RENAME = range(6)
 
 
 def content(name):
@@ -108,8 +113,9 @@ class Fetch(unittest.TestCase):
         env.update(HOME=self.home, PATH=self.path('bin'), PIQUE_MODELS=self.models, LC_ALL='C')
         return env
 
-    def run_it(self, *words):
-        result = subprocess.run([PROGRAM] + list(words), env=self.environment(), timeout=60,
+    def run_it(self, *words, **more):
+        env = dict(self.environment(), **more)
+        result = subprocess.run([PROGRAM] + list(words), env=env, timeout=60,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True, check=False)
         return result.returncode, result.stdout
@@ -358,6 +364,28 @@ class Fetch(unittest.TestCase):
         self.assertEqual(done.returncode, 75, done.stdout)
         self.assertIn('490 MB of disk for a while', done.stdout)
         self.assertEqual(self.log(), [])
+
+    # ---- faults ----
+
+    def test_any_allocation_may_fail(self):
+        self.run_it('fetch', 'beta')
+        for words in (['resolve', 'beta'], ['resolve', 'nothing'], ['fetch', 'gamma']):
+            for n in range(1, 40):
+                code, text = self.run_it(*words, FAULT='%d:%d:%d' % (ALLOC, n, errno.ENOMEM))
+                self.assertIn(code, (0, 1, 66, 70, 74), text)
+                shutil.rmtree(os.path.join(self.models, 'gamma'), ignore_errors=True)
+        for name in self.here():
+            self.assertTrue(self.is_right(name), name)
+
+    def test_a_disk_that_fails_leaves_no_part_of_a_file(self):
+        for kind, number, exits in ((WRITE, errno.ENOSPC, (75,)), (SYNC, errno.EIO, (74,)),
+                                    (RENAME, errno.EACCES, (73,)), (OPEN, errno.EROFS, (73, 74))):
+            for n in (1, 2):
+                code, text = self.run_it('fetch', 'alpha-x4', FAULT='%d:%d:%d' % (kind, n, number))
+                self.assertIn(code, exits, (kind, n, text))
+                for name in self.here():
+                    self.assertTrue(self.is_right(name), name)
+                shutil.rmtree(self.models, ignore_errors=True)
 
     # ---- what -m means ----
 
