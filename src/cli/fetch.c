@@ -37,7 +37,7 @@ enum {
     EXIT_BUG = 70,
     EXIT_CREATE = 73,
     EXIT_IO = 74,
-    EXIT_RESUME = 75, /* the disk is full */
+    EXIT_RESUME = 75, /* disk or memory is full */
     EXIT_SIGNAL = 130
 };
 
@@ -78,6 +78,7 @@ static int exit_of(int rc)
     case PIQUE_EEXIST:
         return EXIT_CREATE;
     case PIQUE_ENOSPC:
+    case PIQUE_ENOMEM:
         return EXIT_RESUME;
     case PIQUE_ECANCELED:
         return EXIT_SIGNAL;
