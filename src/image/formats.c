@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "image/formats.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "image/compat.h"
+#include "image/vips.h"
+
+typedef void configure_fn(VipsOperation *op, VipsImage *image, const struct pq_save *save);
+
+static int quality_of(const struct pq_save *save)
+{
+    return save->quality >= 1 && save->quality <= 100 ? save->quality : 95;
+}
+
+static int compression_of(const struct pq_save *save)
+{
+    return save->compression >= 0 && save->compression <= 9 ? save->compression : 6;
+}
+
+/* From here on colours at half resolution would be what one sees. */
+static VipsForeignSubsample subsampling_of(const struct pq_save *save)
+{
+    return quality_of(save) >= 90 ? VIPS_FOREIGN_SUBSAMPLE_OFF : VIPS_FOREIGN_SUBSAMPLE_ON;
+}
+
+/* One filter for all rows: the search for the best of five costs a fifth of the time and gains
+ * little on what a network makes. Without compression a filter gains nothing. */
+static void configure_png(VipsOperation *op, VipsImage *image, const struct pq_save *save)
+{
+    int level = compression_of(save);
+    g_object_set(op, "compression", level, "filter",
+                 level ? VIPS_FOREIGN_PNG_FILTER_PAETH : VIPS_FOREIGN_PNG_FILTER_NONE, NULL);
+}
+
+static void configure_jpeg(VipsOperation *op, VipsImage *image, const struct pq_save *save)
+{
+    /* Optimal Huffman tables would hold all coefficients in memory until the last row. */
+    g_object_set(op, "Q", quality_of(save), "optimize_coding", FALSE, "subsample_mode",
+                 subsampling_of(save), NULL);
+}
+
+static void configure_webp(VipsOperation *op, VipsImage *image, const struct pq_save *save)
+{
+    g_object_set(op, "Q", quality_of(save), "lossless", save->lossless, "effort", 4,
+                 "smart_subsample", quality_of(save) >= 90, NULL);
+    /* Colours under full transparency, for a lossless file that is lossless. */
+    if (pq_op_knows(op, "exact"))
+        g_object_set(op, "exact", save->lossless, NULL);
+}
+
+static void configure_tiff(VipsOperation *op, VipsImage *image, const struct pq_save *save)
+{
+    enum { CLASSIC_LIMIT = 3500 }; /* MiB; a TIFF that is not a BigTIFF ends at 4 GiB */
+    bool packed = compression_of(save) > 0;
+    g_object_set(op, "compression",
+                 packed ? VIPS_FOREIGN_TIFF_COMPRESSION_DEFLATE : VIPS_FOREIGN_TIFF_COMPRESSION_NONE,
+                 "predictor",
+                 packed ? VIPS_FOREIGN_TIFF_PREDICTOR_HORIZONTAL : VIPS_FOREIGN_TIFF_PREDICTOR_NONE,
+                 "bigtiff", VIPS_IMAGE_SIZEOF_IMAGE(image) >> 20 > CLASSIC_LIMIT, NULL);
+}
+
+/* 16 bits become 10, which every decoder knows and which is finer than what quality 95 keeps; 12
+ * where the user asks for no loss. */
+static void configure_avif(VipsOperation *op, VipsImage *image, const struct pq_save *save)
+{
+    int bits = image->BandFmt == VIPS_FORMAT_UCHAR ? 8 : save->lossless ? 12 : 10;
+    g_object_set(op, "Q", quality_of(save), "lossless", save->lossless, "bitdepth", bits, "effort",
+                 4, "subsample_mode", save->lossless ? VIPS_FOREIGN_SUBSAMPLE_OFF
+                                                     : subsampling_of(save), NULL);
+}
+
+static void configure_jxl(VipsOperation *op, VipsImage *image, const struct pq_save *save)
+{
+    g_object_set(op, "Q", quality_of(save), "lossless", save->lossless, "effort", 5, NULL);
+}
+
+static const struct format {
+    struct pq_format_caps caps;
+    const char *saver; /* of libvips; NULL: ours */
+    configure_fn *configure;
+    bool seeks;
+} known[] = {
+    {{.format = PIQUE_FORMAT_PNG, .name = "png", .suffixes = ".png", .alpha = true,
+      .depth16 = true, .grey = true, .max_extent = VIPS_MAX_COORD},
+     "pngsave_target", configure_png, false},
+    /* 65500 is libjpeg's own limit. */
+    {{.format = PIQUE_FORMAT_JPEG, .name = "jpeg", .suffixes = ".jpg .jpeg .jpe .jfif",
+      .grey = true, .max_extent = 65500},
+     "jpegsave_target", configure_jpeg, false},
+    {{.format = PIQUE_FORMAT_WEBP, .name = "webp", .suffixes = ".webp", .alpha = true,
+      .max_extent = 16383},
+     "webpsave_target", configure_webp, false},
+    {{.format = PIQUE_FORMAT_TIFF, .name = "tiff", .suffixes = ".tif .tiff", .alpha = true,
+      .depth16 = true, .grey = true, .max_extent = VIPS_MAX_COORD},
+     "tiffsave_target", configure_tiff, true},
+    {{.format = PIQUE_FORMAT_AVIF, .name = "avif", .suffixes = ".avif", .alpha = true,
+      .depth16 = true, .max_extent = 16384},
+     "avifsave_target", configure_avif, false},
+    {{.format = PIQUE_FORMAT_JXL, .name = "jxl", .suffixes = ".jxl", .alpha = true,
+      .depth16 = true, .grey = true, .max_extent = 1 << 23},
+     "jxlsave_target", configure_jxl, false},
+    {{.format = PIQUE_FORMAT_PPM, .name = "ppm", .suffixes = ".ppm .pgm .pnm", .depth16 = true,
+      .grey = true, .max_extent = 1 << 30},
+     NULL, NULL, false},
+};
+
+static struct pq_format_caps usable[PQ_COUNT(known) + 1];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* libvips has the AVIF saver wherever it has libheif, but libheif needs an encoder of its own: try
+ * one pixel. */
+static bool can_encode(const struct format *f)
+{
+    const struct pq_save save = {.format = f->caps.format, .quality = 95};
+    VipsImage *black = NULL;
+    if (vips_black(&black, 64, 64, "bands", 3, NULL))
+        return false;
+    VipsOperation *op = pq_format_saver(black, &save);
+    VipsTarget *target = vips_target_new_to_memory();
+    bool works = false;
+    if (op) {
+        g_object_set(op, "target", target, NULL);
+        works = pq_op_run(op, NULL) == 0;
+    }
+    g_object_unref(target);
+    g_object_unref(black);
+    vips_error_clear();
+    return works;
+}
+
+static void find_usable(void)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < PQ_COUNT(known); i++) {
+        const struct format *f = &known[i];
+        if (f->saver && !pq_vips_has(f->saver))
+            continue;
+        if (f->caps.format == PIQUE_FORMAT_AVIF && !can_encode(f))
+            continue;
+        usable[n++] = f->caps;
+    }
+}
+
+const struct pq_format_caps *pq_formats(void)
+{
+    pthread_once(&once, find_usable);
+    return usable;
+}
+
+const struct pq_format_caps *pq_format_find(enum pique_format format)
+{
+    for (const struct pq_format_caps *caps = pq_formats(); caps->format; caps++) {
+        if (caps->format == format)
+            return caps;
+    }
+    return NULL;
+}
+
+static const struct format *known_format(enum pique_format format)
+{
+    for (size_t i = 0; i < PQ_COUNT(known); i++) {
+        if (known[i].caps.format == format)
+            return &known[i];
+    }
+    return NULL;
+}
+
+VipsOperation *pq_format_saver(VipsImage *image, const struct pq_save *save)
+{
+    const struct format *f = known_format(save->format);
+    VipsOperation *op = f && f->saver ? vips_operation_new(f->saver) : NULL;
+    if (!op)
+        return NULL;
+    g_object_set(op, "in", image, NULL);
+    f->configure(op, image, save);
+    return op;
+}
+
+bool pq_format_seeks(enum pique_format format)
+{
+    const struct format *f = known_format(format);
+    return f && f->seeks;
+}
