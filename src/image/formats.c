@@ -62,14 +62,14 @@ static void configure_tiff(VipsOperation *op, VipsImage *image, const struct pq_
                  "bigtiff", VIPS_IMAGE_SIZEOF_IMAGE(image) >> 20 > CLASSIC_LIMIT, NULL);
 }
 
-/* 16 bits become 10, which every decoder knows and which is finer than what quality 95 keeps; 12
- * where the user asks for no loss. */
+/* 16 bits become 12. Not 10, though more decoders know that: libheif 1.15 with libaom 3.6 writes
+ * beyond its memory for 10 bits without subsampling. "lossless" keeps every bit of what the encoder
+ * is given, but that is YCbCr, so one step of 8 bits may be lost on the way. */
 static void configure_avif(VipsOperation *op, VipsImage *image, const struct pq_save *save)
 {
-    int bits = image->BandFmt == VIPS_FORMAT_UCHAR ? 8 : save->lossless ? 12 : 10;
-    g_object_set(op, "Q", quality_of(save), "lossless", save->lossless, "bitdepth", bits, "effort",
-                 4, "subsample_mode", save->lossless ? VIPS_FOREIGN_SUBSAMPLE_OFF
-                                                     : subsampling_of(save), NULL);
+    g_object_set(op, "Q", quality_of(save), "lossless", save->lossless, "bitdepth",
+                 image->BandFmt == VIPS_FORMAT_UCHAR ? 8 : 12, "effort", 4, "subsample_mode",
+                 save->lossless ? VIPS_FOREIGN_SUBSAMPLE_OFF : subsampling_of(save), NULL);
 }
 
 static void configure_jxl(VipsOperation *op, VipsImage *image, const struct pq_save *save)

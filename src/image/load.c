@@ -137,12 +137,12 @@ static bool decoded_whole(const struct vips_picture *p, VipsImage *image)
 }
 
 /* Replace *image by what an operation made of it. */
-static int step(VipsImage **image, int rc, VipsImage *next)
+static int step(VipsImage **image, int rc, VipsImage **next)
 {
     if (rc)
         return -1;
     g_object_unref(*image);
-    *image = next;
+    *image = *next;
     return 0;
 }
 
@@ -150,7 +150,7 @@ static int turn(VipsImage **image, int orientation)
 {
     VipsImage *next = NULL;
     vips_image_set_int(*image, VIPS_META_ORIENTATION, orientation);
-    return step(image, vips_autorot(*image, &next, NULL), next);
+    return step(image, vips_autorot(*image, &next, NULL), &next);
 }
 
 static int cmyk_to_srgb(VipsImage **image)
@@ -160,7 +160,7 @@ static int cmyk_to_srgb(VipsImage **image)
     int rc = vips_icc_transform(*image, &next, "srgb", "embedded", TRUE, "input_profile", "cmyk",
                                 "intent", VIPS_INTENT_RELATIVE, "black_point_compensation", TRUE,
                                 "depth", depth, NULL);
-    return step(image, rc, next);
+    return step(image, rc, &next);
 }
 
 static int to_srgb(VipsImage **image)
@@ -168,7 +168,7 @@ static int to_srgb(VipsImage **image)
     VipsImage *next = NULL;
     VipsInterpretation space = (*image)->BandFmt == VIPS_FORMAT_UCHAR ? VIPS_INTERPRETATION_sRGB
                                                                       : VIPS_INTERPRETATION_RGB16;
-    return step(image, vips_colourspace(*image, &next, space, NULL), next);
+    return step(image, vips_colourspace(*image, &next, space, NULL), &next);
 }
 
 static int keep_bands(VipsImage **image, int bands)
@@ -176,7 +176,7 @@ static int keep_bands(VipsImage **image, int bands)
     VipsImage *next = NULL;
     if ((*image)->Bands == bands)
         return 0;
-    return step(image, vips_extract_band(*image, &next, 0, "n", bands, NULL), next);
+    return step(image, vips_extract_band(*image, &next, 0, "n", bands, NULL), &next);
 }
 
 static int refuse_samples(const struct vips_picture *p, VipsImage *image, pique_error *err)

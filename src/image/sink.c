@@ -22,6 +22,7 @@ struct vips_sink {
     struct pq_row_sink base; /* first */
     struct pq_output out;    /* used by the writer thread until it is joined */
     struct pq_picture_format format;
+    enum pique_format format_id;
     size_t row_bytes;
     VipsOperation *saver; /* owned by the writer thread once that runs */
 
@@ -90,6 +91,9 @@ static void *run_saver(void *user)
     struct vips_sink *s = user;
     pique_error failure = {0};
     int status = pq_op_run(s->saver, NULL);
+    /* libvips 8.14 reports no failure where the encoder behind libheif fails, but notes it. */
+    if (!status && s->format_id == PIQUE_FORMAT_AVIF && strstr(vips_error_buffer(), "ncoder"))
+        status = -1;
     /* A failed write explains more than what libvips makes of it. */
     if (s->out.io.code) {
         failure = s->out.io;
@@ -181,7 +185,7 @@ static int sink_finish(struct pq_row_sink *sink, uint64_t *bytes, pique_error *e
     struct vips_sink *s = (struct vips_sink *)sink;
     bool complete = s->head == s->format.height;
     stop_thread(s); /* takes the rows that are in the ring first */
-    if (!complete && !s->status)
+    if (!complete && !s->out.io.code) /* the saver's own complaint is that it was cancelled */
         return pq_fail(err, PIQUE_EINVAL, "%s: rows are missing", s->out.file.path);
     if (s->status || s->tail != s->format.height)
         return report(s, err);
@@ -277,6 +281,7 @@ int pq_vips_sink_open(struct pq_output *out, const struct pq_picture_format *for
     s->base = (struct pq_row_sink){sink_write, sink_finish, sink_close};
     s->out = *out;
     s->format = *format;
+    s->format_id = save->format;
     s->row_bytes = pq_picture_row_bytes(format);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
