@@ -224,16 +224,28 @@ static int decode(struct pq_input *in, const unsigned char *data, AVFrame *frame
 
 /* ---- the row source ---- */
 
+/* One component of a row into p->line; the largest value it can have. */
+static uint32_t get_component(const struct av_picture *p, int c, int y)
+{
+    const AVFrame *frame = p->frame;
+    bool palette = (p->desc->flags & AV_PIX_FMT_FLAG_PAL) != 0;
+    int width = p->base.source.format.width;
+    av_read_image_line2(p->line, (const uint8_t **)frame->data, frame->linesize, p->desc, 0, y,
+                        palette ? 0 : c, width, 0, sizeof *p->line);
+    /* 256 entries 0xAARRGGBB in native order. */
+    const uint32_t *entries = (const uint32_t *)(const void *)frame->data[1];
+    for (int x = 0; palette && x < width; x++)
+        p->line[x] = entries[p->line[x] & 255] >> (16 - 8 * c) & 255;
+    return (1u << (palette ? 8 : p->desc->comp[c].depth)) - 1;
+}
+
 /* One component of a row, scaled from its own depth to 8 or 16 bits, rounded to nearest. */
 static void put_component(const struct av_picture *p, int c, int y, void *row)
 {
     const struct pq_picture_format *f = &p->base.source.format;
     int planes = f->colours + f->alpha;
-    uint32_t from = (1u << p->desc->comp[c].depth) - 1, to = f->depth == 16 ? 65535 : 255;
+    uint32_t from = get_component(p, c, y), to = f->depth == 16 ? 65535 : 255;
     bool inverted = p->frame->format == AV_PIX_FMT_MONOWHITE;
-    av_read_image_line2(p->line, (const uint8_t **)p->frame->data, p->frame->linesize, p->desc, 0,
-                        y, c, f->width, (p->desc->flags & AV_PIX_FMT_FLAG_PAL) != 0,
-                        sizeof *p->line);
     for (int x = 0; x < f->width; x++) {
         uint32_t value = inverted ? from - p->line[x] : p->line[x];
         if (from != to)
