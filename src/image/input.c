@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "image/input.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -93,6 +94,7 @@ void pq_input_close(struct pq_input *in)
 {
     pq_file_close(&in->file);
     pq_free(in->name);
+    pq_free(in->bytes);
     *in = (struct pq_input){.file.fd = -1};
 }
 
@@ -120,12 +122,37 @@ static gint64 on_seek(VipsSourceCustom *source, gint64 offset, int whence, gpoin
     return pq_file_seek(&in->file, offset, whence, &at, NULL) ? -1 : (gint64)at;
 }
 
+/* libheif aborts the process where a read fails, so it gets the whole file in memory. */
+static VipsSource *source_in_memory(struct pq_input *in)
+{
+    enum { LIMIT = 1 << 30 };
+    size_t got, size = (size_t)in->size;
+    if (in->bytes)
+        return vips_source_new_from_memory(in->bytes, size);
+    in->bytes = in->size <= LIMIT ? pq_malloc(size) : NULL;
+    if (!in->bytes) {
+        pq_fail(&in->io, PIQUE_ENOMEM, "%s: %" PRId64 " bytes do not fit into memory", in->name,
+                in->size);
+        return NULL;
+    }
+    if (read_all(&in->file, in->bytes, size, &got, &in->io) == 0 && got < size)
+        pq_fail(&in->io, PIQUE_EIO, "%s: the file became shorter while it was read", in->name);
+    if (in->io.code) {
+        pq_free(in->bytes);
+        in->bytes = NULL;
+        return NULL;
+    }
+    return vips_source_new_from_memory(in->bytes, size);
+}
+
 VipsSource *pq_input_source(struct pq_input *in)
 {
     int64_t at;
     in->io = (pique_error){0};
     if (pq_file_seek(&in->file, 0, SEEK_SET, &at, &in->io))
         return NULL;
+    if (in->kind == PQ_KIND_HEIF || in->kind == PQ_KIND_AVIF)
+        return source_in_memory(in);
     VipsSourceCustom *source = vips_source_custom_new();
     g_signal_connect(source, "read", G_CALLBACK(on_read), in);
     g_signal_connect(source, "seek", G_CALLBACK(on_seek), in);

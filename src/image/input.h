@@ -16,6 +16,7 @@ struct pq_input {
     int64_t size;     /* bytes */
     pique_error io;   /* the first failure of a read that libvips asked for; code 0: none */
     enum pq_kind kind;
+    unsigned char *bytes; /* the whole file, for a reader that does not survive a failing read */
 };
 
 /* Open and recognise. What cannot be positioned (standard input, a FIFO) is first copied to a

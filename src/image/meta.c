@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -67,6 +68,37 @@ static void reset_xmp_orientation(VipsImage *meta)
     g_free(copy);
 }
 
+static uint32_t exif_number(const unsigned char *p, int bytes, bool big)
+{
+    uint32_t v = 0;
+    for (int i = 0; i < bytes; i++)
+        v = v << 8 | p[big ? i : bytes - 1 - i];
+    return v;
+}
+
+/* IFD 1 of an EXIF block is the thumbnail; IFD 0 ends with the offset of IFD 1 (EXIF 2.32 4.5.2).
+ * Set to 0, nobody finds it, and libexif leaves it out when libvips writes the block anew. */
+static void unlink_thumbnail(VipsImage *meta)
+{
+    const void *data;
+    size_t size;
+    if (!vips_image_get_typeof(meta, VIPS_META_EXIF_NAME) ||
+        vips_image_get_blob(meta, VIPS_META_EXIF_NAME, &data, &size))
+        return;
+    unsigned char *copy = g_memdup2(data, size);
+    size_t tiff = size > 6 && memcmp(copy, "Exif\0\0", 6) == 0 ? 6 : 0;
+    if (size >= tiff + 8) {
+        bool big = copy[tiff] == 'M';
+        size_t ifd = tiff + exif_number(copy + tiff + 4, 4, big);
+        size_t entries = ifd + 2 <= size ? exif_number(copy + ifd, 2, big) : 0;
+        size_t next = ifd + 2 + entries * 12;
+        if (next + 4 <= size)
+            memset(copy + next, 0, 4);
+        vips_image_set_blob_copy(meta, VIPS_META_EXIF_NAME, copy, size);
+    }
+    g_free(copy);
+}
+
 static double sane_resolution(double pixels_per_mm)
 {
     return isfinite(pixels_per_mm) && pixels_per_mm > 1e-6 && pixels_per_mm < 1e6 ? pixels_per_mm
@@ -83,6 +115,7 @@ VipsImage *pq_meta_take(VipsImage *header)
         vips_image_remove(meta, VIPS_META_ICC_NAME);
     meta->Xres = sane_resolution(header->Xres);
     meta->Yres = sane_resolution(header->Yres);
+    unlink_thumbnail(meta);
     reset_xmp_orientation(meta);
     return meta;
 }
