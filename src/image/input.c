@@ -98,18 +98,14 @@ void pq_input_close(struct pq_input *in)
     *in = (struct pq_input){.file.fd = -1};
 }
 
-/* Keep the first failure: libvips only learns that there was one. */
-static pique_error *first_failure(struct pq_input *in)
-{
-    return in->io.code ? NULL : &in->io;
-}
-
+/* A failure looks like the end of the file: libtiff 4.5 writes before its buffer where a read
+ * returns -1. in->io remembers it, so no picture that came of it is delivered. */
 static gint64 on_read(VipsSourceCustom *source, void *data, gint64 length, gpointer user)
 {
     struct pq_input *in = user;
     size_t got;
-    if (pq_file_read(&in->file, data, (size_t)length, &got, first_failure(in)))
-        return -1;
+    if (in->io.code || pq_file_read(&in->file, data, (size_t)length, &got, &in->io))
+        return 0;
     return (gint64)got;
 }
 

@@ -89,9 +89,9 @@ static gint64 on_read(VipsTargetCustom *target, void *data, gint64 length, gpoin
 {
     struct pq_output *out = user;
     size_t got;
-    if (pq_file_read(written_file(out), data, (size_t)length, &got,
-                     out->io.code ? NULL : &out->io))
-        return -1;
+    /* As the end of the file; out->io remembers what it was (input.c says why). */
+    if (out->io.code || pq_file_read(written_file(out), data, (size_t)length, &got, &out->io))
+        return 0;
     return (gint64)got;
 }
 

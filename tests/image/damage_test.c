@@ -53,6 +53,11 @@ static long peak_kib(void)
     return usage.ru_maxrss;
 }
 
+static void put_text(const char *name, const char *text)
+{
+    put_file(in_folder(name), text, strlen(text));
+}
+
 /* ---- samples of every format ---- */
 
 #define SAMPLES 12
@@ -244,14 +249,14 @@ static void what_is_no_picture_is_named(void **state)
     put_file(in_folder("empty.png"), "", 0);
     assert_int_equal(drain(in_folder("empty.png"), &hash, &err), PIQUE_EFORMAT);
     assert_non_null(strstr(err.message, "empty.png: the file is empty"));
-    put_file(in_folder("text.png"), "Dear diary", 10);
+    put_text("text.png", "Dear diary");
     assert_int_equal(drain(in_folder("text.png"), &hash, &err), PIQUE_EFORMAT);
     assert_non_null(strstr(err.message, "text.png: not a picture that pique can read"));
     assert_int_equal(drain(in_folder("nowhere.png"), &hash, &err), PIQUE_ENOENT);
     assert_sentence(PIQUE_ENOENT, &err, in_folder("nowhere.png"));
     assert_int_equal(drain(folder(), &hash, &err), PIQUE_EFORMAT);
     assert_non_null(strstr(err.message, "folder"));
-    put_file(in_folder("blocked.svg"), "<svg xmlns='http://www.w3.org/2000/svg'/>", 41);
+    put_text("blocked.svg", "<svg xmlns='http://www.w3.org/2000/svg'/>");
     assert_int_equal(drain(in_folder("blocked.svg"), &hash, &err), PIQUE_EFORMAT);
     assert_int_equal(drain("/dev/zero", &hash, &err), PIQUE_EFORMAT);
 }
@@ -323,12 +328,12 @@ static void lies_about_the_size_are_refused_cheaply(void **state)
     lie_in_jpeg("progressive.jpg", "lie2.jpg", 0xc2);
     lie_in_gif();
     lie_in_tiff();
-    put_file(in_folder("lie.ppm"), "P6 65535 65535 255\nabc", 22);
-    put_file(in_folder("big.ppm"), "P6 2147483647 2147483647 255\nabc", 32);
-    put_file(in_folder("zero.ppm"), "P6 0 5 255\nabc", 14);
-    put_file(in_folder("lie.pgm"), "P2 60000 60000 255\n1 2 3", 24);
-    put_file(in_folder("lie.pam"),
-             "P7\nWIDTH 50000\nHEIGHT 50000\nDEPTH 4\nMAXVAL 65535\nTUPLTYPE RGB_ALPHA\nENDHDR\nx", 82);
+    put_text("lie.ppm", "P6 65535 65535 255\nabc");
+    put_text("big.ppm", "P6 2147483647 2147483647 255\nabc");
+    put_text("zero.ppm", "P6 0 5 255\nabc");
+    put_text("lie.pgm", "P2 60000 60000 255\n1 2 3");
+    put_text("lie.pam", "P7\nWIDTH 50000\nHEIGHT 50000\nDEPTH 4\nMAXVAL 65535\n"
+                        "TUPLTYPE RGB_ALPHA\nENDHDR\nx");
     unsigned char bmp[80] = "BM\x50\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\xff\xff\0\0\xff\xff\0\0\1\0\x18";
     put_file(in_folder("lie.bmp"), bmp, sizeof bmp);
     bmp[28] = 8;
