@@ -133,18 +133,20 @@ static int check_claim(const struct pq_input *in, const unsigned char *data, piq
 {
     struct claim claim = {0};
     size_t size = (size_t)in->size;
-    bool sound = in->kind == PQ_KIND_BMP ? bmp_claim(data, size, &claim)
-                                         : pnm_claim(data, size, &claim);
+    bool sound =
+        in->kind == PQ_KIND_BMP ? bmp_claim(data, size, &claim) : pnm_claim(data, size, &claim);
     if (!sound)
-        return pq_fail(err, PIQUE_EFORMAT, "%s: damaged %s picture: its header makes no sense or "
-                       "it ends too early", in->name, pq_kind_name(in->kind));
+        return pq_fail(err, PIQUE_EFORMAT,
+                       "%s: damaged %s picture: its header makes no sense or "
+                       "it ends too early",
+                       in->name, pq_kind_name(in->kind));
     int rc = pq_check_extent(in, claim.width, claim.height, 8, true, err);
     if (!rc && claim.bytes > size)
-        rc = pq_fail(err, PIQUE_EFORMAT,
-                     "%s: damaged %s picture: %" PRId64 "x%" PRId64 " pixels take %" PRIu64
-                     " bytes, the file has %zu",
-                     in->name, pq_kind_name(in->kind), claim.width, claim.height, claim.bytes,
-                     size);
+        rc =
+            pq_fail(err, PIQUE_EFORMAT,
+                    "%s: damaged %s picture: %" PRId64 "x%" PRId64 " pixels take %" PRIu64
+                    " bytes, the file has %zu",
+                    in->name, pq_kind_name(in->kind), claim.width, claim.height, claim.bytes, size);
     return rc;
 }
 
@@ -214,8 +216,8 @@ static int decode(struct pq_input *in, const unsigned char *data, AVFrame *frame
     if (rc == AVERROR(ENOMEM))
         return pq_fail(err, PIQUE_ENOMEM, "%s: out of memory", in->name);
     if (rc == AVERROR_PATCHWELCOME || rc == AVERROR(ENOSYS))
-        return pq_fail(err, PIQUE_EUNSUPPORTED, "%s: this variety of %s is not supported",
-                       in->name, pq_kind_name(in->kind));
+        return pq_fail(err, PIQUE_EUNSUPPORTED, "%s: this variety of %s is not supported", in->name,
+                       pq_kind_name(in->kind));
     if (rc < 0)
         return pq_fail(err, PIQUE_EFORMAT, "%s: damaged %s picture", in->name,
                        pq_kind_name(in->kind));
@@ -300,7 +302,8 @@ static bool describe(struct av_picture *p)
         return false; /* YUV */
     struct pq_picture_format *f = &p->base.source.format;
     /* The fourth byte of a palette entry is padding in a BMP. */
-    bool alpha = (p->desc->flags & AV_PIX_FMT_FLAG_ALPHA) && !(p->desc->flags & AV_PIX_FMT_FLAG_PAL);
+    bool alpha =
+        (p->desc->flags & AV_PIX_FMT_FLAG_ALPHA) && !(p->desc->flags & AV_PIX_FMT_FLAG_PAL);
     *f = (struct pq_picture_format){.width = p->frame->width,
                                     .height = p->frame->height,
                                     .colours = rgb ? 3 : 1,

@@ -28,9 +28,9 @@ int pq_check_extent(const struct pq_input *in, int64_t width, int64_t height, in
     uint64_t pixels = (uint64_t)width * (uint64_t)height;
     uint64_t file = (uint64_t)in->size;
     /* A PNG pixel takes at least one bit before compression. */
-    bool lies = in->kind == PQ_KIND_PNG ? pixels / 8 / DEFLATE_RATIO > file
-                                        : whole && pixels > FREE_PIXELS &&
-                                              pixels / PIXELS_PER_BYTE > file;
+    bool lies = in->kind == PQ_KIND_PNG
+                    ? pixels / 8 / DEFLATE_RATIO > file
+                    : whole && pixels > FREE_PIXELS && pixels / PIXELS_PER_BYTE > file;
     if (lies)
         return pq_fail(err, PIQUE_EFORMAT,
                        "%s: claims %" PRId64 "x%" PRId64 " pixels in a file of %" PRIu64 " bytes",

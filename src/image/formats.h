@@ -13,8 +13,8 @@ const struct pq_format_caps *pq_formats(void);
 /* The row for a format; NULL where it cannot be written. */
 const struct pq_format_caps *pq_format_find(enum pique_format format);
 
-/* The libvips operation that saves `image`, every option but the target set; NULL with the reason in
- * the error buffer of libvips. */
+/* The libvips operation that saves `image`, every option but the target set; NULL with the reason
+ * in the error buffer of libvips. */
 VipsOperation *pq_format_saver(VipsImage *image, const struct pq_save *save);
 
 /* Whether the writer goes back in what it wrote. */

@@ -3,11 +3,11 @@
  *
  *   file -> loader -> orientation -> colours -> region -> rows
  *
- * Each arrow pulls. The loader decodes in order, so that a PNG, a JPEG or a TIFF of any height takes
- * the memory of a few rows; the formats that can only be decoded as a whole (WebP, AVIF, HEIF,
- * JPEG XL, progressive JPEG, interlaced PNG) and pictures that must be turned are held by libvips,
- * in memory up to 100 MB, in a temporary file above. Everything runs on the thread that asks for
- * rows. */
+ * Each arrow pulls. The loader decodes in order, so that a PNG, a JPEG or a TIFF of any height
+ * takes the memory of a few rows; the formats that can only be decoded as a whole (WebP, AVIF,
+ * HEIF, JPEG XL, progressive JPEG, interlaced PNG) and pictures that must be turned are held by
+ * libvips, in memory up to 100 MB, in a temporary file above. Everything runs on the thread that
+ * asks for rows. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
@@ -105,8 +105,7 @@ static int open_loader(struct vips_picture *p, VipsAccess access, VipsImage **ou
         return load_failed(p, err);
     VipsOperation *op = vips_operation_new(name);
     /* For PNG a warning is a checksum that does not fit; for the others it is often harmless. */
-    VipsFailOn fail_on =
-        p->input.kind == PQ_KIND_PNG ? VIPS_FAIL_ON_WARNING : VIPS_FAIL_ON_ERROR;
+    VipsFailOn fail_on = p->input.kind == PQ_KIND_PNG ? VIPS_FAIL_ON_WARNING : VIPS_FAIL_ON_ERROR;
     g_object_set(op, "source", source, "access", access, "fail_on", fail_on, NULL);
     int rc = pq_op_run(op, out);
     g_object_unref(source);
@@ -247,8 +246,8 @@ static int build(struct vips_picture *p, pique_error *err)
         return rc;
     int orientation = orientation_of(p, image);
     bool whole = orientation > 2 || decoded_whole(p, image);
-    rc = pq_check_extent(&p->input, image->Xsize, image->Ysize,
-                         (int)VIPS_IMAGE_SIZEOF_PEL(image), whole, err);
+    rc = pq_check_extent(&p->input, image->Xsize, image->Ysize, (int)VIPS_IMAGE_SIZEOF_PEL(image),
+                         whole, err);
     /* A mirror works within a row; anything more needs rows from the end. */
     if (!rc && orientation > 2) {
         g_clear_object(&image);

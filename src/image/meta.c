@@ -14,8 +14,8 @@
  * picture. */
 static bool is_kept(const char *name)
 {
-    static const char *const kept[] = {VIPS_META_ICC_NAME,  VIPS_META_EXIF_NAME,
-                                       VIPS_META_XMP_NAME,  VIPS_META_IPTC_NAME,
+    static const char *const kept[] = {VIPS_META_ICC_NAME,         VIPS_META_EXIF_NAME,
+                                       VIPS_META_XMP_NAME,         VIPS_META_IPTC_NAME,
                                        VIPS_META_IMAGEDESCRIPTION, VIPS_META_RESOLUTION_UNIT};
     for (size_t i = 0; i < PQ_COUNT(kept); i++) {
         if (strcmp(name, kept[i]) == 0)
@@ -102,7 +102,7 @@ static void unlink_thumbnail(VipsImage *meta)
 static double sane_resolution(double pixels_per_mm)
 {
     return isfinite(pixels_per_mm) && pixels_per_mm > 1e-6 && pixels_per_mm < 1e6 ? pixels_per_mm
-                                                                                 : 1.0;
+                                                                                  : 1.0;
 }
 
 VipsImage *pq_meta_take(VipsImage *header)
@@ -130,7 +130,6 @@ void pq_meta_replace_profile(VipsImage *meta, VipsImage *from)
         g_value_unset(&value);
     }
 }
-
 
 void pq_meta_give(VipsImage *meta, VipsImage *image, int colours)
 {

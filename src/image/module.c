@@ -50,8 +50,7 @@ static int open_source(const char *path, bool allow_untrusted, struct pq_row_sou
     return rc;
 }
 
-static int probe(const char *path, bool allow_untrusted, pique_picture_info *info,
-                 pique_error *err)
+static int probe(const char *path, bool allow_untrusted, pique_picture_info *info, pique_error *err)
 {
     struct pq_picture *picture;
     int rc = open_picture(path, allow_untrusted, &picture, err);

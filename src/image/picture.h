@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A picture that is being read. load.c reads what libvips reads, avload.c what it leaves blocked. */
+/* A picture that is being read. load.c reads what libvips reads, avload.c what it leaves blocked.
+ */
 #pragma once
 
 #include <vips/vips.h>

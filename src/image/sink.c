@@ -184,7 +184,7 @@ static int sink_finish(struct pq_row_sink *sink, uint64_t *bytes, pique_error *e
 {
     struct vips_sink *s = (struct vips_sink *)sink;
     bool complete = s->head == s->format.height;
-    stop_thread(s); /* takes the rows that are in the ring first */
+    stop_thread(s);                   /* takes the rows that are in the ring first */
     if (!complete && !s->out.io.code) /* the saver's own complaint is that it was cancelled */
         return pq_fail(err, PIQUE_EINVAL, "%s: rows are missing", s->out.file.path);
     if (s->status || s->tail != s->format.height)
@@ -212,9 +212,9 @@ static VipsImage *make_image(struct vips_sink *s, VipsImage *meta)
 {
     const struct pq_picture_format *f = &s->format;
     bool wide = f->depth == 16;
-    VipsInterpretation type =
-        f->colours == 1 ? (wide ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_B_W)
-                        : (wide ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB);
+    VipsInterpretation type = f->colours == 1
+                                  ? (wide ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_B_W)
+                                  : (wide ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB);
     VipsImage *rows = vips_image_new(), *ordered = NULL;
     vips_image_init_fields(rows, f->width, f->height, f->colours + f->alpha,
                            wide ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR, VIPS_CODING_NONE, type,

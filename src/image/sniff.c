@@ -12,7 +12,8 @@ static bool begins(const unsigned char *data, size_t size, size_t at, const char
     return size >= at + n && memcmp(data + at, magic, n) == 0;
 }
 
-/* ISO/IEC 14496-12 4.3: a file type box names a major brand and those that it is compatible with. */
+/* ISO/IEC 14496-12 4.3: a file type box names a major brand and those that it is compatible with.
+ */
 static enum pq_kind sniff_heif(const unsigned char *data, size_t size)
 {
     static const char avif[][5] = {"avif", "avis"};
@@ -40,8 +41,8 @@ static bool is_bmp(const unsigned char *data, size_t size)
 {
     if (!begins(data, size, 0, "BM", 2) || size < 18)
         return false;
-    uint32_t header = data[14] | (uint32_t)data[15] << 8 | (uint32_t)data[16] << 16 |
-                      (uint32_t)data[17] << 24;
+    uint32_t header =
+        data[14] | (uint32_t)data[15] << 8 | (uint32_t)data[16] << 16 | (uint32_t)data[17] << 24;
     return header == 12 || header == 16 || header == 40 || header == 52 || header == 56 ||
            header == 64 || header == 108 || header == 124;
 }

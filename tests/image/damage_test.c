@@ -61,10 +61,9 @@ static void put_text(const char *name, const char *text)
 /* ---- samples of every format ---- */
 
 #define SAMPLES 12
-static const char *const samples[SAMPLES] = {"s.png",  "s.jpeg", "s.webp", "s.tiff",
-                                             "s.avif", "s.jxl",  "s.ppm",  "s.gif",
-                                             "progressive.jpg", "adam7.png", "turned.jpg",
-                                             "flat.tif"};
+static const char *const samples[SAMPLES] = {
+    "s.png", "s.jpeg", "s.webp",          "s.tiff",    "s.avif",     "s.jxl",
+    "s.ppm", "s.gif",  "progressive.jpg", "adam7.png", "turned.jpg", "flat.tif"};
 
 static int make_samples(void **state)
 {
@@ -80,7 +79,8 @@ static int make_samples(void **state)
     image->Type = VIPS_INTERPRETATION_sRGB;
     if (vips_type_find("VipsOperation", "gifsave"))
         assert_int_equal(vips_gifsave(image, in_folder("s.gif"), NULL), 0);
-    assert_int_equal(vips_jpegsave(image, in_folder("progressive.jpg"), "interlace", TRUE, NULL), 0);
+    assert_int_equal(vips_jpegsave(image, in_folder("progressive.jpg"), "interlace", TRUE, NULL),
+                     0);
     assert_int_equal(vips_pngsave(image, in_folder("adam7.png"), "interlace", TRUE, NULL), 0);
     assert_int_equal(vips_tiffsave(image, in_folder("flat.tif"), NULL), 0);
     vips_image_set_int(image, VIPS_META_ORIENTATION, 6);
@@ -219,9 +219,9 @@ static void a_jpeg_whose_second_half_is_missing_is_noticed(void **state)
 
 static void random_bytes_are_refused(void **state)
 {
-    static const char *const heads[] = {"", "\x89PNG\r\n\x1a\n", "\xff\xd8\xff\xe0", "GIF89a",
-                                        "II*", "P6 3 3 255\n", "P1\n", "\xff\x0a", "RIFFxxxxWEBP",
-                                        "BM", "MM"};
+    static const char *const heads[] = {
+        "",     "\x89PNG\r\n\x1a\n", "\xff\xd8\xff\xe0", "GIF89a", "II*", "P6 3 3 255\n",
+        "P1\n", "\xff\x0a",          "RIFFxxxxWEBP",     "BM",     "MM"};
     uint32_t r = 1;
     for (int i = 0; i < 11 * 12; i++) {
         unsigned char data[600];
@@ -320,9 +320,9 @@ static void lie_in_tiff(void)
 
 static void lies_about_the_size_are_refused_cheaply(void **state)
 {
-    static const char *const lies[] = {"lie.png", "lie.jpg", "lie2.jpg", "lie.gif", "lie.tif",
-                                       "lie.ppm", "lie.pam", "lie.pgm", "lie.bmp", "rle.bmp",
-                                       "big.ppm", "zero.ppm"};
+    static const char *const lies[] = {"lie.png", "lie.jpg", "lie2.jpg", "lie.gif",
+                                       "lie.tif", "lie.ppm", "lie.pam",  "lie.pgm",
+                                       "lie.bmp", "rle.bmp", "big.ppm",  "zero.ppm"};
     lie_in_png();
     lie_in_jpeg("s.jpeg", "lie.jpg", 0xc0);
     lie_in_jpeg("progressive.jpg", "lie2.jpg", 0xc2);
@@ -334,7 +334,8 @@ static void lies_about_the_size_are_refused_cheaply(void **state)
     put_text("lie.pgm", "P2 60000 60000 255\n1 2 3");
     put_text("lie.pam", "P7\nWIDTH 50000\nHEIGHT 50000\nDEPTH 4\nMAXVAL 65535\n"
                         "TUPLTYPE RGB_ALPHA\nENDHDR\nx");
-    unsigned char bmp[80] = "BM\x50\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\xff\xff\0\0\xff\xff\0\0\1\0\x18";
+    unsigned char bmp[80] =
+        "BM\x50\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\xff\xff\0\0\xff\xff\0\0\1\0\x18";
     put_file(in_folder("lie.bmp"), bmp, sizeof bmp);
     bmp[28] = 8;
     bmp[30] = 1; /* RLE8 */

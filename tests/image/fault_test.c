@@ -88,7 +88,8 @@ static void an_output_that_cannot_be_created_is_named(void **state)
     struct picture p = draw(4, 4, 3, false, 8);
     const struct pq_save save = save_as(PIQUE_FORMAT_PNG);
     pique_error err;
-    assert_int_equal(write_picture(in_folder("no/such/x.png"), &p, &save, NULL, &err), PIQUE_ECREATE);
+    assert_int_equal(write_picture(in_folder("no/such/x.png"), &p, &save, NULL, &err),
+                     PIQUE_ECREATE);
     assert_non_null(strstr(err.message, "no/such/x.png"));
     free_picture(&p);
 }

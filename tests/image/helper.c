@@ -198,8 +198,7 @@ int write_picture(const char *path, const struct picture *p, const struct pq_sav
 
 struct pq_save save_as(enum pique_format format)
 {
-    return (struct pq_save){
-        .format = format, .quality = 95, .compression = 6, .overwrite = true};
+    return (struct pq_save){.format = format, .quality = 95, .compression = 6, .overwrite = true};
 }
 
 const struct pq_format_caps *caps_of(enum pique_format format)

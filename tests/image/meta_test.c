@@ -27,7 +27,8 @@ static const char *make_rich_jpeg(void)
     vips_image_set_blob_copy(rich, VIPS_META_XMP_NAME, xmp, sizeof xmp - 1);
     vips_image_set_int(rich, VIPS_META_ORIENTATION, 6);
     vips_image_set_string(rich, VIPS_META_RESOLUTION_UNIT, "in");
-    vips_image_set_string(rich, "exif-ifd0-Make", "Daguerre (Daguerre, ASCII, 9 components, 9 bytes)");
+    vips_image_set_string(rich, "exif-ifd0-Make",
+                          "Daguerre (Daguerre, ASCII, 9 components, 9 bytes)");
     assert_int_equal(vips_jpegsave(rich, in_folder("rich.jpg"), "Q", 95, NULL), 0);
     g_object_unref(rich);
     g_object_unref(image);
@@ -37,8 +38,7 @@ static const char *make_rich_jpeg(void)
 
 static bool blob_is(VipsImage *image, const char *name, const void **data, size_t *size)
 {
-    return vips_image_get_typeof(image, name) &&
-           vips_image_get_blob(image, name, data, size) == 0;
+    return vips_image_get_typeof(image, name) && vips_image_get_blob(image, name, data, size) == 0;
 }
 
 static bool carries_exif(const char *name)
@@ -66,9 +66,9 @@ static void check_kept(const struct pq_format_caps *caps, const char *path)
     if (memmem(data, size, "Orientation=\"6\"", 15) || !memmem(data, size, "Orientation=\"1\"", 15))
         fail_msg("%s: XMP says another orientation", caps->name);
     const char *make;
-    if (carries_exif(caps->name) && (!vips_image_get_typeof(image, "exif-ifd0-Make") ||
-                                     vips_image_get_string(image, "exif-ifd0-Make", &make) ||
-                                     !strstr(make, "Daguerre")))
+    if (carries_exif(caps->name) &&
+        (!vips_image_get_typeof(image, "exif-ifd0-Make") ||
+         vips_image_get_string(image, "exif-ifd0-Make", &make) || !strstr(make, "Daguerre")))
         fail_msg("%s lost EXIF", caps->name);
     int orientation = 1;
     if (vips_image_get_typeof(image, VIPS_META_ORIENTATION))
@@ -120,11 +120,10 @@ static void a_thumbnail_of_the_old_picture_is_dropped(void **state)
     /* An APP1 segment by hand (EXIF 2.32 4.5): IFD 0 with Make, IFD 1 with the thumbnail. */
     unsigned char app1[65536];
     static const unsigned char head[] = {
-        0xff, 0xe1, 0, 0, 'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8,
-        0, 1, 1, 0x0f, 0, 2, 0, 0, 0, 4, 'A', 'B', 'C', 0, 0, 0, 0, 26,
-        0, 3, 1, 3, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0,
-        2, 1, 0, 4, 0, 0, 0, 1, 0, 0, 0, 68,
-        2, 2, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0};
+        0xff, 0xe1, 0, 0, 'E', 'x', 'i', 'f', 0,   0,   'M', 'M', 0, 42, 0, 0,  0, 8, 0, 1,
+        1,    0x0f, 0, 2, 0,   0,   0,   4,   'A', 'B', 'C', 0,   0, 0,  0, 26, 0, 3, 1, 3,
+        0,    3,    0, 0, 0,   1,   0,   6,   0,   0,   2,   1,   0, 4,  0, 0,  0, 1, 0, 0,
+        0,    68,   2, 2, 0,   4,   0,   0,   0,   1,   0,   0,   0, 0,  0, 0,  0, 0};
     memcpy(app1, head, sizeof head);
     assert_true(size + sizeof head < 60000);
     memcpy(app1 + sizeof head, small, size);

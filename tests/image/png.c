@@ -55,8 +55,8 @@ static struct bytes deflate_rows(const struct raw_png *png)
     for (uint32_t y = 0; y < png->rows_there; y++) {
         const unsigned char *row = png->rows + y * png->row_bytes;
         unsigned n = (unsigned)png->row_bytes + 1;
-        const unsigned char head[6] = {y + 1 == png->rows_there, n & 255, n >> 8, ~n & 255,
-                                       ~n >> 8 & 255, 0};
+        const unsigned char head[6] = {
+            y + 1 == png->rows_there, n & 255, n >> 8, ~n & 255, ~n >> 8 & 255, 0};
         add(&z, head, 6);
         add(&z, row, png->row_bytes);
         s = (s + a) % 65521;

@@ -28,9 +28,10 @@ static VipsImage *to_vips(const struct picture *p)
         p->data, p->bytes, p->format.width, p->format.height, p->format.colours + p->format.alpha,
         p->format.depth == 16 ? VIPS_FORMAT_USHORT : VIPS_FORMAT_UCHAR);
     assert_non_null(image);
-    image->Type = p->format.colours == 1
-                      ? (p->format.depth == 16 ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_B_W)
-                      : (p->format.depth == 16 ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB);
+    image->Type =
+        p->format.colours == 1
+            ? (p->format.depth == 16 ? VIPS_INTERPRETATION_GREY16 : VIPS_INTERPRETATION_B_W)
+            : (p->format.depth == 16 ? VIPS_INTERPRETATION_RGB16 : VIPS_INTERPRETATION_sRGB);
     return image;
 }
 
@@ -46,8 +47,8 @@ static void a_palette_png_becomes_its_colours(void **state)
 {
     static const unsigned char palette[] = {255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30};
     static const unsigned char rows[] = {0x1b, 0xe4}; /* 0 1 2 3 / 3 2 1 0 in 2 bits */
-    static const unsigned char seen[] = {255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30,
-                                         10, 20, 30, 0, 0, 255, 0, 255, 0, 255, 0, 0};
+    static const unsigned char seen[] = {255, 0,  0,  0, 255, 0,   0, 0,   255, 10,  20, 30,
+                                         10,  20, 30, 0, 0,   255, 0, 255, 0,   255, 0,  0};
     const struct raw_png png = {4, 2, 2, 3, palette, 4, NULL, 0, rows, 1, 2};
     put_raw_png(in_folder("palette.png"), &png);
     struct picture p = read_ok(in_folder("palette.png"), false);
@@ -120,7 +121,8 @@ static void interlaced_and_progressive_pictures_are_read(void **state)
     struct picture p = draw(70, 50, 3, false, 8), out;
     VipsImage *image = to_vips(&p);
     assert_vips(vips_pngsave(image, in_folder("adam7.png"), "interlace", TRUE, NULL));
-    assert_vips(vips_jpegsave(image, in_folder("progressive.jpg"), "interlace", TRUE, "Q", 95, NULL));
+    assert_vips(
+        vips_jpegsave(image, in_folder("progressive.jpg"), "interlace", TRUE, "Q", 95, NULL));
     out = read_ok(in_folder("adam7.png"), false);
     assert_pixels(&out, p.data, p.bytes);
     free_picture(&out);
@@ -137,14 +139,8 @@ static void interlaced_and_progressive_pictures_are_read(void **state)
  * 4.6.4 tag 274: which sides row 0 and column 0 are. */
 static void stored_at(int orientation, int w, int h, int x, int y, int *sx, int *sy)
 {
-    const int table[9][2] = {{0, 0},
-                             {x, y},
-                             {w - 1 - x, y},
-                             {w - 1 - x, h - 1 - y},
-                             {x, h - 1 - y},
-                             {y, x},
-                             {y, h - 1 - x},
-                             {w - 1 - y, h - 1 - x},
+    const int table[9][2] = {{0, 0},         {x, y}, {w - 1 - x, y}, {w - 1 - x, h - 1 - y},
+                             {x, h - 1 - y}, {y, x}, {y, h - 1 - x}, {w - 1 - y, h - 1 - x},
                              {w - 1 - y, x}};
     *sx = table[orientation][0];
     *sy = table[orientation][1];
@@ -221,7 +217,8 @@ static VipsImage *draw_cmyk(void)
         ink[i * 4 + 1] = ink[i * 4 + 2] = patch == 2 ? 255 : 0;
         ink[i * 4 + 3] = patch == 3 ? 255 : 0;
     }
-    VipsImage *image = vips_image_new_from_memory_copy(ink, sizeof ink, 32, 8, 4, VIPS_FORMAT_UCHAR);
+    VipsImage *image =
+        vips_image_new_from_memory_copy(ink, sizeof ink, 32, 8, 4, VIPS_FORMAT_UCHAR);
     assert_non_null(image);
     image->Type = VIPS_INTERPRETATION_CMYK;
     return image;
@@ -233,7 +230,7 @@ static void check_cmyk(const char *name)
     assert_int_equal(p.info.colours, 4);
     assert_int_equal(p.format.colours, 3);
     for (int c = 0; c < 3; c++) {
-        assert_true(sample_at(&p, 4, 4, c) > 0.97); /* paper */
+        assert_true(sample_at(&p, 4, 4, c) > 0.97);  /* paper */
         assert_true(sample_at(&p, 28, 4, c) < 0.25); /* black ink */
     }
     assert_true(sample_at(&p, 12, 4, 0) < 0.25 && sample_at(&p, 12, 4, 2) > 0.75); /* cyan */
@@ -324,7 +321,8 @@ static void the_first_frame_of_an_animation_is_read(void **state)
     unsigned char grey[16 * 20];
     memset(grey, 0, 16 * 10);
     memset(grey + 16 * 10, 255, 16 * 10);
-    VipsImage *image = vips_image_new_from_memory_copy(grey, sizeof grey, 16, 20, 1, VIPS_FORMAT_UCHAR);
+    VipsImage *image =
+        vips_image_new_from_memory_copy(grey, sizeof grey, 16, 20, 1, VIPS_FORMAT_UCHAR);
     VipsImage *frames;
     assert_vips(vips_colourspace(image, &frames, VIPS_INTERPRETATION_sRGB, NULL));
     if (!vips_type_find("VipsOperation", "gifsave")) {
@@ -386,8 +384,7 @@ static void jpeg_xl_is_read_only_when_allowed(void **state)
 
 /* ---- what libavcodec reads ---- */
 
-#define FILE_OF(name, bytes)                                                                       \
-    put_file(in_folder(name), bytes, sizeof bytes - 1)
+#define FILE_OF(name, bytes) put_file(in_folder(name), bytes, sizeof bytes - 1)
 
 static void plain_and_raw_pnm_are_read(void **state)
 {

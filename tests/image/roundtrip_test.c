@@ -24,7 +24,8 @@ static bool is_exact(const struct pq_format_caps *caps, const struct pq_save *sa
 static void hide_transparent(struct picture *p)
 {
     int planes = p->format.colours + 1;
-    for (size_t i = 0; p->format.alpha && p->format.depth == 8 && i < p->bytes; i += (size_t)planes) {
+    for (size_t i = 0; p->format.alpha && p->format.depth == 8 && i < p->bytes;
+         i += (size_t)planes) {
         if (p->data[i + (size_t)p->format.colours] == 0)
             memset(p->data + i, 0, (size_t)planes);
     }
