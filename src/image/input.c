@@ -99,23 +99,28 @@ void pq_input_close(struct pq_input *in)
 }
 
 /* A failure looks like the end of the file: libtiff 4.5 writes before its buffer where a read
- * returns -1. in->io remembers it, so no picture that came of it is delivered. */
+ * returns -1. in->io remembers it, so no picture that came of it is delivered. And the file ends
+ * where it ended when it was opened: libvips 8.14 may ask for more than its buffer holds. */
 static gint64 on_read(VipsSourceCustom *source, void *data, gint64 length, gpointer user)
 {
     struct pq_input *in = user;
     size_t got;
-    if (in->io.code || pq_file_read(&in->file, data, (size_t)length, &got, &in->io))
+    length = PQ_MIN(length, in->size - in->at);
+    if (length <= 0 || in->io.code || pq_file_read(&in->file, data, (size_t)length, &got, &in->io))
         return 0;
+    in->at += (int64_t)got;
     return (gint64)got;
 }
 
 static gint64 on_seek(VipsSourceCustom *source, gint64 offset, int whence, gpointer user)
 {
     struct pq_input *in = user;
-    int64_t at;
-    /* libvips tries positions that a damaged file names; a refusal is the file's fault, and libvips
-     * says so. */
-    return pq_file_seek(&in->file, offset, whence, &at, NULL) ? -1 : (gint64)at;
+    int64_t base = whence == SEEK_END ? in->size : whence == SEEK_CUR ? in->at : 0, to;
+    /* A damaged file may name any position; a refusal is its own fault, and libvips says so. */
+    if (__builtin_add_overflow(base, (int64_t)offset, &to) || to < 0 ||
+        pq_file_seek(&in->file, to, SEEK_SET, &in->at, NULL))
+        return -1;
+    return in->at;
 }
 
 /* libheif aborts the process where a read fails, so it gets the whole file in memory. */
@@ -143,9 +148,8 @@ static VipsSource *source_in_memory(struct pq_input *in)
 
 VipsSource *pq_input_source(struct pq_input *in)
 {
-    int64_t at;
     in->io = (pique_error){0};
-    if (pq_file_seek(&in->file, 0, SEEK_SET, &at, &in->io))
+    if (pq_file_seek(&in->file, 0, SEEK_SET, &in->at, &in->io))
         return NULL;
     if (in->kind == PQ_KIND_HEIF || in->kind == PQ_KIND_AVIF)
         return source_in_memory(in);

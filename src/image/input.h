@@ -14,6 +14,7 @@ struct pq_input {
     struct pq_file file;
     char *name;     /* for messages */
     int64_t size;   /* bytes */
+    int64_t at;     /* position of the source */
     pique_error io; /* the first failure of a read that libvips asked for; code 0: none */
     enum pq_kind kind;
     unsigned char *bytes; /* the whole file, for a reader that does not survive a failing read */
