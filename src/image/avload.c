@@ -49,9 +49,11 @@ static bool bmp_claim(const unsigned char *data, size_t size, struct claim *clai
     uint32_t compression = old ? RGB : le32(data + 30);
     if (claim->width < 1 || claim->height < 1)
         return true; /* refused by the caller, with the size */
-    if (compression == RLE8 || compression == RLE4)
-        bits = 0; /* a row may be two bytes that say: nothing here */
-    claim->bytes = ((uint64_t)claim->width * bits + 7) / 8 * (uint64_t)claim->height;
+    /* Rows are padded to four bytes, the last too: where that lacks, libavcodec takes the rows for
+     * unpadded. With run lengths a row may be two bytes: nothing here. */
+    uint64_t stride = ((uint64_t)claim->width * bits + 31) / 32 * 4;
+    if (compression != RLE8 && compression != RLE4)
+        claim->bytes = le32(data + 10) + stride * (uint64_t)claim->height;
     return bits <= 32;
 }
 
@@ -319,6 +321,13 @@ static bool describe(struct av_picture *p)
     return p->desc->comp[0].depth <= 16;
 }
 
+/* The size of the file in a BMP is often 0 or wrong, and everybody but libavcodec ignores it. */
+static void mend_bmp_size(const struct pq_input *in, unsigned char *data)
+{
+    for (int i = 0; in->kind == PQ_KIND_BMP && in->size > 6 && i < 4; i++)
+        data[2 + i] = (unsigned char)(in->size >> 8 * i);
+}
+
 static int load(struct av_picture *p, struct pq_input *in, pique_error *err)
 {
     unsigned char *data;
@@ -326,6 +335,7 @@ static int load(struct av_picture *p, struct pq_input *in, pique_error *err)
     if (rc)
         return rc;
     rc = check_claim(in, data, err);
+    mend_bmp_size(in, data);
     if (!rc && !(p->frame = av_frame_alloc()))
         rc = pq_fail_nomem(err, sizeof *p->frame);
     if (!rc)

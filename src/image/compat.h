@@ -15,8 +15,7 @@
 #error "FFmpeg 5 (libavcodec 59) or later is needed"
 #endif
 
-/* libvips 8.16 renamed the disposal of a region's pixels and a few enumerations, but kept the old
- * names; this is the one that it warns about. */
+/* How many bits a sample of HEIF and AVIF really has. */
 #if VIPS_MAJOR_VERSION == 8 && VIPS_MINOR_VERSION < 15
 #define PQ_VIPS_HEIF_DEPTH "heif-bitdepth"
 #else

@@ -178,6 +178,23 @@ static void a_profile_of_other_colours_is_left_out(void **state)
     free_picture(&p);
 }
 
+static void a_source_without_metadata_gives_none(void **state)
+{
+    pique_error err;
+    struct pq_row_source *source;
+    put_file(in_folder("bare.ppm"), "P6 1 1 255\nabc", 14);
+    assert_ok(io()->open_source(in_folder("bare.ppm"), false, &source, &err), err);
+    struct picture p = draw(20, 20, 3, false, 8), back;
+    const struct pq_save save = save_as(PIQUE_FORMAT_PNG);
+    assert_ok(write_picture(in_folder("bare.png"), &p, &save, source, &err), err);
+    assert_ok(read_picture(in_folder("bare.png"), false, 20, &back, &err), err);
+    assert_false(back.info.has_icc || back.info.has_exif || back.info.has_xmp);
+    assert_memory_equal(back.data, p.data, p.bytes);
+    source->close(source);
+    free_picture(&back);
+    free_picture(&p);
+}
+
 int main(void)
 {
     io();
@@ -185,6 +202,7 @@ int main(void)
         cmocka_unit_test(profile_exif_xmp_and_resolution_are_kept),
         cmocka_unit_test(a_thumbnail_of_the_old_picture_is_dropped),
         cmocka_unit_test(a_profile_of_other_colours_is_left_out),
+        cmocka_unit_test(a_source_without_metadata_gives_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
