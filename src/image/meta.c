@@ -76,9 +76,33 @@ static uint32_t exif_number(const unsigned char *p, int bytes, bool big)
     return v;
 }
 
-/* IFD 1 of an EXIF block is the thumbnail; IFD 0 ends with the offset of IFD 1 (EXIF 2.32 4.5.2).
- * Set to 0, nobody finds it, and libexif leaves it out when libvips writes the block anew. */
-static void unlink_thumbnail(VipsImage *meta)
+/* Mend an EXIF block in place (EXIF 2.32 4.5.2, 4.6.4): the orientation of IFD 0 becomes 1, since
+ * it is applied, and IFD 1, the thumbnail, is no longer found, so that libexif leaves it out when
+ * libvips writes the block anew. */
+static void mend_exif(unsigned char *data, size_t size)
+{
+    enum { ENTRY = 12, ORIENTATION = 0x0112 };
+    size_t tiff = size > 6 && memcmp(data, "Exif\0\0", 6) == 0 ? 6 : 0;
+    if (size < tiff + 8)
+        return;
+    bool big = data[tiff] == 'M';
+    size_t ifd = tiff + exif_number(data + tiff + 4, 4, big);
+    if (ifd + 2 > size)
+        return;
+    size_t entries = exif_number(data + ifd, 2, big), next = ifd + 2 + entries * ENTRY;
+    if (next > size)
+        return;
+    for (unsigned char *entry = data + ifd + 2; entry < data + next; entry += ENTRY) {
+        if (exif_number(entry, 2, big) == ORIENTATION) {
+            entry[8] = big ? 0 : 1; /* a SHORT, at the start of the four bytes */
+            entry[9] = big ? 1 : 0;
+        }
+    }
+    if (next + 4 <= size)
+        memset(data + next, 0, 4);
+}
+
+static void mend_exif_of(VipsImage *meta)
 {
     const void *data;
     size_t size;
@@ -86,16 +110,8 @@ static void unlink_thumbnail(VipsImage *meta)
         vips_image_get_blob(meta, VIPS_META_EXIF_NAME, &data, &size))
         return;
     unsigned char *copy = g_memdup2(data, size);
-    size_t tiff = size > 6 && memcmp(copy, "Exif\0\0", 6) == 0 ? 6 : 0;
-    if (size >= tiff + 8) {
-        bool big = copy[tiff] == 'M';
-        size_t ifd = tiff + exif_number(copy + tiff + 4, 4, big);
-        size_t entries = ifd + 2 <= size ? exif_number(copy + ifd, 2, big) : 0;
-        size_t next = ifd + 2 + entries * 12;
-        if (next + 4 <= size)
-            memset(copy + next, 0, 4);
-        vips_image_set_blob_copy(meta, VIPS_META_EXIF_NAME, copy, size);
-    }
+    mend_exif(copy, size);
+    vips_image_set_blob_copy(meta, VIPS_META_EXIF_NAME, copy, size);
     g_free(copy);
 }
 
@@ -115,7 +131,7 @@ VipsImage *pq_meta_take(VipsImage *header)
         vips_image_remove(meta, VIPS_META_ICC_NAME);
     meta->Xres = sane_resolution(header->Xres);
     meta->Yres = sane_resolution(header->Yres);
-    unlink_thumbnail(meta);
+    mend_exif_of(meta);
     reset_xmp_orientation(meta);
     return meta;
 }

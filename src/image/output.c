@@ -22,6 +22,8 @@ void pq_output_close(struct pq_output *out)
 {
     pq_file_close(&out->file);
     pq_file_close(&out->spool);
+    pq_free(out->jxl_container);
+    out->jxl_container = NULL;
 }
 
 static struct pq_file *written_file(struct pq_output *out)
@@ -80,8 +82,19 @@ int pq_output_commit(struct pq_output *out, uint64_t *bytes, pique_error *err)
 
 /* ---- libvips ---- */
 
+/* Newer versions of libvips make a container of their own. */
+static int begin_jxl(struct pq_output *out, const unsigned char *data, gint64 length)
+{
+    bool bare = length >= 2 && data[0] == 0xff && data[1] == 0x0a;
+    if (!out->jxl_container || out->bytes || !bare)
+        return 0;
+    return pq_output_write(out, out->jxl_container, out->jxl_container_size, NULL);
+}
+
 static gint64 on_write(VipsTargetCustom *target, const void *data, gint64 length, gpointer user)
 {
+    if (begin_jxl(user, data, length))
+        return -1;
     return pq_output_write(user, data, (size_t)length, NULL) ? -1 : length;
 }
 

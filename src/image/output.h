@@ -11,6 +11,9 @@ struct pq_output {
     struct pq_file file;  /* of the name that was asked for */
     struct pq_file spool; /* a temporary file, where the writer seeks and `file` is a pipe; or -1 */
     bool overwrite;
+    /* Written before the first bytes where those are a bare JPEG XL codestream; or NULL. */
+    unsigned char *jxl_container;
+    size_t jxl_container_size;
     uint64_t bytes; /* written to a pipe */
     pique_error io; /* the first failure; code 0: none */
 };

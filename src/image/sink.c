@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "image/formats.h"
+#include "image/jxlbox.h"
 #include "image/meta.h"
 #include "image/sink.h"
 #include "image/vips.h"
@@ -241,6 +242,8 @@ static int make_saver(struct vips_sink *s, const struct pq_save *save, VipsImage
         g_clear_object(&image);
         return pq_vips_fail(err, PIQUE_EINTERNAL, s->out.file.path, "cannot be written");
     }
+    if (meta && save->format == PIQUE_FORMAT_JXL)
+        s->out.jxl_container = pq_jxl_container(meta, &s->out.jxl_container_size);
     VipsTarget *target = pq_output_target(&s->out);
     g_object_set(s->saver, "target", target, NULL);
     g_object_unref(target);

@@ -66,7 +66,8 @@ static const char *const samples[SAMPLES] = {
     "s.jxl",      "s.ppm",    "s.gif",  "progressive.jpg", "adam7.png",
     "turned.jpg", "flat.tif", "s.bmp",  "plain.ppm",       "s.pam"};
 
-/* The same picture in the formats that only libavcodec reads. */
+/* The same picture in the formats that only libavcodec reads. A plain PPM cut within its last
+ * number is a sound one with another number, so that has one digit. */
 static void make_av_samples(const struct picture *p)
 {
     unsigned char file[16384] = "BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x2e\0\0\0\x21\0\0\0\1\0"
@@ -81,7 +82,7 @@ static void make_av_samples(const struct picture *p)
     put_file(in_folder("s.pam"), file, (size_t)n + p->bytes);
     n = sprintf((char *)file, "P3 30 33 255\n");
     for (size_t i = 0; i < 30 * 33 * 3; i++)
-        n += sprintf((char *)file + n, "%d\n", p->data[i]);
+        n += sprintf((char *)file + n, "%d\n", i == 30 * 33 * 3 - 1 ? 7 : p->data[i]);
     put_file(in_folder("plain.ppm"), file, (size_t)n);
 }
 

@@ -178,6 +178,34 @@ static void a_profile_of_other_colours_is_left_out(void **state)
     free_picture(&p);
 }
 
+static void jpeg_xl_gets_boxes_for_exif_and_xmp(void **state)
+{
+    if (!caps_of(PIQUE_FORMAT_JXL)) {
+        print_message("skipped: this libvips cannot write JPEG XL\n");
+        skip();
+    }
+    pique_error err;
+    struct pq_row_source *source;
+    assert_ok(io()->open_source(make_rich_jpeg(), false, &source, &err), err);
+    struct picture p = draw(50, 30, 3, false, 8), back;
+    struct pq_save save = save_as(PIQUE_FORMAT_JXL);
+    save.lossless = true;
+    assert_ok(write_picture(in_folder("boxes.jxl"), &p, &save, source, &err), err);
+    source->close(source);
+    size_t size;
+    unsigned char *data = get_file(in_folder("boxes.jxl"), &size);
+    assert_memory_equal(data + 4, "JXL ", 4);
+    assert_non_null(memmem(data, size, "Exif", 4));
+    assert_non_null(memmem(data, size, "Daguerre", 8));
+    assert_non_null(memmem(data, size, "a cat", 5));
+    free(data);
+    assert_ok(read_picture(in_folder("boxes.jxl"), true, 9, &back, &err), err);
+    assert_true(back.info.has_icc);
+    assert_memory_equal(back.data, p.data, p.bytes);
+    free_picture(&back);
+    free_picture(&p);
+}
+
 static void a_source_without_metadata_gives_none(void **state)
 {
     pique_error err;
@@ -202,6 +230,7 @@ int main(void)
         cmocka_unit_test(profile_exif_xmp_and_resolution_are_kept),
         cmocka_unit_test(a_thumbnail_of_the_old_picture_is_dropped),
         cmocka_unit_test(a_profile_of_other_colours_is_left_out),
+        cmocka_unit_test(jpeg_xl_gets_boxes_for_exif_and_xmp),
         cmocka_unit_test(a_source_without_metadata_gives_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
