@@ -374,6 +374,29 @@ static void the_first_frame_of_an_animation_is_read(void **state)
     g_object_unref(image);
 }
 
+static void heif_of_a_camera_is_read(void **state)
+{
+    struct picture p = draw(64, 48, 3, false, 8), out;
+    VipsImage *image = to_vips(&p);
+    /* Like a camera: pixels as they are seen, and an EXIF that remembers how it was held. */
+    vips_image_set_int(image, VIPS_META_ORIENTATION, 6);
+    int rc = vips_heifsave(image, in_folder("camera.heic"), "Q", 95, "compression",
+                           VIPS_FOREIGN_HEIF_COMPRESSION_HEVC, NULL);
+    g_object_unref(image);
+    if (rc) {
+        vips_error_clear();
+        free_picture(&p);
+        print_message("skipped: this libheif cannot write HEVC\n");
+        skip();
+    }
+    out = read_ok(in_folder("camera.heic"), false);
+    assert_string_equal(out.info.format, "heif");
+    assert_int_equal(out.info.orientation, 1);
+    assert_true(mean_difference(&p, &out) < 4);
+    free_picture(&out);
+    free_picture(&p);
+}
+
 static void white_in_avif_is_white(void **state)
 {
     if (!caps_of(PIQUE_FORMAT_AVIF)) {
@@ -582,6 +605,7 @@ int main(void)
         cmocka_unit_test(premultiplied_alpha_is_divided_out),
         cmocka_unit_test(other_tiffs_are_converted_or_refused),
         cmocka_unit_test(the_first_frame_of_an_animation_is_read),
+        cmocka_unit_test(heif_of_a_camera_is_read),
         cmocka_unit_test(white_in_avif_is_white),
         cmocka_unit_test(jpeg_xl_is_read_only_when_allowed),
         cmocka_unit_test(plain_and_raw_pnm_are_read),
