@@ -66,7 +66,7 @@ static void a_model_tells_its_facts(void **state)
         assert_int_equal(info.tensor_count, 11);
         char hex[PQ_SHA256_HEX];
         assert_int_equal(pq_sha256_file(i ? bin_path : st_path, hex, NULL), 0);
-        assert_string_equal(pique_model_sha256(model), hex);
+        assert_string_equal(pique_model_sha256(m), hex);
 
         pique_tensor_info t = {.size = sizeof t};
         assert_int_equal(pique_model_get_tensor(m, 0, &t, NULL), 0);

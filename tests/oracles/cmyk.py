@@ -10,15 +10,13 @@ import struct
 
 import numpy as np
 
-PAPER = np.array([95.0, 0, -2])                    # Lab of no ink
-INKS = np.array([[-25.0, -20, -28],                # full cyan, magenta, yellow, black
-                 [-28.0, 42, -4],
-                 [-4.0, -4, 48],
-                 [-32.0, 2, 0]])
+PAPER = np.array([100.0, 0, 0])  # Lab of no ink
+# What full cyan, magenta, yellow and black add to it.
+INKS = np.array([[-25.0, -20, -28], [-28.0, 42, -4], [-4.0, -4, 48], [-32.0, 2, 0]])
 
 
 def profile():
-    """ICC version 2, an output profile with one table from CMYK to Lab."""
+    """ICC version 2, an output profile with one table from CMYK to Lab for every intent."""
     def text(s):
         return b'text\0\0\0\0' + s + b'\0'
 
@@ -35,7 +33,8 @@ def profile():
         lut += struct.pack('>3H', *(int(v + 0.5) for v in code))
     lut += struct.pack('>HH', 0, 65535) * 3
     tags = [(b'desc', description(b'affine inks')), (b'cprt', text(b'none')),
-            (b'wtpt', b'XYZ \0\0\0\0' + struct.pack('>3i', 63190, 65536, 54061)), (b'A2B0', lut)]
+            (b'wtpt', b'XYZ \0\0\0\0' + struct.pack('>3i', 63190, 65536, 54061)), (b'A2B0', lut),
+            (b'A2B1', lut), (b'A2B2', lut)]
     table, body, at = b'', b'', 128 + 4 + 12 * len(tags)
     for name, data in tags:
         table += struct.pack('>4sII', name, at + len(body), len(data))

@@ -36,9 +36,14 @@ class Compact:
         return self.factor * self.after
 
 
+def read_bytes(path):
+    with open(path, 'rb') as file:
+        return file.read()
+
+
 def read_safetensors(path):
     """name -> float64 array."""
-    data = open(path, 'rb').read()
+    data = read_bytes(path)
     size = struct.unpack('<Q', data[:8])[0]
     tensors = {}
     for name, entry in json.loads(data[8:8 + size]).items():
@@ -65,8 +70,8 @@ def compact_from_tensors(tensors):
 
 def read_ncnn(param_path, bin_path):
     """The .param of a Compact network, in order; Split, Input and sums need no weights."""
-    lines = open(param_path, newline=None).read().split('\n')[2:]
-    data = open(bin_path, 'rb').read()
+    lines = read_bytes(param_path).decode().splitlines()[2:]
+    data = read_bytes(bin_path)
     at, layers, factor, channels, after = 0, [], 1, 3, Fraction(1)
 
     def take(dtype, count):
@@ -244,7 +249,7 @@ def lanczos_matrix(n, out):
 
 def resize(planes, width, height):
     """Colours are multiplied by alpha before and divided by it after; where alpha would be written
-    as 0 in 16 bits, colour and alpha are 0. The result is clipped to 0..1."""
+    as 0 in 16 bits, colour and alpha are 0. The result is clipped to 0..1. See even_again()."""
     alpha = planes.shape[2] == 4
     if alpha:
         planes = np.concatenate([planes[:, :, :3] * planes[:, :, 3:], planes[:, :, 3:]], 2)
@@ -255,6 +260,14 @@ def resize(planes, width, height):
         seen = a > 0.5 / 65535
         y = np.where(seen, np.concatenate([y[:, :, :3] / np.where(seen, a, 1), a], 2), 0)
     return np.clip(y, 0, 1)
+
+
+def even_again(planes):
+    """Alpha rounded to 16 bits, so that the sums of a resize do not leave what was even (opaque
+    above all) uneven by the last bits, and the network then makes noise of it."""
+    if planes.shape[2] == 4:
+        planes[:, :, 3] = np.floor(planes[:, :, 3] * 65535 + 0.5) / 65535
+    return planes
 
 
 def round_half_up(v):
@@ -334,7 +347,7 @@ def upscale(samples, depth, model, **options):
     if options.get('pre_downscale', h) < h:
         reduced_h = options['pre_downscale']
         reduced_w = round_half_up(Fraction(w * reduced_h, h))
-        planes = resize(planes, reduced_w, reduced_h)
+        planes = even_again(resize(planes, reduced_w, reduced_h))
     width, height = target_size(options, w, h, reduced_w, reduced_h, model.scale)
     if planes.shape[2] == 4:
         planes = bleed(planes)

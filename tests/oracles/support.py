@@ -38,8 +38,8 @@ def png(samples, depth=8, palette=None, transparency=b''):
     body = chunk(b'IHDR', struct.pack('>IIBBBBB', w, h, depth, colour, 0, 0, 0))
     if palette is not None:
         body += chunk(b'PLTE', np.array(palette, 'u1').tobytes())
-    if transparency:
-        body += chunk(b'tRNS', bytes(transparency))
+    if len(transparency):
+        body += chunk(b'tRNS', bytes(int(v) for v in transparency))
     return SIGNATURE + body + chunk(b'IDAT', zlib.compress(raw)) + chunk(b'IEND', b'')
 
 
@@ -64,7 +64,8 @@ def unfilter(kind, line, above, bpp):
 
 def read_png(path):
     """(samples (h, w, n), depth) of a PNG of 8 or 16 bits without palette and interlacing."""
-    data = open(path, 'rb').read()
+    with open(path, 'rb') as file:
+        data = file.read()
     assert data[:8] == SIGNATURE, str(path) + ' is no PNG'
     at, idat = 8, b''
     while at < len(data):

@@ -172,6 +172,32 @@ class Pictures(unittest.TestCase):
         self.assertEqual(samples.shape[2], 1)
         self.check(samples, data=data, suffix='.jpg')
 
+    def test_one_colour_of_a_png_may_be_the_transparent_one(self):
+        samples = support.drawing(40, 31, 3)
+        samples[5:20, 8:30] = (17, 200, 3)
+        key = np.array([17, 200, 3], '>u2').tobytes()
+        alpha = np.where((samples == (17, 200, 3)).all(2), 0, 255)[:, :, None]
+        self.check(np.concatenate([samples, alpha], 2),
+                   data=support.png(samples, transparency=key))
+
+    def test_pictures_in_other_formats(self):
+        for suffix, n, more in (('.webp', 3, {'lossless': True}), ('.webp', 4, {'lossless': True}),
+                                ('.gif', 1, {}), ('.bmp', 3, {}), ('.ppm', 3, {}), ('.pgm', 1, {}),
+                                ('.tif', 3, {}), ('.tif', 4, {'compression': 'tiff_lzw'}),
+                                ('.tif', 1, {'compression': 'tiff_deflate'})):
+            file = io.BytesIO()
+            kind = {'.tif': 'TIFF', '.pgm': 'PPM'}.get(suffix, suffix[1:].upper())
+            self.image(41, 26, n).save(file, kind, **more)
+            with Image.open(io.BytesIO(file.getvalue())) as image:
+                # A GIF has a palette, so it is a colour picture, whatever its colours.
+                mode = 'RGB' if suffix == '.gif' else {1: 'L', 3: 'RGB', 4: 'RGBA'}[n]
+                samples = np.array(image.convert(mode)).astype(int).reshape(26, 41, -1)
+            with self.subTest(suffix=suffix, planes=n):
+                self.check(samples, data=file.getvalue(), suffix=suffix)
+        samples = support.drawing(41, 26, 3, 16)
+        self.check(samples, 16, data=b'P6 41 26 65535\n' + samples.astype('>u2').tobytes(),
+                   suffix='.ppm')
+
     def test_an_exif_rotated_jpeg_is_turned_once(self):
         turn = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
                 4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
@@ -194,14 +220,14 @@ class Pictures(unittest.TestCase):
         return data, cmyk.to_srgb(samples)
 
     def test_a_cmyk_jpeg_becomes_srgb_by_its_profile(self):
-        # Through a network that changes nothing. Two steps: one for the rounding of the decoded
-        # picture to 8 bits, one because sRGB profiles hold matrix and curve in 16 bits.
+        # Through a network that changes nothing. Half a step for rounding, and as much for the
+        # matrix and curve of sRGB, which profiles hold in 16 bits.
         data, srgb = self.cmyk_picture()
         target = self.run_picture(data, '.jpg', self.models['same'])
         got, depth = support.read_png(target)
         self.assertEqual((got.shape, depth), (srgb.shape, 8))
-        print('    at most %.3f steps, allowed 2' % abs(got - srgb).max())
-        self.assertLessEqual(abs(got - srgb).max(), 2)
+        print('    at most %.3f steps, allowed 1' % abs(got - srgb).max())
+        self.assertLessEqual(abs(got - srgb).max(), 1)
         with Image.open(target) as image:
             profile = image.info.get('icc_profile', b'')
             self.assertEqual(profile[16:20] or b'RGB ', b'RGB ', 'the CMYK profile is still there')
@@ -282,11 +308,14 @@ class Pictures(unittest.TestCase):
         self.check(picture, 16, args=('--fit', '60x33'), fit=(60, 33))
 
     def test_a_picture_is_reduced_first(self):
-        for n in (3, 4):
+        # The reduced alpha is rounded to 16 bits; where float32 and float64 fall to two sides, one
+        # such step (1.6e-5) goes through the network.
+        for n, tolerance in ((3, TOLERANCE), (4, 4e-5)):
             picture = support.drawing(62, 47, n, 16)
-            self.check(picture, 16, args=('--pre-downscale', 20), pre_downscale=20)
+            self.check(picture, 16, args=('--pre-downscale', 20), pre_downscale=20,
+                       tolerance=tolerance)
             self.check(picture, 16, args=('--pre-downscale', 20, '-s', 1.5), pre_downscale=20,
-                       scale=1.5)
+                       scale=1.5, tolerance=tolerance)
         self.check(picture, 16, args=('--pre-downscale', 48), pre_downscale=48)
 
     # ---- look ----
@@ -349,7 +378,7 @@ class Pictures(unittest.TestCase):
                     self.assertTrue((got == want_seen).all())
 
     def test_a_jpeg_shows_the_flattened_picture(self):
-        # At quality 100 without subsampling JPEG's own rounding is a few steps.
+        # Even at quality 100 JPEG rounds YCbCr and its 64 coefficients a block to whole numbers.
         samples = support.drawing(60, 22, 4)
         target = self.run_picture(support.png(samples), '.png', self.models['x2'], '--quality', 100,
                                   out='.jpg')
@@ -357,8 +386,8 @@ class Pictures(unittest.TestCase):
         with Image.open(target) as image:
             got = np.array(image).astype(int)
         off = abs(got - result.scaled(8))
-        print('    at most %.2f steps, allowed 4' % off.max())
-        self.assertLessEqual(off.max(), 4)
+        print('    at most %.2f steps, allowed 6' % off.max())
+        self.assertLessEqual(off.max(), 6)
 
     # ---- real weights and pictures ----
 
@@ -385,7 +414,7 @@ class Pictures(unittest.TestCase):
             self.skipTest('no reference pictures beside the source')
         small = support.write_model(self.path('small.safetensors'), 8, 1, 2)
         for path in paths:
-            data = open(path, 'rb').read()
+            data = oracle.read_bytes(path)
             if path.endswith('.png'):
                 samples, depth = support.read_png(path)
             else:
