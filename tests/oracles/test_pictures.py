@@ -26,9 +26,9 @@ import support
 
 PROGRAM = 'pique'
 
-# Of the range 0..1, one pass through a small network; 16-bit samples then lie within 0.5 + 0.26
-# steps, 8-bit ones within 0.5 + 0.001.
-TOLERANCE = 4e-6
+# Of the range 0..1, one pass through a small network; 16-bit samples then lie within 0.5 + 0.13
+# steps, 8-bit ones within 0.5 + 0.0005. Measured: 0.5 + 0.03.
+TOLERANCE = 2e-6
 
 
 class Pictures(unittest.TestCase):
@@ -395,6 +395,7 @@ class Pictures(unittest.TestCase):
         path = support.find_model('realesr-animevideov3-x4')
         if not path:
             self.skipTest('no realesr-animevideov3-x4: pique models fetch realesr-animevideov3')
+        # A deep network: 6e-8 of noise in its input, float32's own, is 1.5e-5 in its output.
         self.check(support.drawing(40, 30, 3, 16), 16, model=path, tolerance=5e-5)
         self.check(support.drawing(90, 24, 4, 16), 16, model=path, tolerance=5e-5)
         self.check(support.drawing(24, 20, 1), model=path, args=('-s', 1.5), scale=1.5,
