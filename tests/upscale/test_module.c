@@ -12,7 +12,7 @@
 #include "pique/picture.h"
 #include "upscale/module.h"
 
-static char folder[] = "pique-module-XXXXXX"; /* in the folder that the tests run in */
+static char folder[] = "/tmp/pique-module-XXXXXX"; /* far from the module of this build */
 static const char *sound, *old;               /* shared objects, named by the build */
 
 /* Put a file of that content where the module would be. */

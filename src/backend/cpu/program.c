@@ -12,8 +12,8 @@ static int lanes_of(int channels)
     return (channels + PQ_CONV_LANES - 1) / PQ_CONV_LANES * PQ_CONV_LANES;
 }
 
-/* `lanes` floats, of which the first `count` come from t (or are all `fill` where t has no data) and
- * the rest are 0. NULL out of memory. */
+/* `lanes` floats: the first `count` come from t, or are `fill` where t has no data; the rest are 0.
+ * NULL out of memory. */
 static float *padded_vector(const pique_allocator *allocator, const struct pq_tensor *t, float fill,
                             int count, int lanes)
 {
