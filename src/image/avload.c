@@ -154,49 +154,39 @@ static int check_claim(const struct pq_input *in, const unsigned char *data, piq
 
 /* ---- decoding ---- */
 
-static int read_file(struct pq_input *in, unsigned char **out, pique_error *err)
+/* The whole file into a new packet. */
+static int read_file(struct pq_input *in, AVPacket *packet, pique_error *err)
 {
-    *out = NULL;
     int64_t at;
-    size_t bytes, have = 0, size = (size_t)in->size;
+    size_t have = 0, size = (size_t)in->size;
     if (in->size > INT32_MAX - AV_INPUT_BUFFER_PADDING_SIZE)
         return pq_fail(err, PIQUE_EUNSUPPORTED, "%s: %s pictures above 2 GiB are not supported",
                        in->name, pq_kind_name(in->kind));
-    bytes = size + AV_INPUT_BUFFER_PADDING_SIZE;
+    if (av_new_packet(packet, (int)size) != 0)
+        return pq_fail_nomem(err, size);
     int rc = pq_file_seek(&in->file, 0, SEEK_SET, &at, err);
-    if (rc)
-        return rc;
-    unsigned char *data = pq_calloc(1, bytes);
-    if (!data)
-        return pq_fail_nomem(err, bytes);
     while (!rc && have < size) {
         size_t got;
-        rc = pq_file_read(&in->file, data + have, size - have, &got, err);
+        rc = pq_file_read(&in->file, packet->data + have, size - have, &got, err);
         if (!rc && got == 0)
             rc = pq_fail(err, PIQUE_EIO, "%s: the file became shorter while it was read", in->name);
         have += got;
     }
-    if (rc) {
-        pq_free(data);
-        return rc;
-    }
-    *out = data;
-    return 0;
+    return rc;
 }
 
-static int decode(struct pq_input *in, const unsigned char *data, AVFrame *frame, pique_error *err)
+static int decode(struct pq_input *in, const AVPacket *packet, AVFrame *frame, pique_error *err)
 {
     static const enum AVCodecID pnm_codecs[] = {AV_CODEC_ID_PBM, AV_CODEC_ID_PGM, AV_CODEC_ID_PPM};
-    enum AVCodecID id = in->kind == PQ_KIND_BMP ? AV_CODEC_ID_BMP
-                        : data[1] == '7'        ? AV_CODEC_ID_PAM
-                                                : pnm_codecs[(data[1] - '1') % 3];
+    enum AVCodecID id = in->kind == PQ_KIND_BMP  ? AV_CODEC_ID_BMP
+                        : packet->data[1] == '7' ? AV_CODEC_ID_PAM
+                                                 : pnm_codecs[(packet->data[1] - '1') % 3];
     const AVCodec *codec = avcodec_find_decoder(id);
     if (!codec)
         return pq_fail(err, PIQUE_EUNSUPPORTED, "%s: this build of libavcodec cannot read %s",
                        in->name, pq_kind_name(in->kind));
     AVCodecContext *context = avcodec_alloc_context3(codec);
-    AVPacket *packet = av_packet_alloc();
-    int rc = context && packet ? 0 : AVERROR(ENOMEM);
+    int rc = context ? 0 : AVERROR(ENOMEM);
     if (!rc) {
         context->log_level_offset = 1000; /* nothing to the terminal of whoever uses the library */
         context->thread_count = 1;
@@ -204,16 +194,11 @@ static int decode(struct pq_input *in, const unsigned char *data, AVFrame *frame
         rc = avcodec_open2(context, codec, NULL);
     }
     if (!rc)
-        rc = av_new_packet(packet, (int)in->size);
-    if (!rc) {
-        memcpy(packet->data, data, (size_t)in->size);
         rc = avcodec_send_packet(context, packet);
-    }
     if (rc >= 0)
         rc = avcodec_receive_frame(context, frame);
     if (rc >= 0 && (frame->flags & AV_FRAME_FLAG_CORRUPT))
         rc = AVERROR_INVALIDDATA;
-    av_packet_free(&packet);
     avcodec_free_context(&context);
     if (rc == AVERROR(ENOMEM))
         return pq_fail(err, PIQUE_ENOMEM, "%s: out of memory", in->name);
@@ -330,17 +315,16 @@ static void mend_bmp_size(const struct pq_input *in, unsigned char *data)
 
 static int load(struct av_picture *p, struct pq_input *in, pique_error *err)
 {
-    unsigned char *data;
-    int rc = read_file(in, &data, err);
-    if (rc)
-        return rc;
-    rc = check_claim(in, data, err);
-    mend_bmp_size(in, data);
-    if (!rc && !(p->frame = av_frame_alloc()))
-        rc = pq_fail_nomem(err, sizeof *p->frame);
+    AVPacket *packet = av_packet_alloc();
+    p->frame = av_frame_alloc();
+    int rc = packet && p->frame ? read_file(in, packet, err) : pq_fail_nomem(err, sizeof *packet);
     if (!rc)
-        rc = decode(in, data, p->frame, err);
-    pq_free(data);
+        rc = check_claim(in, packet->data, err);
+    if (!rc) {
+        mend_bmp_size(in, packet->data);
+        rc = decode(in, packet, p->frame, err);
+    }
+    av_packet_free(&packet);
     if (!rc && !describe(p))
         rc = pq_fail(err, PIQUE_EUNSUPPORTED, "%s: this variety of %s is not supported", in->name,
                      pq_kind_name(in->kind));

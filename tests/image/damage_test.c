@@ -239,6 +239,27 @@ static void a_jpeg_whose_second_half_is_missing_is_noticed(void **state)
     }
 }
 
+/* Many cameras leave some; nothing of the picture is lost. */
+static void a_jpeg_with_stray_bytes_is_read(void **state)
+{
+    size_t size;
+    unsigned char *data = get_file(in_folder("s.jpeg"), &size);
+    unsigned char *more = malloc(size + 3);
+    assert_non_null(more);
+    size_t first = 4 + (size_t)(data[4] << 8 | data[5]); /* behind the first segment */
+    memcpy(more, data, first);
+    memcpy(more + first, "\0\x12\x34", 3);
+    memcpy(more + first + 3, data + first, size - first);
+    put_file(in_folder("stray.jpg"), more, size + 3);
+    uint64_t whole, hash;
+    pique_error err;
+    assert_ok(drain(in_folder("s.jpeg"), &whole, &err), err);
+    assert_ok(drain(in_folder("stray.jpg"), &hash, &err), err);
+    assert_true(hash == whole);
+    free(more);
+    free(data);
+}
+
 static void random_bytes_are_refused(void **state)
 {
     static const char *const heads[] = {
@@ -383,6 +404,7 @@ int main(void)
         cmocka_unit_test(flipped_bits_never_crash),
         cmocka_unit_test(a_damaged_png_body_is_noticed),
         cmocka_unit_test(a_jpeg_whose_second_half_is_missing_is_noticed),
+        cmocka_unit_test(a_jpeg_with_stray_bytes_is_read),
         cmocka_unit_test(random_bytes_are_refused),
         cmocka_unit_test(what_is_no_picture_is_named),
     };

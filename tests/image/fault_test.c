@@ -83,6 +83,40 @@ static void a_failing_read_is_told_as_such(void **state)
     free_picture(&p);
 }
 
+static void a_failing_allocation_is_an_error(void **state)
+{
+    struct picture p = draw(30, 20, 3, false, 8), back;
+    for (const struct pq_format_caps *caps = io()->formats; caps->format; caps++) {
+        const struct pq_save save = save_as(caps->format);
+        bool reached = true;
+        for (long n = 1; reached; n++) {
+            pique_error err = {0};
+            empty_folder();
+            pq_fault_arm(PQ_FAULT_ALLOC, n, ENOMEM, false);
+            int rc = write_picture(in_folder("out"), &p, &save, NULL, &err);
+            reached = pq_fault_count(PQ_FAULT_ALLOC) >= n;
+            pq_fault_arm(PQ_FAULT_ALLOC, 0, 0, false);
+            /* What is only a nicety, such as syncing the folder, may do without. */
+            if (rc != 0 && rc != PIQUE_ENOMEM)
+                fail_msg("%s, allocation %ld: %d: %s", caps->name, n, rc, err.message);
+            assert_int_equal(entries_in_folder(), rc == 0);
+        }
+        reached = true;
+        for (long n = 1; reached; n++) {
+            pique_error err = {0};
+            pq_fault_arm(PQ_FAULT_ALLOC, n, ENOMEM, false);
+            int rc = read_picture(in_folder("out"), true, 5, &back, &err);
+            reached = pq_fault_count(PQ_FAULT_ALLOC) >= n;
+            pq_fault_arm(PQ_FAULT_ALLOC, 0, 0, false);
+            if (rc != (reached ? PIQUE_ENOMEM : 0))
+                fail_msg("%s, allocation %ld: %d: %s", caps->name, n, rc, err.message);
+            if (!rc)
+                free_picture(&back);
+        }
+    }
+    free_picture(&p);
+}
+
 static void an_output_that_cannot_be_created_is_named(void **state)
 {
     struct picture p = draw(4, 4, 3, false, 8);
@@ -207,6 +241,7 @@ int main(void)
         cmocka_unit_test(a_failing_write_leaves_no_file),
         cmocka_unit_test(a_failing_open_sync_or_rename_leaves_no_file),
         cmocka_unit_test(a_failing_read_is_told_as_such),
+        cmocka_unit_test(a_failing_allocation_is_an_error),
         cmocka_unit_test(an_output_that_cannot_be_created_is_named),
         cmocka_unit_test(a_pipe_is_read_and_rewound),
         cmocka_unit_test(standard_output_gets_the_whole_picture),
