@@ -349,23 +349,29 @@ static void lie_in_tiff(void)
     size_t ifd = data[4] | (size_t)data[5] << 8 | (size_t)data[6] << 16;
     assert_true(ifd + 2 < size);
     int n = data[ifd] | data[ifd + 1] << 8;
+    unsigned char *planes = NULL;
     for (int i = 0; i < n; i++) {
         unsigned char *entry = data + ifd + 2 + i * 12;
         int tag = entry[0] | entry[1] << 8;
-        if (tag == 256 || tag == 257) { /* width, height */
+        if (tag == 256 || tag == 257 || tag == 278) { /* width, height, rows per strip */
             memset(entry + 8, 0, 4);
             entry[8] = entry[9] = 0xff;
         }
+        if (tag == 284)
+            planes = entry + 8;
     }
     put_file(in_folder("lie.tif"), data, size);
+    assert_non_null(planes);
+    planes[0] = 2; /* one after the other */
+    put_file(in_folder("planes.tif"), data, size);
     free(data);
 }
 
 static void lies_about_the_size_are_refused_cheaply(void **state)
 {
-    static const char *const lies[] = {"lie.png", "lie.jpg", "lie2.jpg", "lie.gif",
-                                       "lie.tif", "lie.ppm", "lie.pam",  "lie.pgm",
-                                       "lie.bmp", "rle.bmp", "big.ppm",  "zero.ppm"};
+    static const char *const lies[] = {"lie.png",    "lie.jpg", "lie2.jpg", "lie.gif", "lie.tif",
+                                       "planes.tif", "lie.ppm", "lie.pam",  "lie.pgm", "lie.bmp",
+                                       "rle.bmp",    "big.ppm", "zero.ppm"};
     lie_in_png();
     lie_in_jpeg("s.jpeg", "lie.jpg", 0xc0);
     lie_in_jpeg("progressive.jpg", "lie2.jpg", 0xc2);
