@@ -83,8 +83,7 @@ static const char *media(const char *name)
     static char path[512];
     const char *folder_name = getenv("PIQUE_MEDIA");
     struct stat st;
-    snprintf(path, sizeof path, "%s/%s", folder_name ? folder_name : "../shared/reference/media",
-             name);
+    snprintf(path, sizeof path, "%s/%s", folder_name ? folder_name : ".", name);
     if (stat(path, &st) == 0)
         return path;
     print_message("skipped: no %s (PIQUE_MEDIA names the folder)\n", path);
