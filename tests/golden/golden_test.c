@@ -295,8 +295,8 @@ static int read_hashes(char *key, struct golden_hash *list)
             continue;
         if (strncmp(line, "key ", 4) == 0)
             snprintf(key, 128, "%.*s", (int)strcspn(line + 4, "\n"), line + 4);
-        else if (count < MAX_CASES && sscanf(line, "%31s %" SCNx64 " %" SCNx64, h->name,
-                                             &h->hash[0], &h->hash[1]) == 3)
+        else if (count < MAX_CASES &&
+                 sscanf(line, "%31s %" SCNx64 " %" SCNx64, h->name, &h->hash[0], &h->hash[1]) == 3)
             count++;
         else
             fail_msg("hashes.txt: not understood: %s", line);
@@ -323,8 +323,7 @@ static void bits_belong_to_the_numeric_key(void **state)
         }
         for (int i = 0; i < case_count; i++) {
             pique_model *model = make_model(&cases[i], (size_t)-1);
-            pique_engine *engine =
-                make_engine(model, ways[i % 2].threads, ways[i % 2].band);
+            pique_engine *engine = make_engine(model, ways[i % 2].threads, ways[i % 2].band);
             uint64_t got[2];
             if (strcmp(key, pique_engine_numeric_key(engine)) != 0)
                 fail_msg("the numeric key is '%s' now and was '%s': commit what --hashes prints",
@@ -366,9 +365,9 @@ static int read_cases(void)
         return -1;
     while (case_count < MAX_CASES && fgets(line, sizeof line, f)) {
         struct test_case *c = &cases[case_count];
-        if (*line != '#' && sscanf(line, "%31s %d %d %d %d %d %d %" SCNu32, c->name, &c->features,
-                                   &c->convs, &c->scale, &c->channels, &c->width, &c->height,
-                                   &c->seed) == 8)
+        if (*line != '#' &&
+            sscanf(line, "%31s %d %d %d %d %d %d %" SCNu32, c->name, &c->features, &c->convs,
+                   &c->scale, &c->channels, &c->width, &c->height, &c->seed) == 8)
             case_count++;
     }
     fclose(f);
