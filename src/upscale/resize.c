@@ -8,9 +8,9 @@
  * weighted sum of rows of the ring. Sums run over ascending taps in float.
  *
  * Alpha: colours are multiplied by alpha on the way in and divided by it on the way out, so a
- * pixel that nobody sees has no say. Where all rows that an output row reads are opaque the
- * division is left out and alpha is exactly 1: an opaque picture with alpha gives the bits of the
- * same picture without. Results are clipped to 0..1. */
+ * pixel that nobody sees has no say; alpha comes out rounded to 16 bits. Where all rows that an
+ * output row reads are opaque the division is left out and alpha is exactly 1: an opaque picture
+ * with alpha gives the bits of the same picture without. Results are clipped to 0..1. */
 #include <assert.h>
 #include <limits.h>
 #include <math.h>
@@ -163,14 +163,16 @@ static int fill_ring(struct resize *r, int64_t y1, pique_error *err)
     return 0;
 }
 
-/* Divide by alpha. What would be written as 0 in 16 bits is 0: its colour is noise over nothing. */
+/* Divide by alpha, which is then rounded to 16 bits: where it was even it stays so to the last bit
+ * (opaque stays opaque in the passes that follow), and no output holds more. What becomes 0 has no
+ * colour: it would be noise over nothing. */
 static void unpremultiply(float *row, int width)
 {
     for (int x = 0; x < width; x++, row += 4) {
-        const bool visible = row[3] > 0.5f / 65535;
-        row[3] = visible ? pq_clip01(row[3]) : 0;
+        const float a = pq_clip01(row[3]), rounded = floorf(a * 65535 + 0.5f) / 65535;
         for (int c = 0; c < 3; c++)
-            row[c] = visible ? row[c] / row[3] : 0;
+            row[c] = rounded > 0 ? row[c] / a : 0;
+        row[3] = rounded;
     }
 }
 
