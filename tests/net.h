@@ -2,9 +2,9 @@
 /* Graphs with random weights, and a runner over them, for the tests of graph/ and backend/. */
 #pragma once
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -153,12 +153,12 @@ int pique_batch_run(pique_engine *engine, int frames, int width, int height, con
 
 /** What is known about a device. Strings are static. */
 typedef struct pique_device_info {
-    size_t size;       /**< sizeof(pique_device_info), set by the caller */
-    const char *id;    /**< "cpu": what options take */
-    const char *name;  /**< "AMD EPYC 9354, 2 threads, AVX-512" */
-    int threads;       /**< cores that this process may use */
+    size_t size;                        /**< sizeof(pique_device_info), set by the caller */
+    const char *id;                     /**< "cpu": what options take */
+    const char *name;                   /**< "AMD EPYC 9354, 2 threads, AVX-512" */
+    int threads;                        /**< cores that this process may use */
     uint64_t memory_total, memory_free; /**< bytes */
-    bool usable;       /**< false: `reason` says why */
+    bool usable;                        /**< false: `reason` says why */
     const char *reason;
 } pique_device_info;
 

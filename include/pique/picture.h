@@ -17,16 +17,16 @@ extern "C" {
 
 /** What a picture file holds. */
 typedef struct pique_picture_info {
-    size_t size;         /**< sizeof(pique_picture_info), set by the caller */
-    char format[16];     /**< "png", "jpeg", "webp", "tiff", "avif", "heif", "jxl", "gif", "bmp",
-                              "pnm" */
-    int width, height;   /**< pixels as seen, after the orientation is applied */
-    int colours;         /**< 1 grey, 3 RGB, 4 CMYK */
+    size_t size;       /**< sizeof(pique_picture_info), set by the caller */
+    char format[16];   /**< "png", "jpeg", "webp", "tiff", "avif", "heif", "jxl", "gif", "bmp",
+                            "pnm" */
+    int width, height; /**< pixels as seen, after the orientation is applied */
+    int colours;       /**< 1 grey, 3 RGB, 4 CMYK */
     bool alpha;
-    int depth;           /**< bits a sample: 8 or 16 */
+    int depth; /**< bits a sample: 8 or 16 */
     bool has_icc, has_exif, has_xmp;
-    int orientation;     /**< EXIF, 1..8 */
-    int frames;          /**< of an animation; 1 for a still. Only the first is read */
+    int orientation; /**< EXIF, 1..8 */
+    int frames;      /**< of an animation; 1 for a still. Only the first is read */
 } pique_picture_info;
 
 enum pique_alpha {
@@ -85,13 +85,13 @@ typedef struct pique_picture_report {
     int in_width, in_height; /**< as seen */
     int out_width, out_height;
     int passes;
-    char format[16];        /**< of the output */
-    int depth;              /**< of the output */
+    char format[16]; /**< of the output */
+    int depth;       /**< of the output */
     uint64_t bytes_written;
     double seconds;
-    uint64_t hash;          /**< XXH3-64 over the output samples, rows from the top, native
-                                 byte order: equal for equal pictures, whatever the container */
-    int retries;            /**< times a result was refused and computed again */
+    uint64_t hash; /**< XXH3-64 over the output samples, rows from the top, native
+                        byte order: equal for equal pictures, whatever the container */
+    int retries;   /**< times a result was refused and computed again */
 } pique_picture_report;
 
 /** Look at a picture without decoding its pixels.

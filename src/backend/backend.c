@@ -62,8 +62,10 @@ int pq_program_memory(const struct pq_program *program, const struct pq_geometry
         return pq_fail_nomem(err, n * sizeof *lines);
     int rc = pq_plan_lines(program->graph, geometry, lines, err);
     if (!rc && !program->backend->memory(program, geometry, lines, bytes))
-        rc = pq_fail(err, PIQUE_ENOMEM, "%d pictures of %d x %d pixels are more than memory can "
-                     "address", geometry->frames, geometry->width, geometry->height);
+        rc = pq_fail(err, PIQUE_ENOMEM,
+                     "%d pictures of %d x %d pixels are more than memory can "
+                     "address",
+                     geometry->frames, geometry->width, geometry->height);
     pq_free(lines);
     return rc;
 }
@@ -126,8 +128,8 @@ int pq_run_step(struct pq_run *run, const struct pq_band *in, int count, const s
     int64_t missing = pq_run_missing(run);
     int64_t most = PQ_MIN(missing, run->geometry.band);
     if (count < 0 || count > most || (count == 0 && missing > 0))
-        return pq_fail(err, PIQUE_EINVAL, "a step was given %d rows, 1 to %lld are expected",
-                       count, (long long)most);
+        return pq_fail(err, PIQUE_EINVAL, "a step was given %d rows, 1 to %lld are expected", count,
+                       (long long)most);
     int rc;
     do { /* a deep network lets a few steps pass before the last rows come out of its end */
         rc = run->program->backend->step(run, in, count, out, got, err);

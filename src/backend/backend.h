@@ -21,7 +21,7 @@ struct pq_program; /* a compiled graph */
 struct pq_run;     /* its line buffers for one batch */
 
 struct pq_device_options {
-    const char *id;                   /* "cpu"; NULL for the best */
+    const char *id; /* "cpu"; NULL for the best */
     enum pique_precision precision;
     struct pq_pool *pool;             /* borrowed as long as the program lives */
     struct pq_log *log;               /* borrowed; may be NULL */
@@ -30,8 +30,8 @@ struct pq_device_options {
 
 /* Rows of a step: float, interleaved channels, without padding between pixels. */
 struct pq_band {
-    float *data;                          /* row 0 of frame 0 */
-    ptrdiff_t row_stride, frame_stride;   /* floats */
+    float *data;                        /* row 0 of frame 0 */
+    ptrdiff_t row_stride, frame_stride; /* floats */
 };
 
 /* What a backend fills in. Every entry is needed. */
@@ -68,8 +68,8 @@ struct pq_program {
 struct pq_run {
     struct pq_program *program;
     struct pq_geometry geometry;
-    struct pq_line *lines;   /* one an operation; owned */
-    int64_t *done;           /* rows finished of each operation; owned */
+    struct pq_line *lines; /* one an operation; owned */
+    int64_t *done;         /* rows finished of each operation; owned */
 };
 
 /* All backends, best first; NULL ends the list. */

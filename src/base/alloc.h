@@ -32,6 +32,6 @@ static inline bool pq_add_size(size_t a, size_t b, size_t *out)
     return !__builtin_add_overflow(a, b, out);
 }
 
-#define PQ_MIN(a, b) ((a) < (b) ? (a) : (b))
-#define PQ_MAX(a, b) ((a) > (b) ? (a) : (b))
+#define PQ_MIN(a, b)    ((a) < (b) ? (a) : (b))
+#define PQ_MAX(a, b)    ((a) > (b) ? (a) : (b))
 #define PQ_COUNT(array) (sizeof(array) / sizeof *(array))

@@ -68,8 +68,8 @@ int pq_fail_errno(pique_error *err, int errnum, const char *path, const char *wh
 const char *pique_status_name(int code)
 {
     static const char *const names[] = {
-        "OK",     "EINVAL", "ENOMEM", "EFORMAT", "EUNSUPPORTED", "ENOENT",    "EEXIST",
-        "EIO",    "ENOSPC", "EDEVICE", "ECANCELED", "ECREATE",   "EINTERNAL",
+        "OK",  "EINVAL", "ENOMEM",  "EFORMAT",   "EUNSUPPORTED", "ENOENT",    "EEXIST",
+        "EIO", "ENOSPC", "EDEVICE", "ECANCELED", "ECREATE",      "EINTERNAL",
     };
     if (code > 0 || -code >= (int)(sizeof names / sizeof *names))
         return "UNKNOWN";

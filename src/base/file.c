@@ -319,8 +319,8 @@ int pq_make_folders(const char *path, pique_error *err)
             int e = errno;
             rc = pq_fail_errno(err, e, p, "be created");
             if (rc != PIQUE_ENOSPC) {
-                rc = pq_fail(err, PIQUE_ECREATE, "%s: folder cannot be created: %s", p,
-                             strerror(e));
+                rc =
+                    pq_fail(err, PIQUE_ECREATE, "%s: folder cannot be created: %s", p, strerror(e));
             }
         }
         if (end == '\0')

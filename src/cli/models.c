@@ -178,8 +178,7 @@ static void info_text(struct pq_str *s, const pique_model *model, const pique_mo
 {
     pq_str_printf(s, "file           %s (", m->path);
     pq_cli_add_size(s, m->file_bytes);
-    pq_str_printf(s, ", %s)\nsha256         %s\n", m->container,
-                  pique_model_sha256(model));
+    pq_str_printf(s, ", %s)\nsha256         %s\n", m->container, pique_model_sha256(model));
     pq_str_printf(s, "architecture   %s\n", m->architecture);
     if (m->scale_den == 1)
         pq_str_printf(s, "scale          %d\n", m->scale_num);

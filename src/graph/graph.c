@@ -121,17 +121,18 @@ int pq_graph_conv2d(struct pq_graph *g, int in, const struct pq_tensor *weight,
                        "a convolution's weight is %s; [out, in, k, k] with odd k is expected",
                        pq_tensor_shape_text(weight, text, sizeof text));
     if (weight->shape[1] != g->ops[in].channels)
-        return pq_fail(err, PIQUE_EFORMAT, "a convolution's weight is %s, but its input has %d "
-                       "channels", pq_tensor_shape_text(weight, text, sizeof text),
-                       g->ops[in].channels);
+        return pq_fail(err, PIQUE_EFORMAT,
+                       "a convolution's weight is %s, but its input has %d "
+                       "channels",
+                       pq_tensor_shape_text(weight, text, sizeof text), g->ops[in].channels);
     if (weight->shape[0] < 1 || weight->shape[0] > PQ_MAX_CHANNELS)
-        return pq_fail(err, PIQUE_EUNSUPPORTED, "a convolution's weight is %s; at most %d "
-                       "channels are possible", pq_tensor_shape_text(weight, text, sizeof text),
-                       PQ_MAX_CHANNELS);
+        return pq_fail(err, PIQUE_EUNSUPPORTED,
+                       "a convolution's weight is %s; at most %d "
+                       "channels are possible",
+                       pq_tensor_shape_text(weight, text, sizeof text), PQ_MAX_CHANNELS);
     if (bias && !pq_tensor_is(bias, 1, weight->shape))
         return pq_fail(err, PIQUE_EFORMAT, "a convolution's bias is %s, but it has %lld outputs",
-                       pq_tensor_shape_text(bias, text, sizeof text),
-                       (long long)weight->shape[0]);
+                       pq_tensor_shape_text(bias, text, sizeof text), (long long)weight->shape[0]);
     struct pq_op op = one_input(PQ_OP_CONV2D, in, (int)weight->shape[0]);
     op.kernel = (int)k;
     op.weight = *weight;
@@ -204,9 +205,10 @@ int pq_graph_add(struct pq_graph *g, int a, int b, pique_error *err)
         return rc;
     const struct pq_op *x = &g->ops[a], *y = &g->ops[b];
     if (x->channels != y->channels || x->num != y->num || x->den != y->den)
-        return pq_fail(err, PIQUE_EFORMAT, "an addition joins %d channels at %d/%d of the size "
-                       "with %d channels at %d/%d", x->channels, x->num, x->den, y->channels,
-                       y->num, y->den);
+        return pq_fail(err, PIQUE_EFORMAT,
+                       "an addition joins %d channels at %d/%d of the size "
+                       "with %d channels at %d/%d",
+                       x->channels, x->num, x->den, y->channels, y->num, y->den);
     struct pq_op op = one_input(PQ_OP_ADD, a, x->channels);
     op.in[1] = b;
     return append(g, op, err);

@@ -39,12 +39,12 @@ struct pq_act {
 
 struct pq_op {
     enum pq_op_kind kind;
-    int in[2];    /* indices of inputs; -1: none */
-    int channels; /* of the result */
-    int num, den; /* size of the result / size of the network's input, lowest terms */
-    int kernel;   /* CONV2D: width and height */
-    int factor;   /* PIXEL_SHUFFLE, NEAREST */
-    int rate_num, rate_den; /* BICUBIC: size out / size in, lowest terms */
+    int in[2];               /* indices of inputs; -1: none */
+    int channels;            /* of the result */
+    int num, den;            /* size of the result / size of the network's input, lowest terms */
+    int kernel;              /* CONV2D: width and height */
+    int factor;              /* PIXEL_SHUFFLE, NEAREST */
+    int rate_num, rate_den;  /* BICUBIC: size out / size in, lowest terms */
     struct pq_tensor weight; /* CONV2D: [out, in, k, k] */
     struct pq_tensor bias;   /* CONV2D: [out]; data NULL: none */
     struct pq_act act;       /* CONV2D: applied to the sum; ACT: the operation itself */
@@ -78,9 +78,9 @@ int pq_graph_finish(struct pq_graph *g, int output, pique_error *err);
 /* Facts of a finished graph. */
 struct pq_graph_facts {
     int in_channels, out_channels;
-    int num, den;             /* scale */
+    int num, den; /* scale */
     int convolutions;
-    int radius;               /* input pixels on each side that an output pixel depends on */
+    int radius; /* input pixels on each side that an output pixel depends on */
     uint64_t parameters;
     uint64_t flops_per_pixel; /* 2 x multiply-accumulates, for one input pixel */
 };

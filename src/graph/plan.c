@@ -53,8 +53,8 @@ static int measure(const struct pq_graph *g, const struct pq_geometry *geometry,
 }
 
 /* First row of operation i that its readers will still read. */
-static void still_needed(const struct pq_graph *g, const struct pq_line *lines,
-                         const int64_t *done, int64_t *low)
+static void still_needed(const struct pq_graph *g, const struct pq_line *lines, const int64_t *done,
+                         int64_t *low)
 {
     for (int i = 0; i < g->count; i++)
         low[i] = i == g->output ? done[i] : lines[i].height;

@@ -86,10 +86,10 @@ static const struct format {
     configure_fn *configure;
     bool seeks;
 } known[] = {
-    /* format, name, suffixes, alpha, depth16, grey, max_extent */
+    /* format, name, suffixes, alpha, depth16, grey, max_extent (JPEG: libjpeg's own limit) */
     {{PIQUE_FORMAT_PNG, "png", ".png", true, true, true, VIPS_MAX_COORD},
      "pngsave_target", configure_png, false},
-    {{PIQUE_FORMAT_JPEG, "jpeg", ".jpg .jpeg .jpe .jfif", false, false, true, 65500}, /* libjpeg's */
+    {{PIQUE_FORMAT_JPEG, "jpeg", ".jpg .jpeg .jpe .jfif", false, false, true, 65500},
      "jpegsave_target", configure_jpeg, false},
     {{PIQUE_FORMAT_WEBP, "webp", ".webp", true, false, false, 16383},
      "webpsave_target", configure_webp, false},

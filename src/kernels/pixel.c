@@ -15,8 +15,8 @@ void pq_pixel_shuffle_row(const float *in, int in_stride, int width, int channel
     }
 }
 
-void pq_nearest_row(const float *in, int in_stride, int width, int channels, int factor,
-                    float *out, int out_stride)
+void pq_nearest_row(const float *in, int in_stride, int width, int channels, int factor, float *out,
+                    int out_stride)
 {
     for (int x = 0; x < width; x++, in += in_stride) {
         for (int dx = 0; dx < factor; dx++, out += out_stride) {
@@ -26,8 +26,8 @@ void pq_nearest_row(const float *in, int in_stride, int width, int channels, int
     }
 }
 
-void pq_add_row(const float *a, int a_stride, const float *b, int b_stride, int width,
-                int channels, float *out, int out_stride)
+void pq_add_row(const float *a, int a_stride, const float *b, int b_stride, int width, int channels,
+                float *out, int out_stride)
 {
     for (int x = 0; x < width; x++, a += a_stride, b += b_stride, out += out_stride) {
         for (int c = 0; c < channels; c++)
@@ -80,8 +80,8 @@ void pq_bicubic_row(const float *const rows[4], const float wy[4], int in_stride
             float across[4];
             for (int k = 0; k < 4; k++) {
                 const float *row = rows[k] + c;
-                across[k] = four_taps((float[4]){row[at[0]], row[at[1]], row[at[2]], row[at[3]]},
-                                      wx);
+                across[k] =
+                    four_taps((float[4]){row[at[0]], row[at[1]], row[at[2]], row[at[3]]}, wx);
             }
             out[c] = four_taps(across, wy);
         }

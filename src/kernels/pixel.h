@@ -10,11 +10,11 @@ void pq_pixel_shuffle_row(const float *in, int in_stride, int width, int channel
                           int dy, float *out, int out_stride);
 
 /* Each pixel becomes `factor` pixels. */
-void pq_nearest_row(const float *in, int in_stride, int width, int channels, int factor,
-                    float *out, int out_stride);
+void pq_nearest_row(const float *in, int in_stride, int width, int channels, int factor, float *out,
+                    int out_stride);
 
-void pq_add_row(const float *a, int a_stride, const float *b, int b_stride, int width,
-                int channels, float *out, int out_stride);
+void pq_add_row(const float *a, int a_stride, const float *b, int b_stride, int width, int channels,
+                float *out, int out_stride);
 
 /* in < 0 ? slope in : in, one slope a channel. */
 void pq_act_row(const float *in, int in_stride, const float *slopes, int width, int channels,

@@ -26,12 +26,12 @@ struct pique_cancel {
 struct batch {
     struct pq_stream *stream;
     int in_channels, out_channels;
-    int width, height;         /* of the input */
+    int width, height; /* of the input */
     int out_width, out_height;
     int frames;
-    int64_t pushed, pulled;    /* rows */
-    float *in, *out;           /* a band of every frame */
-    int ready, taken;          /* rows in out, and how many of them were pulled */
+    int64_t pushed, pulled; /* rows */
+    float *in, *out;        /* a band of every frame */
+    int ready, taken;       /* rows in out, and how many of them were pulled */
 };
 
 struct pique_engine {
@@ -111,8 +111,10 @@ static int take_options(const pique_engine_options *options, pique_engine_option
         return pq_fail(err, PIQUE_EINVAL, "%d threads: 1 to 1024 are possible, 0 is automatic",
                        o->threads);
     if (o->band_rows < 0)
-        return pq_fail(err, PIQUE_EINVAL, "a band of %d rows: 1 or more are possible, 0 is "
-                       "automatic", o->band_rows);
+        return pq_fail(err, PIQUE_EINVAL,
+                       "a band of %d rows: 1 or more are possible, 0 is "
+                       "automatic",
+                       o->band_rows);
     if (o->allocator && (!o->allocator->alloc || !o->allocator->free))
         return pq_fail(err, PIQUE_EINVAL, "the allocator lacks a function");
     return 0;
@@ -226,10 +228,8 @@ void pq_engine_progress(pique_engine *engine, uint64_t done, uint64_t total)
 {
     if (!engine->event)
         return;
-    pique_event event = {.size = sizeof event,
-                         .kind = PIQUE_EVENT_PROGRESS,
-                         .rows_done = done,
-                         .rows_total = total};
+    pique_event event = {
+        .size = sizeof event, .kind = PIQUE_EVENT_PROGRESS, .rows_done = done, .rows_total = total};
     engine->event(engine->event_user, &event);
 }
 
@@ -272,8 +272,7 @@ uint64_t pq_stream_bytes(const pique_engine *engine, int frames, int width, int 
 {
     struct pq_geometry geometry = {frames, width, height, 1};
     *least = bytes_of(engine, &geometry, NULL);
-    return choose_band(engine, &geometry, memory_bytes ? memory_bytes : engine->memory_bytes,
-                       NULL);
+    return choose_band(engine, &geometry, memory_bytes ? memory_bytes : engine->memory_bytes, NULL);
 }
 
 int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint64_t memory_bytes,
@@ -283,8 +282,8 @@ int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint
     pique_error local = {0};
     err = err ? err : &local;
     struct pq_geometry geometry = {frames, width, height, 1};
-    uint64_t bytes = choose_band(engine, &geometry,
-                                 memory_bytes ? memory_bytes : engine->memory_bytes, err);
+    uint64_t bytes =
+        choose_band(engine, &geometry, memory_bytes ? memory_bytes : engine->memory_bytes, err);
     if (bytes == 0)
         return err->code;
     if (engine->band_rows && geometry.band < PQ_MIN(engine->band_rows, height))
@@ -332,8 +331,8 @@ void pq_stream_output_size(const struct pq_stream *stream, int *width, int *heig
     *height = (int)line->height;
 }
 
-int pq_stream_step(struct pq_stream *stream, const pique_rows *in, int count,
-                   const pique_rows *out, int *got, pique_error *err)
+int pq_stream_step(struct pq_stream *stream, const pique_rows *in, int count, const pique_rows *out,
+                   int *got, pique_error *err)
 {
     *got = 0;
     int rc = pq_engine_check_cancel(stream->engine, err);

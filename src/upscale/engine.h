@@ -23,8 +23,8 @@ int pq_stream_max_out(const struct pq_stream *stream);
 /* One step: `count` more input rows go in (0 once all are in), *got finished output rows come out
  * into out (frames x max_out rows). data of `in` is read, of `out` written; both PIQUE_SAMPLE_F32.
  * After the last input row call with count 0 until all output rows are out. */
-int pq_stream_step(struct pq_stream *stream, const pique_rows *in, int count,
-                   const pique_rows *out, int *got, pique_error *err);
+int pq_stream_step(struct pq_stream *stream, const pique_rows *in, int count, const pique_rows *out,
+                   int *got, pique_error *err);
 void pq_stream_output_size(const struct pq_stream *stream, int *width, int *height);
 /* Bytes of line buffers that such a stream takes with the smallest band (*least) and with the band
  * it would choose under the budget (the return value); 0 on overflow. */

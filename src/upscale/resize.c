@@ -104,8 +104,9 @@ struct resize {
     float *out;          /* where the loop over output rows writes */
 };
 
-static inline __attribute__((always_inline)) void
-sum_across(const struct resize *r, const float *row, float *out, int planes)
+static inline __attribute__((always_inline)) void sum_across(const struct resize *r,
+                                                             const float *row, float *out,
+                                                             int planes)
 {
     for (int x = 0; x < r->across.out; x++) {
         const float *w = r->weights + (size_t)x * (size_t)r->across.taps;

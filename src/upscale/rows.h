@@ -49,12 +49,12 @@ struct pq_row_sink {
 /* What an output format can hold. */
 struct pq_format_caps {
     enum pique_format format;
-    const char *name;          /* "png" */
-    const char *suffixes;      /* ".png", space-separated, first one is written */
+    const char *name;     /* "png" */
+    const char *suffixes; /* ".png", space-separated, first one is written */
     bool alpha;
     bool depth16;
-    bool grey;                 /* keeps a single channel; otherwise grey is written as RGB */
-    int max_extent;            /* largest width or height */
+    bool grey;      /* keeps a single channel; otherwise grey is written as RGB */
+    int max_extent; /* largest width or height */
 };
 
 /* How a picture is written; all resolved, nothing left to choose. */

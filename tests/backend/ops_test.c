@@ -143,12 +143,15 @@ static void check_one(const char *device, enum pq_op_kind kind, uint64_t seed)
             for (int x = 0; x < width; x++) {
                 for (int c = 0; c < op->channels; c++) {
                     double want = defined(op, &p, x, y, c);
-                    double have = out[(((size_t)f * (size_t)height + (size_t)y) * (size_t)width +
-                                       (size_t)x) * (size_t)op->channels + (size_t)c];
+                    double have =
+                        out[(((size_t)f * (size_t)height + (size_t)y) * (size_t)width + (size_t)x) *
+                                (size_t)op->channels +
+                            (size_t)c];
                     if (!(fabs(have - want) <= 1e-5))
                         fail_msg("%s on %s, seed %llu: frame %d, (%d, %d), channel %d is %g, "
-                                 "not %g", pq_op_name(kind), device, (unsigned long long)seed, f,
-                                 x, y, c, have, want);
+                                 "not %g",
+                                 pq_op_name(kind), device, (unsigned long long)seed, f, x, y, c,
+                                 have, want);
                 }
             }
         }
@@ -180,8 +183,7 @@ static void rows_out_of_turn_are_refused(void **state)
     assert_int_equal(pq_pool_create(1, &pool, NULL), 0);
     struct pq_device_options options = {.pool = pool};
     assert_int_equal(pq_program_compile(net.graph, &options, &program, NULL), 0);
-    assert_int_equal(
-        pq_run_begin(program, &(struct pq_geometry){1, 8, 8, 4}, &run, NULL), 0);
+    assert_int_equal(pq_run_begin(program, &(struct pq_geometry){1, 8, 8, 4}, &run, NULL), 0);
     int got;
     pique_error err;
     struct pq_band none = {0};

@@ -59,8 +59,8 @@ static void a_frame_does_not_depend_on_its_place_in_the_batch(void **state)
     size_t frame = (size_t)width * (size_t)height * 3;
     g.frames = 1;
     for (int f = 0; f < FRAMES; f++) {
-        float *one = net_run(net.graph, "cpu", 2, &g, in + (size_t)f * 37 * 19 * 3, &width,
-                             &height, &rc);
+        float *one =
+            net_run(net.graph, "cpu", 2, &g, in + (size_t)f * 37 * 19 * 3, &width, &height, &rc);
         assert_int_equal(rc, 0);
         assert_memory_equal(one, all + (size_t)f * frame, frame * sizeof *one);
         free(one);

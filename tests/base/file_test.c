@@ -123,8 +123,8 @@ static void every_fault_leaves_nothing_behind(void **state)
         enum pq_fault_kind kind;
         int errnum, status;
     } faults[] = {
-        {PQ_FAULT_OPEN, EACCES, PIQUE_ECREATE}, {PQ_FAULT_WRITE, ENOSPC, PIQUE_ENOSPC},
-        {PQ_FAULT_WRITE, EIO, PIQUE_EIO},       {PQ_FAULT_SYNC, EIO, PIQUE_EIO},
+        {PQ_FAULT_OPEN, EACCES, PIQUE_ECREATE},  {PQ_FAULT_WRITE, ENOSPC, PIQUE_ENOSPC},
+        {PQ_FAULT_WRITE, EIO, PIQUE_EIO},        {PQ_FAULT_SYNC, EIO, PIQUE_EIO},
         {PQ_FAULT_RENAME, ENOSPC, PIQUE_ENOSPC},
     };
     for (size_t i = 0; i < PQ_COUNT(faults); i++) {

@@ -149,8 +149,7 @@ static void rows_ready_is_the_inverse_of_rows_needed(void **state)
                 int64_t ready = pq_op_rows_ready(&ops[k], have, height, out);
                 if (ready != want)
                     fail_msg("operation %zu, %lld of %lld rows: %lld ready, not %lld", k,
-                             (long long)have, (long long)height, (long long)ready,
-                             (long long)want);
+                             (long long)have, (long long)height, (long long)ready, (long long)want);
             }
         }
     }
@@ -180,9 +179,8 @@ static void absurd_sizes_are_refused(void **state)
     pique_error err;
     net_compact(&net, 1, 8, 1, 4, 3, 0);
     struct pq_line lines[64];
-    assert_int_equal(
-        pq_plan_lines(net.graph, &(struct pq_geometry){1, 1 << 30, 4, 1}, lines, &err),
-        PIQUE_EINVAL);
+    assert_int_equal(pq_plan_lines(net.graph, &(struct pq_geometry){1, 1 << 30, 4, 1}, lines, &err),
+                     PIQUE_EINVAL);
     assert_non_null(strstr(err.message, "4294967296"));
     assert_int_equal(pq_plan_lines(net.graph, &(struct pq_geometry){1, 0, 4, 1}, lines, &err),
                      PIQUE_EINVAL);

@@ -65,7 +65,7 @@ static void *work(void *user)
             break;
         }
         if (memcmp(p.data, back.data, p.bytes) != 0)
-            snprintf(w->failure, sizeof w->failure, "%s: differs", path);
+            snprintf(w->failure, sizeof w->failure, "%.500s: differs", path);
         free_picture(&back);
     }
     free_picture(&p);

@@ -38,14 +38,15 @@ static float *floats(size_t n)
 
 static float any_value(struct rng *r, bool extreme)
 {
-    static const float odd[] = {0.0f,     -0.0f,    INFINITY, -INFINITY, NAN, FLT_MAX,
+    static const float odd[] = {0.0f,     -0.0f,   INFINITY, -INFINITY, NAN, FLT_MAX,
                                 -FLT_MAX, FLT_MIN, 1e-42f,   -1e-42f,   1.0f};
     return extreme && rng_below(r, 50) == 0 ? odd[rng_below(r, PQ_COUNT(odd))] : rng_float(r);
 }
 
 static void make_case(struct rng *r, struct row_case *t)
 {
-    static const int channels[] = {1, 2, 3, 4, 5, 8, 12, 16, 17, 24, 27, 32, 48, 64, 65, 80, 96, 130};
+    static const int channels[] = {1,  2,  3,  4,  5,  8,  12, 16, 17,
+                                   24, 27, 32, 48, 64, 65, 80, 96, 130};
     static const int kernels[] = {1, 3, 3, 3, 5, 7};
     memset(t, 0, sizeof *t);
     t->in_channels = channels[rng_below(r, PQ_COUNT(channels))];
@@ -143,9 +144,9 @@ static void every_level_gives_the_bits_of_the_reference(void **state)
                 if (!same(want[i], have[i]))
                     fail_msg("%s, seed %llu: %d->%d channels, %dx%d, pixels %d..%d of %d: "
                              "float %zu is %a, not %a",
-                             pq_cpu_level_name((enum pq_cpu_level)level),
-                             (unsigned long long)seed, t.in_channels, t.out_channels, t.kernel,
-                             t.kernel, t.x0, t.x1, t.width, i, (double)have[i], (double)want[i]);
+                             pq_cpu_level_name((enum pq_cpu_level)level), (unsigned long long)seed,
+                             t.in_channels, t.out_channels, t.kernel, t.kernel, t.x0, t.x1, t.width,
+                             i, (double)have[i], (double)want[i]);
             }
             free(want);
             free(have);
@@ -183,7 +184,8 @@ static void the_reference_is_within_the_rounding_bound_of_the_exact_sum(void **s
                 if (t.activation && sum < 0)
                     sum *= t.slopes[o];
                 double got = have[GUARD + x * t.out_stride + o];
-                if (isfinite(size) && size < FLT_MAX && fabs(got - sum) > gamma * size * 1.001 + 1e-44)
+                if (isfinite(size) && size < FLT_MAX &&
+                    fabs(got - sum) > gamma * size * 1.001 + 1e-44)
                     fail_msg("seed %llu, pixel %d, channel %d: %a, not %a",
                              (unsigned long long)seed, x, o, got, sum);
             }

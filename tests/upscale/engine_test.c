@@ -217,8 +217,7 @@ static void a_cancelled_engine_stops(void **state)
     pique_rows from = rows_of(in, WIDTH, HEIGHT, PIQUE_SAMPLE_U8);
     pique_rows to = rows_of(out, WIDTH * SCALE, HEIGHT * SCALE, PIQUE_SAMPLE_U8);
     pique_error err;
-    assert_int_equal(pique_batch_run(engine, 1, WIDTH, HEIGHT, &from, &to, &err),
-                     PIQUE_ECANCELED);
+    assert_int_equal(pique_batch_run(engine, 1, WIDTH, HEIGHT, &from, &to, &err), PIQUE_ECANCELED);
     free(out);
     pique_engine_close(&engine);
     pique_cancel_free(&cancel);

@@ -13,7 +13,7 @@
 #include "upscale/module.h"
 
 static char folder[] = "/tmp/pique-module-XXXXXX"; /* far from the module of this build */
-static const char *sound, *old;               /* shared objects, named by the build */
+static const char *sound, *old;                    /* shared objects, named by the build */
 
 /* Put a file of that content where the module would be. */
 static void put_module(const char *content)

@@ -71,9 +71,8 @@ static void bicubic_task(const struct job *job, int frame, int64_t y, float *out
     for (int k = 0; k < 4; k++)
         rows[k] = input_row(job, 0, frame, PQ_MIN(PQ_MAX(in0 + k, 0), in->height - 1));
     int stride = job->run->rings[job->op_index].stride;
-    pq_bicubic_row(rows, wy, input_ring(job, 0)->stride, (int)in->width, op->channels,
-                   op->rate_num, op->rate_den, out, stride,
-                   (int)job->run->base.lines[job->op_index].width);
+    pq_bicubic_row(rows, wy, input_ring(job, 0)->stride, (int)in->width, op->channels, op->rate_num,
+                   op->rate_den, out, stride, (int)job->run->base.lines[job->op_index].width);
 }
 
 static void row_task(const struct job *job, int frame, int64_t y)
@@ -89,8 +88,8 @@ static void row_task(const struct job *job, int frame, int64_t y)
         pq_act_row(in, in_stride, job->step->slopes, width, op->channels, out, ring->stride);
         break;
     case PQ_OP_PIXEL_SHUFFLE:
-        pq_pixel_shuffle_row(in, in_stride, width, op->channels, op->factor,
-                             (int)(y % op->factor), out, ring->stride);
+        pq_pixel_shuffle_row(in, in_stride, width, op->channels, op->factor, (int)(y % op->factor),
+                             out, ring->stride);
         break;
     case PQ_OP_NEAREST:
         pq_nearest_row(in, in_stride, width, op->channels, op->factor, out, ring->stride);

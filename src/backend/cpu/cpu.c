@@ -26,15 +26,14 @@ static void copy_rows(struct cpu_run *run, int i, int64_t y0, int64_t y1,
                 memcpy(outside, inside, width * channels * sizeof *inside);
             } else {
                 for (size_t x = 0; x < width; x++)
-                    memcpy(outside + x * channels, inside + x * stride,
-                           channels * sizeof *inside);
+                    memcpy(outside + x * channels, inside + x * stride, channels * sizeof *inside);
             }
         }
     }
 }
 
-static int step(struct pq_run *base, const struct pq_band *in, int count,
-                const struct pq_band *out, int *got, pique_error *err)
+static int step(struct pq_run *base, const struct pq_band *in, int count, const struct pq_band *out,
+                int *got, pique_error *err)
 {
     (void)err;
     struct cpu_run *run = (struct cpu_run *)base;

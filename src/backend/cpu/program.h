@@ -7,10 +7,10 @@
 
 /* An operation, ready to run. */
 struct cpu_step {
-    int stride;      /* floats from one pixel of the result to the next */
-    float *weights;  /* CONV2D: packed */
-    float *bias;     /* CONV2D: one a lane */
-    float *slopes;   /* CONV2D with an activation: one a lane; ACT: one a channel; else NULL */
+    int stride;     /* floats from one pixel of the result to the next */
+    float *weights; /* CONV2D: packed */
+    float *bias;    /* CONV2D: one a lane */
+    float *slopes;  /* CONV2D with an activation: one a lane; ACT: one a channel; else NULL */
 };
 
 struct cpu_program {

@@ -27,8 +27,8 @@ static bool ring_floats(const struct pq_line *line, int stride, int frames, size
 }
 
 /* Floats of the whole arena; *zeros are those of the zero row at its end. */
-static bool arena_floats(const struct cpu_program *program, int frames,
-                         const struct pq_line *lines, size_t *total, size_t *zeros)
+static bool arena_floats(const struct cpu_program *program, int frames, const struct pq_line *lines,
+                         size_t *total, size_t *zeros)
 {
     *total = *zeros = 0;
     for (int i = 0; i < program->base.graph->count; i++) {
@@ -71,8 +71,10 @@ int cpu_begin(struct pq_program *base, const struct pq_geometry *geometry,
     size_t total, zeros, bytes;
     if (!arena_floats(program, geometry->frames, lines, &total, &zeros) ||
         !pq_mul_size(total, sizeof(float), &bytes))
-        return pq_fail(err, PIQUE_ENOMEM, "%d pictures of %d x %d pixels are more than memory can "
-                       "address", geometry->frames, geometry->width, geometry->height);
+        return pq_fail(err, PIQUE_ENOMEM,
+                       "%d pictures of %d x %d pixels are more than memory can "
+                       "address",
+                       geometry->frames, geometry->width, geometry->height);
     size_t count = (size_t)base->graph->count;
     struct cpu_run *run = pq_calloc(1, sizeof *run);
     struct cpu_ring *rings = pq_calloc(count, sizeof *rings);

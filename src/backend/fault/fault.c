@@ -49,9 +49,11 @@ static int compile(const struct pq_graph *graph, const struct pq_device_options 
     struct fault_program *p = pq_calloc(1, sizeof *p);
     if (!p)
         return pq_fail_nomem(err, sizeof *p);
-    int rc = parse(options->id, p) ? 0 : pq_fail(err, PIQUE_EINVAL, "'%s': fault:KIND@N[+] with "
-                                                 "KIND error, nan or flat is expected",
-                                                 options->id);
+    int rc = parse(options->id, p) ? 0
+                                   : pq_fail(err, PIQUE_EINVAL,
+                                             "'%s': fault:KIND@N[+] with "
+                                             "KIND error, nan or flat is expected",
+                                             options->id);
     if (!rc)
         rc = pq_backend_cpu.compile(graph, options, &p->inner, err);
     if (rc) {
@@ -106,11 +108,12 @@ static void end(struct pq_run *base)
     pq_free(run);
 }
 
-static int spoil(const struct fault_program *p, const struct pq_run *run,
-                 const struct pq_band *out, int rows, pique_error *err)
+static int spoil(const struct fault_program *p, const struct pq_run *run, const struct pq_band *out,
+                 int rows, pique_error *err)
 {
     const struct pq_line *line = &run->lines[p->base.graph->output];
-    size_t floats = (size_t)line->width * (size_t)p->base.graph->ops[p->base.graph->output].channels;
+    size_t floats =
+        (size_t)line->width * (size_t)p->base.graph->ops[p->base.graph->output].channels;
     if (p->kind == FAULT_ERROR)
         return pq_fail(err, PIQUE_EDEVICE, "the device was lost (on purpose, at step %ld)",
                        p->steps);
@@ -121,8 +124,8 @@ static int spoil(const struct fault_program *p, const struct pq_run *run,
     return 0;
 }
 
-static int step(struct pq_run *base, const struct pq_band *in, int count,
-                const struct pq_band *out, int *got, pique_error *err)
+static int step(struct pq_run *base, const struct pq_band *in, int count, const struct pq_band *out,
+                int *got, pique_error *err)
 {
     struct fault_run *run = (struct fault_run *)base;
     struct fault_program *p = (struct fault_program *)base->program;

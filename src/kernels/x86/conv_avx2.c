@@ -9,7 +9,7 @@
 
 enum { LANES = PQ_CONV_LANES, HALF = LANES / 2 };
 
-#define UNROLL _Pragma("GCC unroll 32")
+#define UNROLLED_FOR(i, count) _Pragma("GCC unroll 32") for (int i = 0; i < (count); i++)
 
 static inline __attribute__((always_inline)) __m256 activate(__m256 v, const float *slope)
 {
@@ -18,13 +18,12 @@ static inline __attribute__((always_inline)) __m256 activate(__m256 v, const flo
 }
 
 /* step: floats from one tap-and-channel to the next. */
-static inline __attribute__((always_inline)) void
-conv_pixels(const struct pq_conv_args *a, const float *w, int step, int block, int x,
-            const int pixels)
+static inline __attribute__((always_inline)) void conv_pixels(const struct pq_conv_args *a,
+                                                              const float *w, int step, int block,
+                                                              int x, const int pixels)
 {
     __m256 low[6], high[6];
-    UNROLL for (int p = 0; p < pixels; p++)
-    {
+    UNROLLED_FOR (p, pixels) {
         low[p] = _mm256_loadu_ps(a->bias + block * LANES);
         high[p] = _mm256_loadu_ps(a->bias + block * LANES + HALF);
     }
@@ -35,8 +34,7 @@ conv_pixels(const struct pq_conv_args *a, const float *w, int step, int block, i
         for (int kx = 0; kx < a->kernel; kx++, in += stride) {
             for (int c = 0; c < channels; c++, w += step) {
                 __m256 w0 = _mm256_load_ps(w), w1 = _mm256_load_ps(w + HALF);
-                UNROLL for (int p = 0; p < pixels; p++)
-                {
+                UNROLLED_FOR (p, pixels) {
                     __m256 value = _mm256_broadcast_ss(in + p * stride + c);
                     low[p] = _mm256_fmadd_ps(value, w0, low[p]);
                     high[p] = _mm256_fmadd_ps(value, w1, high[p]);
@@ -45,8 +43,7 @@ conv_pixels(const struct pq_conv_args *a, const float *w, int step, int block, i
         }
     }
     float *out = a->out + (ptrdiff_t)x * a->out_stride + block * LANES;
-    UNROLL for (int p = 0; p < pixels; p++)
-    {
+    UNROLLED_FOR (p, pixels) {
         __m256 v0 = low[p], v1 = high[p];
         if (a->slopes) {
             v0 = activate(v0, a->slopes + block * LANES);

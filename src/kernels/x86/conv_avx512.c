@@ -16,16 +16,15 @@
 
 enum { LANES = PQ_CONV_LANES };
 
-#define UNROLL _Pragma("GCC unroll 32")
+#define UNROLLED_FOR(i, count) _Pragma("GCC unroll 32") for (int i = 0; i < (count); i++)
 
-static inline __attribute__((always_inline)) void
-conv_pixels(const struct pq_conv_args *a, const float *w, int first, int x, const int count,
-            const int pixels)
+static inline __attribute__((always_inline)) void conv_pixels(const struct pq_conv_args *a,
+                                                              const float *w, int first, int x,
+                                                              const int count, const int pixels)
 {
     __m512 sum[24];
-    UNROLL for (int p = 0; p < pixels; p++)
-    {
-        UNROLL for (int b = 0; b < count; b++)
+    UNROLLED_FOR (p, pixels) {
+        UNROLLED_FOR (b, count)
             sum[p * count + b] = _mm512_loadu_ps(a->bias + (first + b) * LANES);
     }
     const ptrdiff_t stride = a->in_stride;
@@ -35,22 +34,19 @@ conv_pixels(const struct pq_conv_args *a, const float *w, int first, int x, cons
         for (int kx = 0; kx < a->kernel; kx++, in += stride) {
             for (int c = 0; c < channels; c++, w += count * LANES) {
                 __m512 weight[PQ_CONV_GROUP];
-                UNROLL for (int b = 0; b < count; b++)
+                UNROLLED_FOR (b, count)
                     weight[b] = _mm512_load_ps(w + b * LANES);
-                UNROLL for (int p = 0; p < pixels; p++)
-                {
+                UNROLLED_FOR (p, pixels) {
                     __m512 value = _mm512_set1_ps(in[p * stride + c]);
-                    UNROLL for (int b = 0; b < count; b++)
+                    UNROLLED_FOR (b, count)
                         sum[p * count + b] = _mm512_fmadd_ps(value, weight[b], sum[p * count + b]);
                 }
             }
         }
     }
     float *out = a->out + (ptrdiff_t)x * a->out_stride + first * LANES;
-    UNROLL for (int p = 0; p < pixels; p++)
-    {
-        UNROLL for (int b = 0; b < count; b++)
-        {
+    UNROLLED_FOR (p, pixels) {
+        UNROLLED_FOR (b, count) {
             __m512 v = sum[p * count + b];
             if (a->slopes) {
                 __m512 slope = _mm512_loadu_ps(a->slopes + (first + b) * LANES);
@@ -62,9 +58,9 @@ conv_pixels(const struct pq_conv_args *a, const float *w, int first, int x, cons
     }
 }
 
-static inline __attribute__((always_inline)) void
-conv_group(const struct pq_conv_args *a, const float *w, int first, const int count,
-           const int pixels)
+static inline __attribute__((always_inline)) void conv_group(const struct pq_conv_args *a,
+                                                             const float *w, int first,
+                                                             const int count, const int pixels)
 {
     int x = a->x0;
     for (; x + pixels <= a->x1; x += pixels)
