@@ -26,7 +26,6 @@ int pq_check_extent(const struct pq_input *in, int64_t width, int64_t height, in
     if (width < 1 || height < 1 || width > VIPS_MAX_COORD || height > VIPS_MAX_COORD)
         return pq_fail(err, PIQUE_EFORMAT, "%s: a size of %" PRId64 "x%" PRId64 " is not possible",
                        in->name, width, height);
-    /* Both are below 10^7 and bytes below 100, so nothing overflows. */
     uint64_t pixels = (uint64_t)width * (uint64_t)height;
     uint64_t file = (uint64_t)in->size;
     bool lies = pixels > FREE_PIXELS && pixels / PIXELS_PER_BYTE > file;
@@ -37,10 +36,11 @@ int pq_check_extent(const struct pq_input *in, int64_t width, int64_t height, in
         return pq_fail(err, PIQUE_EFORMAT,
                        "%s: claims %" PRId64 "x%" PRId64 " pixels in a file of %" PRIu64 " bytes",
                        in->name, width, height, file);
-    if (whole && pixels * (uint64_t)bytes > half_of_memory())
+    /* Divided, not multiplied: libvips may be told to take sizes up to 2^31 - 1. */
+    if (whole && pixels > half_of_memory() / (uint64_t)bytes)
         return pq_fail(err, PIQUE_ENOMEM,
                        "%s: %" PRId64 "x%" PRId64 " pixels of this format must be decoded as a "
-                       "whole, which takes %" PRIu64 " MiB, more than half of the memory",
-                       in->name, width, height, pixels * (uint64_t)bytes >> 20);
+                       "whole, which takes %.0f MiB, more than half of the memory",
+                       in->name, width, height, (double)pixels * bytes / (1 << 20));
     return 0;
 }

@@ -86,14 +86,15 @@ static const struct format {
     configure_fn *configure;
     bool seeks;
 } known[] = {
-    /* format, name, suffixes, alpha, depth16, grey, max_extent (JPEG: libjpeg's own limit) */
-    {{PIQUE_FORMAT_PNG, "png", ".png", true, true, true, VIPS_MAX_COORD},
+    /* format, name, suffixes, alpha, depth16, grey, max_extent (JPEG: libjpeg's own limit; 0: as
+     * much as libvips takes) */
+    {{PIQUE_FORMAT_PNG, "png", ".png", true, true, true, 0},
      "pngsave_target", configure_png, false},
     {{PIQUE_FORMAT_JPEG, "jpeg", ".jpg .jpeg .jpe .jfif", false, false, true, 65500},
      "jpegsave_target", configure_jpeg, false},
     {{PIQUE_FORMAT_WEBP, "webp", ".webp", true, false, false, 16383},
      "webpsave_target", configure_webp, false},
-    {{PIQUE_FORMAT_TIFF, "tiff", ".tif .tiff", true, true, true, VIPS_MAX_COORD},
+    {{PIQUE_FORMAT_TIFF, "tiff", ".tif .tiff", true, true, true, 0},
      "tiffsave_target", configure_tiff, true},
     {{PIQUE_FORMAT_AVIF, "avif", ".avif", true, true, false, 16384},
      "avifsave_target", configure_avif, false},
@@ -137,7 +138,11 @@ static void find_usable(void)
             continue;
         if (f->caps.format == PIQUE_FORMAT_AVIF && !can_encode(f))
             continue;
-        usable[n++] = f->caps;
+        usable[n] = f->caps;
+        /* Since libvips 8.16 a function tells, so no table in this file can hold it. */
+        if (usable[n].max_extent == 0)
+            usable[n].max_extent = VIPS_MAX_COORD;
+        n++;
     }
 }
 

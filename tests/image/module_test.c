@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "helper.h"
+#include "image/formats.h"
 
 static const char *module_path;
 
@@ -40,6 +41,17 @@ static void the_module_exports_one_symbol(void **state)
     assert_non_null(module);
     assert_ok(table->probe(in_folder("m.png"), false, &info, &err), err);
     dlclose(module);
+}
+
+/* Other formats end earlier by themselves. */
+static void png_and_tiff_may_be_as_large_as_libvips_takes(void **state)
+{
+    const struct pq_format_caps *png = pq_format_find(PIQUE_FORMAT_PNG);
+    const struct pq_format_caps *tiff = pq_format_find(PIQUE_FORMAT_TIFF);
+    assert_non_null(png);
+    assert_non_null(tiff);
+    assert_int_equal(png->max_extent, VIPS_MAX_COORD);
+    assert_int_equal(tiff->max_extent, VIPS_MAX_COORD);
 }
 
 struct worker {
@@ -132,6 +144,7 @@ int main(int argc, char **argv)
     io();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_module_exports_one_symbol),
+        cmocka_unit_test(png_and_tiff_may_be_as_large_as_libvips_takes),
         cmocka_unit_test(four_threads_read_and_write_at_once),
         cmocka_unit_test(a_source_may_change_its_thread),
     };
