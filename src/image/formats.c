@@ -116,6 +116,7 @@ static bool can_encode(const struct format *f)
     VipsImage *black = NULL;
     if (vips_black(&black, 64, 64, "bands", 3, NULL))
         return false;
+    black->Type = VIPS_INTERPRETATION_sRGB; /* refused from 8.16.1 on if it says nothing */
     VipsOperation *op = pq_format_saver(black, &save);
     VipsTarget *target = vips_target_new_to_memory();
     bool works = false;
