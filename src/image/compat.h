@@ -21,3 +21,11 @@
 #else
 #define PQ_VIPS_HEIF_DEPTH VIPS_META_BITS_PER_SAMPLE
 #endif
+
+/* From 8.15 on libvips writes an EXIF block of its own making into whatever has none. */
+static inline void pq_save_without_exif(VipsOperation *saver)
+{
+#if VIPS_MAJOR_VERSION > 8 || VIPS_MINOR_VERSION >= 15
+    g_object_set(saver, "keep", VIPS_FOREIGN_KEEP_ALL & ~VIPS_FOREIGN_KEEP_EXIF, NULL);
+#endif
+}

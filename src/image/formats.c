@@ -179,6 +179,9 @@ VipsOperation *pq_format_saver(VipsImage *image, const struct pq_save *save)
         return NULL;
     g_object_set(op, "in", image, NULL);
     f->configure(op, image, save);
+    /* WebP has no other place for the resolution. */
+    if (save->format != PIQUE_FORMAT_WEBP && !vips_image_get_typeof(image, VIPS_META_EXIF_NAME))
+        pq_save_without_exif(op);
     return op;
 }
 

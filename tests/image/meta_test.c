@@ -196,11 +196,18 @@ static void jpeg_xl_gets_boxes_for_exif_and_xmp(void **state)
     unsigned char *data = get_file(in_folder("boxes.jxl"), &size);
     assert_memory_equal(data + 4, "JXL ", 4);
     assert_non_null(memmem(data, size, "Exif", 4));
-    assert_non_null(memmem(data, size, "Daguerre", 8));
-    assert_non_null(memmem(data, size, "a cat", 5));
+    assert_non_null(memmem(data, size, "xml ", 4));
+    /* From 8.16 on libvips writes the boxes itself, compressed, and reads them. */
+    bool packed = memmem(data, size, "brob", 4) != NULL;
+    assert_true(packed || memmem(data, size, "Daguerre", 8));
+    assert_true(packed || memmem(data, size, "a cat", 5));
     free(data);
     assert_ok(read_picture(in_folder("boxes.jxl"), true, 9, &back, &err), err);
     assert_true(back.info.has_icc);
+    if (packed) {
+        assert_true(back.info.has_exif && back.info.has_xmp);
+        check_kept(caps_of(PIQUE_FORMAT_JXL), in_folder("boxes.jxl"));
+    }
     assert_memory_equal(back.data, p.data, p.bytes);
     free_picture(&back);
     free_picture(&p);
