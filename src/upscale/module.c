@@ -102,7 +102,7 @@ static void load(void)
     pq_fail(&failure, PIQUE_EUNSUPPORTED,
             "the picture module " MODULE " was not found beside the program nor in its library "
             "folder; PIQUE_MODULE_DIR can name the folder that has it. It is built where libvips "
-            "and libav are (Debian: libvips-dev, libavformat-dev, libavcodec-dev, libswscale-dev)");
+            "and libavcodec are (Debian: libvips-dev, libavcodec-dev, libavutil-dev)");
 }
 
 int pq_picture_module(const struct pq_picture_io **io, pique_error *err)

@@ -8,7 +8,7 @@ import unittest
 import source
 
 CC = os.environ.get('CC', 'cc').split()
-LIBRARIES = ['vips', 'libavformat', 'libavcodec', 'libavutil', 'jansson', 'libsodium', 'libxxhash']
+LIBRARIES = ['vips', 'libavcodec', 'libavutil', 'jansson', 'libsodium', 'libxxhash']
 # What may stand in a header of x86 variants.
 LEVELS = ['-mavx2', '-mfma', '-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl']
 WARN = ['-Wall', '-Wextra', '-Wstrict-prototypes', '-Werror']
