@@ -5,42 +5,22 @@
 #include <math.h>
 #include <stddef.h>
 
-/* Length of the UTF-8 sequence at s, or 0 where there is none (overlong, surrogate, cut). */
-static size_t utf8_length(const unsigned char *s)
-{
-    if (s[0] < 0x80)
-        return 1;
-    size_t n = s[0] >= 0xf5 ? 0 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f))
-        return 0;
-    if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 static void add_quoted(struct pq_str *out, const char *value)
 {
     pq_str_add(out, "\"");
-    for (const unsigned char *s = (const unsigned char *)value; *s;) {
-        size_t n = utf8_length(s);
-        if (n == 0) {
+    for (const char *s = value; *s;) {
+        size_t n = pq_utf8_length(s);
+        if (n == 0)
             pq_str_add(out, "\\ufffd");
-            s++;
-            continue;
-        }
-        if (*s == '"' || *s == '\\')
+        else if (*s == '"' || *s == '\\')
             pq_str_printf(out, "\\%c", *s);
         else if (*s == '\n')
             pq_str_add(out, "\\n");
-        else if (*s < 0x20 || *s == 0x7f)
-            pq_str_printf(out, "\\u%04x", *s);
+        else if (pq_is_control(s))
+            pq_str_printf(out, "\\u%04x", pq_utf8_code(s, n));
         else
-            pq_str_add_n(out, (const char *)s, n);
-        s += n;
+            pq_str_add_n(out, s, n);
+        s += n ? n : 1;
     }
     pq_str_add(out, "\"");
 }

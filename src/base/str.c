@@ -111,6 +111,52 @@ void pq_utf8_trim(char *s)
         s[lead - 1] = '\0';
 }
 
+size_t pq_utf8_length(const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    if (s[0] < 0x80)
+        return 1;
+    size_t n = s[0] >= 0xf5 ? 0 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
+    for (size_t i = 1; i < n; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f))
+        return 0;
+    if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+unsigned pq_utf8_code(const char *s, size_t length)
+{
+    unsigned code = length < 2 ? (unsigned char)*s : (unsigned char)*s & (0x7fu >> length);
+    for (size_t i = 1; i < length; i++)
+        code = code << 6 | ((unsigned char)s[i] & 0x3f);
+    return code;
+}
+
+bool pq_is_control(const char *s)
+{
+    unsigned code = pq_utf8_code(s, pq_utf8_length(s));
+    bool steers = code < 0x20 || (code >= 0x7f && code < 0xa0);
+    /* A name could be read other than it is written. */
+    bool turns = (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+    return steers || turns;
+}
+
+void pq_str_add_shown(struct pq_str *s, const char *text)
+{
+    while (*text) {
+        size_t n = pq_utf8_length(text);
+        if (n == 0 || pq_is_control(text))
+            pq_str_add(s, "?");
+        else
+            pq_str_add_n(s, text, n);
+        text += n ? n : 1;
+    }
+}
+
 char *pq_asprintf(const char *fmt, ...)
 {
     struct pq_str s = {0};

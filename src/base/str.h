@@ -24,6 +24,16 @@ bool pq_starts_with(const char *s, const char *prefix);
 bool pq_ends_with(const char *s, const char *suffix);
 /* Cut an incomplete UTF-8 sequence off the end. */
 void pq_utf8_trim(char *s);
+/* Length of the UTF-8 sequence at s, or 0 where there is none (overlong, surrogate, cut). */
+size_t pq_utf8_length(const char *s);
+/* The code point of the sequence of that length at s. */
+unsigned pq_utf8_code(const char *s, size_t length);
+/* Whether the character at s would steer a terminal rather than be seen on it: control characters,
+ * those of U+0080 to U+009F too, and the marks that turn the direction of writing. */
+bool pq_is_control(const char *s);
+/* Add text that comes from a file or its name, for a person: such characters and what is not UTF-8
+ * become '?'. */
+void pq_str_add_shown(struct pq_str *s, const char *text);
 
 /* A new string from a format; NULL out of memory. pq_free() it. */
 char *pq_asprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -134,13 +134,12 @@ const char *pq_statedict_dtype(const struct pq_statedict *sd)
 
 bool pq_name_ok(const char *name)
 {
-    const unsigned char *s = (const unsigned char *)name;
     size_t n = strnlen(name, PQ_MAX_NAME + 1);
     if (n == 0 || n > PQ_MAX_NAME)
         return false;
-    for (size_t i = 0; i < n; i++) {
-        bool c1 = s[i] == 0xc2 && s[i + 1] >= 0x80 && s[i + 1] < 0xa0; /* U+0080 .. U+009F */
-        if (s[i] < 0x20 || s[i] == 0x7f || c1)
+    for (size_t i = 0, length; i < n; i += length ? length : 1) {
+        length = pq_utf8_length(name + i);
+        if (pq_is_control(name + i))
             return false;
     }
     return true;

@@ -193,6 +193,26 @@ static void log_lines_reach_the_listener(void **state)
     pq_log(NULL, PIQUE_LOG_WARN, "nobody");
 }
 
+static void what_steers_a_terminal_is_not_shown(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {
+        {"plain \xc3\xbc \xe4\xb8\x80 \xf0\x9f\x98\x80",
+         "plain \xc3\xbc \xe4\xb8\x80 \xf0\x9f\x98\x80"},
+        {"\033[2J\a\n\x7f", "?[2J???"},
+        {"\xc2\x9b|\xc2\xa0|\x9b|\xff", "?|\xc2\xa0|?|?"},
+        {"\xe2\x80\xae|\xe2\x81\xa6|\xe2\x80\xa6", "?|?|\xe2\x80\xa6"},
+        {"\xc0\xaf\xe2\x80", "????"},
+    };
+    for (size_t i = 0; i < PQ_COUNT(pairs); i++) {
+        struct pq_str s = {0};
+        pq_str_add(&s, "");
+        pq_str_add_shown(&s, pairs[i][0]);
+        assert_string_equal(s.data, pairs[i][1]);
+        pq_str_free(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +221,7 @@ int main(void)
         cmocka_unit_test(every_status_has_a_name),
         cmocka_unit_test(strings_grow_and_survive_a_failed_allocation),
         cmocka_unit_test(prefixes_and_suffixes),
+        cmocka_unit_test(what_steers_a_terminal_is_not_shown),
         cmocka_unit_test(sizes_that_overflow_are_refused),
         cmocka_unit_test(the_callers_allocator_is_used_for_large_buffers),
         cmocka_unit_test(faults_strike_once_or_for_ever),

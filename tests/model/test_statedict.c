@@ -74,6 +74,9 @@ static void names_that_could_move_a_cursor_are_not_ok(void **state)
     assert_false(pq_name_ok("\033[2J"));
     assert_false(pq_name_ok("a\x7f"));
     assert_false(pq_name_ok("a\xc2\x9b"));
+    assert_false(pq_name_ok("a\x9b"));
+    assert_true(pq_name_ok("stra\xc3\x9f"
+                           "e"));
     assert_true(pq_name_ok("a\xc2"));
 }
 
