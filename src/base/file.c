@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,15 @@
 static int open_fd(const char *path, int flags, mode_t mode)
 {
     return pq_fault(PQ_FAULT_OPEN) ? -1 : open(path, flags | O_CLOEXEC, mode);
+}
+
+void pq_hold_standard_streams(void)
+{
+    static const int flags[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+    for (int fd = 0; fd < (int)PQ_COUNT(flags); fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", flags[fd]); /* the lowest number that is free: fd */
+    }
 }
 
 /* ---- maps ---- */
@@ -84,7 +94,7 @@ int pq_file_open(const char *path, struct pq_file *f, pique_error *err)
         int rc = pq_fail_errno(err, errno, path, "be opened");
         /* Not to be allowed to read is trouble with an input, not with creating an output. */
         if (rc == PIQUE_ECREATE)
-            rc = pq_fail(err, PIQUE_EIO, "%s: cannot be opened: %s", path, strerror(errno));
+            rc = err ? (err->code = PIQUE_EIO) : PIQUE_EIO;
         pq_file_close(f);
         return rc;
     }
@@ -130,20 +140,70 @@ int64_t pq_file_size(const struct pq_file *f)
 
 /* ---- writing ---- */
 
-/* "folder/name" -> "folder/.name.XXXXXX.part"; a long name is cut to what a file name may be. */
-static char *temp_template(const char *path)
+enum { RANDOM_LETTERS = 6, STEM_BYTES = 200 };
+static const char temp_end[] = ".part";
+
+/* What a temporary name keeps of the real one, so that it is no longer than a name may be. */
+static void temp_stem(const char *name, char stem[STEM_BYTES + 1])
 {
+    snprintf(stem, STEM_BYTES + 1, "%s", name);
+    pq_utf8_trim(stem);
+}
+
+/* "folder/name" -> "folder/.name.a2b3c4.part" */
+static char *temp_name(const char *path)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567"; /* 32 of them */
+    unsigned char bytes[RANDOM_LETTERS] = {0};
+    char random[RANDOM_LETTERS + 1] = "", stem[STEM_BYTES + 1];
     const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
     int folder = slash ? (int)(slash + 1 - path) : 0;
-    return pq_asprintf("%.*s.%.200s.XXXXXX.part", folder, path, name);
+    (void)!getrandom(bytes, sizeof bytes, 0); /* only against collisions; O_EXCL keeps us safe */
+    for (int i = 0; i < RANDOM_LETTERS; i++)
+        random[i] = letters[bytes[i] % 32];
+    temp_stem(path + folder, stem);
+    return pq_asprintf("%.*s.%s.%s%s", folder, path, stem, random, temp_end);
+}
+
+bool pq_file_is_temp_of(const char *entry, const char *name)
+{
+    char stem[STEM_BYTES + 1];
+    temp_stem(name, stem);
+    size_t n = strlen(stem);
+    return strlen(entry) == 1 + n + 1 + RANDOM_LETTERS + strlen(temp_end) && entry[0] == '.' &&
+           memcmp(entry + 1, stem, n) == 0 && entry[1 + n] == '.' && pq_ends_with(entry, temp_end);
+}
+
+/* A new file beside path, which nobody else has. Not mkstemp(), whose file only we may read: then
+ * its mode would have to be changed to what the umask and the folder say, and a program with
+ * threads cannot ask for its umask without changing it for all of them. */
+static int open_temp(const char *path, char **temp)
+{
+    enum { TRIES = 100 };
+    for (int i = 0; i < TRIES; i++) {
+        *temp = temp_name(path);
+        if (!*temp) {
+            errno = ENOMEM;
+            return -1;
+        }
+        int fd = open_fd(*temp, O_RDWR | O_CREAT | O_EXCL, 0666);
+        if (fd >= 0)
+            return fd;
+        int why = errno;
+        pq_free(*temp);
+        *temp = NULL;
+        errno = why;
+        if (why != EEXIST)
+            return -1;
+    }
+    return -1;
 }
 
 static int refuse_existing(const char *path, bool overwrite, pique_error *err)
 {
     struct stat st;
-    if (lstat(path, &st) != 0)
-        return 0;
+    if (lstat(path, &st) != 0) /* too long a name is known before all the work */
+        return errno == ENAMETOOLONG ? pq_fail_errno(err, errno, path, "be created") : 0;
     if (!overwrite)
         return pq_fail(err, PIQUE_EEXIST, "%s: exists already", path);
     if (S_ISDIR(st.st_mode))
@@ -168,27 +228,16 @@ int pq_file_create(const char *path, bool overwrite, struct pq_file *f, pique_er
         f->owns_fd = false;
         return 0;
     }
-    char *temp = temp_template(path);
-    if (!temp) {
-        pq_file_close(f);
-        return pq_fail_nomem(err, strlen(path) + 16);
-    }
-    f->fd = pq_fault(PQ_FAULT_OPEN) ? -1 : mkostemps(temp, 5, O_CLOEXEC);
+    f->fd = open_temp(path, &f->temp_path);
     if (f->fd < 0) {
         rc = pq_fail_errno(err, errno, path, "be created");
         if (rc == PIQUE_ENOENT) {
             rc = pq_fail(err, PIQUE_ECREATE, "%s: cannot be created: its folder does not exist",
                          path);
         }
-        pq_free(temp);
         pq_file_close(f);
         return rc;
     }
-    f->temp_path = temp;
-    /* mkostemps() makes 0600; an output gets what any new file of this user gets. */
-    mode_t mask = umask(0);
-    umask(mask);
-    (void)fchmod(f->fd, 0666 & ~mask);
     return 0;
 }
 
@@ -257,10 +306,23 @@ static int give_name(const char *temp, const char *path, bool overwrite)
     if (errno != EINVAL && errno != ENOSYS)
         return -1;
     /* A file system without RENAME_NOREPLACE: a hard link refuses an existing name too. */
-    if (link(temp, path) != 0)
+    if (link(temp, path) == 0) {
+        unlink(temp);
+        return 0;
+    }
+    if (errno == EEXIST)
         return -1;
-    unlink(temp);
-    return 0;
+    /* And without hard links (FAT, much of FUSE): take the name with an empty file first. */
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return -1;
+    close(fd);
+    if (rename(temp, path) == 0)
+        return 0;
+    int why = errno;
+    unlink(path);
+    errno = why;
+    return -1;
 }
 
 int pq_file_commit(struct pq_file *f, bool overwrite, pique_error *err)

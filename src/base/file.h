@@ -10,6 +10,11 @@
 
 #include "base/error.h"
 
+/* For the beginning of a program. Where standard input, output or error is closed, the next file to
+ * be opened would take its number, and what is said to the stream would end in that file. Here the
+ * number is taken by something that can neither be read nor written. */
+void pq_hold_standard_streams(void);
+
 /* A file read into the address space. Thread-safety: read only, safe. */
 struct pq_map {
     const unsigned char *data; /* NULL where size is 0 */
@@ -32,10 +37,14 @@ struct pq_file {
 /* Open for reading. "-" is standard input. A folder is refused with a sentence. */
 int pq_file_open(const char *path, struct pq_file *f, pique_error *err);
 
-/* Begin an output: a new file ".NAME.XXXXXX.part" in the folder of path, which must exist. "-" is
+/* Begin an output: a new file ".NAME.xxxxxx.part" in the folder of path, which must exist. "-" is
  * standard output, written as it comes. overwrite false: PIQUE_EEXIST where path exists now or when
  * it is committed. An existing path that is not a regular file is PIQUE_ECREATE. */
 int pq_file_create(const char *path, bool overwrite, struct pq_file *f, pique_error *err);
+
+/* Whether an entry of a folder is the temporary file of an output of that name; where nobody is at
+ * work, what a killed process left. */
+bool pq_file_is_temp_of(const char *entry, const char *name);
 
 /* An unnamed file in the folder for temporary files, open for reading and writing. */
 int pq_file_temp(struct pq_file *f, pique_error *err);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -19,6 +21,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/sha256.h"
+#include "base/str.h"
 
 static char folder[64], path[128];
 
@@ -235,6 +238,103 @@ static void folders_are_made_with_their_parents(void **state)
     assert_int_equal(pq_make_folders(deep, &err), PIQUE_ECREATE);
 }
 
+static void a_long_name_leaves_room_for_the_temporary_one(void **state)
+{
+    (void)state;
+    static const char letter[] = "\xc3\xbc";
+    char name[256], long_path[512];
+    struct pq_file f;
+    pique_error err;
+    /* One letter lies across the place where the name is cut. */
+    name[0] = 'a';
+    for (size_t i = 1; i + 2 < sizeof name; i += 2)
+        memcpy(name + i, letter, sizeof letter);
+    assert_int_equal(strlen(name), 255);
+    snprintf(long_path, sizeof long_path, "%s/%s", folder, name);
+    assert_int_equal(pq_file_create(long_path, false, &f, &err), 0);
+    const char *temp = strrchr(f.temp_path, '/') + 1;
+    for (const char *s = temp; *s; s += pq_utf8_length(s))
+        assert_int_not_equal(pq_utf8_length(s), 0);
+    assert_true(pq_file_is_temp_of(temp, name));
+    assert_int_equal(pq_file_commit(&f, false, &err), 0);
+    unlink(long_path);
+    snprintf(long_path, sizeof long_path, "%s/%s%s", folder, name, "xyz");
+    assert_int_equal(pq_file_create(long_path, false, &f, &err), PIQUE_ECREATE);
+    assert_int_equal(files_in_folder(), 0);
+}
+
+static void temporary_names_are_told_from_others(void **state)
+{
+    (void)state;
+    assert_true(pq_file_is_temp_of(".a.png.abcdef.part", "a.png"));
+    assert_false(pq_file_is_temp_of(".a.png.part", "a.png"));
+    assert_false(pq_file_is_temp_of(".a.png.abcdefg.part", "a.png"));
+    assert_false(pq_file_is_temp_of(".b.png.abcdef.part", "a.png"));
+    assert_false(pq_file_is_temp_of("xa.png.abcdef.part", "a.png"));
+    assert_false(pq_file_is_temp_of(".a.png.abcdef.tmp1", "a.png"));
+    assert_false(pq_file_is_temp_of("", "a.png"));
+}
+
+/* File systems that can do less: these stand before the C library's. */
+static int no_noreplace, no_links;
+
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    if (no_noreplace) {
+        errno = EINVAL;
+        return -1;
+    }
+    return (int)syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
+}
+
+int link(const char *from, const char *to)
+{
+    if (no_links) {
+        errno = EPERM;
+        return -1;
+    }
+    return linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+static void a_poorer_file_system_gets_the_output_too(void **state)
+{
+    (void)state;
+    pique_error err;
+    no_noreplace = 1;
+    for (no_links = 0; no_links < 2; no_links++) {
+        assert_int_equal(write_file("one", false, &err), 0);
+        struct pq_file f;
+        unlink(path);
+        assert_int_equal(pq_file_create(path, false, &f, &err), 0);
+        assert_int_equal(write_file("theirs", false, &err), 0);
+        assert_int_equal(pq_file_commit(&f, false, &err), PIQUE_EEXIST);
+        assert_content("theirs");
+        assert_int_equal(files_in_folder(), 1);
+        unlink(path);
+    }
+    no_noreplace = no_links = 0;
+}
+
+static void a_closed_stream_is_no_file(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        struct pq_file f;
+        for (int fd = 0; fd < 3; fd++)
+            close(fd);
+        pq_hold_standard_streams();
+        bool held = pq_file_create(path, false, &f, NULL) == 0 && f.fd > 2;
+        bool dead = write(1, "x", 1) < 0 && write(2, "x", 1) < 0 && read(0, &held, 1) < 0;
+        pq_file_close(&f);
+        _exit(!(held && dead));
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(files_in_folder(), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -248,6 +348,10 @@ int main(void)
         TEST(reading_and_hashing),
         TEST(a_temporary_file_has_no_name),
         TEST(folders_are_made_with_their_parents),
+        TEST(a_long_name_leaves_room_for_the_temporary_one),
+        TEST(temporary_names_are_told_from_others),
+        TEST(a_poorer_file_system_gets_the_output_too),
+        TEST(a_closed_stream_is_no_file),
     };
     return cmocka_run_group_tests_name("file", tests, NULL, NULL);
 }
