@@ -42,7 +42,8 @@ static int check_file_name(const struct pq_options *o, const char *output, pique
         return pq_fail(err, PIQUE_EINVAL, "-o %s and --format %s say different formats", output,
                        pq_text(o, PQ_OPT_FORMAT));
     }
-    return check_one_input(o, output, err);
+    int rc = pq_options_check_format(o, named, pq_picture_suffix(output) + 1, err);
+    return rc ? rc : check_one_input(o, output, err);
 }
 
 int pq_target_decide(const struct pq_options *o, pique_picture_options *picture,

@@ -27,12 +27,11 @@ static int check_size(const struct pq_options *o, pique_error *err)
     return 0;
 }
 
-static int check_format(const struct pq_options *o, pique_error *err)
+int pq_options_check_format(const struct pq_options *o, enum pique_format format, const char *name,
+                            pique_error *err)
 {
-    enum pique_format format = wanted_format(o);
     if (format == PIQUE_FORMAT_AUTO)
         return 0;
-    const char *name = pq_text(o, PQ_OPT_FORMAT);
     bool lossy = format == PIQUE_FORMAT_JPEG || format == PIQUE_FORMAT_WEBP ||
                  format == PIQUE_FORMAT_AVIF || format == PIQUE_FORMAT_JXL;
     if (pq_given(o, PQ_OPT_LOSSLESS) && format == PIQUE_FORMAT_JPEG)
@@ -55,7 +54,7 @@ int pq_options_check(const struct pq_options *o, pique_error *err)
     if (pq_given(o, PQ_OPT_QUIET) && pq_given(o, PQ_OPT_VERBOSE))
         return refuse_pair("quiet", "verbose", "one says less, the other more", err);
     int rc = check_size(o, err);
-    return rc ? rc : check_format(o, err);
+    return rc ? rc : pq_options_check_format(o, wanted_format(o), pq_text(o, PQ_OPT_FORMAT), err);
 }
 
 void pq_options_to_picture(const struct pq_options *o, pique_picture_options *p)

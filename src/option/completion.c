@@ -31,10 +31,9 @@ static void bash_value(struct pq_str *out, const struct pq_option *o)
     if (o->choices)
         pq_str_printf(out, "COMPREPLY=($(compgen -W '%s' -- \"$cur\"))\n", o->choices);
     else if (o->kind == PQ_KIND_PATH)
-        pq_str_add(out, "compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\"))\n");
+        pq_str_add(out, "_pique_files\n");
     else if (o->kind == PQ_KIND_MODEL)
-        pq_str_add(out, "COMPREPLY=($(compgen -f -- \"$cur\") "
-                        "$(compgen -W \"$(pique models --names 2>/dev/null)\" -- \"$cur\"))\n");
+        pq_str_add(out, "_pique_models; _pique_files\n");
     else
         pq_str_add(out, "COMPREPLY=()\n");
     pq_str_add(out, "        return;;\n");
@@ -42,10 +41,25 @@ static void bash_value(struct pq_str *out, const struct pq_option *o)
 
 void pq_option_bash(struct pq_str *out)
 {
+    /* Names of files never pass compgen -W or an unquoted $(...): these expand what they get. */
     pq_str_add(out, "# bash completion for pique\n"
+                    "_pique_files()\n{\n"
+                    "    local name\n"
+                    "    compopt -o filenames\n"
+                    "    while IFS= read -r name; do\n"
+                    "        COMPREPLY+=(\"$name\")\n"
+                    "    done < <(compgen -f -- \"$cur\")\n"
+                    "}\n"
+                    "_pique_models()\n{\n"
+                    "    local name\n"
+                    "    while IFS= read -r name; do\n"
+                    "        [[ $name == \"$cur\"* ]] && COMPREPLY+=(\"$name\")\n"
+                    "    done < <(pique models --names 2>/dev/null)\n"
+                    "}\n"
                     "_pique()\n{\n"
                     "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
                     "    local command=${COMP_WORDS[1]-} words\n"
+                    "    COMPREPLY=()\n"
                     "    [ \"$COMP_CWORD\" -gt 2 ] && case \"$command ${COMP_WORDS[2]}\" in\n"
                     "    'models info'|'models fetch'|'models verify') "
                     "command=\"models ${COMP_WORDS[2]}\";;\n"
@@ -67,11 +81,9 @@ void pq_option_bash(struct pq_str *out)
     bash_option_names(out, PQ_CMD_RUN);
     pq_str_add(out, "'\n        [ \"$COMP_CWORD\" -eq 1 ] && words+=' models devices complete man "
                     "schema';;\n    esac\n"
-                    "    [[ $command == models\\ * ]] && words+=\" $(pique models --names "
-                    "2>/dev/null)\"\n"
-                    "    compopt -o filenames\n"
                     "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-                    "    [[ $cur == -* ]] || COMPREPLY+=($(compgen -f -- \"$cur\"))\n"
+                    "    [[ $command == models\\ * ]] && _pique_models\n"
+                    "    [[ $cur == -* ]] || _pique_files\n"
                     "}\ncomplete -F _pique pique\n");
 }
 

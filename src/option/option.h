@@ -124,6 +124,9 @@ int pq_options_set(struct pq_options *o, const struct pq_option *option, const c
                    pique_error *err);
 /* What no option can see alone: two sizes, a format that cannot do what is asked. */
 int pq_options_check(const struct pq_options *o, pique_error *err);
+/* The latter for a format that follows from elsewhere; name is what the user called it. */
+int pq_options_check_format(const struct pq_options *o, enum pique_format format, const char *name,
+                            pique_error *err);
 
 static inline bool pq_given(const struct pq_options *o, enum pq_option_id id)
 {
