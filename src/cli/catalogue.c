@@ -161,6 +161,21 @@ const struct pq_catalogue_entry *pq_catalogue_find(const char *name,
     return found;
 }
 
+bool pq_catalogue_any_file(bool (*test)(const struct pq_catalogue_file *file, const char *name),
+                           const char *name)
+{
+    for (size_t i = 0; i < pq_catalogue_count(); i++) {
+        const struct pq_catalogue_entry *e = &catalogue.entries[i];
+        for (size_t v = 0; v < e->variant_count; v++) {
+            for (size_t f = 0; f < e->variants[v].file_count; f++) {
+                if (test(&e->variants[v].files[f], name))
+                    return true;
+            }
+        }
+    }
+    return false;
+}
+
 const char *pq_catalogue_default(void)
 {
     read_catalogue();

@@ -54,6 +54,10 @@ const struct pq_catalogue_entry *pq_catalogue_at(size_t i); /* NULL past the end
 const struct pq_catalogue_entry *pq_catalogue_find(const char *name,
                                                    const struct pq_catalogue_variant **variant);
 
+/* Whether a file of the catalogue passes the test. */
+bool pq_catalogue_any_file(bool (*test)(const struct pq_catalogue_file *file, const char *name),
+                           const char *name);
+
 /* The name of the model that is used where none is given. */
 const char *pq_catalogue_default(void);
 

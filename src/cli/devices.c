@@ -11,11 +11,10 @@ static void add_text(struct pq_str *s, const pique_device_info *d)
         pq_str_printf(s, "%-8s cannot be used: %s\n", "", d->reason ? d->reason : "unknown reason");
         return;
     }
-    pq_str_printf(s, "%-8s %d thread%s, ", "", d->threads, d->threads == 1 ? "" : "s");
-    pq_cli_add_size(s, d->memory_free);
-    pq_str_add(s, " of ");
-    pq_cli_add_size(s, d->memory_total);
-    pq_str_add(s, " memory free\n");
+    char unused[24], all[24];
+    pq_str_printf(s, "%-8s %d thread%s, %s of %s memory free\n", "", d->threads,
+                  d->threads == 1 ? "" : "s", pq_size_text(d->memory_free, unused),
+                  pq_size_text(d->memory_total, all));
 }
 
 static void add_json(struct pq_json *j, const pique_device_info *d)

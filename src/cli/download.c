@@ -23,17 +23,7 @@
 #include "base/sha256.h"
 #include "base/str.h"
 #include "cli/child.h"
-
-const char *pq_size_text(uint64_t bytes, char out[24])
-{
-    if (bytes >= 100000000)
-        snprintf(out, 24, "%.0f MB", (double)bytes / 1e6);
-    else if (bytes >= 100000)
-        snprintf(out, 24, "%.1f MB", (double)bytes / 1e6);
-    else
-        snprintf(out, 24, "%.1f kB", (double)bytes / 1e3);
-    return out;
-}
+#include "cli/commands.h"
 
 /* ---- progress, on a terminal only ---- */
 
@@ -161,27 +151,16 @@ static const char *host_of(const char *url, size_t *length)
     return host;
 }
 
+/* https alone, also where an address leads on; a connection that stalls is given up. */
+#define CURL                                                                                       \
+    "curl", "--fail", "--silent", "--location", "--proto", "=https", "--proto-redir", "=https",    \
+        "--connect-timeout", "10", "--speed-limit", "1000", "--speed-time", "30"
+
 /* Run curl and read at most size bytes of what it gets. *status is curl's own. */
 static int run_curl(const char *url, void *data, size_t size, size_t *got, struct progress *p,
                     int *status, pique_error *err)
 {
-    const char *const argv[] = {"curl",
-                                "--fail",
-                                "--silent",
-                                "--location",
-                                "--proto",
-                                "=https",
-                                "--proto-redir",
-                                "=https",
-                                "--connect-timeout",
-                                "10",
-                                "--speed-limit",
-                                "1000",
-                                "--speed-time",
-                                "30",
-                                "--url",
-                                url,
-                                NULL};
+    const char *const argv[] = {CURL, "--url", url, NULL};
     struct pq_child child;
     int rc = pq_child_start(argv, NULL, &child, err);
     if (rc)
@@ -236,6 +215,8 @@ static int from_upstream(struct pq_fetch *f, struct pq_fetch_item *item, pique_e
 
 /* ---- the npm package ---- */
 
+#define TEMP_BEGIN ".fetch."
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
     (void)st;
@@ -251,7 +232,7 @@ static void remove_tree(const char *path)
 
 static int make_temp(struct pq_fetch *f, pique_error *err)
 {
-    f->temp = pq_asprintf("%s/.fetch.XXXXXX", f->folder);
+    f->temp = pq_asprintf("%s/" TEMP_BEGIN "XXXXXX", f->folder);
     if (!f->temp)
         return pq_fail_nomem(err, strlen(f->folder) + 16);
     if (!mkdtemp(f->temp)) {
@@ -322,25 +303,7 @@ static int curl_package(struct pq_fetch *f, const struct pq_catalogue_entry *ent
                             entry->package, entry->package, entry->package_version);
     if (!url)
         return pq_fail_nomem(err, 256);
-    const char *const argv[] = {"curl",
-                                "--fail",
-                                "--silent",
-                                "--location",
-                                "--proto",
-                                "=https",
-                                "--proto-redir",
-                                "=https",
-                                "--connect-timeout",
-                                "10",
-                                "--speed-limit",
-                                "1000",
-                                "--speed-time",
-                                "30",
-                                "--output",
-                                path,
-                                "--url",
-                                url,
-                                NULL};
+    const char *const argv[] = {CURL, "--output", path, "--url", url, NULL};
     p->folder = f->temp;
     int rc = run_quietly(argv, NULL, p, status, err);
     p->folder = NULL;
@@ -461,6 +424,20 @@ static int from_package(struct pq_fetch *f, const struct pq_catalogue_entry *ent
 
 /* ---- the whole ---- */
 
+static bool is_part_of(const struct pq_catalogue_file *file, const char *entry)
+{
+    const char *slash = strrchr(file->name, '/');
+    return pq_file_is_temp_of(entry, slash ? slash + 1 : file->name);
+}
+
+/* A name that only we give: the folder may hold other things, and other programs' hidden files. */
+static bool is_stale(const char *entry)
+{
+    bool unpacked =
+        pq_starts_with(entry, TEMP_BEGIN) && strlen(entry) == strlen(TEMP_BEGIN "XXXXXX");
+    return unpacked || pq_catalogue_any_file(is_part_of, entry);
+}
+
 /* What a killed run left: we hold the lock, so nobody uses it. */
 static void remove_stale(const char *folder)
 {
@@ -469,10 +446,7 @@ static void remove_stale(const char *folder)
         return;
     const struct dirent *entry;
     while ((entry = readdir(dir))) {
-        bool part = entry->d_name[0] == '.' && pq_ends_with(entry->d_name, ".part");
-        if (!part && !pq_starts_with(entry->d_name, ".fetch."))
-            continue;
-        char *path = pq_models_path(folder, entry->d_name);
+        char *path = is_stale(entry->d_name) ? pq_models_path(folder, entry->d_name) : NULL;
         if (path)
             remove_tree(path);
         pq_free(path);

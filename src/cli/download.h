@@ -24,7 +24,6 @@ struct pq_fetch {
     struct pq_fetch_item *items;
     size_t count, capacity;
     enum pq_fetch_source source;
-    bool all, yes, help;
     const char *bad_host; /* did not answer; do not wait for it again */
     size_t bad_host_length;
     char *temp; /* the unpacked package, or NULL */
@@ -36,6 +35,3 @@ struct pq_fetch {
  * @return 0; PIQUE_EIO no network; PIQUE_EFORMAT wrong files; PIQUE_EEXIST another process is at
  * it; PIQUE_ENOSPC; PIQUE_ECREATE; PIQUE_ECANCELED interrupted; PIQUE_ENOMEM. */
 int pq_download(struct pq_fetch *f, pique_error *err);
-
-/* "1.2 MB", in powers of ten as download pages give them. */
-const char *pq_size_text(uint64_t bytes, char out[24]);

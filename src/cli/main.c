@@ -1,45 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* pique: from the first word of the command line to a command. The way of a picture starts in
  * run.c. */
-#include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "cli/commands.h"
-#include "cli/exit.h"
-#include "cli/fetch.h"
 #include "pique/pique.h"
-
-int pq_cli_fail(const pique_error *why)
-{
-    fprintf(stderr, "pique: %s\n", why->message);
-    return pq_exit_of(why->code);
-}
-
-int pq_cli_print(struct pq_str *text)
-{
-    pique_error err;
-    if (text->failed || !text->data) {
-        pq_str_free(text);
-        pq_fail(&err, PIQUE_ENOMEM, "out of memory");
-        return pq_cli_fail(&err);
-    }
-    bool lost = fputs(text->data, stdout) < 0 || fflush(stdout) != 0;
-    pq_str_free(text);
-    if (!lost)
-        return PQ_EXIT_OK;
-    pq_fail(&err, PIQUE_EIO, "standard output: cannot be written");
-    return pq_cli_fail(&err);
-}
-
-void pq_cli_add_size(struct pq_str *s, uint64_t bytes)
-{
-    if (bytes >= 1000000000)
-        pq_str_printf(s, "%.1f GB", (double)bytes / 1e9);
-    else if (bytes >= 1000000)
-        pq_str_printf(s, "%.1f MB", (double)bytes / 1e6);
-    else
-        pq_str_printf(s, "%.1f kB", (double)bytes / 1e3);
-}
 
 /* The command with the most words that the line begins with; *used is how many it takes. */
 static enum pq_command_id find_command(int argc, char **argv, int *used)
@@ -90,7 +56,8 @@ static int check_operands(const struct pq_options *o, pique_error *err)
         return pq_fail(err, PIQUE_EINVAL, "pique %s takes no '%s'; --help-all lists the commands",
                        c->words, o->operands[0]);
     }
-    if (*c->operands && !o->operand_count) {
+    bool needed = *c->operands && *c->operands != '[' && !pq_given(o, PQ_OPT_ALL);
+    if (needed && !o->operand_count) {
         const char *blank = *c->words ? " " : "";
         return pq_fail(err, PIQUE_EINVAL, "nothing to do: pique%s%s takes %s; see pique --help",
                        blank, c->words, c->operands);
@@ -117,6 +84,10 @@ static int dispatch(const struct pq_options *o)
         return pq_cli_models(o);
     case PQ_CMD_MODELS_INFO:
         return pq_cli_models_info(o);
+    case PQ_CMD_MODELS_FETCH:
+        return pq_cli_models_fetch(o);
+    case PQ_CMD_MODELS_VERIFY:
+        return pq_cli_models_verify(o);
     case PQ_CMD_DEVICES:
         return pq_cli_devices(o);
     case PQ_CMD_COMPLETE:
@@ -130,24 +101,11 @@ static int dispatch(const struct pq_options *o)
     }
 }
 
-static bool asks_for_help(int argc, char **argv)
-{
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0 ||
-            strcmp(argv[i], "--help-all") == 0)
-            return true;
-    }
-    return false;
-}
-
 int main(int argc, char **argv)
 {
+    pq_hold_standard_streams();
     int used;
     enum pq_command_id command = find_command(argc, argv, &used);
-    if (command == PQ_CMD_MODELS_FETCH && !asks_for_help(argc, argv))
-        return pq_cli_models_fetch(argc - used + 1, argv + used - 1);
-    if (command == PQ_CMD_MODELS_VERIFY && !asks_for_help(argc, argv))
-        return pq_cli_models_verify(argc - used + 1, argv + used - 1);
     struct pq_options o;
     pique_error err;
     int rc = pq_options_parse(&o, command, argc > used ? argc - used : 0, argv + used, &err);

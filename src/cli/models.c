@@ -15,18 +15,9 @@
 
 /* ---- files that the catalogue does not know ---- */
 
-static bool in_catalogue(const char *file)
+static bool is_named(const struct pq_catalogue_file *file, const char *name)
 {
-    for (size_t i = 0; i < pq_catalogue_count(); i++) {
-        const struct pq_catalogue_entry *e = pq_catalogue_at(i);
-        for (size_t v = 0; v < e->variant_count; v++) {
-            for (size_t f = 0; f < e->variants[v].file_count; f++) {
-                if (strcmp(e->variants[v].files[f].name, file) == 0)
-                    return true;
-            }
-        }
-    }
-    return false;
+    return strcmp(file->name, name) == 0;
 }
 
 /* Model files of the folder by their names; of an ncnn pair the .param counts. */
@@ -37,12 +28,21 @@ static void list_other_files(const char *folder, struct pq_names *names)
         return;
     for (struct dirent *e; (e = readdir(d)) != NULL;) {
         bool model = pq_ends_with(e->d_name, ".safetensors") || pq_ends_with(e->d_name, ".param");
-        if (model && e->d_name[0] != '.' && !in_catalogue(e->d_name) &&
+        if (model && e->d_name[0] != '.' && !pq_catalogue_any_file(is_named, e->d_name) &&
             !pq_names_add(names, e->d_name))
             break;
     }
     closedir(d);
     pq_names_sort(names);
+}
+
+/* Text from a file or its name, harmless and at least so wide. */
+static void add_shown(struct pq_str *s, const char *text, int width)
+{
+    size_t before = s->length;
+    pq_str_add_shown(s, text);
+    int used = (int)(s->length - before);
+    pq_str_printf(s, "%*s", PQ_MAX(width - used, 0), "");
 }
 
 /* ---- the list ---- */
@@ -54,13 +54,11 @@ static bool installed(const char *folder, const struct pq_catalogue_entry *e)
 
 static void add_entry(struct pq_str *s, const struct pq_catalogue_entry *e, bool here)
 {
-    struct pq_str size = {0};
-    pq_cli_add_size(&size, e->bytes);
+    char size[24];
     pq_str_printf(s, "%-28s %-8s x%-4d %8s  %-12s %s\n", e->name, e->architecture, e->scale,
-                  size.data ? size.data : "", e->licence,
+                  pq_size_text(e->bytes, size), e->licence,
                   here ? (e->supported ? "installed" : "here, not usable yet")
                        : (e->supported ? "not here" : "not usable yet"));
-    pq_str_free(&size);
 }
 
 static void add_entry_json(struct pq_json *j, const struct pq_catalogue_entry *e, bool here)
@@ -92,9 +90,13 @@ static void list_text(struct pq_str *s, const char *folder, const struct pq_name
         const struct pq_catalogue_entry *e = pq_catalogue_at(i);
         add_entry(s, e, installed(folder, e));
     }
-    for (size_t i = 0; i < others->count; i++)
-        pq_str_printf(s, "%-28s %s\n", others->list[i], "own file; pique models info tells more");
-    pq_str_printf(s, "\nFolder: %s\nDefault: %s\n", folder, pq_catalogue_default());
+    for (size_t i = 0; i < others->count; i++) {
+        add_shown(s, others->list[i], 28);
+        pq_str_add(s, " own file; pique models info tells more\n");
+    }
+    pq_str_add(s, "\nFolder: ");
+    add_shown(s, folder, 0);
+    pq_str_printf(s, "\nDefault: %s\n", pq_catalogue_default());
     pq_str_add(s,
                "pique models fetch NAME gets a model, pique models info NAME tells all of it.\n");
 }
@@ -122,7 +124,7 @@ static void list_json(struct pq_str *s, const char *folder, const struct pq_name
     pq_free(text);
 }
 
-/* For completions. */
+/* For completions: one a line, so not the names that could not be one. */
 static void list_names(struct pq_str *s, const char *folder, const struct pq_names *others)
 {
     pq_str_add(s, "");
@@ -139,7 +141,8 @@ static void list_names(struct pq_str *s, const char *folder, const struct pq_nam
     }
     for (size_t i = 0; i < others->count; i++) {
         const char *dot = strrchr(others->list[i], '.');
-        pq_str_printf(s, "%.*s\n", (int)(dot - others->list[i]), others->list[i]);
+        if (!strpbrk(others->list[i], "\r\n"))
+            pq_str_printf(s, "%.*s\n", (int)(dot - others->list[i]), others->list[i]);
     }
 }
 
@@ -176,9 +179,11 @@ static void add_shape(struct pq_str *s, const pique_tensor_info *t)
 static void info_text(struct pq_str *s, const pique_model *model, const pique_model_info *m,
                       const struct pq_catalogue_entry *e)
 {
-    pq_str_printf(s, "file           %s (", m->path);
-    pq_cli_add_size(s, m->file_bytes);
-    pq_str_printf(s, ", %s)\nsha256         %s\n", m->container, pique_model_sha256(model));
+    char size[24];
+    pq_str_add(s, "file           ");
+    add_shown(s, m->path, 0);
+    pq_str_printf(s, " (%s, %s)\n", pq_size_text(m->file_bytes, size), m->container);
+    pq_str_printf(s, "sha256         %s\n", pique_model_sha256(model));
     pq_str_printf(s, "architecture   %s\n", m->architecture);
     if (m->scale_den == 1)
         pq_str_printf(s, "scale          %d\n", m->scale_num);
@@ -198,12 +203,18 @@ static void info_text(struct pq_str *s, const pique_model *model, const pique_mo
                       e->non_commercial ? ", not for commercial use" : "");
     }
     const char *key, *value;
-    for (size_t i = 0; pique_model_get_metadata(model, i, &key, &value) == 0; i++)
-        pq_str_printf(s, "%s%-14s %s\n", i ? "" : "\nmetadata\n", key, value);
+    for (size_t i = 0; pique_model_get_metadata(model, i, &key, &value) == 0; i++) {
+        pq_str_add(s, i ? "" : "\nmetadata\n");
+        add_shown(s, key, 14);
+        pq_str_add(s, " ");
+        add_shown(s, value, 0);
+        pq_str_add(s, "\n");
+    }
     pq_str_printf(s, "\n%zu tensors\n", m->tensor_count);
     pique_tensor_info t = {.size = sizeof t};
     for (size_t i = 0; pique_model_get_tensor(model, i, &t, NULL) == 0; i++) {
-        pq_str_printf(s, "%-34s %-5s ", t.name, t.dtype);
+        add_shown(s, t.name, 34);
+        pq_str_printf(s, " %-5s ", t.dtype);
         add_shape(s, &t);
         pq_str_add(s, "\n");
     }

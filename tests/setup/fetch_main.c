@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/fault.h"
 #include "cli/catalogue.h"
-#include "cli/fetch.h"
+#include "cli/commands.h"
 
 static void arm(const char *fault)
 {
@@ -33,13 +33,26 @@ static int resolve(const char *name)
     return 0;
 }
 
+static int command(enum pq_command_id id, int count, char **words)
+{
+    struct pq_options o;
+    pique_error err;
+    int status;
+    if (pq_options_parse(&o, id, count, words, &err) != 0)
+        status = pq_cli_fail(&err);
+    else
+        status = id == PQ_CMD_MODELS_FETCH ? pq_cli_models_fetch(&o) : pq_cli_models_verify(&o);
+    pq_options_free(&o);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     arm(getenv("FAULT"));
     if (argc > 1 && strcmp(argv[1], "fetch") == 0)
-        return pq_cli_models_fetch(argc - 1, argv + 1);
+        return command(PQ_CMD_MODELS_FETCH, argc - 2, argv + 2);
     if (argc > 1 && strcmp(argv[1], "verify") == 0)
-        return pq_cli_models_verify(argc - 1, argv + 1);
+        return command(PQ_CMD_MODELS_VERIFY, argc - 2, argv + 2);
     if (argc > 2 && strcmp(argv[1], "resolve") == 0)
         return resolve(argv[2]);
     return 2;
