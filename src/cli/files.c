@@ -177,7 +177,14 @@ static int read_folder(const char *path, struct pq_names *names, pique_error *er
         return pq_fail(err, PIQUE_EIO, "%s: the folder cannot be read: %s", path, strerror(errno));
     }
     int rc = 0;
-    for (struct dirent *e; !rc && (e = readdir(d)) != NULL;) {
+    while (!rc) {
+        errno = 0;
+        const struct dirent *e = readdir(d);
+        if (!e && errno)
+            rc = pq_fail(err, PIQUE_EIO, "%s: the folder cannot be read to its end: %s", path,
+                         strerror(errno));
+        if (!e)
+            break;
         if (!is_junk(e->d_name) && !pq_names_add(names, e->d_name))
             rc = pq_fail_nomem(err, 256);
     }
@@ -197,7 +204,14 @@ static int walk_entry(struct collector *c, const char *folder, const char *folde
     char *name = pq_asprintf("%s%s%s", folder_name, *folder_name ? "/" : "", entry);
     int rc = path && name ? 0 : pq_fail_nomem(err, 256);
     struct stat st;
-    if (!rc && stat(path, &st) == 0) { /* a link that leads nowhere is no picture */
+    if (!rc && stat(path, &st) != 0) {
+        pique_error why;
+        /* A link that leads nowhere or in a circle is no picture; else something is in the way. */
+        if (errno != ENOENT && errno != ELOOP && pq_picture_suffix(entry)) {
+            pq_fail(&why, PIQUE_EIO, "%s: cannot be read: %s", path, strerror(errno));
+            rc = add_problem(c->in, path, &why, err);
+        }
+    } else if (!rc) {
         if (S_ISDIR(st.st_mode) && !c->walk->flat)
             rc = walk_folder(c, path, name, &st, err);
         else if (S_ISREG(st.st_mode) && pq_picture_suffix(entry))

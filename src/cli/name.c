@@ -178,44 +178,60 @@ static int separate(struct slot **sorted, size_t count, const struct pq_naming *
     return rc;
 }
 
-static int compare_reals(const void *a, const void *b)
+/* Where an input lies: the file itself, and the name that was given, which may be a link to it. */
+struct place {
+    const char *path; /* as struct slot's real */
+    struct pq_input *input;
+};
+
+static int compare_places(const void *a, const void *b)
 {
-    return strcmp((*(struct pq_input *const *)a)->real, (*(struct pq_input *const *)b)->real);
+    return strcmp(((const struct place *)a)->path, ((const struct place *)b)->path);
 }
 
-static int find_real(const void *key, const void *member)
+/* Output is where an input lies: refuse it, or where it is what an earlier run made, say so. */
+static int guard_slot(const struct slot *slot, struct pq_input *hit, const struct pq_naming *naming,
+                      pique_error *err)
 {
-    return strcmp(key, (*(struct pq_input *const *)member)->real);
+    struct pq_input *input = slot->input;
+    if (hit != input && hit->walked && !naming->folder) {
+        hit->earlier = true;
+        return 0;
+    }
+    input->status = PIQUE_ECREATE;
+    input->problem = pq_asprintf("%s: the output %s would replace an input; choose another "
+                                 "folder or --suffix",
+                                 input->path, input->output);
+    return input->problem ? 0 : pq_fail_nomem(err, 256);
 }
 
 /* No output may be an input. */
 static int guard_inputs(struct slot *slots, size_t count, const struct pq_naming *naming,
                         pique_error *err)
 {
-    struct pq_input **by_real = pq_calloc(count, sizeof *by_real);
-    if (!by_real)
-        return pq_fail_nomem(err, count * sizeof *by_real);
-    for (size_t i = 0; i < count; i++)
-        by_real[i] = slots[i].input;
-    qsort(by_real, count, sizeof *by_real, compare_reals);
-    int rc = 0;
+    struct place *places = pq_calloc(2 * count, sizeof *places);
+    char **names = pq_calloc(count, sizeof *names);
+    int rc = places && names ? 0 : pq_fail_nomem(err, count * 2 * sizeof *places);
     for (size_t i = 0; i < count && !rc; i++) {
         struct pq_input *input = slots[i].input;
-        struct pq_input **hit = bsearch(slots[i].real, by_real, count, sizeof *by_real, find_real);
-        if (!hit)
-            continue;
-        if (*hit != input && (*hit)->walked && !naming->folder) {
-            (*hit)->earlier = true;
-            continue;
-        }
-        input->status = PIQUE_ECREATE;
-        input->problem = pq_asprintf("%s: the output %s would replace an input; choose another "
-                                     "folder or --suffix",
-                                     input->path, input->output);
-        if (!input->problem)
-            rc = pq_fail_nomem(err, 256);
+        names[i] = real_of_output(input->path);
+        if (!names[i])
+            rc = pq_fail_nomem(err, PATH_MAX);
+        places[2 * i] = (struct place){input->real, input};
+        places[2 * i + 1] = (struct place){names[i], input};
     }
-    pq_free(by_real);
+    if (!rc)
+        qsort(places, 2 * count, sizeof *places, compare_places);
+    for (size_t i = 0; i < count && !rc; i++) {
+        const struct place key = {.path = slots[i].real};
+        const struct place *hit = bsearch(&key, places, 2 * count, sizeof *places, compare_places);
+        if (hit)
+            rc = guard_slot(&slots[i], hit->input, naming, err);
+    }
+    for (size_t i = 0; names && i < count; i++)
+        pq_free(names[i]);
+    pq_free(names);
+    pq_free(places);
     return rc;
 }
 
@@ -223,14 +239,17 @@ static int name_one_file(struct pq_input *input, const char *file, pique_error *
 {
     input->output = pq_strdup(file);
     char *real = input->output ? real_of_output(file) : NULL;
-    if (!real)
-        return pq_fail_nomem(err, PATH_MAX);
-    if (strcmp(file, "-") != 0 && strcmp(real, input->real) == 0) {
+    char *given = real ? real_of_output(input->path) : NULL;
+    int rc = given ? 0 : pq_fail_nomem(err, PATH_MAX);
+    bool same = !rc && (strcmp(real, input->real) == 0 || strcmp(real, given) == 0);
+    if (same && strcmp(file, "-") != 0) {
         input->status = PIQUE_ECREATE;
         input->problem = pq_asprintf("%s: is input and output at once", input->path);
+        rc = input->problem ? 0 : pq_fail_nomem(err, 256);
     }
+    pq_free(given);
     pq_free(real);
-    return input->status && !input->problem ? pq_fail_nomem(err, 256) : 0;
+    return rc;
 }
 
 int pq_name_outputs(struct pq_inputs *in, const struct pq_naming *naming, pique_error *err)

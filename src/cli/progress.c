@@ -2,7 +2,9 @@
 /* One line that is rewritten in place, without escape sequences: carriage return, the new text,
  * and blanks over what was longer before.
  *
- *     photos/b.jpg  45%  12.3 Mpixel/s  2 of 10  1:05 left                                      */
+ *     photos/b.jpg   45%  1:05 left  2 of 10  12.3 Mpixel/s
+ *
+ * A narrow terminal gets fewer facts and the end of the name; a line never wraps. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -20,20 +22,12 @@ static int terminal_columns(void)
     return 80;
 }
 
-/* Decode one character of a name; what is not UTF-8 counts as one column a byte. East Asian
- * characters and emoji take two. */
+/* Length and columns of a character of a name that pq_str_add_shown() made. East Asian characters
+ * and emoji take two. */
 static size_t next_character(const char *s, int *columns)
 {
-    unsigned char c = (unsigned char)*s;
-    size_t length = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
-    unsigned long code = length == 1 ? c : c & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if (((unsigned char)s[i] & 0xc0) != 0x80) {
-            *columns = 1;
-            return 1;
-        }
-        code = code << 6 | ((unsigned char)s[i] & 0x3f);
-    }
+    size_t length = pq_utf8_length(s);
+    unsigned code = pq_utf8_code(s, length);
     bool wide = (code >= 0x1100 && code <= 0x115f) || (code >= 0x2e80 && code <= 0xa4cf) ||
                 (code >= 0xac00 && code <= 0xd7a3) || (code >= 0xf900 && code <= 0xfaff) ||
                 (code >= 0xfe30 && code <= 0xfe6f) || (code >= 0xff00 && code <= 0xff60) ||
@@ -45,24 +39,23 @@ static size_t next_character(const char *s, int *columns)
 /* As much of the end of a name as fits, "..." for the rest. Returns the columns used. */
 static int add_name(struct pq_str *out, const char *name, int room)
 {
+    struct pq_str shown = {0};
     int all = 0, columns, used = 0;
-    for (const char *s = name; *s; all += columns)
-        s += next_character(s, &columns);
+    pq_str_add_shown(&shown, name);
+    const char *s = shown.data ? shown.data : "";
+    for (const char *c = s; *c; all += columns)
+        c += next_character(c, &columns);
     if (all > room) {
         pq_str_add(out, "...");
         used = 3;
-        while (*name && all > room - 3) {
-            name += next_character(name, &columns);
+        while (*s && all > room - 3) {
+            s += next_character(s, &columns);
             all -= columns;
         }
     }
-    for (; *name; used += columns) {
-        size_t length = next_character(name, &columns);
-        bool control = (unsigned char)*name < ' ' || *name == 0x7f;
-        pq_str_add_n(out, control ? "?" : name, length);
-        name += length;
-    }
-    return used;
+    pq_str_add(out, s);
+    pq_str_free(&shown);
+    return used + all;
 }
 
 static void add_seconds(struct pq_str *s, double seconds)
@@ -96,27 +89,53 @@ static double pixel_rate(const struct pq_report *r, uint64_t rows_done, uint64_t
     return (double)rows_done * width / seconds;
 }
 
-void pq_progress_show(struct pq_report *r, uint64_t rows_done, uint64_t rows_total, double now)
+/* A fact where it leaves room for a name; the first ones are those that matter most. */
+static void add_fact(struct pq_str *facts, struct pq_str *fact, size_t room)
 {
-    struct pq_str facts = {0}, line = {0};
+    if (fact->data && facts->length + 2 + fact->length <= room)
+        pq_str_printf(facts, "  %s", fact->data);
+    pq_str_free(fact);
+}
+
+static void add_facts(struct pq_str *facts, const struct pq_report *r, uint64_t rows_done,
+                      uint64_t rows_total, double now, size_t room)
+{
+    struct pq_str fact = {0};
     double fraction = rows_total ? (double)rows_done / (double)rows_total : 0;
     double rate = pixel_rate(r, rows_done, rows_total, now);
     double eta = pq_progress_eta(r, fraction, now);
-    pq_str_printf(&facts, "  %3.0f%%", fraction * 100);
-    if (rate > 0)
-        pq_str_printf(&facts, "  %.1f Mpixel/s", rate / 1e6);
-    if (r->total > 1)
-        pq_str_printf(&facts, "  %zu of %zu", r->current, r->total);
+    pq_str_printf(&fact, "%3.0f%%", fraction * 100);
+    add_fact(facts, &fact, room);
     if (eta >= 0) {
-        pq_str_add(&facts, "  ");
-        add_seconds(&facts, eta);
-        pq_str_add(&facts, " left");
+        add_seconds(&fact, eta);
+        pq_str_add(&fact, " left");
+        add_fact(facts, &fact, room);
     }
-    int room = terminal_columns() - 1 - (int)facts.length;
+    if (r->total > 1) {
+        pq_str_printf(&fact, "%zu of %zu", r->current, r->total);
+        add_fact(facts, &fact, room);
+    }
+    if (rate > 0) {
+        pq_str_printf(&fact, "%.1f Mpixel/s", rate / 1e6);
+        add_fact(facts, &fact, room);
+    }
+}
+
+void pq_progress_show(struct pq_report *r, uint64_t rows_done, uint64_t rows_total, double now)
+{
+    enum { NAME = 12 }; /* columns that a name gets at least, before more than one fact does */
+    struct pq_str facts = {0}, line = {0};
+    int room = terminal_columns() - 1; /* the last column would wrap */
+    add_facts(&facts, r, rows_done, rows_total, now, (size_t)PQ_MAX(room - NAME, 6));
+    int left = room - (int)facts.length, columns = (int)facts.length;
     const char *name = strcmp(r->input->path, "-") == 0 ? "standard input" : r->input->path;
-    int columns = add_name(&line, name, PQ_MAX(room, 3)) + (int)facts.length;
-    if (line.data && facts.data) {
-        fprintf(stderr, "\r%s%s%*s", line.data, facts.data, PQ_MAX(r->shown - columns, 0), "");
+    if (left >= 4)
+        columns += add_name(&line, name, left);
+    pq_str_add(&line, facts.data ? facts.data : "");
+    if (line.data && columns <= room) {
+        /* What stood there before; where the terminal was made narrower it wrapped anyhow. */
+        int rest = PQ_MIN(r->shown, room) - columns;
+        fprintf(stderr, "\r%s%*s", line.data, PQ_MAX(rest, 0), "");
         r->shown = columns;
     }
     fflush(stderr);
@@ -127,6 +146,6 @@ void pq_progress_show(struct pq_report *r, uint64_t rows_done, uint64_t rows_tot
 void pq_progress_clear(struct pq_report *r)
 {
     if (r->shown)
-        fprintf(stderr, "\r%*s\r", r->shown, "");
+        fprintf(stderr, "\r%*s\r", PQ_MAX(PQ_MIN(r->shown, terminal_columns() - 1), 0), "");
     r->shown = 0;
 }

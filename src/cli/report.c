@@ -43,19 +43,10 @@ void pq_report_destroy(struct pq_report *r)
 
 /* ---- lines ---- */
 
-/* A name may hold any byte; none of them may steer the terminal. */
-static void add_clean(struct pq_str *s, const char *text)
-{
-    for (; *text; text++) {
-        bool control = (unsigned char)*text < ' ' || *text == 0x7f;
-        pq_str_add_n(s, control ? "?" : text, 1);
-    }
-}
-
 void pq_say(struct pq_report *r, const char *head, const char *text)
 {
     struct pq_str s = {0};
-    add_clean(&s, text);
+    pq_str_add_shown(&s, text);
     pq_progress_clear(r);
     fprintf(stderr, "%s%s\n", head, s.data ? s.data : "");
     pq_str_free(&s);
@@ -203,11 +194,15 @@ void pq_report_planned(struct pq_report *r, const struct pq_input *input, int wi
     if (r->json) {
         pq_event_planned(r, input, width, height);
     } else {
+        /* Names as they are for a program, harmless ones for a person. */
+        void (*add)(struct pq_str *, const char *) =
+            isatty(STDOUT_FILENO) ? pq_str_add_shown : pq_str_add;
         struct pq_str s = {0};
-        pq_str_add(&s, input->path);
+        add(&s, input->path);
         if (width)
             pq_str_printf(&s, " (%dx%d)", width, height);
-        pq_str_printf(&s, " -> %s", input->output);
+        pq_str_add(&s, " -> ");
+        add(&s, input->output);
         pq_print_line(r, s.data ? s.data : "");
         pq_str_free(&s);
     }

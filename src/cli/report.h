@@ -64,7 +64,8 @@ void pq_report_error(struct pq_report *r, const pique_error *why);
 void pq_report_on_event(void *user, const pique_event *event);
 void pq_report_on_log(void *user, enum pique_log_level level, const char *line);
 
-/* Whole lines for stderr and stdout; control characters are shown as '?'. Used by report.c. */
+/* Whole lines, for stderr as pq_str_add_shown() makes them, for stdout as they are. Used by
+ * report.c. */
 void pq_say(struct pq_report *r, const char *head, const char *text);
 void pq_print_line(struct pq_report *r, const char *line);
 

@@ -288,8 +288,11 @@ int pq_cli_run(const struct pq_options *o)
     do_run(&run);
     int status = run.interrupted ? PQ_EXIT_INTERRUPTED : run.first_failure;
     pq_report_end(&run.report, status);
-    if (!status && run.report.stdout_lost)
-        status = PQ_EXIT_IO;
+    if (run.report.stdout_lost && status != PQ_EXIT_INTERRUPTED) {
+        pq_fail(&err, PIQUE_EIO, "standard output: cannot be written");
+        int lost = pq_cli_fail(&err);
+        status = status ? status : lost;
+    }
     pique_engine_close(&run.engine);
     pique_cancel_free(&run.cancel);
     pique_model_close(&run.model);

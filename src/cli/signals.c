@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 
+static const int watched[] = {SIGINT, SIGTERM, SIGHUP};
 static pique_cancel *signal_token;
 
 static void on_signal(int number)
@@ -23,25 +24,24 @@ static void watch_signal(int number)
         sigaction(number, &stop, NULL);
 }
 
-/* The first SIGINT or SIGTERM ends the run cleanly; the second one of its kind kills, as ever. A
+/* The first of these signals ends the run cleanly; the second one of its kind kills, as ever. A
  * pipe that nobody reads any more is an error of writing. */
 void pq_watch_signals(pique_cancel *cancel)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     signal_token = cancel;
-    watch_signal(SIGINT);
-    watch_signal(SIGTERM);
+    for (size_t i = 0; i < PQ_COUNT(watched); i++)
+        watch_signal(watched[i]);
     sigaction(SIGPIPE, &ignore, NULL);
 }
 
 /* Before the token is freed. What comes now kills, and leaves nothing half-written. */
 void pq_unwatch_signals(void)
 {
-    static const int numbers[] = {SIGINT, SIGTERM};
     struct sigaction usual = {.sa_handler = SIG_DFL}, now;
-    for (size_t i = 0; i < PQ_COUNT(numbers); i++) {
-        if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler == on_signal)
-            sigaction(numbers[i], &usual, NULL);
+    for (size_t i = 0; i < PQ_COUNT(watched); i++) {
+        if (sigaction(watched[i], NULL, &now) == 0 && now.sa_handler == on_signal)
+            sigaction(watched[i], &usual, NULL);
     }
     signal_token = NULL;
 }

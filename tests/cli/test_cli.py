@@ -233,7 +233,11 @@ class Quick(Case):
             (['a.png', '-o', '-', '--json'], 'standard output'),
             (['models', 'nonsense'], 'nonsense'), (['models', 'info'], 'takes NAME|FILE'),
             (['complete', 'tcsh'], 'tcsh'), (['complete', 'bash', 'zsh'], 'takes one'),
-            (['devices', 'x'], "takes no 'x'")]
+            (['devices', 'x'], "takes no 'x'"), (['models', 'fetch'], 'takes NAME'),
+            (['models', 'verify', '--all'], 'no option --all'),
+            (['models', 'fetch', '--from', 'elsewhere', 'x'], 'upstream or npm'),
+            (['a.png', '-o', 'x.png', '--quality', '50'], 'png has no quality'),
+            (['a.png', '-o', 'x.jpg', '--compression', '5'], 'not for jpg')]
         for words, sentence in lines:
             with self.subTest(words):
                 self.check(self.run_pique(*words, model=None), 2, sentence)
@@ -263,6 +267,42 @@ class Quick(Case):
         self.check(self.run_pique('a.png', model='./gone.safetensors'), 66, 'gone.safetensors')
         self.check(self.run_pique('models', 'info', 'no-such-model-at-all', model=None), 69,
                    'no-such-model-at-all')
+
+    @unittest.skipUnless(shutil.which('bash'), 'bash is not here')
+    def test_completion_does_not_run_what_files_are_called(self):
+        models = self.path('models')
+        for name in ('$(touch ran)', '`touch ran`', 'a b', '*'):
+            write(os.path.join(models, name + '.safetensors'), b'')
+        self.put('x y.png')
+        script = '''
+            compopt() { :; }
+            eval "$("$PROGRAM" complete bash)"
+            pique() { "$PROGRAM" "$@"; }
+            ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _pique
+                    printf '<%s>' "${COMPREPLY[@]}"; echo; }
+            ask pique -m ''
+            ask pique models info ''
+            ask pique x
+            ask pique -f we'''
+        done = subprocess.run(['bash', '-c', script], cwd=self.dir, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=TIMEOUT, check=False,
+                              env=self.environment(PIQUE_MODELS=models, PROGRAM=PROGRAM))
+        lines = done.stdout.decode().splitlines()
+        self.assertEqual(len(lines), 4, done)
+        for line in lines[:2]:
+            for name in ('<$(touch ran)>', '<`touch ran`>', '<a b>', '<*>'):
+                self.assertIn(name, line)
+        self.assertEqual(lines[2:], ['<x y.png>', '<webp>'])
+        self.assertEqual(self.files(), ['models/$(touch ran).safetensors', 'models/*.safetensors',
+                                        'models/`touch ran`.safetensors',
+                                        'models/a b.safetensors', 'x y.png'])
+
+    def test_lists_that_cannot_be_written_are_74(self):
+        for words in (['models'], ['models', 'verify'], ['devices'], ['--version']):
+            with open('/dev/full', 'wb') as full:
+                done = subprocess.run([PROGRAM, *words], stdout=full, stderr=subprocess.PIPE,
+                                      env=self.environment(), timeout=TIMEOUT, check=False)
+            self.check(done, 74, 'standard output: cannot be written')
 
     def test_devices_and_models_are_listed(self):
         result = self.run_pique('devices', '--json', model=None)
@@ -337,6 +377,24 @@ class Naming(Case):
         os.symlink('.', self.path('link'))
         self.check(self.run_pique('a.png', '-o', 'link/a.png', '-y'), 73)
         self.assertEqual(read(self.path('a.png')), before)
+
+    def test_a_link_that_is_an_input_is_never_replaced(self):
+        self.put('real/a.png')
+        os.symlink('real/a.png', self.path('l.png'))
+        self.check(self.run_pique('l.png', '-o', 'l.png', '-y'), 73, 'input and output at once')
+        self.check(self.run_pique('l.png', '--suffix', '', '-y'), 73, 'would replace an input')
+        self.check(self.run_pique('l.png', 'real', '-o', '.', '-y'), 73, 'would replace an input')
+        self.assertTrue(os.path.islink(self.path('l.png')))
+
+    def test_the_longest_names_work_and_longer_ones_are_refused_at_once(self):
+        self.put('n' * 251 + '.png')
+        self.put('ü' * 125 + '.png')
+        self.check(self.run_pique('.', '-o', 'out'), 0)
+        self.assertEqual(self.files('out'), ['n' * 251 + '.png', 'ü' * 125 + '.png'])
+        shutil.rmtree(self.path('out'))
+        result = self.run_pique('.')
+        self.check(result, 73, '_x2.png: cannot be created: File name too long')
+        self.assertEqual(len(self.files()), 2)
 
     def test_strange_names_work(self):
         for name in ('-s.png', 'a b.png', 'new\nline.png', 'esc\x1b[31m.png', 'ünï.png'):
@@ -575,6 +633,31 @@ class BadModel(Case):
         for data in (b'', b'hello', png(9, 9), os.urandom(4096)):
             self.refuse(data)
 
+    def test_what_files_say_does_not_steer_the_terminal(self):
+        evil = 'e\x1b[31m\x9b2J\u202e'
+        model = read(self.make_model('evil', 4, 2, 2))
+        size = struct.unpack('<Q', model[:8])[0]
+        head = json.loads(model[8:8 + size])
+        head['__metadata__'] = {evil: evil + '\nlicence        MIT'}
+        text = json.dumps(head).encode()
+        models = self.path('models')
+        write(os.path.join(models, evil + '.safetensors'),
+              struct.pack('<Q', len(text)) + text + model[8 + size:])
+        os.makedirs(self.path(evil))
+        env = self.environment(PIQUE_MODELS=models)
+        for words in (['models'], ['models', 'info', evil], [evil, '-o', 'x.png'], ['devices', evil],
+                      ['models', 'info', 'no' + evil], ['a.png', '--' + evil]):
+            result = self.run_pique(*words, model=None, env=env)
+            shown = (result.stdout + result.stderr).decode()
+            self.assertIn('e?[31m?2J?', shown)
+            for character in '\x1b\x9b\u202e':
+                self.assertNotIn(character, shown, words)
+        info = self.run_pique('models', 'info', evil, model=None, env=env).stdout.decode()
+        self.assertNotIn('\nlicence ', info)
+        info = self.run_pique('models', 'info', evil, '--json', model=None, env=env).stdout.decode()
+        self.assertIn('\\u001b[31m\\u009b2J\\u202e', info)
+        self.assertEqual(json.loads(info)['metadata'], head['__metadata__'])
+
     def test_info_tells_what_is_in_a_file(self):
         result = self.run_pique('models', 'info', 'tiny', '--json', model=None)
         self.check(result, 0)
@@ -632,6 +715,27 @@ class Pipes(Case):
         self.assertEqual(result.stdout, b'out/a.png\nout/b.png\n')
         result = self.run_pique('a.png', '-o', 'out', '-y', '-q')
         self.assertEqual((result.stdout, result.stderr), (b'', b''))
+
+    def test_closed_streams_do_not_end_in_a_file(self):
+        self.put('a.png')
+        self.check(self.run_pique('a.png', '-o', 'right.png'), 0)
+        for closed, status in ((0, 0), (1, 74), (2, 0)):
+            done = subprocess.run(['sh', '-c', f'exec "$@" {closed}>&-', 'sh', PROGRAM, 'a.png', '-o',
+                                   'b.png', '-y', '-vv', '--json', '-m', 'tiny'], cwd=self.dir,
+                                  env=self.environment(), stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, timeout=TIMEOUT, check=False)
+            self.assertEqual(done.returncode, status, done)
+            self.assertEqual(read(self.path('b.png')), read(self.path('right.png')))
+        self.assertEqual(self.files(), ['a.png', 'b.png', 'right.png'])
+
+    def test_a_full_standard_output_is_74_and_says_so(self):
+        self.put('a.png')
+        with open('/dev/full', 'wb') as full:
+            done = subprocess.run([PROGRAM, 'a.png', '-o', 'b.png', '-m', 'tiny'], cwd=self.dir,
+                                  env=self.environment(), stdout=full, stderr=subprocess.PIPE,
+                                  timeout=TIMEOUT, check=False)
+        self.check(done, 74, 'standard output: cannot be written')
+        self.assert_png('b.png', 12, 10)
 
     def test_a_reader_that_goes_away_is_74(self):
         self.put('a.png', png(200, 200, 'noise'))
@@ -732,6 +836,9 @@ class Interrupt(Case):
     def test_sigterm_does_the_same(self):
         self.interrupted(signal.SIGTERM)
 
+    def test_a_terminal_that_is_closed_does_the_same(self):
+        self.interrupted(signal.SIGHUP)
+
     def test_a_second_signal_kills_even_while_a_pipe_is_silent(self):
         process = self.start('-', '-o', 'b.png', '-m', 'tiny', '--json', stdin=subprocess.PIPE)
         for line in process.stdout:
@@ -799,6 +906,24 @@ class Terminal(Case):
         progress = [line for line in re.split(r'[\r\n]', shown) if '%' in line]
         self.assertTrue(progress)
         self.assertLess(max(map(len, progress)), 50)
+
+    def test_a_narrow_terminal_gets_fewer_facts_on_one_line(self):
+        for name in ('一' * 20, 'b', 'c'):
+            self.put(f'in/{name}.png', large_png(500, 400))
+        for columns in (5, 7, 10, 16, 24, 37):
+            shown, status = self.on_terminal('in', '-o', 'out', '-y', columns=columns)
+            self.assertEqual(status, 0, shown)
+            progress = [line for line in re.split(r'[\r\n]', shown) if '%' in line]
+            self.assertEqual(bool(progress), columns >= 7)
+            for line in progress:
+                self.assertLess(len(line) + line.count('一'), columns, line)
+
+    def test_a_dry_run_shows_names_without_their_control_characters(self):
+        self.put('e\x1b[31m\x9b.png')
+        shown, status = self.on_terminal('e\x1b[31m\x9b.png', '-n')
+        self.assertEqual((status, shown), (0, 'e?[31m?.png (6x5) -> e?[31m?_x2.png\r\n'))
+        result = self.run_pique('e\x1b[31m\x9b.png', '-n')
+        self.assertIn('e\x1b[31m\x9b.png', result.stdout.decode())
 
     def test_a_dumb_terminal_and_quiet_get_no_progress(self):
         self.put('a.png')
