@@ -31,13 +31,45 @@ void pq_hold_standard_streams(void)
     }
 }
 
+/* ---- opening ---- */
+
+static int open_reading(const char *path, int flags, struct pq_file *f, pique_error *err)
+{
+    bool pipe = strcmp(path, "-") == 0;
+    *f = (struct pq_file){.fd = -1, .owns_fd = !pipe};
+    f->path = pq_strdup(pipe ? "standard input" : path);
+    if (!f->path)
+        return pq_fail_nomem(err, strlen(path) + 1);
+    f->fd = pipe ? STDIN_FILENO : open_fd(path, O_RDONLY | flags, 0);
+    if (f->fd < 0) {
+        int rc = pq_fail_errno(err, errno, path, "be opened");
+        /* Not to be allowed to read is trouble with an input, not with creating an output. */
+        if (rc == PIQUE_ECREATE)
+            rc = err ? (err->code = PIQUE_EIO) : PIQUE_EIO;
+        pq_file_close(f);
+        return rc;
+    }
+    struct stat st;
+    if (fstat(f->fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        pq_file_close(f);
+        return pq_fail(err, PIQUE_EFORMAT, "%s: is a folder, not a file", path);
+    }
+    return 0;
+}
+
+int pq_file_open(const char *path, struct pq_file *f, pique_error *err)
+{
+    return open_reading(path, 0, f, err);
+}
+
 /* ---- maps ---- */
 
 int pq_map_open(const char *path, struct pq_map *map, pique_error *err)
 {
     *map = (struct pq_map){0};
     struct pq_file f;
-    int rc = pq_file_open(path, &f, err);
+    /* What is no regular file is refused below; a named pipe would make us wait for a writer. */
+    int rc = open_reading(path, O_NONBLOCK, &f, err);
     if (rc)
         return rc;
     struct stat st;
@@ -81,30 +113,6 @@ void pq_map_close(struct pq_map *map)
 }
 
 /* ---- reading ---- */
-
-int pq_file_open(const char *path, struct pq_file *f, pique_error *err)
-{
-    bool pipe = strcmp(path, "-") == 0;
-    *f = (struct pq_file){.fd = -1, .owns_fd = !pipe};
-    f->path = pq_strdup(pipe ? "standard input" : path);
-    if (!f->path)
-        return pq_fail_nomem(err, strlen(path) + 1);
-    f->fd = pipe ? STDIN_FILENO : open_fd(path, O_RDONLY, 0);
-    if (f->fd < 0) {
-        int rc = pq_fail_errno(err, errno, path, "be opened");
-        /* Not to be allowed to read is trouble with an input, not with creating an output. */
-        if (rc == PIQUE_ECREATE)
-            rc = err ? (err->code = PIQUE_EIO) : PIQUE_EIO;
-        pq_file_close(f);
-        return rc;
-    }
-    struct stat st;
-    if (fstat(f->fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-        pq_file_close(f);
-        return pq_fail(err, PIQUE_EFORMAT, "%s: is a folder, not a file", path);
-    }
-    return 0;
-}
 
 int pq_file_read(struct pq_file *f, void *data, size_t size, size_t *got, pique_error *err)
 {
@@ -268,8 +276,8 @@ int pq_file_write(struct pq_file *f, const void *data, size_t size, pique_error 
         ssize_t n = pq_fault(PQ_FAULT_WRITE) ? -1 : write(f->fd, p, size);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
-            return pq_fail_errno(err, errno, f->path, "be written");
+        if (n <= 0) /* a file takes some bytes or says why not; do not wait for ever */
+            return pq_fail_errno(err, n < 0 ? errno : EIO, f->path, "be written");
         p += n;
         size -= (size_t)n;
     }

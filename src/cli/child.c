@@ -60,7 +60,10 @@ static void become(const char *const argv[], const char *folder, int out, pid_t 
     signal(SIGPIPE, SIG_DFL);
     /* Killed with us, even by kill -9; and not started at all where we are gone already. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent || (folder && chdir(folder) != 0) || dup2(out, STDOUT_FILENO) < 0)
+    int nothing =
+        open("/dev/null", O_RDONLY | O_CLOEXEC); /* it is not to ask, nor to eat our input */
+    if (getppid() != parent || (folder && chdir(folder) != 0) || nothing < 0 ||
+        dup2(nothing, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0)
         _exit(126);
     execvp(argv[0], (char *const *)argv);
     _exit(PQ_CHILD_MISSING);

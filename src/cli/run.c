@@ -221,7 +221,8 @@ static void process_all(struct run *run)
         if (settled(run, input))
             continue;
         int rc = upscale(run, input, &err);
-        if (rc == PIQUE_ECANCELED) {
+        /* A pipe that ended with us gives an error of its own. */
+        if (rc && pique_cancel_is_set(run->cancel)) {
             note_interrupted(run, run->inputs.count - i);
             return;
         }

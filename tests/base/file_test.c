@@ -168,6 +168,8 @@ static void what_is_not_a_file_is_named(void **state)
     assert_int_equal(pq_file_open(folder, &f, &err), PIQUE_EFORMAT);
     assert_non_null(strstr(err.message, "folder"));
     assert_int_equal(pq_map_open("/dev/null", &map, &err), PIQUE_EFORMAT);
+    assert_int_equal(mkfifo(path, 0600), 0); /* nobody writes to it, and nobody waits */
+    assert_int_equal(pq_map_open(path, &map, &err), PIQUE_EFORMAT);
     assert_int_equal(pq_file_create(folder, true, &f, &err), PIQUE_ECREATE);
     assert_int_equal(pq_file_create("/dev/null", true, &f, &err), PIQUE_ECREATE);
     assert_int_equal(pq_file_create("/no/such/folder/x.png", true, &f, &err), PIQUE_ECREATE);

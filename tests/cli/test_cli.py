@@ -839,6 +839,18 @@ class Interrupt(Case):
     def test_a_terminal_that_is_closed_does_the_same(self):
         self.interrupted(signal.SIGHUP)
 
+    def test_a_pipe_that_ends_with_the_run_is_no_bad_picture(self):
+        process = self.start('-', '-o', 'b.png', '-m', 'tiny', '--json', stdin=subprocess.PIPE)
+        for line in process.stdout:
+            if json.loads(line)['event'] == 'engine':
+                break
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        _, text = process.communicate(timeout=TIMEOUT)
+        self.assertEqual(process.returncode, 130, text)
+        self.assertIn(b'interrupted', text)
+
     def test_a_second_signal_kills_even_while_a_pipe_is_silent(self):
         process = self.start('-', '-o', 'b.png', '-m', 'tiny', '--json', stdin=subprocess.PIPE)
         for line in process.stdout:

@@ -339,6 +339,14 @@ class Fetch(unittest.TestCase):
         self.assertEqual(child.wait(30), 130)
         self.assertEqual(self.left(), [])
 
+    def test_helpers_do_not_read_our_input(self):
+        self.fake('curl', 'cat >"$HOME/eaten"\n' + CURL)
+        done = subprocess.run([PROGRAM, 'fetch', 'alpha-x4'], env=self.environment(), input=b'mine',
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                              timeout=60)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertEqual(os.path.getsize(self.path('eaten')), 0)
+
     def test_a_reader_that_goes_away_leaves_nothing_lying_about(self):
         command = '"$0" fetch --from=npm beta | :; exit "${PIPESTATUS[0]}"'
         done = subprocess.run([shutil.which('bash'), '-c', command, PROGRAM],
