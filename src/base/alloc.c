@@ -30,6 +30,17 @@ void *pq_realloc_array(void *memory, size_t count, size_t bytes)
     return pq_mul_size(count, bytes, &total) ? pq_realloc(memory, total) : NULL;
 }
 
+void *pq_grown(void *list, size_t count, size_t *capacity, size_t bytes)
+{
+    if (count < *capacity)
+        return list;
+    size_t more = *capacity ? *capacity * 2 : 32;
+    void *larger = more > *capacity ? pq_realloc_array(list, more, bytes) : NULL;
+    if (larger)
+        *capacity = more;
+    return larger;
+}
+
 void pq_free(void *memory)
 {
     free(memory);

@@ -13,6 +13,9 @@ void *pq_malloc(size_t bytes);
 void *pq_calloc(size_t count, size_t bytes); /* checked product, zeroed */
 void *pq_realloc(void *memory, size_t bytes);
 void *pq_realloc_array(void *memory, size_t count, size_t bytes); /* checked product */
+/* A list with room for one item more than count: list itself, or a larger copy in its place and
+ * *capacity set. NULL: out of memory, list is as it was. */
+void *pq_grown(void *list, size_t count, size_t *capacity, size_t bytes);
 void pq_free(void *memory);
 char *pq_strdup(const char *text);
 char *pq_strndup(const char *text, size_t n);

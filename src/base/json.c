@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "base/alloc.h"
+
 static void add_quoted(struct pq_str *out, const char *value)
 {
     pq_str_add(out, "\"");
@@ -91,4 +93,16 @@ char *pq_json_take(struct pq_json *j)
     char *text = pq_str_take(&j->text);
     *j = (struct pq_json){0};
     return text;
+}
+
+void pq_json_take_line(struct pq_json *j, struct pq_str *out)
+{
+    char *text = pq_json_take(j);
+    if (text) {
+        pq_str_add(out, text);
+        pq_str_add(out, "\n");
+    } else {
+        out->failed = true;
+    }
+    pq_free(text);
 }

@@ -53,17 +53,15 @@ bool pq_interrupted(void)
 /* ---- the program ---- */
 
 /* In the new process; only calls that are safe after fork(). */
-static void become(const char *const argv[], const char *folder, int out, pid_t parent)
+static void become(const char *const argv[], const char *folder, int in, int out, pid_t parent)
 {
     for (size_t i = 0; i < PQ_COUNT(caught); i++)
         sigaction(caught[i], &before[i], NULL);
     signal(SIGPIPE, SIG_DFL);
     /* Killed with us, even by kill -9; and not started at all where we are gone already. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    int nothing =
-        open("/dev/null", O_RDONLY | O_CLOEXEC); /* it is not to ask, nor to eat our input */
-    if (getppid() != parent || (folder && chdir(folder) != 0) || nothing < 0 ||
-        dup2(nothing, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0)
+    if (getppid() != parent || (folder && chdir(folder) != 0) || dup2(in, STDIN_FILENO) < 0 ||
+        dup2(out, STDOUT_FILENO) < 0)
         _exit(126);
     execvp(argv[0], (char *const *)argv);
     _exit(PQ_CHILD_MISSING);
@@ -74,27 +72,32 @@ int pq_child_start(const char *const argv[], const char *folder, struct pq_child
 {
     *child = (struct pq_child){.out = {.fd = -1}};
     int ends[2];
+    struct pq_file nothing; /* what it reads: it is not to ask, nor to eat our input */
+    int rc = pq_file_open("/dev/null", &nothing, err);
+    if (rc)
+        return rc;
     char *path = pq_strdup(argv[0]);
-    if (!path)
-        return pq_fail_nomem(err, strlen(argv[0]) + 1);
-    if (pipe2(ends, O_CLOEXEC) != 0) {
+    if (!path || pipe2(ends, O_CLOEXEC) != 0) {
+        rc = path ? pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], strerror(errno))
+                  : pq_fail_nomem(err, strlen(argv[0]) + 1);
         pq_free(path);
-        return pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], strerror(errno));
+        pq_file_close(&nothing);
+        return rc;
     }
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid == 0)
-        become(argv, folder, ends[1], parent);
+        become(argv, folder, nothing.fd, ends[1], parent);
+    pq_file_close(&nothing);
     close(ends[1]);
     child->pid = pid;
     child->out = (struct pq_file){.fd = ends[0], .owns_fd = true, .path = path};
     if (pid < 0) {
-        int rc = pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], strerror(errno));
+        rc = pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], strerror(errno));
         child->pid = 0;
         pq_file_close(&child->out);
-        return rc;
     }
-    return 0;
+    return rc;
 }
 
 int pq_child_read(struct pq_child *child, void *data, size_t size, size_t *got, pq_child_tick *tick,

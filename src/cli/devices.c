@@ -47,8 +47,7 @@ int pq_cli_devices(const struct pq_options *o)
     }
     pq_json_close(&j, ']');
     if (json)
-        pq_str_printf(&text, "%s\n", j.text.data ? j.text.data : "");
-    text.failed |= json && j.text.failed;
+        pq_json_take_line(&j, &text);
     pq_str_free(&j.text);
     return pq_cli_print(&text);
 }

@@ -38,14 +38,10 @@ static int add_variant(struct pq_fetch *f, const struct pq_catalogue_entry *entr
             twice |= f->items[k].file == file;
         if (twice)
             continue;
-        if (f->count == f->capacity) {
-            size_t capacity = f->capacity ? 2 * f->capacity : 16;
-            struct pq_fetch_item *more = pq_realloc_array(f->items, capacity, sizeof *more);
-            if (!more)
-                return pq_fail_nomem(err, capacity * sizeof *more);
-            f->items = more;
-            f->capacity = capacity;
-        }
+        struct pq_fetch_item *items = pq_grown(f->items, f->count, &f->capacity, sizeof *items);
+        if (!items)
+            return pq_fail_nomem(err, (f->count + 1) * sizeof *items);
+        f->items = items;
         char *path = pq_models_path(f->folder, file->name);
         if (!path)
             return pq_fail_nomem(err, strlen(f->folder) + 64);

@@ -59,16 +59,12 @@ size_t pq_inputs_usable(const struct pq_inputs *in)
 /* Append; the members that are pointers are taken over, also on failure. */
 static int add_input(struct pq_inputs *in, struct pq_input input, pique_error *err)
 {
-    if (in->count == in->capacity) {
-        size_t capacity = in->capacity ? in->capacity * 2 : 32;
-        struct pq_input *list = pq_realloc_array(in->list, capacity, sizeof *list);
-        if (!list) {
-            input_free(&input);
-            return pq_fail_nomem(err, capacity * sizeof *list);
-        }
-        in->list = list;
-        in->capacity = capacity;
+    struct pq_input *list = pq_grown(in->list, in->count, &in->capacity, sizeof *list);
+    if (!list) {
+        input_free(&input);
+        return pq_fail_nomem(err, (in->count + 1) * sizeof *list);
     }
+    in->list = list;
     if (!input.path || !input.name || !input.real || (input.status && !input.problem)) {
         input_free(&input);
         return pq_fail_nomem(err, 256);
@@ -130,14 +126,10 @@ static int enter_once(struct collector *c, const struct stat *st, bool *first, p
         if (c->seen[i].device == id.device && c->seen[i].inode == id.inode)
             return 0;
     }
-    if (c->seen_count == c->seen_capacity) {
-        size_t capacity = c->seen_capacity ? c->seen_capacity * 2 : 16;
-        struct folder_id *seen = pq_realloc_array(c->seen, capacity, sizeof *seen);
-        if (!seen)
-            return pq_fail_nomem(err, capacity * sizeof *seen);
-        c->seen = seen;
-        c->seen_capacity = capacity;
-    }
+    struct folder_id *seen = pq_grown(c->seen, c->seen_count, &c->seen_capacity, sizeof *seen);
+    if (!seen)
+        return pq_fail_nomem(err, (c->seen_count + 1) * sizeof *seen);
+    c->seen = seen;
     c->seen[c->seen_count++] = id;
     *first = true;
     return 0;

@@ -117,11 +117,7 @@ static void list_json(struct pq_str *s, const char *folder, const struct pq_name
         pq_json_string(&j, NULL, others->list[i]);
     pq_json_close(&j, ']');
     pq_json_close(&j, '}');
-    char *text = pq_json_take(&j);
-    s->failed |= !text;
-    if (text)
-        pq_str_printf(s, "%s\n", text);
-    pq_free(text);
+    pq_json_take_line(&j, s);
 }
 
 /* For completions: one a line, so not the names that could not be one. */
@@ -265,11 +261,7 @@ static void info_json(struct pq_str *s, const pique_model *model, const pique_mo
     }
     pq_json_close(&j, ']');
     pq_json_close(&j, '}');
-    char *text = pq_json_take(&j);
-    s->failed |= !text;
-    if (text)
-        pq_str_printf(s, "%s\n", text);
-    pq_free(text);
+    pq_json_take_line(&j, s);
 }
 
 int pq_cli_model_exit(const char *name, int status)

@@ -8,14 +8,10 @@
 
 bool pq_names_add(struct pq_names *names, const char *name)
 {
-    if (names->count == names->capacity) {
-        size_t capacity = names->capacity ? names->capacity * 2 : 32;
-        char **list = pq_realloc_array(names->list, capacity, sizeof *list);
-        if (!list)
-            return false;
-        names->list = list;
-        names->capacity = capacity;
-    }
+    char **list = pq_grown(names->list, names->count, &names->capacity, sizeof *list);
+    if (!list)
+        return false;
+    names->list = list;
     names->list[names->count] = pq_strdup(name);
     if (!names->list[names->count])
         return false;

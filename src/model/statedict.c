@@ -32,14 +32,11 @@ const struct pq_tensor *pq_statedict_find(const struct pq_statedict *sd, const c
 int pq_statedict_add(struct pq_statedict *sd, const char *name, const struct pq_tensor *tensor,
                      pique_error *err)
 {
-    if (sd->count == sd->capacity) {
-        size_t capacity = sd->capacity ? sd->capacity * 2 : 64;
-        struct pq_named_tensor *tensors = pq_realloc_array(sd->tensors, capacity, sizeof *tensors);
-        if (!tensors)
-            return pq_fail_nomem(err, capacity * sizeof *tensors);
-        sd->tensors = tensors;
-        sd->capacity = capacity;
-    }
+    struct pq_named_tensor *tensors =
+        pq_grown(sd->tensors, sd->count, &sd->capacity, sizeof *tensors);
+    if (!tensors)
+        return pq_fail_nomem(err, (sd->count + 1) * sizeof *tensors);
+    sd->tensors = tensors;
     char *copy = pq_strdup(name);
     if (!copy)
         return pq_fail_nomem(err, strlen(name) + 1);

@@ -116,12 +116,5 @@ void pq_option_schema(struct pq_str *out)
     pq_json_close(&j, '}');
     pq_json_bool(&j, "additionalProperties", false);
     pq_json_close(&j, '}');
-    char *text = pq_json_take(&j);
-    if (text) {
-        pq_str_add(out, text);
-        pq_str_add(out, "\n");
-    } else {
-        out->failed = true;
-    }
-    pq_free(text);
+    pq_json_take_line(&j, out);
 }
