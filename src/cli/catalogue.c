@@ -2,6 +2,7 @@
 #include "cli/catalogue.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/catalogue_json.h"
+#include "option/option.h"
 
 /* Lives as long as the program; the strings of the entries belong to root. */
 static struct {
@@ -182,38 +184,11 @@ const char *pq_catalogue_default(void)
     return text(catalogue.root, "default");
 }
 
-/* Levenshtein distance, letters compared without their case. Names longer than a row are far. */
-static size_t distance(const char *a, const char *b)
+static void consider(const char *candidate, const char *name, const char **best, int *least)
 {
-    enum { MOST = 96 };
-    size_t row[MOST + 1];
-    size_t n = strlen(b);
-    if (n > MOST || strlen(a) > MOST)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= n; j++)
-        row[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= n; j++) {
-            char x = a[i - 1], y = b[j - 1];
-            x = x >= 'A' && x <= 'Z' ? (char)(x + 32) : x;
-            y = y >= 'A' && y <= 'Z' ? (char)(y + 32) : y;
-            size_t best = diagonal + (x != y);
-            best = PQ_MIN(best, row[j] + 1);
-            best = PQ_MIN(best, row[j - 1] + 1);
-            diagonal = row[j];
-            row[j] = best;
-        }
-    }
-    return row[n];
-}
-
-static void consider(const char *candidate, const char *name, const char **best, size_t *least)
-{
-    /* What begins as typed is nearer than any misspelling: "realesrgan" means a realesrgan-x4....
-     */
-    size_t d = strlen(name) >= 4 && pq_starts_with(candidate, name) ? 0 : distance(name, candidate);
+    /* What begins as typed is nearer than any misspelling: "realesrgan" means realesrgan-x4... */
+    bool begins = strlen(name) >= 4 && pq_starts_with(candidate, name);
+    int d = begins ? 0 : pq_edit_distance(name, candidate);
     if (d < *least) {
         *least = d;
         *best = candidate;
@@ -223,7 +198,8 @@ static void consider(const char *candidate, const char *name, const char **best,
 const char *pq_catalogue_nearest(const char *name)
 {
     const char *best = NULL;
-    size_t least = strlen(name) / 3 + 2; /* farther than that helps nobody */
+    int least =
+        (int)PQ_MIN(strlen(name), (size_t)INT_MAX) / 3 + 2; /* farther than that helps nobody */
     for (size_t i = 0; i < pq_catalogue_count(); i++) {
         const struct pq_catalogue_entry *entry = &catalogue.entries[i];
         consider(entry->name, name, &best, &least);

@@ -92,6 +92,9 @@ extern const struct pq_option pq_option_table[PQ_OPT_COUNT];
 /* By name without dashes, or by letter; NULL where there is none for the command. */
 const struct pq_option *pq_option_find(const char *name, size_t length, enum pq_command_id command);
 const struct pq_option *pq_option_find_letter(char letter, enum pq_command_id command);
+/* Letters put in, left out, replaced and swapped with a neighbour that turn a into b, whatever
+ * their case; INT_MAX where one is longer than 63 bytes. */
+int pq_edit_distance(const char *a, const char *b);
 /* The candidate nearest to what was typed, or NULL where none is near. */
 const char *pq_nearest(const char *typed, const char *const *candidates, size_t count);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The tables themselves, and finding a row. */
+#include <limits.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -49,21 +50,28 @@ const struct pq_option *pq_option_find_letter(char letter, enum pq_command_id co
     return NULL;
 }
 
-/* Insertions, deletions, replacements and swaps of neighbours that turn a into b. Both at most 63
- * bytes long. */
-static int edit_distance(const char *a, const char *b)
+static char lower(char c)
 {
-    int rows[3][64];
-    int n = (int)strlen(a), m = (int)strlen(b);
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+int pq_edit_distance(const char *a, const char *b)
+{
+    enum { MOST = 63 };
+    int rows[3][MOST + 1];
+    int n = (int)strnlen(a, MOST + 1), m = (int)strnlen(b, MOST + 1);
+    if (n > MOST || m > MOST)
+        return INT_MAX;
     for (int j = 0; j <= m; j++)
         rows[0][j] = j;
     for (int i = 1; i <= n; i++) {
         int *now = rows[i % 3], *above = rows[(i + 2) % 3], *two_above = rows[(i + 1) % 3];
+        char x = lower(a[i - 1]);
         now[0] = i;
         for (int j = 1; j <= m; j++) {
-            int best = above[j - 1] + (a[i - 1] != b[j - 1]);
-            best = PQ_MIN(best, PQ_MIN(above[j], now[j - 1]) + 1);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+            char y = lower(b[j - 1]);
+            int best = PQ_MIN(above[j - 1] + (x != y), PQ_MIN(above[j], now[j - 1]) + 1);
+            if (i > 1 && j > 1 && x == lower(b[j - 2]) && lower(a[i - 2]) == y)
                 best = PQ_MIN(best, two_above[j - 2] + 1);
             now[j] = best;
         }
@@ -75,13 +83,11 @@ const char *pq_nearest(const char *typed, const char *const *candidates, size_t 
 {
     const char *best = NULL;
     size_t length = strlen(typed);
-    if (length == 0 || length > 63)
+    if (length == 0)
         return NULL;
-    int limit = length <= 4 ? 1 : length <= 8 ? 2 : (int)length / 3;
+    int limit = length <= 4 ? 1 : length <= 8 ? 2 : (int)PQ_MIN(length, 63) / 3;
     for (size_t i = 0; i < count; i++) {
-        if (strlen(candidates[i]) > 63)
-            continue;
-        int distance = edit_distance(typed, candidates[i]);
+        int distance = pq_edit_distance(typed, candidates[i]);
         if (distance <= limit) {
             best = candidates[i];
             limit = distance - 1;

@@ -189,6 +189,7 @@ static const struct refusal refusals[] = {
     {"--overwrite=yes", "--overwrite takes no value, but got 'yes'"},
     {"--scal 2", "has no option --scal; did you mean --scale?"},
     {"--ouptut x", "did you mean --output?"},
+    {"--SCALE 2", "did you mean --scale?"},
     {"--no-such-thing-at-all", "has no option --no-such-thing-at-all; --help-all"},
     {"-Z", "has no option -Z"},
     {"-qZ", "(in '-qZ')"},
