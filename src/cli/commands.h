@@ -25,5 +25,7 @@ int pq_cli_fail(const pique_error *why);
 int pq_cli_print(struct pq_str *text);
 /* Whether all that was printed to stdout arrived: 0, or a sentence and the exit status. */
 int pq_cli_flush(void);
+/* Whether stderr is a terminal that can rewrite a line. */
+bool pq_cli_rewrites(void);
 /* "1.2 MB", in powers of ten as download pages give them. */
 const char *pq_size_text(uint64_t bytes, char out[24]);

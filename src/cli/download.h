@@ -26,8 +26,8 @@ struct pq_fetch {
     enum pq_fetch_source source;
     const char *bad_host; /* did not answer; do not wait for it again */
     size_t bad_host_length;
-    char *temp; /* the unpacked package, or NULL */
-    bool terminal;
+    char *temp;    /* the unpacked package, or NULL */
+    bool terminal; /* progress is shown */
 };
 
 /* Get all items that are not here, under a lock on the folder. Says on standard output what came

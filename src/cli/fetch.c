@@ -204,7 +204,7 @@ int pq_cli_models_fetch(const struct pq_options *o)
     pique_error err = {0};
     uint64_t bytes;
     struct pq_fetch f = {
-        .folder = pq_models_folder(), .source = source_of(o), .terminal = isatty(STDERR_FILENO)};
+        .folder = pq_models_folder(), .source = source_of(o), .terminal = pq_cli_rewrites()};
     int rc = make_plan(&f, o, &err);
     if (!rc && missing(&f, &bytes) == 0) {
         printf("%zu file%s here already, in %s\n", f.count, f.count == 1 ? " is" : "s are",

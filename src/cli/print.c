@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What the commands say, but for the course of a run, which is report.c's. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/exit.h"
@@ -36,6 +39,12 @@ int pq_cli_print(struct pq_str *text)
     fputs(text->data, stdout);
     pq_str_free(text);
     return pq_cli_flush();
+}
+
+bool pq_cli_rewrites(void)
+{
+    const char *term = getenv("TERM");
+    return isatty(STDERR_FILENO) && !(term && strcmp(term, "dumb") == 0);
 }
 
 const char *pq_size_text(uint64_t bytes, char out[24])

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "cli/commands.h"
 
 double pq_now(void)
 {
@@ -25,11 +26,9 @@ static bool set_in_environment(const char *name)
 
 void pq_report_init(struct pq_report *r, bool json, bool quiet, int verbose, bool carries_picture)
 {
-    const char *term = getenv("TERM");
-    bool dumb = term && strcmp(term, "dumb") == 0;
     *r = (struct pq_report){
         .json = json, .quiet = quiet, .verbose = verbose, .carries_picture = carries_picture};
-    r->terminal = isatty(STDERR_FILENO) && !dumb && !quiet;
+    r->terminal = pq_cli_rewrites() && !quiet;
     r->colour = r->terminal && !set_in_environment("NO_COLOR");
     r->list_names = !json && !quiet && !carries_picture && !isatty(STDOUT_FILENO);
     r->started = pq_now();
