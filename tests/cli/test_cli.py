@@ -645,8 +645,8 @@ class BadModel(Case):
               struct.pack('<Q', len(text)) + text + model[8 + size:])
         os.makedirs(self.path(evil))
         env = self.environment(PIQUE_MODELS=models)
-        for words in (['models'], ['models', 'info', evil], [evil, '-o', 'x.png'], ['devices', evil],
-                      ['models', 'info', 'no' + evil], ['a.png', '--' + evil]):
+        for words in (['models'], ['models', 'info', evil], [evil, '-o', 'x.png'],
+                      ['devices', evil], ['models', 'info', 'no' + evil], ['a.png', '--' + evil]):
             result = self.run_pique(*words, model=None, env=env)
             shown = (result.stdout + result.stderr).decode()
             self.assertIn('e?[31m?2J?', shown)
@@ -720,10 +720,8 @@ class Pipes(Case):
         self.put('a.png')
         self.check(self.run_pique('a.png', '-o', 'right.png'), 0)
         for closed, status in ((0, 0), (1, 74), (2, 0)):
-            done = subprocess.run(['sh', '-c', f'exec "$@" {closed}>&-', 'sh', PROGRAM, 'a.png', '-o',
-                                   'b.png', '-y', '-vv', '--json', '-m', 'tiny'], cwd=self.dir,
-                                  env=self.environment(), stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, timeout=TIMEOUT, check=False)
+            shell = ['sh', '-c', f'exec "$@" {closed}>&-', 'sh', PROGRAM]
+            done = self.run_pique('a.png', '-o', 'b.png', '-y', '-vv', '--json', program=shell)
             self.assertEqual(done.returncode, status, done)
             self.assertEqual(read(self.path('b.png')), read(self.path('right.png')))
         self.assertEqual(self.files(), ['a.png', 'b.png', 'right.png'])
