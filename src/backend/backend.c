@@ -53,6 +53,25 @@ const char *pq_program_numeric_key(const struct pq_program *program)
     return program->backend->numeric_key(program);
 }
 
+/* The rows that a step takes, and the most that it yields, of every frame. */
+static bool band_bytes(const struct pq_graph *g, const struct pq_geometry *geometry,
+                       const struct pq_line *lines, size_t *bytes)
+{
+    const struct pq_line *ends[] = {&lines[0], &lines[g->output]};
+    const size_t rows[] = {(size_t)geometry->band, (size_t)ends[1]->rows};
+    const int channels[] = {g->ops[0].channels, g->ops[g->output].channels};
+    *bytes = 0;
+    for (int i = 0; i < 2; i++) {
+        size_t floats, band;
+        if (!pq_mul_size((size_t)ends[i]->width, (size_t)channels[i], &floats) ||
+            !pq_mul_size(floats, rows[i] * sizeof(float), &band) ||
+            !pq_mul_size(band, (size_t)geometry->frames, &band) ||
+            !pq_add_size(*bytes, band, bytes))
+            return false;
+    }
+    return true;
+}
+
 int pq_program_memory(const struct pq_program *program, const struct pq_geometry *geometry,
                       size_t *bytes, pique_error *err)
 {
@@ -61,7 +80,10 @@ int pq_program_memory(const struct pq_program *program, const struct pq_geometry
     if (!lines)
         return pq_fail_nomem(err, n * sizeof *lines);
     int rc = pq_plan_lines(program->graph, geometry, lines, err);
-    if (!rc && !program->backend->memory(program, geometry, lines, bytes))
+    size_t bands;
+    if (!rc && (!program->backend->memory(program, geometry, lines, bytes) ||
+                !band_bytes(program->graph, geometry, lines, &bands) ||
+                !pq_add_size(*bytes, bands, bytes)))
         rc = pq_fail(err, PIQUE_ENOMEM,
                      "%d pictures of %d x %d pixels are more than memory can "
                      "address",

@@ -83,7 +83,8 @@ int pq_program_compile(const struct pq_graph *graph, const struct pq_device_opti
                        struct pq_program **out, pique_error *err);
 void pq_program_release(struct pq_program **program);
 const char *pq_program_numeric_key(const struct pq_program *program);
-/* Bytes of line buffers that a run of this geometry takes. */
+/* Bytes that a run of this geometry takes: its line buffers, and the two bands of rows that its
+ * caller holds for pq_run_step(). */
 int pq_program_memory(const struct pq_program *program, const struct pq_geometry *geometry,
                       size_t *bytes, pique_error *err);
 

@@ -24,16 +24,19 @@ int pq_budget_share(const pique_engine *engine, const struct pq_size *size, int 
     const uint64_t budget = pq_engine_memory_budget(engine);
     uint64_t wish[PQ_MAX_PASSES], least_sum = other_bytes, wish_sum = 0;
     for (int i = 0; i < size->passes; i++) {
-        const uint64_t want = pq_stream_bytes(engine, frames, size->pass_width[i],
-                                              size->pass_height[i], budget, &share[i]);
-        if (want == 0 || share[i] == 0)
-            share[i] = UINT64_MAX;
-        wish[i] = want > share[i] ? want - share[i] : 0;
+        uint64_t want;
+        pique_error why;
+        const int rc = pq_stream_bytes(engine, frames, size->pass_width[i], size->pass_height[i],
+                                       budget, &share[i], &want, &why);
+        if (rc)
+            return pq_fail(err, rc, "%s: %s", path, why.message);
+        wish[i] = want - share[i];
         least_sum = plus(least_sum, share[i]);
         wish_sum = plus(wish_sum, wish[i]);
     }
     if (least_sum == UINT64_MAX)
-        return pq_fail(err, PIQUE_ENOMEM, "%s: the picture is too wide for any memory", path);
+        return pq_fail(err, PIQUE_ENOMEM, "%s: %d x %d pixels are more than memory can address",
+                       path, size->in_width, size->in_height);
     if (least_sum > budget)
         return pq_fail(err, PIQUE_ENOMEM,
                        "%s: %" PRIu64 " MiB are needed for a picture of %d x %d in %d %s, and the "

@@ -10,7 +10,8 @@
 
 /* share[i]: bytes for the line buffers of pass i + 1. Each gets what it needs at least, and of what
  * is left a part in proportion to what it would like. other_bytes: what the other stages take.
- * @return 0; PIQUE_ENOMEM with what is needed where the least does not fit. */
+ * @return 0; PIQUE_ENOMEM with what is needed where the least does not fit; PIQUE_EINVAL for a size
+ * that the network cannot take. */
 int pq_budget_share(const pique_engine *engine, const struct pq_size *size, int frames,
                     uint64_t other_bytes, const char *path, uint64_t share[PQ_MAX_PASSES],
                     pique_error *err);

@@ -235,57 +235,53 @@ void pq_engine_progress(pique_engine *engine, uint64_t done, uint64_t total)
 
 /* ---- streams ---- */
 
-static uint64_t bytes_of(const pique_engine *engine, const struct pq_geometry *geometry,
-                         pique_error *err)
-{
-    size_t bytes;
-    return pq_program_memory(engine->program, geometry, &bytes, err) ? 0 : bytes;
-}
-
-/* The band that a stream of this size uses, and what it takes; 0 where even one row is too much.
- * The band never changes a bit of the result, so it may depend on memory. */
-static uint64_t choose_band(const pique_engine *engine, struct pq_geometry *geometry,
-                            uint64_t budget, pique_error *err)
+/* The highest band of a stream of this size that stays within the budget, else one row; *bytes is
+ * what it takes. The band never changes a bit of the result, so it may depend on memory. */
+static int choose_band(const pique_engine *engine, struct pq_geometry *geometry, uint64_t budget,
+                       size_t *bytes, pique_error *err)
 {
     int wanted = PQ_MIN(engine->band_rows ? engine->band_rows : HIGHEST_BAND, geometry->height);
     for (geometry->band = PQ_MAX(wanted, 1);; geometry->band = (geometry->band + 1) / 2) {
-        uint64_t bytes = bytes_of(engine, geometry, err);
-        if (bytes == 0)
-            return 0;
-        bool comfortable = engine->band_rows || bytes <= COMFORTABLE_BYTES ||
+        int rc = pq_program_memory(engine->program, geometry, bytes, err);
+        if (rc)
+            return rc;
+        bool comfortable = engine->band_rows || *bytes <= COMFORTABLE_BYTES ||
                            geometry->band <= LOWEST_COMFORTABLE_BAND;
-        if (bytes <= budget && comfortable)
-            return bytes;
-        if (geometry->band == 1) {
-            pq_fail(err, PIQUE_ENOMEM,
-                    "%d x %d pixels need %llu MiB of line buffers, the budget is %llu MiB; "
-                    "--memory raises it",
-                    geometry->width, geometry->height, (unsigned long long)(bytes >> 20) + 1,
-                    (unsigned long long)(budget >> 20));
+        if (geometry->band == 1 || (*bytes <= budget && comfortable))
             return 0;
-        }
     }
 }
 
-uint64_t pq_stream_bytes(const pique_engine *engine, int frames, int width, int height,
-                         uint64_t memory_bytes, uint64_t *least)
+int pq_stream_bytes(const pique_engine *engine, int frames, int width, int height,
+                    uint64_t memory_bytes, uint64_t *least, uint64_t *wanted, pique_error *err)
 {
+    const uint64_t budget = memory_bytes ? memory_bytes : engine->memory_bytes;
     struct pq_geometry geometry = {frames, width, height, 1};
-    *least = bytes_of(engine, &geometry, NULL);
-    return choose_band(engine, &geometry, memory_bytes ? memory_bytes : engine->memory_bytes, NULL);
+    size_t bytes;
+    int rc = pq_program_memory(engine->program, &geometry, &bytes, err);
+    *least = rc ? 0 : bytes;
+    if (!rc)
+        rc = choose_band(engine, &geometry, budget, &bytes, err);
+    *wanted = rc ? 0 : bytes;
+    return rc;
 }
 
 int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint64_t memory_bytes,
                    struct pq_stream **out, pique_error *err)
 {
     *out = NULL;
-    pique_error local = {0};
-    err = err ? err : &local;
+    const uint64_t budget = memory_bytes ? memory_bytes : engine->memory_bytes;
     struct pq_geometry geometry = {frames, width, height, 1};
-    uint64_t bytes =
-        choose_band(engine, &geometry, memory_bytes ? memory_bytes : engine->memory_bytes, err);
-    if (bytes == 0)
-        return err->code;
+    size_t bytes;
+    int rc = choose_band(engine, &geometry, budget, &bytes, err);
+    if (rc)
+        return rc;
+    if (bytes > budget)
+        return pq_fail(err, PIQUE_ENOMEM,
+                       "%d x %d pixels need %llu MiB of line buffers, the budget is %llu MiB; "
+                       "--memory raises it",
+                       width, height, (unsigned long long)(bytes >> 20) + 1,
+                       (unsigned long long)(budget >> 20));
     if (engine->band_rows && geometry.band < PQ_MIN(engine->band_rows, height))
         pq_engine_note(engine, PIQUE_EVENT_NOTE,
                        "a band of %d rows is lowered to %d to stay within the memory budget",
@@ -294,13 +290,13 @@ int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint
     if (!stream)
         return pq_fail_nomem(err, sizeof *stream);
     stream->engine = engine;
-    int rc = pq_run_begin(engine->program, &geometry, &stream->run, err);
+    rc = pq_run_begin(engine->program, &geometry, &stream->run, err);
     if (rc) {
         pq_free(stream);
         return rc;
     }
-    pq_log(&engine->log, PIQUE_LOG_DEBUG, "stream: %d x %d x %d in bands of %d rows, %llu bytes",
-           frames, width, height, geometry.band, (unsigned long long)bytes);
+    pq_log(&engine->log, PIQUE_LOG_DEBUG, "stream: %d x %d x %d in bands of %d rows, %zu bytes",
+           frames, width, height, geometry.band, bytes);
     *out = stream;
     return 0;
 }

@@ -26,10 +26,11 @@ int pq_stream_max_out(const struct pq_stream *stream);
 int pq_stream_step(struct pq_stream *stream, const pique_rows *in, int count, const pique_rows *out,
                    int *got, pique_error *err);
 void pq_stream_output_size(const struct pq_stream *stream, int *width, int *height);
-/* Bytes of line buffers that such a stream takes with the smallest band (*least) and with the band
- * it would choose under the budget (the return value); 0 on overflow. */
-uint64_t pq_stream_bytes(const pique_engine *engine, int frames, int width, int height,
-                         uint64_t memory_bytes, uint64_t *least);
+/* Bytes that such a stream takes, with the rows that one step reads and writes: with the smallest
+ * band (*least), and with the band that it would choose under the budget (*wanted; *least where
+ * even that is beyond it). */
+int pq_stream_bytes(const pique_engine *engine, int frames, int width, int height,
+                    uint64_t memory_bytes, uint64_t *least, uint64_t *wanted, pique_error *err);
 
 const pique_model *pq_engine_model(const pique_engine *engine);
 struct pq_pool *pq_engine_pool(pique_engine *engine);

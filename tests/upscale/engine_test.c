@@ -15,6 +15,8 @@
 #include "../random.h"
 #include "base/fault.h"
 #include "pique/pique.h"
+#include "upscale/budget.h"
+#include "upscale/engine.h"
 
 enum { WIDTH = 33, HEIGHT = 21, SCALE = 2, FRAMES = 2 };
 enum { IN = WIDTH * HEIGHT * 3, OUT = IN * SCALE * SCALE };
@@ -140,6 +142,7 @@ static void samples_of_every_depth_agree(void **state)
 
 struct heap {
     long live, calls;
+    size_t bytes; /* asked for, in all */
 };
 
 static void *heap_alloc(void *user, size_t bytes, size_t align)
@@ -147,6 +150,7 @@ static void *heap_alloc(void *user, size_t bytes, size_t align)
     struct heap *h = user;
     h->live++;
     h->calls++;
+    h->bytes += bytes;
     return aligned_alloc(align, bytes);
 }
 
@@ -202,6 +206,42 @@ static void a_budget_lowers_the_band_and_then_refuses(void **state)
     pique_error err;
     assert_int_equal(pique_batch_begin(engine, 1, 5000, 5000, &err), PIQUE_ENOMEM);
     assert_non_null(strstr(err.message, "--memory"));
+    pique_engine_close(&engine);
+}
+
+static void what_is_needed_is_said_whatever_the_budget(void **state)
+{
+    (void)state;
+    pique_engine *engine = open_engine((pique_engine_options){.memory_bytes = 50000});
+    struct pq_size size = {.in_width = 500, .in_height = 400, .passes = 1};
+    size.pass_width[0] = 500;
+    size.pass_height[0] = 400;
+    uint64_t share[PQ_MAX_PASSES];
+    pique_error err;
+    assert_int_equal(pq_budget_share(engine, &size, 1, 0, "a.png", share, &err), PIQUE_ENOMEM);
+    assert_non_null(strstr(err.message, "a.png: 2 MiB are needed"));
+    /* Beyond what a side may have, which no budget helps. */
+    size.pass_width[0] = 1 << 30;
+    size.pass_width[0] += 1 << 29;
+    assert_int_equal(pq_budget_share(engine, &size, 1, 0, "a.png", share, &err), PIQUE_EINVAL);
+    assert_non_null(strstr(err.message, "a.png: 1610612736 x 400 pixels would become"));
+    pique_engine_close(&engine);
+}
+
+static void a_budget_counts_the_rows_around_the_network(void **state)
+{
+    (void)state;
+    pique_engine *engine = open_engine((pique_engine_options){.memory_bytes = 1 << 30});
+    uint64_t least, wanted, bands = 32 * 3 * sizeof(float) * 100 * (1 + SCALE * SCALE);
+    assert_int_equal(pq_stream_bytes(engine, 1, 100, 100, 0, &least, &wanted, NULL), 0);
+    assert_true(least > 0 && wanted > least + bands / 2);
+    struct heap heap = {0};
+    pique_allocator a = {sizeof a, &heap, heap_alloc, heap_free};
+    pique_engine_close(&engine);
+    engine = open_engine((pique_engine_options){.memory_bytes = 1 << 30, .allocator = &a});
+    heap.bytes = 0;
+    assert_int_equal(pique_batch_begin(engine, 1, 100, 100, NULL), 0);
+    assert_in_range(heap.bytes, wanted, wanted + 256); /* rounded up to whole cache lines */
     pique_engine_close(&engine);
 }
 
@@ -291,6 +331,8 @@ int main(void)
         cmocka_unit_test(samples_of_every_depth_agree),
         cmocka_unit_test(the_callers_allocator_gets_the_large_buffers_back),
         cmocka_unit_test(a_budget_lowers_the_band_and_then_refuses),
+        cmocka_unit_test(what_is_needed_is_said_whatever_the_budget),
+        cmocka_unit_test(a_budget_counts_the_rows_around_the_network),
         cmocka_unit_test(a_cancelled_engine_stops),
         cmocka_unit_test(mistakes_are_refused_with_a_sentence),
         cmocka_unit_test(devices_and_levels_are_listed),

@@ -318,12 +318,13 @@ int pq_stream_step(struct pq_stream *s, const pique_rows *in, int count, const p
     return 0;
 }
 
-uint64_t pq_stream_bytes(const pique_engine *engine, int frames, int width, int height,
-                         uint64_t memory_bytes, uint64_t *least)
+int pq_stream_bytes(const pique_engine *engine, int frames, int width, int height,
+                    uint64_t memory_bytes, uint64_t *least, uint64_t *wanted, pique_error *err)
 {
-    (void)height;
+    (void)height, (void)err;
     *least = (uint64_t)frames * (uint64_t)width * (uint64_t)engine->channels * 4 * 3;
-    return PQ_MIN(*least * 16, memory_bytes);
+    *wanted = PQ_MAX(*least, PQ_MIN(*least * 16, memory_bytes));
+    return 0;
 }
 
 const pique_model *pq_engine_model(const pique_engine *engine)
