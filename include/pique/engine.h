@@ -58,7 +58,8 @@ typedef struct pique_event {
 /** Called on the thread that runs the engine. */
 typedef void (*pique_event_fn)(void *user, const pique_event *event);
 
-/** Memory for the large buffers of an engine (packed weights, line buffers). Both functions
+/** Memory for the large buffers of an engine (packed weights, line buffers, the rows of a picture
+ *  on their way); what picture libraries take for themselves is not among them. Both functions
  *  must be set and may be called from several threads. */
 typedef struct pique_allocator {
     size_t size; /**< sizeof(pique_allocator) */

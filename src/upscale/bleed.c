@@ -139,8 +139,8 @@ static void bleed_free(struct bleed *b)
 {
     pq_ring_free(&b->rows);
     pq_ring_free(&b->sums);
-    pq_big_free(NULL, b->padded);
-    pq_big_free(NULL, b->total);
+    pq_big_free(b->stage.allocator, b->padded);
+    pq_big_free(b->stage.allocator, b->total);
     pq_free(b);
 }
 
@@ -159,11 +159,11 @@ static int bleed_buffers(struct bleed *b, pique_error *err)
         return rc;
     if (!pq_add_size(row_bytes, (size_t)2 * REACH * 4 * sizeof(float), &padded_bytes))
         return pq_fail_nomem(err, row_bytes);
-    if ((rc = pq_ring_init(&b->rows, row_bytes, RING_ROWS, err)) ||
-        (rc = pq_ring_init(&b->sums, row_bytes, RING_ROWS, err)))
+    if ((rc = pq_ring_init(&b->rows, b->stage.allocator, row_bytes, RING_ROWS, err)) ||
+        (rc = pq_ring_init(&b->sums, b->stage.allocator, row_bytes, RING_ROWS, err)))
         return rc;
-    b->padded = pq_big_alloc(NULL, padded_bytes);
-    b->total = pq_big_alloc(NULL, row_bytes);
+    b->padded = pq_big_alloc(b->stage.allocator, padded_bytes);
+    b->total = pq_big_alloc(b->stage.allocator, row_bytes);
     if (!b->padded || !b->total)
         return pq_fail_nomem(err, padded_bytes + row_bytes);
     memset(b->padded, 0, padded_bytes);
@@ -179,6 +179,7 @@ int pq_bleed_stage(struct pq_stage **chain, pique_error *err)
     b->stage = (struct pq_stage){.width = (*chain)->width,
                                  .height = (*chain)->height,
                                  .planes = 4,
+                                 .allocator = (*chain)->allocator,
                                  .read = bleed_read,
                                  .close = bleed_close};
     b->in = *chain;

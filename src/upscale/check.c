@@ -50,7 +50,7 @@ int pq_check_new(const struct pq_check_shape *shape, struct pq_pool *pool, struc
     const size_t tiles = (size_t)k->columns * (size_t)shape->frames;
     const size_t in_ranges = tiles * (size_t)shape->in_channels;
     const size_t out_ranges = tiles * (size_t)shape->out_channels;
-    int rc = pq_ring_init(&k->in, in_ranges * sizeof(struct range), 4, err);
+    int rc = pq_ring_init(&k->in, NULL, in_ranges * sizeof(struct range), 4, err);
     k->out = pq_calloc(out_ranges, sizeof *k->out);
     k->broken = pq_calloc((size_t)k->columns, sizeof *k->broken);
     if (!rc && (!k->out || !k->broken))

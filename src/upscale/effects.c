@@ -116,13 +116,14 @@ int pq_effects_stage(struct pq_stage **chain, const struct pq_effects *effects,
     struct effects *e = pq_calloc(1, sizeof *e);
     if (!e)
         return pq_fail_nomem(err, sizeof *e);
-    if ((rc = pq_ring_init(&e->rows, row_bytes, ROWS + 2, err))) {
+    if ((rc = pq_ring_init(&e->rows, in->allocator, row_bytes, ROWS + 2, err))) {
         pq_free(e);
         return rc;
     }
     e->stage = (struct pq_stage){.width = in->width,
                                  .height = in->height,
                                  .planes = in->planes,
+                                 .allocator = in->allocator,
                                  .read = effects_read,
                                  .close = effects_close};
     e->in = in;

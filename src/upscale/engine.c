@@ -84,11 +84,6 @@ int pq_engine_check_cancel(const pique_engine *engine, pique_error *err)
 
 /* ---- open and close ---- */
 
-static const pique_allocator *allocator_of(const pique_engine *engine)
-{
-    return engine->allocator.alloc ? &engine->allocator : NULL;
-}
-
 static uint64_t default_budget(void)
 {
     pique_device_info info = {.size = sizeof info};
@@ -147,7 +142,7 @@ int pique_engine_open(const pique_model *model, const pique_engine_options *opti
             .precision = o.precision,
             .pool = engine->pool,
             .log = &engine->log,
-            .allocator = allocator_of(engine),
+            .allocator = pq_engine_allocator(engine),
         };
         rc = pq_program_compile(pq_model_graph(model), &device, &engine->program, err);
     }
@@ -166,8 +161,8 @@ static void batch_end(pique_engine *engine)
 {
     struct batch *b = &engine->batch;
     pq_stream_close(&b->stream);
-    pq_big_free(allocator_of(engine), b->in);
-    pq_big_free(allocator_of(engine), b->out);
+    pq_big_free(pq_engine_allocator(engine), b->in);
+    pq_big_free(pq_engine_allocator(engine), b->out);
     *b = (struct batch){0};
 }
 
@@ -197,6 +192,11 @@ const pique_model *pq_engine_model(const pique_engine *engine)
 struct pq_pool *pq_engine_pool(pique_engine *engine)
 {
     return engine->pool;
+}
+
+const pique_allocator *pq_engine_allocator(const pique_engine *engine)
+{
+    return engine->allocator.alloc ? &engine->allocator : NULL;
 }
 
 struct pq_log *pq_engine_log(pique_engine *engine)
@@ -372,8 +372,8 @@ int pique_batch_begin(pique_engine *engine, int frames, int width, int height, p
                 (size_t)b->in_channels * sizeof(float);
     size_t out = (size_t)frames * (size_t)pq_stream_max_out(b->stream) * (size_t)b->out_width *
                  (size_t)b->out_channels * sizeof(float);
-    b->in = pq_big_alloc(allocator_of(engine), in);
-    b->out = pq_big_alloc(allocator_of(engine), out);
+    b->in = pq_big_alloc(pq_engine_allocator(engine), in);
+    b->out = pq_big_alloc(pq_engine_allocator(engine), out);
     if (!b->in || !b->out) {
         batch_end(engine);
         return pq_fail_nomem(err, (unsigned long long)in + out);

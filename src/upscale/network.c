@@ -210,8 +210,8 @@ static void network_free(struct network *n)
     pq_check_free(&n->check);
     pq_ring_free(&n->rows);
     pq_ring_free(&n->even);
-    pq_big_free(NULL, n->input);
-    pq_big_free(NULL, n->output);
+    pq_big_free(n->stage.allocator, n->input);
+    pq_big_free(n->stage.allocator, n->output);
     pq_free(n);
 }
 
@@ -229,7 +229,7 @@ static int batch_alloc(const struct network *n, int width, int rows, float **out
     if (!pq_mul_size((size_t)width, (size_t)n->channels * sizeof(float), &bytes) ||
         !pq_mul_size(bytes, (size_t)rows, &bytes) || !pq_mul_size(bytes, (size_t)n->frames, &bytes))
         return pq_fail_nomem(err, UINT64_MAX);
-    *out = pq_big_alloc(NULL, bytes);
+    *out = pq_big_alloc(n->stage.allocator, bytes);
     return *out ? 0 : pq_fail_nomem(err, bytes);
 }
 
@@ -240,9 +240,10 @@ static int network_buffers(struct network *n, pique_error *err)
     size_t row_bytes;
     int rc = pq_row_floats_bytes(width, planes, &row_bytes, err);
     if (!rc)
-        rc = pq_ring_init(&n->rows, row_bytes, n->band + ahead, err);
+        rc = pq_ring_init(&n->rows, n->stage.allocator, row_bytes, n->band + ahead, err);
     if (!rc && planes == 4)
-        rc = pq_ring_init(&n->even, (size_t)width * sizeof(float), n->band + 2 * AROUND + 1, err);
+        rc = pq_ring_init(&n->even, n->stage.allocator, (size_t)width * sizeof(float),
+                          n->band + 2 * AROUND + 1, err);
     if (!rc)
         rc = batch_alloc(n, width, n->band, &n->input, err);
     if (!rc)
@@ -300,8 +301,10 @@ int pq_network_stage(struct pq_stage **chain, pique_engine *engine, uint64_t mem
     n->in = *chain;
     n->engine = engine;
     n->pass = pass;
-    n->stage =
-        (struct pq_stage){.planes = n->in->planes, .read = network_read, .close = network_close};
+    n->stage = (struct pq_stage){.planes = n->in->planes,
+                                 .allocator = n->in->allocator,
+                                 .read = network_read,
+                                 .close = network_close};
     int rc = model_channels(engine, &n->channels, err);
     n->frames = pq_network_frames(n->channels, n->in->planes == 4);
     if (!rc)

@@ -46,9 +46,10 @@ int pq_output_new(struct pq_stage *chain, const struct pq_picture_format *format
     o->row_bytes = pq_picture_row_bytes(&o->format);
     size_t a, b;
     if (pq_mul_size(float_bytes, ROWS, &a) && pq_mul_size(o->row_bytes, ROWS, &b)) {
-        o->rows = pq_big_alloc(NULL, a);
-        o->samples = pq_big_alloc(NULL, b);
-        o->hash = pq_big_alloc(NULL, sizeof *o->hash); /* wants a multiple of 64 bytes */
+        o->rows = pq_big_alloc(chain->allocator, a);
+        o->samples = pq_big_alloc(chain->allocator, b);
+        o->hash =
+            pq_big_alloc(chain->allocator, sizeof *o->hash); /* wants a multiple of 64 bytes */
     }
     if (!o->rows || !o->samples || !o->hash) {
         pq_output_free(&o);
@@ -65,9 +66,9 @@ void pq_output_free(struct pq_output **output)
     struct pq_output *o = *output;
     if (!o)
         return;
-    pq_big_free(NULL, o->rows);
-    pq_big_free(NULL, o->samples);
-    pq_big_free(NULL, o->hash);
+    pq_big_free(o->chain->allocator, o->rows);
+    pq_big_free(o->chain->allocator, o->samples);
+    pq_big_free(o->chain->allocator, o->hash);
     pq_free(o);
     *output = NULL;
 }

@@ -62,7 +62,8 @@ static int build_chain(struct job *j, struct pq_stage **chain, pique_error *err)
 {
     const struct pq_plan *p = &j->plan;
     struct pq_pool *pool = pq_engine_pool(j->engine);
-    int rc = pq_source_stage(chain, j->source, p->alpha, p->background, err);
+    int rc = pq_source_stage(chain, j->source, p->alpha, p->background,
+                             pq_engine_allocator(j->engine), err);
     if (!rc && ((*chain)->width != p->size.in_width || (*chain)->height != p->size.in_height))
         rc = pq_resize_stage(chain, p->size.in_width, p->size.in_height, pool, err);
     if (!rc && (*chain)->planes == 4)

@@ -124,7 +124,8 @@ static int survey(struct pq_plan *p, pique_engine *engine, struct pq_row_source 
         return 0;
     struct pq_stage *stage = NULL;
     struct pq_survey found;
-    int rc = pq_source_stage(&stage, source, p->alpha, p->background, err);
+    int rc =
+        pq_source_stage(&stage, source, p->alpha, p->background, pq_engine_allocator(engine), err);
     if (rc)
         return rc;
     *used = true;

@@ -237,10 +237,10 @@ static int resize_read(struct pq_stage *stage, int rows, float *data, pique_erro
 
 static void resize_free(struct resize *r)
 {
-    pq_big_free(NULL, r->spans);
-    pq_big_free(NULL, r->weights);
-    pq_big_free(NULL, r->down_weights);
-    pq_big_free(NULL, r->pulled);
+    pq_big_free(r->stage.allocator, r->spans);
+    pq_big_free(r->stage.allocator, r->weights);
+    pq_big_free(r->stage.allocator, r->down_weights);
+    pq_big_free(r->stage.allocator, r->pulled);
     pq_ring_free(&r->ring);
     pq_free(r);
 }
@@ -294,13 +294,13 @@ static int resize_buffers(struct resize *r, pique_error *err)
     struct sizes s;
     if (!count_sizes(&r->across, &r->down, r->stage.planes, &s))
         return pq_fail_nomem(err, ULLONG_MAX);
-    int rc = pq_ring_init(&r->ring, s.ring_row, s.ring_rows, err);
+    int rc = pq_ring_init(&r->ring, r->stage.allocator, s.ring_row, s.ring_rows, err);
     if (rc)
         return rc;
-    r->spans = pq_big_alloc(NULL, s.spans);
-    r->weights = pq_big_alloc(NULL, s.weights);
-    r->down_weights = pq_big_alloc(NULL, s.down_weights);
-    r->pulled = pq_big_alloc(NULL, s.pulled);
+    r->spans = pq_big_alloc(r->stage.allocator, s.spans);
+    r->weights = pq_big_alloc(r->stage.allocator, s.weights);
+    r->down_weights = pq_big_alloc(r->stage.allocator, s.down_weights);
+    r->pulled = pq_big_alloc(r->stage.allocator, s.pulled);
     if (!r->spans || !r->weights || !r->down_weights || !r->pulled)
         return pq_fail_nomem(err, s.spans + s.weights + s.down_weights + s.pulled);
     for (int x = 0; x < r->across.out; x++)
@@ -320,6 +320,7 @@ int pq_resize_stage(struct pq_stage **chain, int width, int height, struct pq_po
     r->stage = (struct pq_stage){.width = width,
                                  .height = height,
                                  .planes = in->planes,
+                                 .allocator = in->allocator,
                                  .read = resize_read,
                                  .close = resize_close};
     r->in = in;

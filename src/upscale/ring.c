@@ -7,20 +7,21 @@
 
 #include "base/alloc.h"
 
-int pq_ring_init(struct pq_ring *ring, size_t row_bytes, int capacity, pique_error *err)
+int pq_ring_init(struct pq_ring *ring, const pique_allocator *allocator, size_t row_bytes,
+                 int capacity, pique_error *err)
 {
     assert(capacity > 0);
-    *ring = (struct pq_ring){.row_bytes = row_bytes, .capacity = capacity};
+    *ring = (struct pq_ring){.row_bytes = row_bytes, .capacity = capacity, .allocator = allocator};
     size_t bytes;
     if (!pq_mul_size(row_bytes, (size_t)capacity, &bytes))
         return pq_fail_nomem(err, ULLONG_MAX);
-    ring->data = pq_big_alloc(NULL, bytes);
+    ring->data = pq_big_alloc(allocator, bytes);
     return ring->data ? 0 : pq_fail_nomem(err, bytes);
 }
 
 void pq_ring_free(struct pq_ring *ring)
 {
-    pq_big_free(NULL, ring->data);
+    pq_big_free(ring->allocator, ring->data);
     *ring = (struct pq_ring){0};
 }
 
@@ -29,14 +30,14 @@ static int grow(struct pq_ring *ring, pique_error *err)
     struct pq_ring wider;
     if (ring->capacity > INT_MAX / 2)
         return pq_fail_nomem(err, ULLONG_MAX);
-    int rc = pq_ring_init(&wider, ring->row_bytes, ring->capacity * 2, err);
+    int rc = pq_ring_init(&wider, ring->allocator, ring->row_bytes, ring->capacity * 2, err);
     if (rc)
         return rc;
     wider.first = ring->first;
     wider.end = ring->end;
     for (int64_t y = ring->first; y < ring->end; y++)
         memcpy(pq_ring_row(&wider, y), pq_ring_row(ring, y), ring->row_bytes);
-    pq_big_free(NULL, ring->data);
+    pq_big_free(ring->allocator, ring->data);
     *ring = wider;
     return 0;
 }

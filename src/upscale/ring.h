@@ -17,10 +17,13 @@ struct pq_ring {
     size_t row_bytes;
     int capacity;
     int64_t first, end;
+    const pique_allocator *allocator;
 };
 
-/* Room for `capacity` rows. {0} is an empty ring that may be freed. */
-int pq_ring_init(struct pq_ring *ring, size_t row_bytes, int capacity, pique_error *err);
+/* Room for `capacity` rows. {0} is an empty ring that may be freed. allocator is borrowed as long
+ * as the ring lives; may be NULL. */
+int pq_ring_init(struct pq_ring *ring, const pique_allocator *allocator, size_t row_bytes,
+                 int capacity, pique_error *err);
 void pq_ring_free(struct pq_ring *ring);
 
 /* Row y, first <= y < end. */

@@ -77,12 +77,13 @@ static int source_read(struct pq_stage *stage, int rows, float *data, pique_erro
 static void source_close(struct pq_stage *stage)
 {
     struct source *s = (struct source *)stage;
-    pq_big_free(NULL, s->raw);
+    pq_big_free(stage->allocator, s->raw);
     pq_free(s);
 }
 
 int pq_source_stage(struct pq_stage **chain, struct pq_row_source *source, enum pique_alpha alpha,
-                    const unsigned char background[3], pique_error *err)
+                    const unsigned char background[3], const pique_allocator *allocator,
+                    pique_error *err)
 {
     assert(!*chain);
     const struct pq_picture_format *f = &source->format;
@@ -98,7 +99,7 @@ int pq_source_stage(struct pq_stage **chain, struct pq_row_source *source, enum 
     struct source *s = pq_calloc(1, sizeof *s);
     if (!s)
         return pq_fail_nomem(err, sizeof *s);
-    s->raw = pq_big_alloc(NULL, bytes);
+    s->raw = pq_big_alloc(allocator, bytes);
     if (!s->raw) {
         pq_free(s);
         return pq_fail_nomem(err, bytes);
@@ -106,6 +107,7 @@ int pq_source_stage(struct pq_stage **chain, struct pq_row_source *source, enum 
     s->stage = (struct pq_stage){.width = f->width,
                                  .height = f->height,
                                  .planes = f->alpha && alpha == PIQUE_ALPHA_KEEP ? 4 : 3,
+                                 .allocator = allocator,
                                  .read = source_read,
                                  .close = source_close};
     s->rows = source;

@@ -8,10 +8,13 @@
 #pragma once
 
 #include "base/error.h"
+#include "pique/engine.h"
 
 struct pq_stage {
     int width, height;
     int planes; /* 3, or 4 with alpha */
+    /* Large buffers of this stage and of those behind it come from here. NULL: the C library. */
+    const pique_allocator *allocator;
     /* The next `rows` rows (never beyond the end) into data, width*planes floats each, one after
      * the other. */
     int (*read)(struct pq_stage *stage, int rows, float *data, pique_error *err);

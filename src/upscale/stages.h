@@ -19,9 +19,11 @@
 
 /* The picture as float rows: v * float(1/255) or v * float(1/65535); grey is repeated as R, G and
  * B. alpha: KEEP yields four planes where the picture has alpha; FLATTEN composes over
- * `background` (R, G, B, 8 bit). The source is borrowed and not closed. *chain must be NULL. */
+ * `background` (R, G, B, 8 bit). The source is borrowed and not closed. *chain must be NULL.
+ * allocator: of the whole chain, borrowed as long as it lives; may be NULL. */
 int pq_source_stage(struct pq_stage **chain, struct pq_row_source *source, enum pique_alpha alpha,
-                    const unsigned char background[3], pique_error *err);
+                    const unsigned char background[3], const pique_allocator *allocator,
+                    pique_error *err);
 /* Whether a sample of alpha below its maximum was read so far, whatever became of it. */
 bool pq_source_stage_transparent(const struct pq_stage *source_stage);
 

@@ -28,7 +28,8 @@ int pq_survey(struct pq_stage *stage, int (*check)(void *context, pique_error *e
     int rc = pq_row_floats_bytes(stage->width, stage->planes, &row_bytes, err);
     if (rc)
         return rc;
-    float *rows = pq_mul_size(row_bytes, ROWS, &bytes) ? pq_big_alloc(NULL, bytes) : NULL;
+    float *rows =
+        pq_mul_size(row_bytes, ROWS, &bytes) ? pq_big_alloc(stage->allocator, bytes) : NULL;
     if (!rows)
         return pq_fail_nomem(err, row_bytes * ROWS);
     double luma = 0, weight = 0;
@@ -40,7 +41,7 @@ int pq_survey(struct pq_stage *stage, int (*check)(void *context, pique_error *e
             sum_row(rows + (size_t)i * (row_bytes / sizeof *rows), stage->width, stage->planes,
                     &luma, &weight);
     }
-    pq_big_free(NULL, rows);
+    pq_big_free(stage->allocator, rows);
     *survey = (struct pq_survey){.mean = weight > 0 ? (float)(luma / weight) : 0,
                                  .transparent = pq_source_stage_transparent(stage)};
     return rc;

@@ -348,6 +348,11 @@ struct pq_pool *pq_engine_pool(pique_engine *engine)
     return engine->pool;
 }
 
+const pique_allocator *pq_engine_allocator(const pique_engine *engine)
+{
+    return engine->allocator;
+}
+
 struct pq_log *pq_engine_log(pique_engine *engine)
 {
     (void)engine;

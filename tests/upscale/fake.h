@@ -53,10 +53,11 @@ struct pique_engine {
     int band, lag; /* rows at a time; input rows that it sits on */
     uint64_t budget;
     struct pq_pool *pool; /* or NULL */
-    int bad_streams;      /* so many streams from now use FAKE_NAN */
-    int fail_step;        /* the N-th step fails with EDEVICE; 0: none */
-    int cancel_after;     /* checks until the token is set; 0: never */
-    bool stuck;           /* never gives a row */
+    const pique_allocator *allocator;
+    int bad_streams;  /* so many streams from now use FAKE_NAN */
+    int fail_step;    /* the N-th step fails with EDEVICE; 0: none */
+    int cancel_after; /* checks until the token is set; 0: never */
+    bool stuck;       /* never gives a row */
     /* What happened. */
     int streams_opened, streams_open, steps, frames;
     int notes, retries;

@@ -490,6 +490,50 @@ static void a_budget_that_is_too_small_says_how_much_is_needed(void **state)
     assert_int_equal(e.steps, 0);
 }
 
+struct heap {
+    size_t live, bytes; /* blocks; bytes asked for in all */
+};
+
+static void *heap_alloc(void *user, size_t bytes, size_t align)
+{
+    struct heap *heap = user;
+    heap->live++;
+    heap->bytes += bytes;
+    return aligned_alloc(align, bytes);
+}
+
+static void heap_free(void *user, void *memory)
+{
+    ((struct heap *)user)->live--;
+    free(memory);
+}
+
+static void the_callers_allocator_serves_every_stage(void **state)
+{
+    (void)state;
+    struct heap heap = {0};
+    const pique_allocator allocator = {sizeof allocator, &heap, heap_alloc, heap_free};
+    enum { WIDTH = 60, HEIGHT = 30, ROW = WIDTH * 4 * sizeof(float) };
+    static const pique_picture_options plain = {.size = sizeof plain};
+    const pique_picture_options *all =
+        OPTIONS(.pre_downscale = HEIGHT - 3, .scale = 1.5, .sharpen = 1, .contrast = 2);
+    size_t plain_bytes = 0;
+    for (int i = 0; i < 2; i++) {
+        new_world(WIDTH, HEIGHT, 3, true, 8);
+        pique_engine e = engine_of(FAKE_NEAREST, 2);
+        e.allocator = &allocator;
+        heap.bytes = 0;
+        assert_int_equal(upscale(&e, "o.png", i ? all : &plain, NULL, NULL), 0);
+        assert_int_equal(heap.live, 0);
+        if (i == 0)
+            plain_bytes = heap.bytes;
+    }
+    /* 16 rows of the source, two rings of 65 rows of the bleed, 16 rows of output. */
+    assert_true(plain_bytes > (130 + 16 * 2) * (size_t)ROW);
+    /* Two rings and what they read of the resizes, 18 rows of the effects. */
+    assert_true(heap.bytes > plain_bytes + 40 * (size_t)ROW);
+}
+
 /* ---- failures ---- */
 
 static void every_failure_comes_through_and_leaves_nothing(void **state)
@@ -606,6 +650,7 @@ int main(void)
         cmocka_unit_test(an_existing_output_is_refused_before_any_work),
         cmocka_unit_test(an_output_that_its_format_cannot_hold_is_refused),
         cmocka_unit_test(a_budget_that_is_too_small_says_how_much_is_needed),
+        cmocka_unit_test(the_callers_allocator_serves_every_stage),
         cmocka_unit_test(every_failure_comes_through_and_leaves_nothing),
         cmocka_unit_test(any_allocation_may_fail),
         cmocka_unit_test(a_probe_fills_as_much_as_the_caller_knows),

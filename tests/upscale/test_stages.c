@@ -96,7 +96,7 @@ static void check_source(const struct pq_picture_format *f, enum pique_alpha alp
         struct fake_source source;
         fake_source_init(&source, f, samples);
         struct pq_stage *chain = NULL;
-        assert_int_equal(pq_source_stage(&chain, &source.base, alpha, background, NULL), 0);
+        assert_int_equal(pq_source_stage(&chain, &source.base, alpha, background, NULL, NULL), 0);
         struct image image = drain(chain, ROWS[r]);
         assert_int_equal(image.planes, f->alpha && alpha == PIQUE_ALPHA_KEEP ? 4 : 3);
         const size_t n = (size_t)(f->colours + f->alpha);
@@ -152,7 +152,8 @@ static void full_samples_are_exactly_one_and_every_sample_comes_back(void **stat
         fake_source_init(&source, &f, samples);
         struct pq_stage *chain = NULL;
         const unsigned char white[3] = {255, 255, 255};
-        assert_int_equal(pq_source_stage(&chain, &source.base, PIQUE_ALPHA_KEEP, white, NULL), 0);
+        assert_int_equal(pq_source_stage(&chain, &source.base, PIQUE_ALPHA_KEEP, white, NULL, NULL),
+                         0);
         struct fake_sink sink;
         struct pq_output *output;
         int done;
@@ -179,7 +180,7 @@ static void a_reader_that_lies_about_its_picture_is_refused(void **state)
         struct pq_stage *chain = NULL;
         pique_error err;
         assert_int_equal(pq_source_stage(&chain, &source.base, PIQUE_ALPHA_KEEP,
-                                         (const unsigned char[3]){0}, &err),
+                                         (const unsigned char[3]){0}, NULL, &err),
                          PIQUE_EINTERNAL);
         assert_null(chain);
     }
@@ -208,14 +209,15 @@ static void the_survey_weighs_luma_by_alpha(void **state)
     struct pq_stage *chain = NULL;
     struct pq_survey survey;
     const unsigned char white[3] = {255, 255, 255};
-    assert_int_equal(pq_source_stage(&chain, &source.base, PIQUE_ALPHA_KEEP, white, NULL), 0);
+    assert_int_equal(pq_source_stage(&chain, &source.base, PIQUE_ALPHA_KEEP, white, NULL, NULL), 0);
     assert_int_equal(pq_survey(chain, go_on, NULL, &survey, NULL), 0);
     chain->close(chain);
     assert_true(fabs(survey.mean - luma / weight) < 1e-5); /* coefficients are 16-bit fractions */
     assert_true(survey.transparent);
     source.y = 0;
     chain = NULL;
-    assert_int_equal(pq_source_stage(&chain, &source.base, PIQUE_ALPHA_FLATTEN, white, NULL), 0);
+    assert_int_equal(pq_source_stage(&chain, &source.base, PIQUE_ALPHA_FLATTEN, white, NULL, NULL),
+                     0);
     assert_int_equal(pq_survey(chain, go_on, &survey, &survey, NULL), PIQUE_ECANCELED);
     chain->close(chain);
     free((void *)samples);
@@ -593,7 +595,7 @@ static int build(struct pq_stage **chain, struct pq_row_source *source)
 {
     const struct pq_effects effects = {1, 1.1f, 0.9f, 0.5f};
     const unsigned char white[3] = {255, 255, 255};
-    int rc = pq_source_stage(chain, source, PIQUE_ALPHA_KEEP, white, NULL);
+    int rc = pq_source_stage(chain, source, PIQUE_ALPHA_KEEP, white, NULL, NULL);
     rc = rc ? rc : pq_resize_stage(chain, 9, 7, NULL, NULL);
     rc = rc ? rc : pq_bleed_stage(chain, NULL);
     rc = rc ? rc : pq_resize_stage(chain, 20, 15, NULL, NULL);
