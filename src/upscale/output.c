@@ -6,8 +6,8 @@
 #include <xxhash.h>
 
 #include "base/alloc.h"
-#include "upscale/luma.h"
 #include "upscale/ring.h"
+#include "upscale/samples.h"
 #include "upscale/stages.h"
 
 enum { ROWS = 16 }; /* at a time */
@@ -73,27 +73,18 @@ void pq_output_free(struct pq_output **output)
     *output = NULL;
 }
 
-static inline __attribute__((always_inline)) void put(void *row, size_t i, float v, int depth)
-{
-    if (depth == 8)
-        ((uint8_t *)row)[i] = (uint8_t)(pq_clip01(v) * 255 + 0.5f);
-    else
-        ((uint16_t *)row)[i] = (uint16_t)(pq_clip01(v) * 65535 + 0.5f);
-}
-
-static inline __attribute__((always_inline)) void round_row(const struct pq_output *o,
-                                                            const float *p, void *row, int depth)
+PQ_SAMPLE_INLINE void round_row(const struct pq_output *o, const float *p, void *row, int depth)
 {
     const int planes = o->chain->planes;
     size_t i = 0;
     for (int x = 0; x < o->format.width; x++, p += planes) {
         if (o->format.colours == 1)
-            put(row, i++, pq_luma(p), depth);
+            pq_sample_store(row, i++, pq_luma(p), depth);
         else
             for (int c = 0; c < 3; c++)
-                put(row, i++, p[c], depth);
+                pq_sample_store(row, i++, p[c], depth);
         if (o->format.alpha)
-            put(row, i++, planes == 4 ? p[3] : 1, depth);
+            pq_sample_store(row, i++, planes == 4 ? p[3] : 1, depth);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The end of a chain: float rows become the samples of a picture and go into a sink.
  *
- * A sample is clamp(floor(v * max + 0.5), 0, max). Grey is the BT.601 luma of the colours. Alpha is
+ * Samples are rounded as samples.h says. Grey is the BT.601 luma of the colours. Alpha is
  * the fourth plane, or full where the chain has none. */
 #pragma once
 

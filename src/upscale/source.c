@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The first stage: integer samples of a row source become float rows.
- *
- * A sample v becomes v * float(1/255), or v * float(1/65535): a product with the rounded
- * reciprocal, which is how the networks' own training code reads pictures. */
+/* The first stage: integer samples of a row source become float rows (samples.h says how). */
 #include <assert.h>
 #include <limits.h>
 
 #include "base/alloc.h"
+#include "upscale/samples.h"
 #include "upscale/stages.h"
 
 struct source {
@@ -31,9 +29,7 @@ static inline struct pixel load(const void *raw, size_t first, const struct pq_p
     float s[4] = {0};
     const int samples = f->colours + f->alpha;
     for (int i = 0; i < samples; i++)
-        s[i] = f->depth == 8
-                   ? (float)((const unsigned char *)raw)[first + (size_t)i] * (float)(1 / 255.0)
-                   : (float)((const uint16_t *)raw)[first + (size_t)i] * (float)(1 / 65535.0);
+        s[i] = pq_sample_load(raw, first + (size_t)i, f->depth);
     struct pixel p = {.alpha = f->alpha ? s[f->colours] : 1};
     for (int c = 0; c < 3; c++)
         p.rgb[c] = s[f->colours == 3 ? c : 0];
@@ -114,7 +110,7 @@ int pq_source_stage(struct pq_stage **chain, struct pq_row_source *source, enum 
     s->alpha = alpha;
     s->row_bytes = row_bytes;
     for (int c = 0; c < 3; c++)
-        s->background[c] = (float)background[c] * (float)(1 / 255.0);
+        s->background[c] = pq_sample_load(background, (size_t)c, 8);
     *chain = &s->stage;
     return 0;
 }
