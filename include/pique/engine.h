@@ -123,6 +123,8 @@ typedef struct pique_rows {
 } pique_rows;
 
 /** Begin a batch of `frames` pictures of width x height input pixels. Ends an unfinished one.
+ *  A batch also ends where push or pull fails with anything but PIQUE_EINVAL: what the device had
+ *  taken by then is not known, so only a new batch can be right.
  *  @return 0; PIQUE_EINVAL; PIQUE_ENOMEM over the budget even one row at a time. */
 int pique_batch_begin(pique_engine *engine, int frames, int width, int height, pique_error *err);
 

@@ -3,6 +3,7 @@
  * on it; the public batch functions are one stream with conversion at both ends. */
 #include "upscale/engine.h"
 
+#include <fenv.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -395,6 +396,13 @@ int pique_batch_wants(const pique_engine *engine)
     return (int)PQ_MIN((int64_t)pq_stream_band(b->stream), b->height - b->pushed);
 }
 
+/* The same bits whatever rounding the program around us has set. */
+static void use_our_rounding(fenv_t *theirs)
+{
+    fegetenv(theirs);
+    fesetenv(FE_DFL_ENV);
+}
+
 /* The batch's buffers as rows of floats. */
 static pique_rows band_rows(float *data, int width, int channels, int rows)
 {
@@ -402,6 +410,7 @@ static pique_rows band_rows(float *data, int width, int channels, int rows)
     return (pique_rows){data, row, row * rows, PIQUE_SAMPLE_F32};
 }
 
+/* What failed in the middle cannot go on: nobody knows which rows the device has taken. */
 static int step(pique_engine *engine, int count, pique_error *err)
 {
     struct batch *b = &engine->batch;
@@ -410,18 +419,15 @@ static int step(pique_engine *engine, int count, pique_error *err)
     b->taken = 0;
     int rc = pq_stream_step(b->stream, &in, count, &out, &b->ready, err);
     if (rc)
-        b->ready = 0;
+        batch_end(engine);
     else
         b->pushed += count;
     return rc;
 }
 
-int pique_batch_push(pique_engine *engine, const pique_rows *rows, int count, pique_error *err)
+/* The caller's rows into the batch. */
+static void take_rows(struct batch *b, const pique_rows *rows, int count)
 {
-    struct batch *b = &engine->batch;
-    int wants = pique_batch_wants(engine);
-    if (count < 1 || count > wants)
-        return pq_fail(err, PIQUE_EINVAL, "%d rows are pushed where %d are wanted", count, wants);
     size_t samples = (size_t)b->width * (size_t)b->in_channels;
     int band = pq_stream_band(b->stream);
     for (int f = 0; f < b->frames; f++) {
@@ -432,20 +438,24 @@ int pique_batch_push(pique_engine *engine, const pique_rows *rows, int count, pi
                                 b->in + ((size_t)f * (size_t)band + (size_t)y) * samples);
         }
     }
+}
+
+int pique_batch_push(pique_engine *engine, const pique_rows *rows, int count, pique_error *err)
+{
+    struct batch *b = &engine->batch;
+    int wants = pique_batch_wants(engine);
+    if (count < 1 || count > wants)
+        return pq_fail(err, PIQUE_EINVAL, "%d rows are pushed where %d are wanted", count, wants);
+    fenv_t theirs;
+    use_our_rounding(&theirs);
+    take_rows(b, rows, count);
+    fesetenv(&theirs);
     return step(engine, count, err);
 }
 
-int pique_batch_pull(pique_engine *engine, const pique_rows *rows, int count, pique_error *err)
+/* The next n rows that are ready into the caller's memory. */
+static void give_rows(const struct batch *b, const pique_rows *rows, int n)
 {
-    struct batch *b = &engine->batch;
-    if (!b->stream || count < 0)
-        return pq_fail(err, PIQUE_EINVAL, "rows are pulled, but no batch was begun");
-    while (b->taken == b->ready && b->pushed == b->height && b->pulled < b->out_height) {
-        int rc = step(engine, 0, err);
-        if (rc)
-            return rc;
-    }
-    int n = PQ_MIN(count, b->ready - b->taken);
     size_t samples = (size_t)b->out_width * (size_t)b->out_channels;
     int most = pq_stream_max_out(b->stream);
     for (int f = 0; f < b->frames; f++) {
@@ -455,6 +465,23 @@ int pique_batch_pull(pique_engine *engine, const pique_rows *rows, int count, pi
             pq_samples_from_float(rows->sample, b->out + row * samples, samples, to);
         }
     }
+}
+
+int pique_batch_pull(pique_engine *engine, const pique_rows *rows, int count, pique_error *err)
+{
+    struct batch *b = &engine->batch;
+    if (!b->stream || count < 0)
+        return pq_fail(err, PIQUE_EINVAL, "rows are pulled, but no batch is running");
+    while (b->taken == b->ready && b->pushed == b->height && b->pulled < b->out_height) {
+        int rc = step(engine, 0, err);
+        if (rc)
+            return rc;
+    }
+    int n = PQ_MIN(count, b->ready - b->taken);
+    fenv_t theirs;
+    use_our_rounding(&theirs);
+    give_rows(b, rows, n);
+    fesetenv(&theirs);
     b->taken += n;
     b->pulled += n;
     return n;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The public API of models and engines, as a program that embeds us sees it. */
+#include <fenv.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -138,6 +139,51 @@ static void samples_of_every_depth_agree(void **state)
     free(in16);
     free(out16);
     free(f32);
+}
+
+static void the_callers_rounding_mode_changes_nothing(void **state)
+{
+    (void)state;
+    pique_engine *engine = open_engine((pique_engine_options){.threads = 2});
+    static float out[2][OUT];
+    for (int i = 0; i < 2; i++) {
+        pique_rows from = rows_of(in, WIDTH, HEIGHT, PIQUE_SAMPLE_U8);
+        pique_rows to = rows_of(out[i], WIDTH * SCALE, HEIGHT * SCALE, PIQUE_SAMPLE_F32);
+        fesetround(i ? FE_UPWARD : FE_TONEAREST);
+        assert_int_equal(pique_batch_run(engine, 1, WIDTH, HEIGHT, &from, &to, NULL), 0);
+        assert_int_equal(fegetround(), i ? FE_UPWARD : FE_TONEAREST);
+    }
+    fesetround(FE_TONEAREST);
+    assert_memory_equal(out[0], out[1], sizeof out[0]);
+    pique_engine_close(&engine);
+}
+
+static void a_batch_ends_with_its_first_failure(void **state)
+{
+    (void)state;
+    pique_engine *engine =
+        open_engine((pique_engine_options){.device = "fault:error@2", .band_rows = 4});
+    static unsigned char out[OUT];
+    pique_rows rows = rows_of(in, WIDTH, HEIGHT, PIQUE_SAMPLE_U8);
+    pique_rows to = rows_of(out, WIDTH * SCALE, HEIGHT * SCALE, PIQUE_SAMPLE_U8);
+    assert_int_equal(pique_batch_begin(engine, 1, WIDTH, HEIGHT, NULL), 0);
+    assert_int_equal(pique_batch_push(engine, &rows, 4, NULL), 0);
+    while (pique_batch_pull(engine, &to, HEIGHT, NULL) > 0)
+        ;
+    /* The device has taken these rows, so to push them again would shift the picture. */
+    assert_int_equal(pique_batch_push(engine, &rows, 4, NULL), PIQUE_EDEVICE);
+    assert_int_equal(pique_batch_wants(engine), 0);
+    assert_int_equal(pique_batch_push(engine, &rows, 4, NULL), PIQUE_EINVAL);
+    assert_int_equal(pique_batch_pull(engine, &to, HEIGHT, NULL), PIQUE_EINVAL);
+    /* The next batch is right again. */
+    unsigned char *again = run_all(engine, 1);
+    pique_engine *sound = open_engine((pique_engine_options){.band_rows = 4});
+    unsigned char *expected = run_all(sound, 1);
+    assert_memory_equal(again, expected, OUT);
+    free(again);
+    free(expected);
+    pique_engine_close(&sound);
+    pique_engine_close(&engine);
 }
 
 struct heap {
@@ -330,6 +376,8 @@ int main(void)
         cmocka_unit_test(rows_pushed_and_pulled_are_the_whole_batch),
         cmocka_unit_test(samples_of_every_depth_agree),
         cmocka_unit_test(the_callers_allocator_gets_the_large_buffers_back),
+        cmocka_unit_test(the_callers_rounding_mode_changes_nothing),
+        cmocka_unit_test(a_batch_ends_with_its_first_failure),
         cmocka_unit_test(a_budget_lowers_the_band_and_then_refuses),
         cmocka_unit_test(what_is_needed_is_said_whatever_the_budget),
         cmocka_unit_test(a_budget_counts_the_rows_around_the_network),
