@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/str.h"
 #include "upscale/engine.h"
 #include "upscale/module.h"
 #include "upscale/output.h"
@@ -21,6 +22,7 @@ struct job {
     pique_engine *engine;
     const struct pq_picture_io *io;
     const char *src, *dst;
+    const char *name; /* of src, for messages */
     struct pq_plan plan;
     struct pq_row_source *source;
     bool used; /* the source is not at its top */
@@ -128,9 +130,21 @@ static int attempt_twice(struct job *j, pique_error *err)
     if (rc != PIQUE_EDEVICE || strcmp(j->dst, "-") == 0)
         return rc;
     j->report.retries = 1;
-    pq_engine_note(j->engine, PIQUE_EVENT_RETRY, "%s: %s; it is computed once more", j->src,
+    pq_engine_note(j->engine, PIQUE_EVENT_RETRY, "%s: %s; it is computed once more", j->name,
                    err->message);
-    return attempt(j, err);
+    rc = attempt(j, err);
+    return rc == PIQUE_EDEVICE ? pq_fail(err, rc, "%s, also when computed once more", err->message)
+                               : rc;
+}
+
+/* The device and the stages do not know which picture they work on; readers and writers name it. */
+static int name_picture(const struct job *j, int rc, pique_error *err)
+{
+    if (rc != PIQUE_EDEVICE && rc != PIQUE_ENOMEM && rc != PIQUE_EINTERNAL)
+        return rc;
+    if (pq_starts_with(err->message, j->name) || pq_starts_with(err->message, j->dst))
+        return rc;
+    return pq_fail(err, rc, "%s: %s", j->name, err->message);
 }
 
 static int check_output(const struct job *j, pique_error *err)
@@ -151,9 +165,9 @@ static int run(struct job *j, const pique_picture_options *options, pique_error 
         rc = j->io->open_source(j->src, j->plan.options.allow_untrusted, &j->source, err);
     if (rc)
         return rc;
-    rc = pq_plan_picture(&j->plan, j->engine, j->io, j->source, j->src, j->dst, &j->used, err);
+    rc = pq_plan_picture(&j->plan, j->engine, j->io, j->source, j->name, j->dst, &j->used, err);
     if (!rc)
-        rc = attempt_twice(j, err);
+        rc = name_picture(j, attempt_twice(j, err), err);
     j->report.in_width = j->source->format.width;
     j->report.in_height = j->source->format.height;
     j->source->close(j->source);
@@ -186,6 +200,7 @@ int pique_picture_upscale(pique_engine *engine, const char *src, const char *dst
     if (report && report->size < sizeof report->size)
         return pq_fail(err, PIQUE_EINVAL, "the size of the picture report is not set");
     struct job job = {.engine = engine, .src = src, .dst = dst};
+    job.name = strcmp(src, "-") == 0 ? "standard input" : src;
     pique_error why = {0};
     const double start = now();
     /* The same picture whatever rounding the program around us has set. */

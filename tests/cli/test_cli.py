@@ -772,6 +772,31 @@ class Json(Case):
         self.assertEqual([e['file'] for e in failed], [2, 3])
         self.assertEqual((end['done'], end['failed'], end['exit']), (1, 2, 65))
 
+    def test_a_device_that_fails_once_is_asked_again(self):
+        self.put('a.png', png(40, 30, 'noise'))
+        hashes = set()
+        for device, band in (('cpu', '4'), ('fault:error@3', '4'), ('fault:nan@2', '4'),
+                             ('fault:flat@1', 'whole')):
+            result = self.run_pique('a.png', '-o', 'b.png', '-y', '--json', '--band', band,
+                                    '--device', device)
+            self.check(result, 0)
+            done = [e for e in self.events(result) if e['event'] == 'file_done'][0]
+            self.assertEqual(done['retries'], int(device != 'cpu'))
+            hashes.add(done['hash'])
+        self.assertEqual(len(hashes), 1)
+
+    def test_a_device_that_always_fails_leaves_nothing(self):
+        self.put('a.png', png(200, 150, 'noise'))
+        self.put('c.png', png(200, 150, 'noise'))
+        for device in 'fault:error@3+', 'fault:nan@2+', 'fault:flat@2+':
+            result = self.run_pique('a.png', 'c.png', '-o', 'out', '--device', device)
+            self.check(result, 69)
+            for name in 'a.png', 'c.png':
+                self.assertRegex(result.stderr.decode(),
+                                 'pique: %s: .*, also when computed once more' % name)
+            self.assertEqual(sorted(os.listdir(self.dir)), ['a.png', 'c.png', 'out'])
+            self.assertEqual(os.listdir(self.path('out')), [])
+
     def test_the_first_failure_decides_the_status(self):
         self.put('b.png', b'junk')
         self.check(self.run_pique('gone.png', 'b.png', '-o', 'out'), 66)

@@ -395,6 +395,8 @@ static void a_result_that_is_wrong_twice_is_an_error(void **state)
     assert_int_equal(e.retries, 1);
     assert_int_equal(e.streams_opened, 2);
     assert_non_null(strstr(err.message, "rows"));
+    assert_ptr_equal(strstr(err.message, "in.png: pass 1: "), err.message);
+    assert_non_null(strstr(err.message, ", also when computed once more"));
 }
 
 static void what_went_down_a_pipe_is_not_computed_again(void **state)
