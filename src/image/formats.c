@@ -87,20 +87,21 @@ static const struct format {
     bool seeks;
 } known[] = {
     /* format, name, suffixes, alpha, depth16, grey, max_extent (JPEG: libjpeg's own limit; 0: as
-     * much as libvips takes) */
-    {{PIQUE_FORMAT_PNG, "png", ".png", true, true, true, 0},
+     * much as libvips takes), icc, exif (libvips writes none into a TIFF), xmp */
+    {{PIQUE_FORMAT_PNG, "png", ".png", true, true, true, 0, true, true, true},
      "pngsave_target", configure_png, false},
-    {{PIQUE_FORMAT_JPEG, "jpeg", ".jpg .jpeg .jpe .jfif", false, false, true, 65500},
+    {{PIQUE_FORMAT_JPEG, "jpeg", ".jpg .jpeg .jpe .jfif", false, false, true, 65500, true, true,
+      true},
      "jpegsave_target", configure_jpeg, false},
-    {{PIQUE_FORMAT_WEBP, "webp", ".webp", true, false, false, 16383},
+    {{PIQUE_FORMAT_WEBP, "webp", ".webp", true, false, false, 16383, true, true, true},
      "webpsave_target", configure_webp, false},
-    {{PIQUE_FORMAT_TIFF, "tiff", ".tif .tiff", true, true, true, 0},
+    {{PIQUE_FORMAT_TIFF, "tiff", ".tif .tiff", true, true, true, 0, true, false, true},
      "tiffsave_target", configure_tiff, true},
-    {{PIQUE_FORMAT_AVIF, "avif", ".avif", true, true, false, 16384},
+    {{PIQUE_FORMAT_AVIF, "avif", ".avif", true, true, false, 16384, true, true, true},
      "avifsave_target", configure_avif, false},
-    {{PIQUE_FORMAT_JXL, "jxl", ".jxl", true, true, true, 1 << 23},
+    {{PIQUE_FORMAT_JXL, "jxl", ".jxl", true, true, true, 1 << 23, true, true, true},
      "jxlsave_target", configure_jxl, false},
-    {{PIQUE_FORMAT_PPM, "ppm", ".ppm .pgm .pnm", false, true, true, 1 << 30},
+    {{PIQUE_FORMAT_PPM, "ppm", ".ppm .pgm .pnm", false, true, true, 1 << 30, false, false, false},
      NULL, NULL, false},
 };
 /* clang-format on */

@@ -99,6 +99,26 @@ static int choose_saving(struct pq_plan *p, const char *dst, pique_error *err)
     return 0;
 }
 
+/* What a picture carries and its new format cannot is lost, but not in silence. */
+static void note_losses(const struct pq_plan *p, pique_engine *engine,
+                        const pique_picture_info *info, const char *src, const char *dst)
+{
+    const struct {
+        bool lost;
+        const char *what;
+    } table[] = {
+        {info->has_icc && !p->caps->icc && info->colours != 4, "a colour profile"},
+        {info->has_exif && !p->caps->exif, "EXIF data"},
+        {info->has_xmp && !p->caps->xmp, "XMP data"},
+    };
+    for (size_t i = 0; i < PQ_COUNT(table); i++)
+        if (table[i].lost)
+            pq_engine_note(engine, PIQUE_EVENT_NOTE,
+                           "%s has %s, and pique puts none into %s: %s "
+                           "goes without",
+                           src, table[i].what, p->caps->name, dst);
+}
+
 static void choose_alpha(struct pq_plan *p, const struct pq_picture_format *in)
 {
     p->alpha = in->alpha ? p->options.alpha : PIQUE_ALPHA_DROP;
@@ -207,5 +227,9 @@ int pq_plan_picture(struct pq_plan *p, pique_engine *engine, const struct pq_pic
     if (rc && rc != PIQUE_ENOMEM)
         return rc;
     rc = survey(p, engine, source, src, used, err);
-    return rc ? rc : choose_size(p, engine, source, src, dst, err);
+    if (!rc)
+        rc = choose_size(p, engine, source, src, dst, err);
+    if (!rc)
+        note_losses(p, engine, &source->info, src, dst);
+    return rc;
 }

@@ -53,8 +53,9 @@ struct pq_format_caps {
     const char *suffixes; /* ".png", space-separated, first one is written */
     bool alpha;
     bool depth16;
-    bool grey;      /* keeps a single channel; otherwise grey is written as RGB */
-    int max_extent; /* largest width or height */
+    bool grey;           /* keeps a single channel; otherwise grey is written as RGB */
+    int max_extent;      /* largest width or height */
+    bool icc, exif, xmp; /* which of these of the source it carries */
 };
 
 /* How a picture is written; all resolved, nothing left to choose. */
@@ -82,4 +83,4 @@ struct pq_picture_io {
                      struct pq_row_sink **out, pique_error *err);
 };
 
-enum { PQ_PICTURE_IO_VERSION = 1 };
+enum { PQ_PICTURE_IO_VERSION = 2 };

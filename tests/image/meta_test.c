@@ -41,12 +41,6 @@ static bool blob_is(VipsImage *image, const char *name, const void **data, size_
     return vips_image_get_typeof(image, name) && vips_image_get_blob(image, name, data, size) == 0;
 }
 
-static bool carries_exif(const char *name)
-{
-    return strcmp(name, "png") == 0 || strcmp(name, "jpeg") == 0 || strcmp(name, "webp") == 0 ||
-           strcmp(name, "avif") == 0;
-}
-
 static bool carries_resolution(const char *name)
 {
     return strcmp(name, "png") == 0 || strcmp(name, "jpeg") == 0 || strcmp(name, "tiff") == 0;
@@ -66,7 +60,7 @@ static void check_kept(const struct pq_format_caps *caps, const char *path)
     if (memmem(data, size, "Orientation=\"6\"", 15) || !memmem(data, size, "Orientation=\"1\"", 15))
         fail_msg("%s: XMP says another orientation", caps->name);
     const char *make;
-    if (carries_exif(caps->name) &&
+    if (caps->exif &&
         (!vips_image_get_typeof(image, "exif-ifd0-Make") ||
          vips_image_get_string(image, "exif-ifd0-Make", &make) || !strstr(make, "Daguerre")))
         fail_msg("%s lost EXIF", caps->name);

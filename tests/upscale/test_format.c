@@ -5,9 +5,9 @@
 #include "upscale/format.h"
 
 static const struct pq_format_caps FORMATS[] = {
-    {PIQUE_FORMAT_PNG, "png", ".png", true, true, true, 1000},
-    {PIQUE_FORMAT_JPEG, "jpeg", ".jpg .jpeg", false, false, true, 1000},
-    {PIQUE_FORMAT_PPM, "ppm", ".ppm .pgm", false, true, true, 1000},
+    {PIQUE_FORMAT_PNG, "png", ".png", true, true, true, 1000, false, false, false},
+    {PIQUE_FORMAT_JPEG, "jpeg", ".jpg .jpeg", false, false, true, 1000, false, false, false},
+    {PIQUE_FORMAT_PPM, "ppm", ".ppm .pgm", false, true, true, 1000, false, false, false},
     {.format = PIQUE_FORMAT_AUTO},
 };
 

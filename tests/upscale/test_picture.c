@@ -21,6 +21,7 @@
 /* The one picture that exists, and what became of it. */
 static struct {
     struct pq_picture_format format;
+    pique_picture_info info; /* what the file is said to have; colours 0: as the fake has it */
     unsigned char samples[64 * 64 * 8];
     struct fake_source source;
     struct fake_sink sink; /* the last one */
@@ -51,6 +52,8 @@ static int world_open_source(const char *path, bool allow_untrusted, struct pq_r
     if (world.fail_open_source)
         return pq_fail(err, world.fail_open_source, "%s: fake: damaged", path);
     fake_source_init(&world.source, &world.format, world.samples);
+    if (world.info.colours)
+        world.source.base.info = world.info;
     world.source.fail_read = world.fail_read;
     world.source.fail_rewind = world.fail_rewind;
     world.sources++;
@@ -88,9 +91,9 @@ static int world_open_sink(const char *path, const struct pq_picture_format *for
 }
 
 static const struct pq_format_caps FORMATS[] = {
-    {PIQUE_FORMAT_PNG, "png", ".png", true, true, true, 5000},
-    {PIQUE_FORMAT_JPEG, "jpeg", ".jpg .jpeg", false, false, true, 200},
-    {PIQUE_FORMAT_WEBP, "webp", ".webp", true, false, false, 5000},
+    {PIQUE_FORMAT_PNG, "png", ".png", true, true, true, 5000, true, true, true},
+    {PIQUE_FORMAT_JPEG, "jpeg", ".jpg .jpeg", false, false, true, 200, false, false, false},
+    {PIQUE_FORMAT_WEBP, "webp", ".webp", true, false, false, 5000, false, false, false},
     {.format = PIQUE_FORMAT_AUTO},
 };
 
@@ -492,6 +495,27 @@ static void a_budget_that_is_too_small_says_how_much_is_needed(void **state)
     assert_int_equal(e.steps, 0);
 }
 
+static void what_a_format_cannot_carry_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *dst;
+        int colours, notes;
+    } table[] = {{"o.png", 3, 0}, {"o.jpg", 3, 3}, {"o.jpg", 4, 2}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        new_world(20, 30, 3, false, 8);
+        world.info = (pique_picture_info){
+            .has_icc = true, .has_exif = true, .has_xmp = true, .colours = table[i].colours};
+        pique_engine e = engine_of(FAKE_NEAREST, 2);
+        assert_int_equal(upscale(&e, table[i].dst, NULL, NULL, NULL), 0);
+        assert_int_equal(e.notes, table[i].notes);
+        if (e.notes)
+            assert_string_equal(e.last_note,
+                                "in.png has XMP data, and pique puts none into jpeg: o.jpg goes "
+                                "without");
+    }
+}
+
 struct heap {
     size_t live, bytes; /* blocks; bytes asked for in all */
 };
@@ -652,6 +676,7 @@ int main(void)
         cmocka_unit_test(an_existing_output_is_refused_before_any_work),
         cmocka_unit_test(an_output_that_its_format_cannot_hold_is_refused),
         cmocka_unit_test(a_budget_that_is_too_small_says_how_much_is_needed),
+        cmocka_unit_test(what_a_format_cannot_carry_is_said),
         cmocka_unit_test(the_callers_allocator_serves_every_stage),
         cmocka_unit_test(every_failure_comes_through_and_leaves_nothing),
         cmocka_unit_test(any_allocation_may_fail),
