@@ -13,7 +13,8 @@
  * Thread-safety: one call at a time over all streams of an engine. */
 struct pq_stream;
 
-/* frames pictures of width x height. memory_bytes: budget of this stream, 0: the engine's. */
+/* frames pictures of width x height. memory_bytes: budget of this stream, 0: the engine's. The
+ * caller closes it before the engine. PIQUE_ENOMEM where one row at a time is over the budget. */
 int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint64_t memory_bytes,
                    struct pq_stream **out, pique_error *err);
 void pq_stream_close(struct pq_stream **stream);
@@ -22,7 +23,8 @@ int pq_stream_band(const struct pq_stream *stream);
 int pq_stream_max_out(const struct pq_stream *stream);
 /* One step: `count` more input rows go in (0 once all are in), *got finished output rows come out
  * into out (frames x max_out rows). data of `in` is read, of `out` written; both PIQUE_SAMPLE_F32.
- * After the last input row call with count 0 until all output rows are out. */
+ * After the last input row call with count 0 until all output rows are out. A stream that failed
+ * can only be closed, since nobody knows which rows the device has taken. */
 int pq_stream_step(struct pq_stream *stream, const pique_rows *in, int count, const pique_rows *out,
                    int *got, pique_error *err);
 void pq_stream_output_size(const struct pq_stream *stream, int *width, int *height);

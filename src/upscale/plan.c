@@ -167,7 +167,9 @@ static int survey(struct pq_plan *p, pique_engine *engine, struct pq_row_source 
 static uint64_t other_bytes(const struct pq_plan *p, const struct pq_row_source *source,
                             int channels, int frames)
 {
-    enum { SOURCE_ROWS = 16, BLEED_ROWS = 132, OUT_ROWS = 34, NETWORK_ROWS = 8, PIXEL = 16 };
+    /* Two rings of 65 rows and two rows; 16 rows of floats, as many of samples of half the size at
+     * most, and 18 of the effects; what a pass keeps beyond the rows of a step. */
+    enum { SOURCE_ROWS = 16, BLEED_ROWS = 132, OUT_ROWS = 42, NETWORK_ROWS = 8, PIXEL = 16 };
     const struct pq_size *s = &p->size;
     const int planes = p->alpha == PIQUE_ALPHA_KEEP ? 4 : 3;
     uint64_t sum = pq_picture_row_bytes(&source->format) * SOURCE_ROWS;

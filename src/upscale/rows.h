@@ -27,7 +27,8 @@ static inline size_t pq_picture_row_bytes(const struct pq_picture_format *f)
 struct pq_row_source {
     struct pq_picture_format format; /* as seen: orientation applied, CMYK already sRGB */
     pique_picture_info info;         /* what the file says */
-    /* The next `rows` rows; the caller never asks beyond the end. */
+    /* The next `rows` rows; the caller never asks beyond the end. After a failure only rewind() and
+     * close() make sense. */
     int (*read)(struct pq_row_source *source, int rows, void *data, ptrdiff_t stride,
                 pique_error *err);
     /* Start again from the top. */
@@ -37,6 +38,8 @@ struct pq_row_source {
 
 /* A picture that is written from the top. Thread-safety: one call at a time. */
 struct pq_row_sink {
+    /* The next rows, copied before it returns; it may wait for the writer. After a failure only
+     * close() may follow. */
     int (*write)(struct pq_row_sink *sink, int rows, const void *data, ptrdiff_t stride,
                  pique_error *err);
     /* All rows are written: make the output exist under its name. *bytes is its size. The sink is

@@ -16,7 +16,7 @@ struct pq_stage {
     /* Large buffers of this stage and of those behind it come from here. NULL: the C library. */
     const pique_allocator *allocator;
     /* The next `rows` rows (never beyond the end) into data, width*planes floats each, one after
-     * the other. */
+     * the other. A stage that failed can only be closed. */
     int (*read)(struct pq_stage *stage, int rows, float *data, pique_error *err);
     /* Frees this stage and the one that it pulls from. */
     void (*close)(struct pq_stage *stage);

@@ -5,8 +5,9 @@
  *            -> resize (exact size) -> effects -> output (output.h)
  *
  * Each function puts a stage behind *chain, which it replaces; on failure *chain stays as it was,
- * and the caller closes it. Closing the last stage closes all. Sums are taken in a fixed order, so
- * bits depend neither on how many rows are asked for at a time nor on threads. */
+ * and the caller closes it. Closing the last stage closes all. Engine and pool are borrowed as long
+ * as the chain lives. Sums are taken in a fixed order, so bits depend neither on how many rows are
+ * asked for at a time nor on threads. */
 #pragma once
 
 #include <stdbool.h>

@@ -54,7 +54,7 @@ static void conv_task(const struct job *job, int frame, int64_t y, int stretch)
         .out = cpu_ring_row(ring, job->run->base.geometry.frames, frame, y),
         .out_stride = ring->stride,
         .x0 = stretch * STRETCH,
-        .x1 = PQ_MIN((stretch + 1) * STRETCH, width),
+        .x1 = stretch * STRETCH + PQ_MIN(STRETCH, width - stretch * STRETCH),
     });
 }
 
@@ -130,7 +130,8 @@ void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1)
         .op_index = i,
         .y0 = y0,
         .rows = (int)(y1 - y0),
-        .stretches = op->kind == PQ_OP_CONV2D ? (width + STRETCH - 1) / STRETCH : 1,
+        .stretches = op->kind == PQ_OP_CONV2D ? width / STRETCH + (width % STRETCH != 0) : 1,
     };
+    /* A task of a convolution writes 6 KiB at least, so that 2^31 of them fit into no memory. */
     pq_pool_run(program->pool, run->base.geometry.frames * job.rows * job.stretches, task, &job);
 }
