@@ -21,7 +21,7 @@ setup: ## install the Debian packages that are missing to build
 	@tools/setup build
 
 demo: ## everything from nothing to an upscaled picture
-	@tools/setup build demo
+	@tools/setup build models demo
 	@$(MAKE) --no-print-directory all
 	@tools/demo $(BUILD)
 
@@ -36,7 +36,7 @@ check-oracles: ## compare with other programs
 check-all: check check-oracles ## all tests
 
 models: ## get every model of the catalogue
-	@tools/setup build demo
+	@tools/setup build models
 	@$(MAKE) --no-print-directory all
 	@$(BUILD)/pique models fetch --all --yes
 

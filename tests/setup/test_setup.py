@@ -3,6 +3,7 @@
 """tools/setup among made-up commands: each way to refuse, and what it asks root for."""
 import os
 import pty
+import re
 import shutil
 import stat
 import subprocess
@@ -114,6 +115,15 @@ class Setup(unittest.TestCase):
                          'sudo apt-get install --no-install-recommends libvips-dev')
         self.assertEqual(self.place.installs(), [])
 
+    def test_where_there_are_no_lists_the_line_gets_them_first(self):
+        self.place.debian(lists='')
+        install = 'apt-get install --no-install-recommends libvips-dev'
+        self.assertEqual(self.place.run()[1].splitlines()[-1], 'apt-get update && ' + install)
+        self.place.fake('sudo', '[ "$1" = -n ] && exit 1\nexec "$@"')
+        self.assertEqual(self.place.run()[1].splitlines()[-1],
+                         'sudo apt-get update && sudo ' + install)
+        self.assertNotIn('apt-get update', self.place.log())
+
     def test_on_a_terminal_sudo_may_ask(self):
         self.place.debian()
         self.place.fake('sudo', '[ "$1" = -n ] && exit 1\nexec "$@"')
@@ -196,6 +206,13 @@ esac''')
         self.place.fake('pkg-config', '[ "$2" != vips ]')
         code, text = self.place.run()
         self.assertEqual((code, text.splitlines()[-1]), (69, 'libvips-dev'))
+
+    def test_the_oracles_get_every_module_that_they_ask_for(self):
+        with open(os.path.join(ROOT, 'tests', 'oracles', 'need.py'), encoding='utf-8') as f:
+            needed = re.search(r"for name in \((.*?)\)", f.read()).group(1)
+        with open(os.path.join(ROOT, 'tools', 'packages.txt'), encoding='utf-8') as f:
+            listed = re.findall(r'^oracle .* py:(\w+)$', f.read(), re.M)
+        self.assertEqual(sorted(re.findall(r"'(\w+)'", needed)), sorted(listed))
 
     def test_a_group_that_is_none_is_a_usage_error(self):
         self.assertEqual(self.place.run('nonsense')[0], 2)
