@@ -2,7 +2,6 @@
 # A thin front for Meson and tools/; `make help` lists what there is.
 
 BUILD ?= build
-PREFIX ?= /usr/local
 
 # What this Makefile runs is one thing after another; Ninja does what can be done at once.
 .NOTPARALLEL:
@@ -12,9 +11,12 @@ all: ## build the program, build/pique, with what is there
 	@for tool in meson ninja pkg-config; do command -v $$tool >/dev/null || { \
 		echo "$$tool is missing. Install what building needs with: make setup" >&2; exit 69; }; \
 	done
-	@test -f $(BUILD)/build.ninja || meson setup --prefix=$(PREFIX) $(BUILD) || { \
+	@test -f $(BUILD)/build.ninja || meson setup $(BUILD) || { \
 		echo "If something is missing, install what building needs with: make setup" >&2; \
 		rm -rf $(BUILD); exit 1; }
+	@test -z "$(PREFIX)" || grep -q '"name": "prefix", "value": "$(PREFIX)",' \
+		$(BUILD)/meson-info/intro-buildoptions.json || \
+		meson configure --prefix="$(PREFIX)" $(BUILD)
 	@ninja -C $(BUILD)
 
 setup: ## install the Debian packages that are missing to build
@@ -40,8 +42,15 @@ models: ## get every model of the catalogue
 	@$(MAKE) --no-print-directory all
 	@$(BUILD)/pique models fetch --all --yes
 
-install: all ## install below PREFIX, by default /usr/local
+# With sudo, the owner of the sources builds, not root; and the linker is told of a new library.
+install: ## install below PREFIX, by default /usr/local
+	@if [ -n "$$SUDO_USER" ] && [ ! -O . ]; then \
+		sudo -u "$$SUDO_USER" $(MAKE) --no-print-directory all BUILD="$(BUILD)" PREFIX="$(PREFIX)"; \
+	else $(MAKE) --no-print-directory all; fi
 	@meson install -C $(BUILD) --no-rebuild
+	@[ -O . ] || [ "$$(id -u)" != 0 ] || chown --reference=$(BUILD) $(BUILD)/meson-logs/install-log.txt
+	@if [ "$$(id -u)" = 0 ] && [ -z "$$DESTDIR" ] && command -v ldconfig >/dev/null; then \
+		ldconfig; fi
 
 clean: ## remove what was built
 	rm -rf $(BUILD) build-asan build-tsan

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The whole of libpique in thirty lines:  cc upscale.c -lpique -o upscale */
+/* The whole of libpique in thirty lines:
+ *     cc upscale.c $(pkg-config --cflags --libs pique) -o upscale */
 #include <stdio.h>
 
 #include <pique/pique.h>
@@ -7,7 +8,7 @@
 static void show(void *user, const pique_event *event)
 {
     if (event->kind == PIQUE_EVENT_PROGRESS)
-        fprintf(user, "\r%3d %%", (int)(100 * event->rows_done / event->rows_total));
+        fprintf(user, "%3d %%\r", (int)(100 * event->rows_done / event->rows_total));
 }
 
 int main(int argc, char **argv)
