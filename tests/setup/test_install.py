@@ -76,7 +76,7 @@ class Install(unittest.TestCase):
             self.skipTest('a sanitized library needs a sanitized program')
         library = os.path.join(self.prefix, LIBDIR)
         flags = shlex.split(self.run_here(
-            ['pkg-config', '--define-prefix', '--cflags', '--libs', 'pique'],
+            ['pkg-config', '--define-variable=prefix=' + self.prefix, '--cflags', '--libs', 'pique'],
             PKG_CONFIG_PATH=os.path.join(library, 'pkgconfig')))
         self.assertIn('-lpique', flags)
         source = os.path.join(ROOT, 'examples', 'upscale.c')
@@ -88,6 +88,12 @@ class Install(unittest.TestCase):
                              LD_LIBRARY_PATH=library)
         self.assertIn('example.ppm: 10 x 8', text)
         self.assertEqual(self.size('example.ppm'), [b'10', b'8'])
+        env = dict(os.environ, LD_LIBRARY_PATH=library)
+        gone = subprocess.run(['./upscale', self.model, 'gone.ppm', 'b.ppm'], cwd=self.folder,
+                              env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False)
+        self.assertEqual(gone.returncode, 1)
+        self.assertIn('gone.ppm', gone.stdout)
 
 
 class Prefix(unittest.TestCase):
