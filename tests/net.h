@@ -63,11 +63,47 @@ static inline void net_compact(struct net *net, uint64_t seed, int features, int
     }
     y = net_conv(net, &r, y, channels * scale * scale, 3);
     y = pq_graph_pixel_shuffle(net->graph, y, scale, NULL);
-    y = pq_graph_add(net->graph, y, pq_graph_nearest(net->graph, x, scale, NULL), NULL);
+    y = pq_graph_add(net->graph, y, pq_graph_nearest(net->graph, x, scale, NULL), 1, NULL);
     if (after)
         y = pq_graph_bicubic(net->graph, y, after, 2, NULL);
     assert_true(y > 0);
     assert_int_equal(pq_graph_finish(net->graph, y, NULL), 0);
+}
+
+/* A residual dense block, Wang et al. 2018, fig. 4: five convolutions over growing inputs. */
+static inline int net_dense(struct net *net, struct rng *r, int x, int growth)
+{
+    int parts[5] = {x}, features = net->graph->ops[x].channels;
+    for (int i = 1; i < 5; i++) {
+        int joined = pq_graph_concat(net->graph, i, parts, NULL);
+        parts[i] = pq_graph_act(net->graph, net_conv(net, r, joined, growth, 3), 0.2f, NULL, NULL);
+    }
+    int last = net_conv(net, r, pq_graph_concat(net->graph, 5, parts, NULL), features, 3);
+    return pq_graph_add(net->graph, x, last, 0.2f, NULL);
+}
+
+/* RRDBNet with random weights. fused false: run as it is written. */
+static inline void net_rrdb(struct net *net, uint64_t seed, int features, int growth, int blocks,
+                            bool fused)
+{
+    struct rng r = {seed};
+    *net = (struct net){0};
+    assert_int_equal(pq_graph_new(&net->graph, NULL), 0);
+    int first = net_conv(net, &r, pq_graph_input(net->graph, 3, NULL), features, 3), y = first;
+    for (int b = 0; b < blocks; b++) {
+        int x = y;
+        for (int i = 0; i < 3; i++)
+            y = net_dense(net, &r, y, growth);
+        y = pq_graph_add(net->graph, x, y, 0.2f, NULL);
+    }
+    y = pq_graph_add(net->graph, net_conv(net, &r, y, features, 3), first, 1, NULL);
+    y = net_conv(net, &r, pq_graph_nearest(net->graph, y, 2, NULL), features, 3);
+    y = net_conv(net, &r, pq_graph_act(net->graph, y, 0.2f, NULL, NULL), 3, 3);
+    assert_true(y > 0);
+    if (fused)
+        assert_int_equal(pq_graph_finish(net->graph, y, NULL), 0);
+    else
+        net->graph->output = y;
 }
 
 static inline void net_free(struct net *net)

@@ -165,7 +165,7 @@ static int add_tail(struct pq_graph *g, const struct shape *s, int input, int bo
         body = pq_graph_pixel_shuffle(g, body, s->scale, err);
         picture = body < 0 ? body : pq_graph_nearest(g, input, s->scale, err);
     }
-    return picture < 0 ? picture : pq_graph_add(g, body, picture, err);
+    return picture < 0 ? picture : pq_graph_add(g, body, picture, 1, err);
 }
 
 int pq_compact_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err)

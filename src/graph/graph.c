@@ -2,9 +2,8 @@
 /* Building a graph: every function checks what it is given, so that a finished graph holds. */
 #include "graph/graph.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
+#include "graph/fuse.h"
 
 enum { MAX_RATIO = 1 << 12 }; /* largest numerator or denominator of a size ratio */
 
@@ -14,7 +13,7 @@ const char *pq_op_name(enum pq_op_kind kind)
         [PQ_OP_INPUT] = "input",     [PQ_OP_CONV2D] = "conv2d",
         [PQ_OP_ACT] = "activation",  [PQ_OP_PIXEL_SHUFFLE] = "pixel shuffle",
         [PQ_OP_NEAREST] = "nearest", [PQ_OP_ADD] = "add",
-        [PQ_OP_BICUBIC] = "bicubic",
+        [PQ_OP_CONCAT] = "concat",   [PQ_OP_BICUBIC] = "bicubic",
     };
     return names[kind];
 }
@@ -93,7 +92,9 @@ static int check_input(const struct pq_graph *g, int in, enum pq_op_kind kind, p
 static struct pq_op one_input(enum pq_op_kind kind, int in, int channels)
 {
     return (struct pq_op){.kind = kind,
-                          .in = {in, -1},
+                          .in = {in},
+                          .inputs = kind != PQ_OP_INPUT,
+                          .scale = 1,
                           .channels = channels,
                           .kernel = 1,
                           .factor = 1,
@@ -196,21 +197,51 @@ int pq_graph_nearest(struct pq_graph *g, int in, int factor, pique_error *err)
     return append(g, op, err);
 }
 
-int pq_graph_add(struct pq_graph *g, int a, int b, pique_error *err)
+/* Inputs of one operation must have one size. */
+static int check_size(const struct pq_graph *g, enum pq_op_kind kind, int a, int b,
+                      pique_error *err)
+{
+    const struct pq_op *x = &g->ops[a], *y = &g->ops[b];
+    if (x->num != y->num || x->den != y->den)
+        return pq_fail(err, PIQUE_EFORMAT, "%s joins pictures of %d/%d and %d/%d of the size",
+                       pq_op_name(kind), x->num, x->den, y->num, y->den);
+    return 0;
+}
+
+int pq_graph_add(struct pq_graph *g, int a, int b, float scale, pique_error *err)
 {
     int rc = check_input(g, a, PQ_OP_ADD, err);
     if (!rc)
         rc = check_input(g, b, PQ_OP_ADD, err);
+    if (!rc)
+        rc = check_size(g, PQ_OP_ADD, a, b, err);
     if (rc)
         return rc;
-    const struct pq_op *x = &g->ops[a], *y = &g->ops[b];
-    if (x->channels != y->channels || x->num != y->num || x->den != y->den)
-        return pq_fail(err, PIQUE_EFORMAT,
-                       "an addition joins %d channels at %d/%d of the size "
-                       "with %d channels at %d/%d",
-                       x->channels, x->num, x->den, y->channels, y->num, y->den);
-    struct pq_op op = one_input(PQ_OP_ADD, a, x->channels);
-    op.in[1] = b;
+    if (g->ops[a].channels != g->ops[b].channels)
+        return pq_fail(err, PIQUE_EFORMAT, "an addition joins %d channels with %d",
+                       g->ops[a].channels, g->ops[b].channels);
+    struct pq_op op = one_input(PQ_OP_ADD, a, g->ops[a].channels);
+    op.in[op.inputs++] = b;
+    op.scale = scale;
+    return append(g, op, err);
+}
+
+int pq_graph_concat(struct pq_graph *g, int count, const int *in, pique_error *err)
+{
+    if (count < 1 || count >= PQ_MAX_INPUTS)
+        return pq_fail(err, PIQUE_EUNSUPPORTED, "%d inputs are joined; 1 to %d are possible", count,
+                       PQ_MAX_INPUTS - 1);
+    struct pq_op op = one_input(PQ_OP_CONCAT, in[0], 0);
+    op.inputs = count;
+    for (int k = 0; k < count; k++) {
+        int rc = check_input(g, in[k], PQ_OP_CONCAT, err);
+        if (!rc)
+            rc = check_size(g, PQ_OP_CONCAT, in[0], in[k], err);
+        if (rc)
+            return rc;
+        op.in[k] = in[k];
+        op.channels += g->ops[in[k]].channels;
+    }
     return append(g, op, err);
 }
 
@@ -231,67 +262,6 @@ int pq_graph_bicubic(struct pq_graph *g, int in, int rate_num, int rate_den, piq
 
 /* ---- finishing ---- */
 
-static void count_uses(const struct pq_graph *g, int *uses)
-{
-    memset(uses, 0, (size_t)g->count * sizeof *uses);
-    for (int i = 0; i < g->count; i++) {
-        for (int k = 0; k < 2; k++) {
-            if (g->ops[i].in[k] >= 0)
-                uses[g->ops[i].in[k]]++;
-        }
-    }
-}
-
-/* Give each activation to the convolution before it; the activation then reads through: its users
- * read the convolution instead. */
-static int fuse_activations(struct pq_graph *g, int output, const int *uses, int *stands_for)
-{
-    for (int i = 0; i < g->count; i++) {
-        struct pq_op *op = &g->ops[i];
-        stands_for[i] = i;
-        for (int k = 0; k < 2; k++) {
-            if (op->in[k] >= 0)
-                op->in[k] = stands_for[op->in[k]];
-        }
-        if (op->kind != PQ_OP_ACT)
-            continue;
-        struct pq_op *conv = &g->ops[op->in[0]];
-        if (conv->kind != PQ_OP_CONV2D || conv->act.on || uses[op->in[0]] != 1 ||
-            op->in[0] == output)
-            continue;
-        conv->act = op->act;
-        stands_for[i] = op->in[0];
-    }
-    return stands_for[output];
-}
-
-/* Keep what the output needs, in order, with new indices. The input always stays. */
-static int drop_unused(struct pq_graph *g, int output, int *index)
-{
-    for (int i = 0; i < g->count; i++)
-        index[i] = i == 0 || i == output;
-    for (int i = g->count - 1; i > 0; i--) {
-        for (int k = 0; k < 2 && index[i]; k++) {
-            if (g->ops[i].in[k] >= 0)
-                index[g->ops[i].in[k]] = 1;
-        }
-    }
-    int kept = 0;
-    for (int i = 0; i < g->count; i++) {
-        if (!index[i])
-            continue;
-        struct pq_op op = g->ops[i];
-        for (int k = 0; k < 2; k++) {
-            if (op.in[k] >= 0)
-                op.in[k] = index[op.in[k]];
-        }
-        g->ops[kept] = op;
-        index[i] = kept++;
-    }
-    g->count = kept;
-    return index[output];
-}
-
 int pq_graph_finish(struct pq_graph *g, int output, pique_error *err)
 {
     if (g->count == 0 || g->ops[0].kind != PQ_OP_INPUT)
@@ -299,16 +269,8 @@ int pq_graph_finish(struct pq_graph *g, int output, pique_error *err)
     int rc = check_input(g, output, PQ_OP_INPUT, err);
     if (rc)
         return rc;
-    size_t bytes = (size_t)g->count * sizeof(int);
-    int *uses = pq_malloc(bytes), *index = pq_malloc(bytes);
-    if (uses && index) {
-        count_uses(g, uses);
-        output = fuse_activations(g, output, uses, index);
-        g->output = drop_unused(g, output, index);
-    } else {
-        rc = pq_fail_nomem(err, 2 * bytes);
-    }
-    pq_free(uses);
-    pq_free(index);
+    rc = pq_graph_fuse(g, &output, err);
+    if (!rc)
+        g->output = output;
     return rc;
 }

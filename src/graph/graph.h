@@ -22,13 +22,20 @@ enum pq_op_kind {
     PQ_OP_ACT,           /* leaky or parametric ReLU: x < 0 ? slope x : x */
     PQ_OP_PIXEL_SHUFFLE, /* channel c*f*f + dy*f + dx -> channel c at (f*y+dy, f*x+dx) */
     PQ_OP_NEAREST,       /* each pixel becomes f x f pixels */
-    PQ_OP_ADD,
+    PQ_OP_ADD,           /* in[0] + scale in[1] */
+    PQ_OP_CONCAT,        /* channels of the inputs, one behind another */
     PQ_OP_BICUBIC, /* four taps an axis, a = -0.75, pixel centres, borders clamped, no low-pass:
                       what PyTorch and ncnn call bicubic without antialias */
     PQ_OP_KINDS
 };
 
-enum { PQ_MAX_CHANNELS = 4096, PQ_MAX_OPS = 65536, PQ_MAX_KERNEL = 31, PQ_MAX_FACTOR = 16 };
+enum {
+    PQ_MAX_CHANNELS = 4096,
+    PQ_MAX_OPS = 65536,
+    PQ_MAX_INPUTS = 8,
+    PQ_MAX_KERNEL = 31,
+    PQ_MAX_FACTOR = 16
+};
 
 /* The activation that is fused into an operation, or is one. */
 struct pq_act {
@@ -39,15 +46,19 @@ struct pq_act {
 
 struct pq_op {
     enum pq_op_kind kind;
-    int in[2];               /* indices of inputs; -1: none */
+    int in[PQ_MAX_INPUTS];   /* indices of inputs */
+    int inputs;              /* how many */
     int channels;            /* of the result */
     int num, den;            /* size of the result / size of the network's input, lowest terms */
     int kernel;              /* CONV2D: width and height */
     int factor;              /* PIXEL_SHUFFLE, NEAREST */
     int rate_num, rate_den;  /* BICUBIC: size out / size in, lowest terms */
-    struct pq_tensor weight; /* CONV2D: [out, in, k, k] */
+    float scale;             /* ADD, and CONV2D with a residual */
+    struct pq_tensor weight; /* CONV2D: [out, in, k, k]; in counts all inputs but the residual */
     struct pq_tensor bias;   /* CONV2D: [out]; data NULL: none */
     struct pq_act act;       /* CONV2D: applied to the sum; ACT: the operation itself */
+    bool residual;           /* CONV2D: the last input is no part of the sum; the result is that
+                                input + scale x what the activation yields */
 };
 
 struct pq_graph {
@@ -68,11 +79,14 @@ int pq_graph_act(struct pq_graph *g, int in, float slope, const struct pq_tensor
                  pique_error *err);
 int pq_graph_pixel_shuffle(struct pq_graph *g, int in, int factor, pique_error *err);
 int pq_graph_nearest(struct pq_graph *g, int in, int factor, pique_error *err);
-int pq_graph_add(struct pq_graph *g, int a, int b, pique_error *err);
+/* a + scale b */
+int pq_graph_add(struct pq_graph *g, int a, int b, float scale, pique_error *err);
+/* count is 1 .. PQ_MAX_INPUTS - 1 */
+int pq_graph_concat(struct pq_graph *g, int count, const int *in, pique_error *err);
 int pq_graph_bicubic(struct pq_graph *g, int in, int rate_num, int rate_den, pique_error *err);
 
-/* Name the result, drop what it does not need, and fuse each activation into the convolution
- * before it where nothing else reads that one's result. After this the graph does not change. */
+/* Name the result, fuse (graph/fuse.c) and drop what it does not need. After this the graph does
+ * not change. */
 int pq_graph_finish(struct pq_graph *g, int output, pique_error *err);
 
 /* Facts of a finished graph. */

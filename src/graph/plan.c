@@ -11,10 +11,8 @@ void pq_plan_step(const struct pq_graph *g, const struct pq_line *lines, int ban
 {
     const struct pq_op *op = &g->ops[i];
     int64_t ready = INT64_MAX;
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < op->inputs; k++) {
         int in = op->in[k];
-        if (in < 0)
-            continue;
         int64_t r = pq_op_rows_ready(op, progress->done[in], lines[in].height, lines[i].height);
         ready = PQ_MIN(ready, r);
     }
@@ -46,8 +44,10 @@ static int measure(const struct pq_graph *g, const struct pq_geometry *geometry,
                            (long long)line->height, INT_MAX);
         if (op->kind != PQ_OP_CONV2D)
             continue;
-        struct pq_line *in = &lines[op->in[0]];
-        in->pad = PQ_MAX(in->pad, (op->kernel - 1) / 2);
+        for (int k = 0; k < op->inputs; k++) {
+            struct pq_line *in = &lines[op->in[k]];
+            in->pad = PQ_MAX(in->pad, (op->kernel - 1) / 2);
+        }
     }
     return 0;
 }
@@ -63,10 +63,9 @@ static void still_needed(const struct pq_graph *g, const struct pq_line *lines, 
             continue;
         int64_t in0, in1;
         pq_op_rows_needed(&g->ops[i], done[i], done[i] + 1, &in0, &in1);
-        for (int k = 0; k < 2; k++) {
+        for (int k = 0; k < g->ops[i].inputs; k++) {
             int in = g->ops[i].in[k];
-            if (in >= 0)
-                low[in] = PQ_MIN(low[in], PQ_MAX(in0, 0));
+            low[in] = PQ_MIN(low[in], PQ_MAX(in0, 0));
         }
     }
 }

@@ -91,10 +91,8 @@ static void trace_back(const struct pq_graph *g, int64_t y, int64_t *lo, int64_t
             continue;
         int64_t in0, in1;
         pq_op_rows_needed(&g->ops[i], lo[i], hi[i], &in0, &in1);
-        for (int k = 0; k < 2; k++) {
+        for (int k = 0; k < g->ops[i].inputs; k++) {
             int in = g->ops[i].in[k];
-            if (in < 0)
-                continue;
             lo[in] = PQ_MIN(lo[in], in0);
             hi[in] = PQ_MAX(hi[in], in1);
         }

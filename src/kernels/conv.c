@@ -46,10 +46,13 @@ static void conv_lanes(const struct pq_conv_args *a, int x, const float *w, int 
     int pad = (a->kernel - 1) / 2;
     for (int ky = 0; ky < a->kernel; ky++) {
         for (int kx = 0; kx < a->kernel; kx++) {
-            const float *in = a->rows[ky] + (ptrdiff_t)(x + kx - pad) * a->in_stride;
-            for (int c = 0; c < a->in_channels; c++, w += step) {
-                for (int lane = 0; lane < LANES; lane++)
-                    sum[lane] = fmaf(in[c], w[lane], sum[lane]);
+            for (int i = 0; i < a->part_count; i++) {
+                const struct pq_conv_part *part = &a->parts[i];
+                const float *in = part->rows[ky] + (ptrdiff_t)(x + kx - pad) * part->stride;
+                for (int c = 0; c < part->channels; c++, w += step) {
+                    for (int lane = 0; lane < LANES; lane++)
+                        sum[lane] = fmaf(in[c], w[lane], sum[lane]);
+                }
             }
         }
     }
@@ -57,6 +60,11 @@ static void conv_lanes(const struct pq_conv_args *a, int x, const float *w, int 
         const float *slopes = a->slopes + block * LANES;
         for (int lane = 0; lane < LANES; lane++)
             sum[lane] = sum[lane] < 0.0f ? sum[lane] * slopes[lane] : sum[lane];
+    }
+    if (a->residual) {
+        const float *residual = a->residual + (ptrdiff_t)x * a->residual_stride + block * LANES;
+        for (int lane = 0; lane < LANES; lane++)
+            sum[lane] = residual[lane] + a->scale * sum[lane];
     }
     memcpy(a->out + (ptrdiff_t)x * a->out_stride + block * LANES, sum, sizeof sum);
 }
@@ -71,7 +79,7 @@ void pq_conv_row_c(const struct pq_conv_args *a)
             for (int b = 0; b < count; b++)
                 conv_lanes(a, x, w + b * LANES, step, first + b);
         }
-        w += (size_t)step * (size_t)a->in_channels * (size_t)(a->kernel * a->kernel);
+        w += (size_t)step * pq_conv_products(a);
     }
 }
 

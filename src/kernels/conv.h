@@ -6,9 +6,13 @@
  * output in one and the same order, with one rounding a step:
  *
  *     sum = bias;  for ky, kx, c:  sum = fma(in[y+ky-p][x+kx-p][c], w[ky][kx][c], sum)
- *     out = sum < 0 ? sum * slope : sum
+ *     sum = sum < 0 ? sum * slope : sum
+ *     out = residual + scale * sum, the product rounded first
  *
  * That order depends on channels and taps alone, never on x, the band, the thread or the level.
+ *
+ * The input may lie in several parts, whose channels count as if they stood one behind another; so
+ * networks that join channels need no copy.
  *
  * Weights are packed in groups of up to PQ_CONV_GROUP blocks, so that one walk through the taps
  * feeds all accumulators of a group:  [group][ky][kx][c][blocks of the group][16]. Lanes past the
@@ -19,19 +23,29 @@
 
 enum { PQ_CONV_LANES = 16, PQ_CONV_GROUP = 4 };
 
-struct pq_conv_args {
+enum { PQ_CONV_PARTS = 8 };
+
+struct pq_conv_part {
     const float *const *rows; /* kernel pointers, each to the pixel x = 0 of an input row, with
                                  (kernel-1)/2 readable pixels before and after the row */
-    int in_stride;            /* floats from one input pixel to the next */
-    int in_channels;
-    int kernel;           /* odd */
-    int blocks;           /* output channels / 16, rounded up */
-    const float *weights; /* packed, at a multiple of 64 bytes */
-    const float *bias;    /* blocks * 16 */
-    const float *slopes;  /* blocks * 16, or NULL for no activation */
-    float *out;           /* pixel x = 0 of the output row, at a multiple of 64 bytes */
-    int out_stride;       /* floats, a multiple of 16, at least blocks * 16 */
-    int x0, x1;           /* pixels to compute */
+    int stride;               /* floats from one pixel to the next */
+    int channels;
+};
+
+struct pq_conv_args {
+    const struct pq_conv_part *parts; /* of the input */
+    int part_count;                   /* 1 .. PQ_CONV_PARTS */
+    int kernel;                       /* odd */
+    int blocks;                       /* output channels / 16, rounded up */
+    const float *weights;             /* packed, at a multiple of 64 bytes */
+    const float *bias;                /* blocks * 16 */
+    const float *slopes;              /* blocks * 16, or NULL for no activation */
+    const float *residual;            /* pixel x = 0 of the row that is added to, or NULL */
+    int residual_stride;              /* floats, at least blocks * 16 */
+    float scale;                      /* of what is added to it */
+    float *out;                       /* pixel x = 0 of the output row, at a multiple of 64 bytes */
+    int out_stride;                   /* floats, a multiple of 16, at least blocks * 16 */
+    int x0, x1;                       /* pixels to compute */
 };
 
 #define PQ_CONV_FN(name) void name(const struct pq_conv_args *a)
@@ -41,6 +55,15 @@ pq_conv_fn pq_conv_row_c; /* the reference */
 
 /* The fastest variant of a level (enum pq_cpu_level). */
 pq_conv_fn *pq_conv_row(int cpu_level);
+
+/* Products in each sum. */
+static inline size_t pq_conv_products(const struct pq_conv_args *a)
+{
+    size_t channels = 0;
+    for (int i = 0; i < a->part_count; i++)
+        channels += (size_t)a->parts[i].channels;
+    return channels * (size_t)(a->kernel * a->kernel);
+}
 
 /* Floats that packed weights take. */
 size_t pq_conv_packed_size(int out_channels, int in_channels, int kernel);

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 void pq_pixel_shuffle_row(const float *in, int in_stride, int width, int channels, int factor,
                           int dy, float *out, int out_stride)
@@ -26,12 +27,19 @@ void pq_nearest_row(const float *in, int in_stride, int width, int channels, int
     }
 }
 
-void pq_add_row(const float *a, int a_stride, const float *b, int b_stride, int width, int channels,
-                float *out, int out_stride)
+void pq_copy_row(const float *in, int in_stride, int width, int channels, float *out,
+                 int out_stride)
+{
+    for (int x = 0; x < width; x++, in += in_stride, out += out_stride)
+        memcpy(out, in, (size_t)channels * sizeof *out);
+}
+
+void pq_add_row(const float *a, int a_stride, const float *b, int b_stride, float scale, int width,
+                int channels, float *out, int out_stride)
 {
     for (int x = 0; x < width; x++, a += a_stride, b += b_stride, out += out_stride) {
         for (int c = 0; c < channels; c++)
-            out[c] = a[c] + b[c];
+            out[c] = a[c] + scale * b[c];
     }
 }
 

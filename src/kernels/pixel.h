@@ -13,8 +13,13 @@ void pq_pixel_shuffle_row(const float *in, int in_stride, int width, int channel
 void pq_nearest_row(const float *in, int in_stride, int width, int channels, int factor, float *out,
                     int out_stride);
 
-void pq_add_row(const float *a, int a_stride, const float *b, int b_stride, int width, int channels,
-                float *out, int out_stride);
+/* a + scale b, the product rounded first */
+void pq_add_row(const float *a, int a_stride, const float *b, int b_stride, float scale, int width,
+                int channels, float *out, int out_stride);
+
+/* The channels of one pixel row to a place among those of another. */
+void pq_copy_row(const float *in, int in_stride, int width, int channels, float *out,
+                 int out_stride);
 
 /* in < 0 ? slope in : in, one slope a channel. */
 void pq_act_row(const float *in, int in_stride, const float *slopes, int width, int channels,

@@ -349,7 +349,7 @@ static int import_sum(struct import *im, const struct pq_ncnn_layer *layer)
     pique_error e = {0};
     int sum = input_op(im, layer, 0);
     for (int i = 1; i < layer->inputs && sum >= 0; i++)
-        sum = pq_graph_add(im->graph, sum, input_op(im, layer, i), &e);
+        sum = pq_graph_add(im->graph, sum, input_op(im, layer, i), 1, &e);
     return placed(im, layer, sum, &e);
 }
 

@@ -69,7 +69,9 @@ static double defined(const struct pq_op *op, const struct picture *in, int x, i
     case PQ_OP_NEAREST:
         return at(in, x / f, y / f, c);
     case PQ_OP_ADD:
-        return 2 * at(in, x, y, c); /* the test adds the input to itself */
+        return 1.25 * at(in, x, y, c); /* the test adds a quarter of the input to itself */
+    case PQ_OP_CONCAT:
+        return at(in, x, y, c % in->channels); /* the test joins the input with itself */
     case PQ_OP_BICUBIC: {
         double sx = (x + 0.5) * op->rate_den / op->rate_num - 0.5;
         double sy = (y + 0.5) * op->rate_den / op->rate_num - 0.5;
@@ -114,7 +116,10 @@ static void one_op(struct net *net, struct rng *r, enum pq_op_kind kind)
         y = pq_graph_nearest(net->graph, x, factor, NULL);
         break;
     case PQ_OP_ADD:
-        y = pq_graph_add(net->graph, x, x, NULL);
+        y = pq_graph_add(net->graph, x, x, 0.25f, NULL);
+        break;
+    case PQ_OP_CONCAT:
+        y = pq_graph_concat(net->graph, 3, (const int[]){x, x, x}, NULL);
         break;
     default:
         y = pq_graph_bicubic(net->graph, x, factor, 1 + rng_below(r, 2), NULL);

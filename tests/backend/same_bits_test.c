@@ -43,6 +43,74 @@ static void one_result_over_threads_bands_and_levels(void **state)
     pq_cpu_force(pq_cpu_best());
 }
 
+/* Networks that join channels and add residuals: parts are read where they lie and sums are added
+ * to in registers, and neither changes a bit; nor do bands and levels. */
+static void fusing_changes_no_bit(void **state)
+{
+    (void)state;
+    struct net plain, fused;
+    net_rrdb(&plain, 21, 20, 12, 2, false);
+    net_rrdb(&fused, 21, 20, 12, 2, true);
+    /* Per dense block five convolutions; per block one addition; two around them, and at the end
+     * nearest and two convolutions. */
+    assert_int_equal(fused.graph->count, 2 + 2 * (3 * 5 + 1) + 1 + 3);
+    struct pq_geometry g = {1, 47, 39, 39};
+    struct rng r = {4};
+    float *in = net_picture(&r, &g, 3);
+    int width, height, rc;
+    assert_true(pq_cpu_force(PQ_CPU_SCALAR));
+    float *want = net_run(plain.graph, "cpu", 1, &g, in, &width, &height, &rc);
+    assert_int_equal(rc, 0);
+    for (int level = 0; level < PQ_CPU_LEVELS; level++) {
+        if (!pq_cpu_force((enum pq_cpu_level)level))
+            continue; /* the test above says what is missing */
+        for (g.band = 1; g.band < 40; g.band += 7) {
+            float *have = net_run(fused.graph, "cpu", 2, &g, in, &width, &height, &rc);
+            assert_int_equal(rc, 0);
+            assert_memory_equal(want, have, (size_t)width * (size_t)height * 3 * sizeof *want);
+            free(have);
+        }
+    }
+    pq_cpu_force(pq_cpu_best());
+    free(in);
+    free(want);
+    net_free(&plain);
+    net_free(&fused);
+}
+
+/* The input has three channels, and what is added to a convolution is read sixteen at a time. */
+static void the_residual_may_be_the_input(void **state)
+{
+    (void)state;
+    for (int fused = 0; fused < 2; fused++) {
+        static float *first;
+        struct rng r = {8};
+        struct net net = {0};
+        assert_int_equal(pq_graph_new(&net.graph, NULL), 0);
+        int x = pq_graph_input(net.graph, 3, NULL);
+        int y = pq_graph_add(net.graph, x, net_conv(&net, &r, x, 3, 3), 0.5f, NULL);
+        if (fused)
+            assert_int_equal(pq_graph_finish(net.graph, y, NULL), 0);
+        else
+            net.graph->output = y;
+        assert_int_equal(net.graph->count, fused ? 2 : 3);
+        struct pq_geometry g = {2, 23, 14, 4};
+        float *in = net_picture(&r, &g, 3);
+        int width, height, rc;
+        float *out = net_run(net.graph, "cpu", 2, &g, in, &width, &height, &rc);
+        assert_int_equal(rc, 0);
+        if (fused) {
+            assert_memory_equal(first, out, 2 * 23 * 14 * 3 * sizeof *out);
+            free(first);
+            free(out);
+        } else {
+            first = out;
+        }
+        free(in);
+        net_free(&net);
+    }
+}
+
 /* A batch of N frames is N pictures, each as if alone. */
 static void a_frame_does_not_depend_on_its_place_in_the_batch(void **state)
 {
@@ -108,6 +176,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_result_over_threads_bands_and_levels),
+        cmocka_unit_test(fusing_changes_no_bit),
+        cmocka_unit_test(the_residual_may_be_the_input),
         cmocka_unit_test(a_frame_does_not_depend_on_its_place_in_the_batch),
         cmocka_unit_test(a_crop_with_its_receptive_field_gives_the_same_pixels),
     };

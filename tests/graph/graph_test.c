@@ -48,7 +48,7 @@ static void activations_are_fused_only_where_nothing_else_reads_the_sum(void **s
     assert_true(unused > 0);
     int c = net_conv(&net, &r, b, 3, 3);
     int d = pq_graph_act(net.graph, c, 0.0f, NULL, NULL);
-    int e = pq_graph_add(net.graph, c, d, NULL); /* reads the sum before the activation */
+    int e = pq_graph_add(net.graph, c, d, 1, NULL); /* reads the sum before the activation */
     assert_int_equal(pq_graph_finish(net.graph, e, NULL), 0);
     assert_int_equal(net.graph->count, 5);
     assert_true(net.graph->ops[1].act.on);
@@ -107,7 +107,7 @@ static void what_does_not_fit_is_refused(void **state)
     assert_int_equal(pq_graph_nearest(net.graph, x, 17, &err), PIQUE_EUNSUPPORTED);
     assert_int_equal(pq_graph_act(net.graph, x, 0, &b, &err), PIQUE_EFORMAT);
     int up = pq_graph_nearest(net.graph, x, 2, NULL);
-    assert_int_equal(pq_graph_add(net.graph, x, up, &err), PIQUE_EFORMAT);
+    assert_int_equal(pq_graph_add(net.graph, x, up, 1, &err), PIQUE_EFORMAT);
     assert_int_equal(pq_graph_bicubic(net.graph, x, 0, 1, &err), PIQUE_EUNSUPPORTED);
     int deep = up;
     for (int i = 0; i < 3 && deep >= 0; i++)

@@ -21,10 +21,14 @@ enum { GUARD = 64 };
 
 /* One row of a convolution with everything around it. */
 struct row_case {
-    int in_channels, in_stride, out_channels, kernel, width, x0, x1;
+    int in_channels, out_channels, kernel, width, x0, x1;
     bool activation;
-    float *rows_data[31];
-    const float *rows[31];
+    int part_count;
+    struct pq_conv_part parts[PQ_CONV_PARTS];
+    float *rows_data[PQ_CONV_PARTS][7];
+    const float *rows[PQ_CONV_PARTS][7];
+    float *residual; /* or NULL */
+    float scale;
     float *plain, *packed, *bias, *slopes;
     int blocks, out_stride;
 };
@@ -49,9 +53,7 @@ static void make_case(struct rng *r, struct row_case *t)
                                    24, 27, 32, 48, 64, 65, 80, 96, 130};
     static const int kernels[] = {1, 3, 3, 3, 5, 7};
     memset(t, 0, sizeof *t);
-    t->in_channels = channels[rng_below(r, PQ_COUNT(channels))];
     t->out_channels = channels[rng_below(r, PQ_COUNT(channels))];
-    t->in_stride = t->in_channels + rng_below(r, 3) * 5;
     t->kernel = kernels[rng_below(r, PQ_COUNT(kernels))];
     t->width = 1 + rng_below(r, 60);
     t->x0 = rng_below(r, t->width);
@@ -60,13 +62,28 @@ static void make_case(struct rng *r, struct row_case *t)
     bool extreme = rng_below(r, 3) == 0;
     t->blocks = (t->out_channels + PQ_CONV_LANES - 1) / PQ_CONV_LANES;
     t->out_stride = (t->blocks + rng_below(r, 2)) * PQ_CONV_LANES;
+    t->part_count = rng_below(r, 2) ? 1 : 1 + rng_below(r, 4);
     int pad = (t->kernel - 1) / 2;
-    size_t row = (size_t)(t->width + 2 * pad) * (size_t)t->in_stride;
-    for (int k = 0; k < t->kernel; k++) {
-        t->rows_data[k] = floats(row);
-        for (size_t i = 0; i < row; i++)
-            t->rows_data[k][i] = any_value(r, extreme);
-        t->rows[k] = t->rows_data[k] + pad * t->in_stride;
+    for (int i = 0; i < t->part_count; i++) {
+        struct pq_conv_part *part = &t->parts[i];
+        part->channels = channels[rng_below(r, PQ_COUNT(channels))];
+        part->stride = part->channels + rng_below(r, 3) * 5;
+        part->rows = t->rows[i];
+        t->in_channels += part->channels;
+        size_t row = (size_t)(t->width + 2 * pad) * (size_t)part->stride;
+        for (int k = 0; k < t->kernel; k++) {
+            float *data = t->rows_data[i][k] = floats(row);
+            for (size_t j = 0; j < row; j++)
+                data[j] = any_value(r, extreme);
+            t->rows[i][k] = data + pad * part->stride;
+        }
+    }
+    if (rng_below(r, 2)) {
+        size_t size = (size_t)t->width * (size_t)t->blocks * PQ_CONV_LANES;
+        t->residual = floats(size);
+        t->scale = rng_float(r);
+        for (size_t i = 0; i < size; i++)
+            t->residual[i] = any_value(r, extreme);
     }
     size_t n = (size_t)t->out_channels * (size_t)t->in_channels * (size_t)(t->kernel * t->kernel);
     t->plain = floats(n);
@@ -84,8 +101,11 @@ static void make_case(struct rng *r, struct row_case *t)
 
 static void free_case(struct row_case *t)
 {
-    for (int k = 0; k < t->kernel; k++)
-        free(t->rows_data[k]);
+    for (int i = 0; i < t->part_count; i++) {
+        for (int k = 0; k < t->kernel; k++)
+            free(t->rows_data[i][k]);
+    }
+    free(t->residual);
     free(t->plain);
     free(t->packed);
     free(t->bias);
@@ -103,9 +123,11 @@ static float *run(const struct row_case *t, pq_conv_fn *fn)
     size_t n = out_floats(t);
     float *out = floats(n);
     memset(out, 0xa5, n * sizeof *out);
-    fn(&(struct pq_conv_args){.rows = t->rows,
-                              .in_stride = t->in_stride,
-                              .in_channels = t->in_channels,
+    fn(&(struct pq_conv_args){.parts = t->parts,
+                              .part_count = t->part_count,
+                              .residual = t->residual,
+                              .residual_stride = t->blocks * PQ_CONV_LANES,
+                              .scale = t->scale,
                               .kernel = t->kernel,
                               .blocks = t->blocks,
                               .weights = t->packed,
@@ -155,6 +177,24 @@ static void every_level_gives_the_bits_of_the_reference(void **state)
     }
 }
 
+/* Add what part i, whose first channel is c0, gives to channel o of pixel x. */
+static void add_part(const struct row_case *t, int i, int c0, int x, int o, double *sum,
+                     double *size)
+{
+    const struct pq_conv_part *part = &t->parts[i];
+    int pad = (t->kernel - 1) / 2;
+    for (int ky = 0; ky < t->kernel; ky++) {
+        for (int kx = 0; kx < t->kernel; kx++) {
+            for (int c = 0; c < part->channels; c++) {
+                int at = ((o * t->in_channels + c0 + c) * t->kernel + ky) * t->kernel + kx;
+                double v = (double)part->rows[ky][(x + kx - pad) * part->stride + c] * t->plain[at];
+                *sum += v;
+                *size += fabs(v);
+            }
+        }
+    }
+}
+
 /* |sum - exact| <= gamma_K sum |x||w| with gamma_K = K u / (1 - K u), Higham 2002, 3.1; fma does
  * one rounding a term. */
 static void the_reference_is_within_the_rounding_bound_of_the_exact_sum(void **state)
@@ -165,24 +205,21 @@ static void the_reference_is_within_the_rounding_bound_of_the_exact_sum(void **s
         struct row_case t;
         make_case(&r, &t);
         float *have = run(&t, pq_conv_row_c);
-        int pad = (t.kernel - 1) / 2;
-        double terms = (double)t.in_channels * t.kernel * t.kernel + 1;
+        double terms = (double)t.in_channels * t.kernel * t.kernel + 3;
         double gamma = terms * 0x1p-24 / (1 - terms * 0x1p-24);
         for (int x = t.x0; x < t.x1; x++) {
             for (int o = 0; o < t.out_channels; o++) {
                 double sum = t.bias[o], size = fabs(sum);
-                for (int ky = 0; ky < t.kernel; ky++) {
-                    for (int kx = 0; kx < t.kernel; kx++) {
-                        for (int c = 0; c < t.in_channels; c++) {
-                            int at = ((o * t.in_channels + c) * t.kernel + ky) * t.kernel + kx;
-                            double v = t.rows[ky][(x + kx - pad) * t.in_stride + c];
-                            sum += v * t.plain[at];
-                            size += fabs(v * t.plain[at]);
-                        }
-                    }
-                }
+                int c = 0;
+                for (int i = 0; i < t.part_count; c += t.parts[i++].channels)
+                    add_part(&t, i, c, x, o, &sum, &size);
                 if (t.activation && sum < 0)
                     sum *= t.slopes[o];
+                if (t.residual) {
+                    double residual = t.residual[x * t.blocks * PQ_CONV_LANES + o];
+                    sum = residual + t.scale * sum;
+                    size = size + fabs(residual); /* scale is at most 1 */
+                }
                 double got = have[GUARD + x * t.out_stride + o];
                 if (isfinite(size) && size < FLT_MAX &&
                     fabs(got - sum) > gamma * size * 1.001 + 1e-44)

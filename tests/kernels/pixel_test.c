@@ -65,9 +65,14 @@ static void add_and_activation_do_what_they_say(void **state)
     (void)state;
     struct rng r = {3};
     float *a = random_row(&r, 9 * 5), *b = random_row(&r, 9 * 4), *out = random_row(&r, 9 * 3);
-    pq_add_row(a, 5, b, 4, 9, 3, out, 3);
-    for (int i = 0; i < 27; i++)
-        assert_true(out[i] == a[i / 3 * 5 + i % 3] + b[i / 3 * 4 + i % 3]);
+    pq_add_row(a, 5, b, 4, 0.2f, 9, 3, out, 3);
+    for (int i = 0; i < 27; i++) {
+        float scaled = 0.2f * b[i / 3 * 4 + i % 3];
+        assert_true(out[i] == a[i / 3 * 5 + i % 3] + scaled);
+    }
+    pq_copy_row(a, 5, 9, 2, out + 1, 3);
+    for (int i = 0; i < 18; i++)
+        assert_true(out[i / 2 * 3 + 1 + i % 2] == a[i / 2 * 5 + i % 2]);
     const float slopes[3] = {0.1f, 0.0f, -2.0f};
     pq_act_row(a, 5, slopes, 9, 3, out, 3);
     for (int i = 0; i < 27; i++) {

@@ -38,24 +38,52 @@ static void conv_task(const struct job *job, int frame, int64_t y, int stretch)
     const struct pq_op *op = job->op;
     const struct cpu_ring *ring = &job->run->rings[job->op_index];
     const struct cpu_program *program = (const struct cpu_program *)job->run->base.program;
-    const float *rows[PQ_MAX_KERNEL];
-    for (int k = 0; k < op->kernel; k++)
-        rows[k] = input_row(job, 0, frame, y + k - (op->kernel - 1) / 2);
-    int width = (int)job->run->base.lines[job->op_index].width;
-    program->conv(&(struct pq_conv_args){
-        .rows = rows,
-        .in_stride = input_ring(job, 0)->stride,
-        .in_channels = (int)op->weight.shape[1],
+    const int frames = job->run->base.geometry.frames;
+    const int width = (int)job->run->base.lines[job->op_index].width;
+    const float *rows[PQ_MAX_INPUTS][PQ_MAX_KERNEL];
+    struct pq_conv_part parts[PQ_MAX_INPUTS];
+    int count = op->inputs - op->residual;
+    for (int i = 0; i < count; i++) {
+        for (int k = 0; k < op->kernel; k++)
+            rows[i][k] = input_row(job, i, frame, y + k - (op->kernel - 1) / 2);
+        parts[i] = (struct pq_conv_part){
+            .rows = rows[i],
+            .stride = input_ring(job, i)->stride,
+            .channels = program->base.graph->ops[op->in[i]].channels,
+        };
+    }
+    struct pq_conv_args args = {
+        .parts = parts,
+        .part_count = count,
         .kernel = op->kernel,
         .blocks = ring->stride / PQ_CONV_LANES,
         .weights = job->step->weights,
         .bias = job->step->bias,
         .slopes = job->step->slopes,
-        .out = cpu_ring_row(ring, job->run->base.geometry.frames, frame, y),
+        .scale = op->scale,
+        .out = cpu_ring_row(ring, frames, frame, y),
         .out_stride = ring->stride,
         .x0 = stretch * STRETCH,
         .x1 = stretch * STRETCH + PQ_MIN(STRETCH, width - stretch * STRETCH),
-    });
+    };
+    if (op->residual) {
+        args.residual = input_row(job, count, frame, y);
+        args.residual_stride = input_ring(job, count)->stride;
+    }
+    program->conv(&args);
+}
+
+static void concat_task(const struct job *job, int frame, int64_t y, float *out)
+{
+    const struct pq_op *op = job->op;
+    const struct pq_graph *g = job->run->base.program->graph;
+    int stride = job->run->rings[job->op_index].stride;
+    for (int k = 0; k < op->inputs; k++) {
+        int channels = g->ops[op->in[k]].channels;
+        pq_copy_row(input_row(job, k, frame, y), input_ring(job, k)->stride,
+                    (int)job->run->base.lines[op->in[k]].width, channels, out, stride);
+        out += channels;
+    }
 }
 
 static void bicubic_task(const struct job *job, int frame, int64_t y, float *out)
@@ -95,8 +123,11 @@ static void row_task(const struct job *job, int frame, int64_t y)
         pq_nearest_row(in, in_stride, width, op->channels, op->factor, out, ring->stride);
         break;
     case PQ_OP_ADD:
-        pq_add_row(in, in_stride, input_row(job, 1, frame, y), input_ring(job, 1)->stride, width,
-                   op->channels, out, ring->stride);
+        pq_add_row(in, in_stride, input_row(job, 1, frame, y), input_ring(job, 1)->stride,
+                   op->scale, width, op->channels, out, ring->stride);
+        break;
+    case PQ_OP_CONCAT:
+        concat_task(job, frame, y, out);
         break;
     default:
         bicubic_task(job, frame, y, out);

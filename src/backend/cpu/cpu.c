@@ -7,6 +7,7 @@
 #include "backend/cpu/run.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "kernels/pixel.h"
 
 /* Copy rows of all frames between a ring and the caller's memory. */
 static void copy_rows(struct cpu_run *run, int i, int64_t y0, int64_t y1,
@@ -20,14 +21,13 @@ static void copy_rows(struct cpu_run *run, int i, int64_t y0, int64_t y1,
         for (int64_t y = y0; y < y1; y++) {
             float *inside = cpu_ring_row(ring, run->base.geometry.frames, f, y);
             float *outside = band->data + f * band->frame_stride + (y - y0) * band->row_stride;
-            if (into_ring) {
-                memcpy(inside, outside, width * channels * sizeof *inside);
-            } else if (stride == channels) {
-                memcpy(outside, inside, width * channels * sizeof *inside);
-            } else {
-                for (size_t x = 0; x < width; x++)
-                    memcpy(outside + x * channels, inside + x * stride, channels * sizeof *inside);
-            }
+            const float *from = into_ring ? outside : inside;
+            float *to = into_ring ? inside : outside;
+            if (stride == channels)
+                memcpy(to, from, width * channels * sizeof *to);
+            else
+                pq_copy_row(from, (int)(into_ring ? channels : stride), (int)width, (int)channels,
+                            to, (int)(into_ring ? stride : channels));
         }
     }
 }

@@ -67,10 +67,17 @@ int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *op
         .conv = pq_conv_row((int)pq_cpu_level()),
         .steps = steps,
     };
+    /* What is added to whole lanes must have whole lanes. */
+    for (int i = 0; i < graph->count; i++) {
+        const struct pq_op *op = &graph->ops[i];
+        if (op->residual)
+            steps[op->in[op->inputs - 1]].stride = lanes_of(op->channels);
+    }
     for (int i = 0; i < graph->count; i++) {
         const struct pq_op *op = &graph->ops[i];
         struct cpu_step *step = &steps[i];
-        step->stride = op->kind == PQ_OP_CONV2D ? lanes_of(op->channels) : op->channels;
+        if (step->stride == 0)
+            step->stride = op->kind == PQ_OP_CONV2D ? lanes_of(op->channels) : op->channels;
         int rc = 0;
         if (op->kind == PQ_OP_CONV2D) {
             rc = pack_conv(program, op, step, err);

@@ -52,7 +52,8 @@ bool cpu_memory(const struct pq_program *program, const struct pq_geometry *geom
            pq_mul_size(total, sizeof(float), bytes);
 }
 
-/* The padding of every row is written once; computed rows never touch it. */
+/* The padding of every row is written once; computed rows never touch it. Nor do they touch lanes
+ * beyond the last channel, but those of a convolution, which yields zero there. */
 static void clear_padding(const struct cpu_ring *ring, int64_t width, int frames)
 {
     size_t pad = (size_t)ring->pad * (size_t)ring->stride;
@@ -96,7 +97,11 @@ int cpu_begin(struct pq_program *base, const struct pq_geometry *geometry,
                                   .stride = program->steps[i].stride};
         row_floats(&lines[i], ring->stride, &ring->row_floats);
         next += ring->row_floats * (size_t)ring->rows * (size_t)geometry->frames;
-        clear_padding(ring, lines[i].width, geometry->frames);
+        const struct pq_op *op = &base->graph->ops[i];
+        if (op->kind != PQ_OP_CONV2D && ring->stride > op->channels)
+            memset(ring->data, 0, (size_t)(next - ring->data) * sizeof *next);
+        else
+            clear_padding(ring, lines[i].width, geometry->frames);
     }
     *out = &run->base;
     return 0;

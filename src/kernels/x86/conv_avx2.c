@@ -27,20 +27,23 @@ static inline __attribute__((always_inline)) void conv_pixels(const struct pq_co
         low[p] = _mm256_loadu_ps(a->bias + block * LANES);
         high[p] = _mm256_loadu_ps(a->bias + block * LANES + HALF);
     }
-    const ptrdiff_t stride = a->in_stride;
-    const int pad = (a->kernel - 1) / 2, channels = a->in_channels;
-    for (int ky = 0; ky < a->kernel; ky++) {
-        const float *in = a->rows[ky] + (x - pad) * stride;
-        for (int kx = 0; kx < a->kernel; kx++, in += stride) {
-            for (int c = 0; c < channels; c++, w += step) {
+    const int taps = a->kernel * a->kernel, pad = (a->kernel - 1) / 2;
+    for (int tap = 0, ky = 0, kx = 0; tap < taps; tap++) {
+        for (int i = 0; i < a->part_count; i++) {
+            const ptrdiff_t stride = a->parts[i].stride;
+            const float *in = a->parts[i].rows[ky] + (x + kx - pad) * stride;
+            const float *end = in + a->parts[i].channels;
+            for (; in < end; in++, w += step) {
                 __m256 w0 = _mm256_load_ps(w), w1 = _mm256_load_ps(w + HALF);
                 UNROLLED_FOR (p, pixels) {
-                    __m256 value = _mm256_broadcast_ss(in + p * stride + c);
+                    __m256 value = _mm256_broadcast_ss(in + p * stride);
                     low[p] = _mm256_fmadd_ps(value, w0, low[p]);
                     high[p] = _mm256_fmadd_ps(value, w1, high[p]);
                 }
             }
         }
+        kx = kx + 1 == a->kernel ? 0 : kx + 1;
+        ky += kx == 0;
     }
     float *out = a->out + (ptrdiff_t)x * a->out_stride + block * LANES;
     UNROLLED_FOR (p, pixels) {
@@ -48,6 +51,13 @@ static inline __attribute__((always_inline)) void conv_pixels(const struct pq_co
         if (a->slopes) {
             v0 = activate(v0, a->slopes + block * LANES);
             v1 = activate(v1, a->slopes + block * LANES + HALF);
+        }
+        if (a->residual) {
+            const float *residual =
+                a->residual + (ptrdiff_t)(x + p) * a->residual_stride + block * LANES;
+            const __m256 scale = _mm256_set1_ps(a->scale);
+            v0 = _mm256_add_ps(_mm256_loadu_ps(residual), _mm256_mul_ps(v0, scale));
+            v1 = _mm256_add_ps(_mm256_loadu_ps(residual + HALF), _mm256_mul_ps(v1, scale));
         }
         _mm256_store_ps(out + (ptrdiff_t)p * a->out_stride, v0);
         _mm256_store_ps(out + (ptrdiff_t)p * a->out_stride + HALF, v1);
@@ -68,6 +78,6 @@ void pq_conv_row_avx2(const struct pq_conv_args *a)
             if (x < a->x1)
                 conv_pixels(a, w + b * LANES, step, first + b, x, 1);
         }
-        w += (size_t)(step * a->in_channels) * (size_t)(a->kernel * a->kernel);
+        w += (size_t)step * pq_conv_products(a);
     }
 }

@@ -27,22 +27,25 @@ static inline __attribute__((always_inline)) void conv_pixels(const struct pq_co
         UNROLLED_FOR (b, count)
             sum[p * count + b] = _mm512_loadu_ps(a->bias + (first + b) * LANES);
     }
-    const ptrdiff_t stride = a->in_stride;
-    const int pad = (a->kernel - 1) / 2, channels = a->in_channels;
-    for (int ky = 0; ky < a->kernel; ky++) {
-        const float *in = a->rows[ky] + (x - pad) * stride;
-        for (int kx = 0; kx < a->kernel; kx++, in += stride) {
-            for (int c = 0; c < channels; c++, w += count * LANES) {
+    const int taps = a->kernel * a->kernel, pad = (a->kernel - 1) / 2;
+    for (int tap = 0, ky = 0, kx = 0; tap < taps; tap++) {
+        for (int i = 0; i < a->part_count; i++) {
+            const ptrdiff_t stride = a->parts[i].stride;
+            const float *in = a->parts[i].rows[ky] + (x + kx - pad) * stride;
+            const float *end = in + a->parts[i].channels;
+            for (; in < end; in++, w += count * LANES) {
                 __m512 weight[PQ_CONV_GROUP];
                 UNROLLED_FOR (b, count)
                     weight[b] = _mm512_load_ps(w + b * LANES);
                 UNROLLED_FOR (p, pixels) {
-                    __m512 value = _mm512_set1_ps(in[p * stride + c]);
+                    __m512 value = _mm512_set1_ps(in[p * stride]);
                     UNROLLED_FOR (b, count)
                         sum[p * count + b] = _mm512_fmadd_ps(value, weight[b], sum[p * count + b]);
                 }
             }
         }
+        kx = kx + 1 == a->kernel ? 0 : kx + 1;
+        ky += kx == 0;
     }
     float *out = a->out + (ptrdiff_t)x * a->out_stride + first * LANES;
     UNROLLED_FOR (p, pixels) {
@@ -52,6 +55,12 @@ static inline __attribute__((always_inline)) void conv_pixels(const struct pq_co
                 __m512 slope = _mm512_loadu_ps(a->slopes + (first + b) * LANES);
                 __mmask16 below = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_LT_OQ);
                 v = _mm512_mask_mul_ps(v, below, v, slope);
+            }
+            if (a->residual) {
+                const float *residual =
+                    a->residual + (ptrdiff_t)(x + p) * a->residual_stride + (first + b) * LANES;
+                v = _mm512_add_ps(_mm512_loadu_ps(residual),
+                                  _mm512_mul_ps(v, _mm512_set1_ps(a->scale)));
             }
             _mm512_store_ps(out + (ptrdiff_t)p * a->out_stride + b * LANES, v);
         }
@@ -90,6 +99,6 @@ void pq_conv_row_avx512(const struct pq_conv_args *a)
             conv_group(a, w, first, 4, 6);
             break;
         }
-        w += (size_t)(count * LANES * a->in_channels) * (size_t)(a->kernel * a->kernel);
+        w += (size_t)(count * LANES) * pq_conv_products(a);
     }
 }

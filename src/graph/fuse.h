@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "graph/graph.h"
+
+/* Fuse and drop operations; *output is renamed with the rest. */
+int pq_graph_fuse(struct pq_graph *g, int *output, pique_error *err);
