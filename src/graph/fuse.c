@@ -49,8 +49,8 @@ static void fuse_concat(struct fusing *f, struct pq_op *conv)
 static bool fuse_activation(struct fusing *f, const struct pq_op *act)
 {
     struct pq_op *conv = &f->g->ops[act->in[0]];
-    if (conv->kind != PQ_OP_CONV2D || conv->act.on || conv->residual ||
-        !is_passed_on(f, act->in[0]))
+    if (act->act.kind != PQ_ACT_LEAKY || conv->kind != PQ_OP_CONV2D || conv->act.on ||
+        conv->residual || !is_passed_on(f, act->in[0]))
         return false;
     conv->act = act->act;
     return true;
@@ -65,8 +65,8 @@ static bool fuse_residual(struct fusing *f, struct pq_op *add)
         add->in[1] = later;
     }
     struct pq_op *conv = &f->g->ops[add->in[1]];
-    if (conv->kind != PQ_OP_CONV2D || conv->residual || conv->inputs == PQ_MAX_INPUTS || !is_passed_on(f, add->in[1]) ||
-        add->in[0] >= add->in[1])
+    if (conv->kind != PQ_OP_CONV2D || conv->residual || conv->inputs == PQ_MAX_INPUTS ||
+        !is_passed_on(f, add->in[1]) || add->in[0] >= add->in[1])
         return false;
     conv->in[conv->inputs++] = add->in[0];
     conv->residual = true;

@@ -13,7 +13,8 @@ const char *pq_op_name(enum pq_op_kind kind)
         [PQ_OP_INPUT] = "input",     [PQ_OP_CONV2D] = "conv2d",
         [PQ_OP_ACT] = "activation",  [PQ_OP_PIXEL_SHUFFLE] = "pixel shuffle",
         [PQ_OP_NEAREST] = "nearest", [PQ_OP_ADD] = "add",
-        [PQ_OP_CONCAT] = "concat",   [PQ_OP_BICUBIC] = "bicubic",
+        [PQ_OP_CONCAT] = "concat",   [PQ_OP_MUL] = "multiplication",
+        [PQ_OP_AFFINE] = "affine",   [PQ_OP_BICUBIC] = "bicubic",
     };
     return names[kind];
 }
@@ -31,9 +32,24 @@ void pq_graph_free(struct pq_graph **graph)
 {
     if (!*graph)
         return;
+    for (int i = 0; i < (*graph)->owned_count; i++)
+        pq_free((*graph)->owned[i]);
+    pq_free((*graph)->owned);
     pq_free((*graph)->ops);
     pq_free(*graph);
     *graph = NULL;
+}
+
+void *pq_graph_own(struct pq_graph *g, size_t bytes)
+{
+    void **owned = pq_realloc_array(g->owned, (size_t)g->owned_count + 1, sizeof *owned);
+    if (!owned)
+        return NULL;
+    g->owned = owned;
+    void *memory = pq_malloc(bytes);
+    if (memory)
+        owned[g->owned_count++] = memory;
+    return memory;
 }
 
 static int gcd(int a, int b)
@@ -208,21 +224,58 @@ static int check_size(const struct pq_graph *g, enum pq_op_kind kind, int a, int
     return 0;
 }
 
-int pq_graph_add(struct pq_graph *g, int a, int b, float scale, pique_error *err)
+/* Two inputs of one shape. */
+static int append_pair(struct pq_graph *g, enum pq_op_kind kind, int a, int b, float scale,
+                       pique_error *err)
 {
-    int rc = check_input(g, a, PQ_OP_ADD, err);
+    int rc = check_input(g, a, kind, err);
     if (!rc)
-        rc = check_input(g, b, PQ_OP_ADD, err);
+        rc = check_input(g, b, kind, err);
     if (!rc)
-        rc = check_size(g, PQ_OP_ADD, a, b, err);
+        rc = check_size(g, kind, a, b, err);
     if (rc)
         return rc;
     if (g->ops[a].channels != g->ops[b].channels)
-        return pq_fail(err, PIQUE_EFORMAT, "an addition joins %d channels with %d",
+        return pq_fail(err, PIQUE_EFORMAT, "%s joins %d channels with %d", pq_op_name(kind),
                        g->ops[a].channels, g->ops[b].channels);
-    struct pq_op op = one_input(PQ_OP_ADD, a, g->ops[a].channels);
+    struct pq_op op = one_input(kind, a, g->ops[a].channels);
     op.in[op.inputs++] = b;
     op.scale = scale;
+    return append(g, op, err);
+}
+
+int pq_graph_add(struct pq_graph *g, int a, int b, float scale, pique_error *err)
+{
+    return append_pair(g, PQ_OP_ADD, a, b, scale, err);
+}
+
+int pq_graph_mul(struct pq_graph *g, int a, int b, pique_error *err)
+{
+    return append_pair(g, PQ_OP_MUL, a, b, 1, err);
+}
+
+int pq_graph_curve(struct pq_graph *g, int in, enum pq_act_kind kind, pique_error *err)
+{
+    int rc = check_input(g, in, PQ_OP_ACT, err);
+    if (rc)
+        return rc;
+    struct pq_op op = one_input(PQ_OP_ACT, in, g->ops[in].channels);
+    op.act = (struct pq_act){.on = true, .kind = kind};
+    return append(g, op, err);
+}
+
+int pq_graph_affine(struct pq_graph *g, int in, const struct pq_tensor *factors,
+                    const struct pq_tensor *terms, pique_error *err)
+{
+    int rc = check_input(g, in, PQ_OP_AFFINE, err);
+    if (rc)
+        return rc;
+    struct pq_op op = one_input(PQ_OP_AFFINE, in, g->ops[in].channels);
+    const int64_t shape[] = {op.channels};
+    if (!pq_tensor_is(factors, 1, shape) || !pq_tensor_is(terms, 1, shape))
+        return pq_fail(err, PIQUE_EFORMAT, "affine needs %d factors and terms", op.channels);
+    op.weight = *factors;
+    op.bias = *terms;
     return append(g, op, err);
 }
 

@@ -19,10 +19,12 @@
 enum pq_op_kind {
     PQ_OP_INPUT,
     PQ_OP_CONV2D,        /* stride 1, zero padding (k-1)/2, odd kernel: same size out */
-    PQ_OP_ACT,           /* leaky or parametric ReLU: x < 0 ? slope x : x */
+    PQ_OP_ACT,           /* an activation, enum pq_act_kind */
     PQ_OP_PIXEL_SHUFFLE, /* channel c*f*f + dy*f + dx -> channel c at (f*y+dy, f*x+dx) */
     PQ_OP_NEAREST,       /* each pixel becomes f x f pixels */
     PQ_OP_ADD,           /* in[0] + scale in[1] */
+    PQ_OP_MUL,           /* in[0] in[1] */
+    PQ_OP_AFFINE,        /* x * factor + term, one of each a channel */
     PQ_OP_CONCAT,        /* channels of the inputs, one behind another */
     PQ_OP_BICUBIC, /* four taps an axis, a = -0.75, pixel centres, borders clamped, no low-pass:
                       what PyTorch and ncnn call bicubic without antialias */
@@ -37,9 +39,17 @@ enum {
     PQ_MAX_FACTOR = 16
 };
 
-/* The activation that is fused into an operation, or is one. */
+enum pq_act_kind {
+    PQ_ACT_LEAKY,   /* leaky, parametric or plain ReLU: x < 0 ? slope x : x */
+    PQ_ACT_SILU,    /* x sigmoid(x) */
+    PQ_ACT_SIGMOID, /* 1 / (1 + exp(-x)) */
+    PQ_ACT_KINDS
+};
+
+/* The activation that is fused into an operation, or is one. Only LEAKY is ever fused. */
 struct pq_act {
     bool on;
+    enum pq_act_kind kind;
     float slope;             /* where slopes is not set */
     struct pq_tensor slopes; /* one a channel; data NULL: use slope */
 };
@@ -54,8 +64,9 @@ struct pq_op {
     int factor;              /* PIXEL_SHUFFLE, NEAREST */
     int rate_num, rate_den;  /* BICUBIC: size out / size in, lowest terms */
     float scale;             /* ADD, and CONV2D with a residual */
-    struct pq_tensor weight; /* CONV2D: [out, in, k, k]; in counts all inputs but the residual */
-    struct pq_tensor bias;   /* CONV2D: [out]; data NULL: none */
+    struct pq_tensor weight; /* CONV2D: [out, in, k, k]; in counts all inputs but the residual.
+                                AFFINE: factors [channels] */
+    struct pq_tensor bias;   /* CONV2D: [out]; data NULL: none. AFFINE: terms [channels] */
     struct pq_act act;       /* CONV2D: applied to the sum; ACT: the operation itself */
     bool residual;           /* CONV2D: the last input is no part of the sum; the result is that
                                 input + scale x what the activation yields */
@@ -64,11 +75,17 @@ struct pq_op {
 struct pq_graph {
     struct pq_op *ops;
     int count, capacity;
-    int output; /* index of the result; -1 until pq_graph_finish() */
+    int output;   /* index of the result; -1 until pq_graph_finish() */
+    void **owned; /* memory of pq_graph_own() */
+    int owned_count;
 };
 
 int pq_graph_new(struct pq_graph **out, pique_error *err);
 void pq_graph_free(struct pq_graph **graph);
+
+/* Memory for weights that no file holds as the network needs them; freed with the graph. NULL out
+ * of memory. */
+void *pq_graph_own(struct pq_graph *g, size_t bytes);
 
 int pq_graph_input(struct pq_graph *g, int channels, pique_error *err);
 /* weight [out, in, k, k], k odd; bias [out], or NULL for none. */
@@ -79,6 +96,12 @@ int pq_graph_act(struct pq_graph *g, int in, float slope, const struct pq_tensor
                  pique_error *err);
 int pq_graph_pixel_shuffle(struct pq_graph *g, int in, int factor, pique_error *err);
 int pq_graph_nearest(struct pq_graph *g, int in, int factor, pique_error *err);
+/* SiLU or sigmoid. */
+int pq_graph_curve(struct pq_graph *g, int in, enum pq_act_kind kind, pique_error *err);
+int pq_graph_mul(struct pq_graph *g, int a, int b, pique_error *err);
+/* in * factors + terms, each [channels] */
+int pq_graph_affine(struct pq_graph *g, int in, const struct pq_tensor *factors,
+                    const struct pq_tensor *terms, pique_error *err);
 /* a + scale b */
 int pq_graph_add(struct pq_graph *g, int a, int b, float scale, pique_error *err);
 /* count is 1 .. PQ_MAX_INPUTS - 1 */

@@ -39,6 +39,8 @@ static double keys(double d)
 
 static double activated(const struct pq_act *act, double v, int c)
 {
+    if (act->on && act->kind != PQ_ACT_LEAKY)
+        return (act->kind == PQ_ACT_SILU ? v : 1) / (1 + exp(-v));
     if (!act->on || v >= 0)
         return v;
     return v * (act->slopes.data ? ((const float *)act->slopes.data)[c] : act->slope);
@@ -70,6 +72,11 @@ static double defined(const struct pq_op *op, const struct picture *in, int x, i
         return at(in, x / f, y / f, c);
     case PQ_OP_ADD:
         return 1.25 * at(in, x, y, c); /* the test adds a quarter of the input to itself */
+    case PQ_OP_MUL:
+        return at(in, x, y, c) * at(in, x, y, c); /* by itself */
+    case PQ_OP_AFFINE:
+        return at(in, x, y, c) * ((const float *)op->weight.data)[c] +
+               ((const float *)op->bias.data)[c];
     case PQ_OP_CONCAT:
         return at(in, x, y, c % in->channels); /* the test joins the input with itself */
     case PQ_OP_BICUBIC: {
@@ -107,8 +114,19 @@ static void one_op(struct net *net, struct rng *r, enum pq_op_kind kind)
             y = pq_graph_act(net->graph, y, 0.25f, NULL, NULL);
         break;
     case PQ_OP_ACT:
-        y = pq_graph_act(net->graph, x, 0.5f, rng_below(r, 2) ? &slopes : NULL, NULL);
+        if (rng_below(r, 2))
+            y = pq_graph_act(net->graph, x, 0.5f, rng_below(r, 2) ? &slopes : NULL, NULL);
+        else
+            y = pq_graph_curve(net->graph, x, rng_below(r, 2) ? PQ_ACT_SILU : PQ_ACT_SIGMOID, NULL);
         break;
+    case PQ_OP_MUL:
+        y = pq_graph_mul(net->graph, x, x, NULL);
+        break;
+    case PQ_OP_AFFINE: {
+        struct pq_tensor terms = net_tensor(net, r, 1, (const int64_t[]){channels}, 1);
+        y = pq_graph_affine(net->graph, x, &slopes, &terms, NULL);
+        break;
+    }
     case PQ_OP_PIXEL_SHUFFLE:
         y = pq_graph_pixel_shuffle(net->graph, x, factor, NULL);
         break;

@@ -12,6 +12,7 @@
 
 #include "../random.h"
 #include "base/alloc.h"
+#include "kernels/curve.h"
 #include "kernels/pixel.h"
 
 static float *random_row(struct rng *r, int n)
@@ -84,6 +85,26 @@ static void add_and_activation_do_what_they_say(void **state)
     free(out);
 }
 
+/* Every 2^-9 over the whole range, and at its ends. */
+static void exp_is_within_two_ulp(void **state)
+{
+    (void)state;
+    double worst = 0;
+    for (int i = -86 * 512; i <= 86 * 512; i++) {
+        float x = (float)i / 512 + 0.0001234f;
+        double want = exp((double)x), ulp = want * 0x1p-23;
+        double off = fabs(pq_exp(x) - want) / ulp;
+        worst = off > worst ? off : worst;
+    }
+    print_message("exp: %.3f ulp\n", worst);
+    assert_true(worst < 2);
+    assert_true(pq_exp(0) == 1.0f);
+    assert_true(isnan(pq_exp(NAN)) && isnan(pq_sigmoid(NAN)));
+    assert_true(pq_exp(1000) == pq_exp(87) && pq_exp(-INFINITY) > 0);
+    assert_true(pq_sigmoid(200) == 1.0f && pq_sigmoid(-200) >= 0 && pq_sigmoid(-200) < 1e-37f);
+    assert_true(pq_sigmoid(0) == 0.5f);
+}
+
 /* The kernel of Keys 1981 with a = -0.75, in double. */
 static double keys(double d)
 {
@@ -133,6 +154,7 @@ int main(void)
         cmocka_unit_test(pixel_shuffle_spreads_channels_as_torch_does),
         cmocka_unit_test(nearest_repeats_pixels),
         cmocka_unit_test(add_and_activation_do_what_they_say),
+        cmocka_unit_test(exp_is_within_two_ulp),
         cmocka_unit_test(bicubic_is_the_kernel_of_keys_at_pixel_centres),
     };
     return cmocka_run_group_tests_name("pixel", tests, NULL, NULL);

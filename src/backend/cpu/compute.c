@@ -103,6 +103,23 @@ static void bicubic_task(const struct job *job, int frame, int64_t y, float *out
                    op->rate_den, out, stride, (int)job->run->base.lines[job->op_index].width);
 }
 
+static void act_row(const struct job *job, const float *in, int width, float *out)
+{
+    int in_stride = input_ring(job, 0)->stride, stride = job->run->rings[job->op_index].stride;
+    int channels = job->op->channels;
+    switch (job->op->act.kind) {
+    case PQ_ACT_SILU:
+        pq_silu_row(in, in_stride, width, channels, out, stride);
+        break;
+    case PQ_ACT_SIGMOID:
+        pq_sigmoid_row(in, in_stride, width, channels, out, stride);
+        break;
+    default:
+        pq_act_row(in, in_stride, job->step->slopes, width, channels, out, stride);
+        break;
+    }
+}
+
 static void row_task(const struct job *job, int frame, int64_t y)
 {
     const struct pq_op *op = job->op;
@@ -113,7 +130,15 @@ static void row_task(const struct job *job, int frame, int64_t y)
     int in_stride = input_ring(job, 0)->stride;
     switch (op->kind) {
     case PQ_OP_ACT:
-        pq_act_row(in, in_stride, job->step->slopes, width, op->channels, out, ring->stride);
+        act_row(job, in, width, out);
+        break;
+    case PQ_OP_MUL:
+        pq_mul_row(in, in_stride, input_row(job, 1, frame, y), input_ring(job, 1)->stride, width,
+                   op->channels, out, ring->stride);
+        break;
+    case PQ_OP_AFFINE:
+        pq_affine_row(in, in_stride, job->step->weights, job->step->bias, width, op->channels, out,
+                      ring->stride);
         break;
     case PQ_OP_PIXEL_SHUFFLE:
         pq_pixel_shuffle_row(in, in_stride, width, op->channels, op->factor, (int)(y % op->factor),

@@ -50,6 +50,22 @@ static int pack_conv(struct cpu_program *program, const struct pq_op *op, struct
     return rc;
 }
 
+/* One value a channel: slopes, or factors and terms. */
+static int pack_channels(struct cpu_program *program, const struct pq_op *op, struct cpu_step *step,
+                         pique_error *err)
+{
+    const pique_allocator *allocator = program->allocator;
+    int n = op->channels;
+    if (op->kind == PQ_OP_ACT) {
+        step->slopes = padded_vector(allocator, &op->act.slopes, op->act.slope, n, n);
+    } else {
+        step->weights = padded_vector(allocator, &op->weight, 1.0f, n, n);
+        step->bias = padded_vector(allocator, &op->bias, 0.0f, n, n);
+    }
+    bool there = op->kind == PQ_OP_ACT ? step->slopes != NULL : step->weights && step->bias;
+    return there ? 0 : pq_fail_nomem(err, (size_t)n * sizeof(float));
+}
+
 int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *options,
                 struct pq_program **out, pique_error *err)
 {
@@ -79,13 +95,10 @@ int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *op
         if (step->stride == 0)
             step->stride = op->kind == PQ_OP_CONV2D ? lanes_of(op->channels) : op->channels;
         int rc = 0;
-        if (op->kind == PQ_OP_CONV2D) {
+        if (op->kind == PQ_OP_CONV2D)
             rc = pack_conv(program, op, step, err);
-        } else if (op->kind == PQ_OP_ACT) {
-            step->slopes = padded_vector(options->allocator, &op->act.slopes, op->act.slope,
-                                         op->channels, op->channels);
-            rc = step->slopes ? 0 : pq_fail_nomem(err, (size_t)op->channels * sizeof(float));
-        }
+        else if (op->kind == PQ_OP_ACT || op->kind == PQ_OP_AFFINE)
+            rc = pack_channels(program, op, step, err);
         if (rc) {
             cpu_release(&program->base);
             return rc;

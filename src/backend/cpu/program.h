@@ -8,8 +8,8 @@
 /* An operation, ready to run. */
 struct cpu_step {
     int stride;     /* floats from one pixel of the result to the next */
-    float *weights; /* CONV2D: packed */
-    float *bias;    /* CONV2D: one a lane */
+    float *weights; /* CONV2D: packed; AFFINE: factors */
+    float *bias;    /* CONV2D: one a lane; AFFINE: terms */
     float *slopes;  /* CONV2D with an activation: one a lane; ACT: one a channel; else NULL */
 };
 
