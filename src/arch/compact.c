@@ -203,9 +203,18 @@ int pq_compact_features(const struct pq_graph *g)
         at = ops[at].in[0];
         seen++;
     }
-    if (ops[at].kind != PQ_OP_ADD)
+    int body, picture;
+    if (ops[at].kind == PQ_OP_CONV2D &&
+        ops[at].residual) { /* a scale of 1: the input is fused in */
+        body = at;
+        picture = ops[at].in[ops[at].inputs - 1];
+        seen--;
+    } else if (ops[at].kind == PQ_OP_ADD) {
+        body = ops[at].in[0];
+        picture = ops[at].in[1];
+    } else {
         return 0;
-    int body = ops[at].in[0], picture = ops[at].in[1];
+    }
     if (ops[body].kind == PQ_OP_NEAREST || body == 0) {
         int other = body;
         body = picture;
