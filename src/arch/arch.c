@@ -33,7 +33,7 @@ static const struct pq_arch archs[] = {
     {"SPAN",
      KEYS("conv_1.sk.weight", "block_1.c1_r.sk.weight", "conv_cat.weight", "conv_2.sk.weight",
           "upsampler.0.weight"),
-     NULL, NULL},
+     pq_span_detect, pq_span_build},
     {"Real-CUGAN",
      KEYS("unet1.conv1.conv.0.weight", "unet1.conv_bottom.weight", "unet2.conv1.conv.0.weight",
           "unet2.conv_bottom.weight"),

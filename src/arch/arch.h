@@ -34,3 +34,7 @@ bool pq_compact_detect(const struct pq_statedict *sd);
 int pq_compact_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
 /* The width of its body where the graph has Compact's structure, else 0. */
 int pq_compact_features(const struct pq_graph *g);
+
+/* span.c */
+bool pq_span_detect(const struct pq_statedict *sd);
+int pq_span_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
