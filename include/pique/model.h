@@ -21,7 +21,7 @@ typedef struct pique_model_info {
     size_t size;              /**< sizeof(pique_model_info), set by the caller before the call */
     const char *path;         /**< as it was opened */
     const char *container;    /**< "safetensors", "ncnn" */
-    const char *architecture; /**< "Compact", or "graph" for a network taken as it is */
+    const char *architecture; /**< "Compact", "ESRGAN", or "graph" for a network taken as it is */
     int scale_num, scale_den; /**< output size / input size, in lowest terms */
     int in_channels;          /**< colour channels of the input: 1, 3 or 4 */
     int out_channels;         /**< colour channels of the output */

@@ -13,6 +13,9 @@
 /* The first row that fits decides, so a network whose names include another's stands before it. */
 static const struct pq_arch archs[] = {
     {"Compact", KEYS("body.0.weight", "body.1.weight"), pq_compact_detect, pq_compact_build},
+    {"ESRGAN",
+     KEYS("conv_first.weight", "body.0.rdb1.conv1.weight", "conv_body.weight", "conv_last.weight"),
+     pq_esrgan_detect, pq_esrgan_build},
     /* Known by name, so that the answer is "not yet" and not "what is this". */
     {"HAT",
      KEYS("relative_position_index_SA", "conv_first.weight", "conv_last.weight",
@@ -38,15 +41,6 @@ static const struct pq_arch archs[] = {
      KEYS("unet1.conv1.conv.0.weight", "unet1.conv_bottom.weight", "unet2.conv1.conv.0.weight",
           "unet2.conv_bottom.weight"),
      NULL, NULL},
-    {"ESRGAN", KEYS("model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight"), NULL, NULL},
-    {"ESRGAN",
-     KEYS("conv_first.weight", "body.0.rdb1.conv1.weight", "conv_body.weight", "conv_last.weight"),
-     NULL, NULL},
-    {"ESRGAN",
-     KEYS("conv_first.weight", "RRDB_trunk.0.RDB1.conv1.weight", "trunk_conv.weight",
-          "conv_last.weight"),
-     NULL, NULL},
-    {"ESRGAN+", KEYS("model.0.weight", "model.1.sub.0.RDB1.conv1x1.weight"), NULL, NULL},
     {"RealPLKSR",
      KEYS("feats.0.weight", "feats.1.channel_mixer.0.weight", "feats.1.lk.conv.weight",
           "feats.1.refine.weight"),
@@ -137,7 +131,10 @@ int pq_arch_build(const struct pq_statedict *sd, struct pq_graph **graph, const 
 const char *pq_arch_of_graph(const struct pq_graph *g, int *features)
 {
     *features = pq_compact_features(g);
-    return *features ? "Compact" : "graph";
+    if (*features)
+        return "Compact";
+    *features = pq_esrgan_features(g);
+    return *features ? "ESRGAN" : "graph";
 }
 
 /* ---- tensors ---- */

@@ -20,8 +20,8 @@ struct pq_arch {
 int pq_arch_build(const struct pq_statedict *sd, struct pq_graph **graph, const char **name,
                   pique_error *err);
 
-/* The name of a finished graph that came without one, by its structure: "Compact" or "graph".
- * *features is the width of the body, or 0. */
+/* The name of a finished graph that came without one, by its structure: "Compact", "ESRGAN" or
+ * "graph". *features is the width of the body, or 0. */
 const char *pq_arch_of_graph(const struct pq_graph *g, int *features);
 
 /* Take a weight by name and exact shape. PIQUE_EFORMAT with a sentence that names it where it is
@@ -38,3 +38,9 @@ int pq_compact_features(const struct pq_graph *g);
 /* span.c */
 bool pq_span_detect(const struct pq_statedict *sd);
 int pq_span_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
+/* esrgan.c */
+bool pq_esrgan_detect(const struct pq_statedict *sd);
+int pq_esrgan_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+/* The width of its body where the graph has ESRGAN's structure, else 0. */
+int pq_esrgan_features(const struct pq_graph *g);

@@ -22,13 +22,15 @@
 #include "model/ncnn_param.h"
 
 enum { FLAG_F32 = 0, FLAG_F16 = 0x01306B47, PAD_SAME_UPPER = -233, PAD_SAME_LOWER = -234 };
+enum { BINARY_ADD = 0, BINARY_MUL = 2, ELTWISE_SUM = 1, MAX_SUM = 64 /* inputs */ };
 
 struct import {
     const struct pq_ncnn_net *net;
     struct pq_graph *graph;
     struct pq_statedict *sd;
-    size_t at;       /* in the .bin */
-    int *op_of_blob; /* index of the operation that a blob stands for */
+    size_t at;             /* in the .bin */
+    int *op_of_blob;       /* index of the operation that a blob stands for */
+    float *factor_of_blob; /* and what it is multiplied by; not 1 only on its way into a sum */
     int in_channels;
     pique_error *err;
 };
@@ -344,30 +346,81 @@ static int import_interp(struct import *im, const struct pq_ncnn_layer *layer)
     return placed(im, layer, op, &e);
 }
 
-static int import_sum(struct import *im, const struct pq_ncnn_layer *layer)
+static float input_factor(const struct import *im, const struct pq_ncnn_layer *layer, int i)
+{
+    return im->factor_of_blob[layer->in[i]];
+}
+
+/* Blobs times their factors. Of two that are added one may have a factor other than 1: it becomes
+ * the scale of the addition. */
+static int import_sum(struct import *im, const struct pq_ncnn_layer *layer, const float *factors)
 {
     pique_error e = {0};
     int sum = input_op(im, layer, 0);
-    for (int i = 1; i < layer->inputs && sum >= 0; i++)
-        sum = pq_graph_add(im->graph, sum, input_op(im, layer, i), 1, &e);
+    float first = factors[0];
+    for (int i = 0; i < layer->inputs; i++) {
+        if (!isfinite(factors[i]))
+            return fail_layer(im, layer, PIQUE_EFORMAT, "a factor is not a finite number");
+    }
+    for (int i = 1; i < layer->inputs && sum >= 0; i++, first = 1) {
+        int other = input_op(im, layer, i);
+        if (first != 1 && factors[i] != 1)
+            return unsupported(im, layer, "only a sum where one input has no factor can be run");
+        sum = first == 1 ? pq_graph_add(im->graph, sum, other, factors[i], &e)
+                         : pq_graph_add(im->graph, other, sum, first, &e);
+    }
     return placed(im, layer, sum, &e);
+}
+
+/* A number times a blob is no operation, it goes with the blob into the sum that reads it. */
+static int import_product(struct import *im, const struct pq_ncnn_layer *layer)
+{
+    float factor;
+    if (!is(im, layer, 0, BINARY_MUL) || !is(im, layer, 1, 1))
+        return unsupported(im, layer, "with a number, only a multiplication can be run");
+    if (!pq_ncnn_param(im->net, layer, 0) || !pq_ncnn_param(im->net, layer, 1) ||
+        !number(im, layer, 2, 0, &factor))
+        return fail_layer(im, layer, PIQUE_EFORMAT, "it lacks the number");
+    im->factor_of_blob[layer->out[0]] = factor * input_factor(im, layer, 0);
+    return input_op(im, layer, 0);
 }
 
 static int import_binary(struct import *im, const struct pq_ncnn_layer *layer)
 {
-    if (!is(im, layer, 0, 0) || !is(im, layer, 1, 0))
-        return unsupported(im, layer, "only the sum of two inputs can be run");
-    return import_sum(im, layer);
+    if (layer->inputs == 1)
+        return import_product(im, layer);
+    if (!is(im, layer, 0, BINARY_ADD) || !is(im, layer, 1, 0))
+        return unsupported(im, layer, "of two inputs, only the sum can be run");
+    const float factors[] = {input_factor(im, layer, 0), input_factor(im, layer, 1)};
+    return import_sum(im, layer, factors);
 }
 
 static int import_eltwise(struct import *im, const struct pq_ncnn_layer *layer)
 {
     const struct pq_ncnn_param *weights = pq_ncnn_param(im->net, layer, 1);
     int type;
-    if (!whole(im, layer, 0, 0, &type) || type != 1 ||
-        (weights && (!weights->array || weights->count)))
-        return unsupported(im, layer, "only the plain sum of inputs can be run");
-    return import_sum(im, layer);
+    if (!whole(im, layer, 0, 0, &type) || type != ELTWISE_SUM)
+        return unsupported(im, layer, "only the sum of inputs can be run");
+    if (weights && (!weights->array || (weights->count && weights->count != layer->inputs)))
+        return fail_layer(im, layer, PIQUE_EFORMAT, "it has not one factor for each input");
+    float factors[MAX_SUM];
+    for (int i = 0; i < layer->inputs; i++) {
+        factors[i] = input_factor(im, layer, i);
+        if (weights && weights->count)
+            factors[i] *= im->net->values[weights->first + i].number;
+    }
+    return import_sum(im, layer, factors);
+}
+
+static int import_concat(struct import *im, const struct pq_ncnn_layer *layer)
+{
+    int in[PQ_MAX_INPUTS];
+    if (!is(im, layer, 0, 0))
+        return unsupported(im, layer, "only channels can be joined");
+    for (int i = 0; i < layer->inputs; i++)
+        in[i] = input_op(im, layer, i);
+    pique_error e = {0};
+    return placed(im, layer, pq_graph_concat(im->graph, layer->inputs, in, &e), &e);
 }
 
 #define ID(i) (UINT32_C(1) << (i))
@@ -386,8 +439,11 @@ static const struct layer_kind kinds[] = {
     {"PixelShuffle", 1, 1,  1,          ID(0) | ID(1),                  false, import_shuffle},
     {"Interp",       1, 1,  1,          ID(0) | ID(1) | ID(2) | ID(3) | ID(4) | ID(5) | ID(6),
                                                                         true,  import_interp},
-    {"BinaryOp",     2, 2,  1,          ID(0) | ID(1) | ID(2),          true,  import_binary},
-    {"Eltwise",      2, 64, 1,          ID(0) | ID(1),                  true,  import_eltwise},
+    {"Concat",       1, PQ_MAX_INPUTS - 1,
+                            1,          ID(0),                          false, import_concat},
+    {"BinaryOp",     1, 2,  1,          ID(0) | ID(1) | ID(2),          true,  import_binary},
+    {"Eltwise",      2, MAX_SUM,
+                            1,          ID(0) | ID(1),                  true,  import_eltwise},
 };
 /* clang-format on */
 
@@ -463,8 +519,31 @@ static int find_output(struct import *im, int *op)
                            name, net->blobs[i].name);
         name = net->blobs[i].name;
         *op = im->op_of_blob[i];
+        if (im->factor_of_blob[i] != 1)
+            return pq_fail(im->err, PIQUE_EUNSUPPORTED,
+                           "%s: the network's result '%s' is multiplied by a number, which can be "
+                           "run only where the product is added to something",
+                           net->path, name);
     }
     return 0; /* a blob may only be read after it is made, so the last one has no reader */
+}
+
+static int import_layer(struct import *im, const struct pq_ncnn_layer *layer)
+{
+    const struct layer_kind *kind = find_kind(layer->type);
+    bool sum = kind->import == import_binary || kind->import == import_eltwise;
+    for (int i = 0; i < layer->inputs && !sum; i++) {
+        if (input_factor(im, layer, i) != 1)
+            return unsupported(im, layer,
+                               "its input is multiplied by a number, which can be run "
+                               "only where the product is added to something");
+    }
+    for (int i = 0; i < layer->outputs; i++)
+        im->factor_of_blob[layer->out[i]] = 1;
+    int op = kind->import(im, layer);
+    for (int i = 0; i < layer->outputs; i++)
+        im->op_of_blob[layer->out[i]] = op;
+    return PQ_MIN(op, 0);
 }
 
 static int import_layers(struct import *im)
@@ -475,13 +554,8 @@ static int import_layers(struct import *im)
         rc = check_layer(im, &net->layers[i]);
     if (!rc)
         rc = find_in_channels(im);
-    for (int i = 0; i < net->layer_count && !rc; i++) {
-        const struct pq_ncnn_layer *layer = &net->layers[i];
-        int op = find_kind(layer->type)->import(im, layer);
-        for (int k = 0; k < layer->outputs; k++)
-            im->op_of_blob[layer->out[k]] = op;
-        rc = op < 0 ? op : 0;
-    }
+    for (int i = 0; i < net->layer_count && !rc; i++)
+        rc = import_layer(im, &net->layers[i]);
     if (!rc && im->at != im->sd->map.size)
         rc = pq_fail(im->err, PIQUE_EFORMAT,
                      "%s: %zu bytes at the end of the file belong to no layer of %s",
@@ -525,10 +599,13 @@ int pq_ncnn_read(const struct pq_map *param, struct pq_statedict *sd, struct pq_
         return rc;
     struct import im = {.net = &net, .graph = graph, .sd = sd, .err = err};
     im.op_of_blob = pq_calloc((size_t)net.blob_count, sizeof *im.op_of_blob);
-    rc = im.op_of_blob ? import_layers(&im) : pq_fail_nomem(err, (size_t)net.blob_count * 4);
+    im.factor_of_blob = pq_calloc((size_t)net.blob_count, sizeof *im.factor_of_blob);
+    rc = im.op_of_blob && im.factor_of_blob ? import_layers(&im)
+                                            : pq_fail_nomem(err, (size_t)net.blob_count * 8);
     if (!rc)
         rc = check_names(&im);
     pq_free(im.op_of_blob);
+    pq_free(im.factor_of_blob);
     pq_ncnn_net_free(&net);
     return rc;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The Compact networks through the public API, in float, against outputs that ncnn made with the
+/* Networks through the public API, in float, against outputs that ncnn made with the
  * same weights (fp32, whole picture). Skips where the weights or those outputs are not here:
  * PIQUE_TEST_MODELS or PIQUE_MODELS, and PIQUE_SHARED, name their folders. */
 #include <math.h>
@@ -18,7 +18,7 @@
 
 enum { SIDE = 64, SCALE = 4, COLOURS = 3, BIG = SIDE * SCALE };
 
-/* Two honest fp32 programs differ by up to 1.2e-5. */
+/* Two honest fp32 programs differ by up to 1.2e-5; docs/numerics.md says more. */
 static const double BOUND = 5e-5;
 
 static bool reference_path(char *path, size_t size, const char *name)
@@ -148,9 +148,22 @@ static void x4fast_agrees_with_ncnn_in_float(void **state)
     compare("realesrgan-x4fast", "upscayl-lite-4x");
 }
 
+/* 23 blocks, 351 convolutions. */
+static void x4plus_agrees_with_ncnn_in_float(void **state)
+{
+    compare("realesrgan-x4plus", "realesrgan-x4plus");
+}
+
+static void x4plus_anime_agrees_with_ncnn_in_float(void **state)
+{
+    compare("realesrgan-x4plus-anime", "realesrgan-x4plus-anime");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(animevideov3_agrees_with_ncnn_in_float),
-                                       cmocka_unit_test(x4fast_agrees_with_ncnn_in_float)};
+                                       cmocka_unit_test(x4fast_agrees_with_ncnn_in_float),
+                                       cmocka_unit_test(x4plus_agrees_with_ncnn_in_float),
+                                       cmocka_unit_test(x4plus_anime_agrees_with_ncnn_in_float)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
