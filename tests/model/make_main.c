@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* make-model OUT.{safetensors,param} FEATURES CONVS SCALE SEED [CHANNELS]: a small Compact model
- * with random weights. For a .param the .bin, with f16 weights, goes beside it. */
+ * with random weights; with the word rrdb before OUT an ESRGAN model of CONVS blocks, whose growth
+ * is half of FEATURES. For a .param the .bin, with f16 weights, goes beside it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 
 static int usage(void)
 {
-    fputs("usage: make-model OUT.{safetensors,param} FEATURES CONVS SCALE SEED [CHANNELS]\n",
+    fputs("usage: make-model [rrdb] OUT.{safetensors,param} FEATURES CONVS SCALE SEED [CHANNELS]\n",
           stderr);
     return 64;
 }
@@ -22,6 +23,9 @@ static bool ends_with(const char *s, const char *suffix)
 
 int main(int argc, char **argv)
 {
+    const bool rrdb = argc > 1 && strcmp(argv[1], "rrdb") == 0;
+    argc -= rrdb;
+    argv += rrdb;
     if (argc < 6 || argc > 7)
         return usage();
     struct maker m = {.features = atoi(argv[2]),
@@ -32,6 +36,13 @@ int main(int argc, char **argv)
     if (m.features < 1 || m.features > 4096 || m.convs < 0 || m.convs > 900 || m.scale < 1 ||
         m.scale > 16 || m.channels < 1 || m.channels > 4)
         return usage();
+    if (rrdb) {
+        if (m.convs < 1 || m.convs > 100 || m.scale & (m.scale - 1))
+            return usage();
+        m.blocks = m.convs;
+        m.growth = (m.features + 1) / 2;
+        m.names = NAMES_BASICSR;
+    }
     struct bytes first = {0}, second = {0};
     char *bin = NULL;
     if (ends_with(argv[1], ".safetensors")) {

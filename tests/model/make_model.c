@@ -88,29 +88,39 @@ static int layers(const struct maker *m)
 }
 
 struct layer {
-    int in, out;
+    int in, out, kernel;
     float *weight, *bias; /* bias NULL: slopes */
 };
 
-static struct layer make_layer(const struct maker *m, int i)
+/* bias: whether there is one; layers without are slopes or a 1x1 convolution. */
+static void fill(const struct maker *m, struct layer *l, int i, bool bias, float range)
 {
     uint64_t state = (m->seed + 1) * UINT64_C(0x9e3779b97f4a7c15) + (uint64_t)i * 7919 + 1;
-    bool first = i == 0, last = i == layers(m) - 1;
-    struct layer l = {.in = first ? m->channels : m->features,
-                      .out = last ? m->channels * m->scale * m->scale : m->features};
-    bool slopes = i % 2;
-    size_t count = slopes ? (size_t)l.out : (size_t)l.out * (size_t)l.in * 9;
-    l.weight = malloc(count * sizeof(float));
-    l.bias = slopes ? NULL : malloc((size_t)l.out * sizeof(float));
-    if (!l.weight || (!slopes && !l.bias))
+    size_t count = (size_t)l->out * (size_t)l->in * (size_t)(l->kernel * l->kernel);
+    l->weight = malloc(count * sizeof(float));
+    l->bias = bias ? malloc((size_t)l->out * sizeof(float)) : NULL;
+    if (!l->weight || (bias && !l->bias))
         abort();
-    float range = slopes ? 0.2f : sqrtf(6.0f / (float)(l.in * 9)) * (last ? 0.02f : 1);
     for (int k = 0; k < 8; k++)
         uniform(&state);
     for (size_t k = 0; k < count; k++)
-        l.weight[k] = uniform(&state) * range;
-    for (int k = 0; k < l.out && l.bias; k++)
-        l.bias[k] = uniform(&state) * 0.01f;
+        l->weight[k] = uniform(&state) * range;
+    for (int k = 0; k < l->out && bias; k++)
+        l->bias[k] = uniform(&state) * 0.01f;
+}
+
+static struct layer make_layer(const struct maker *m, int i)
+{
+    bool first = i == 0, last = i == layers(m) - 1;
+    struct layer l = {.in = first ? m->channels : m->features,
+                      .out = last ? m->channels * m->scale * m->scale : m->features,
+                      .kernel = 3};
+    if (i % 2) {
+        l.in = l.kernel = 1; /* slopes */
+        fill(m, &l, i, false, 0.2f);
+    } else {
+        fill(m, &l, i, true, sqrtf(6.0f / (float)(l.in * 9)) * (last ? 0.02f : 1));
+    }
     return l;
 }
 
@@ -122,13 +132,103 @@ static void free_layer(struct layer *l)
 
 static void add_weight(const struct maker *m, const struct layer *l, struct bytes *out)
 {
-    size_t count = (size_t)l->out * (size_t)l->in * 9;
+    size_t count = (size_t)l->out * (size_t)l->in * (size_t)(l->kernel * l->kernel);
     for (size_t i = 0; i < count && m->half; i++) {
         uint16_t h = to_half(l->weight[i]);
         bytes_add(out, &h, sizeof h);
     }
     if (!m->half)
         bytes_add(out, l->weight, count * sizeof(float));
+}
+
+/* ---- ESRGAN ---- */
+
+enum role { FIRST, DENSE, SHORTCUT, TRUNK, UP, HR, LAST };
+
+/* Where the i-th convolution stands; block from 0, the others from 1. */
+struct place {
+    enum role role;
+    int block, dense, conv, up;
+};
+
+static int ups(const struct maker *m)
+{
+    int n = 0;
+    while (1 << n < m->scale)
+        n++;
+    return n;
+}
+
+static int rrdb_convs(const struct maker *m)
+{
+    return 1 + m->blocks * 3 * (5 + m->plus) + 1 + ups(m) + 2;
+}
+
+static struct place place_of(const struct maker *m, int i)
+{
+    int per = 5 + m->plus, dense = m->blocks * 3 * per;
+    if (i == 0)
+        return (struct place){.role = FIRST};
+    i--;
+    if (i < dense) {
+        int conv = i % per + 1;
+        bool shortcut = m->plus && conv == 3;
+        return (struct place){.role = shortcut ? SHORTCUT : DENSE,
+                              .block = i / per / 3,
+                              .dense = i / per % 3 + 1,
+                              .conv = m->plus && conv > 3 ? conv - 1 : conv};
+    }
+    i -= dense;
+    if (i == 0)
+        return (struct place){.role = TRUNK};
+    if (i <= ups(m))
+        return (struct place){.role = UP, .up = i};
+    return (struct place){.role = i == ups(m) + 1 ? HR : LAST};
+}
+
+static void rrdb_name(const struct maker *m, const struct place *p, char name[64])
+{
+    static const char *const fixed[3][LAST + 1] = {
+        [NAMES_BASICSR] = {"conv_first", "body.%d.rdb%d.conv%d", "body.%d.rdb%d.conv1x1",
+                           "conv_body", "conv_up%d", "conv_hr", "conv_last"},
+        [NAMES_BSRGAN] = {"conv_first", "RRDB_trunk.%d.RDB%d.conv%d", "RRDB_trunk.%d.RDB%d.conv1x1",
+                          "trunk_conv", "upconv%d", "HRconv", "conv_last"},
+        [NAMES_ESRGAN] = {"model.%d", "model.1.sub.%d.RDB%d.conv%d.0",
+                          "model.1.sub.%d.RDB%d.conv1x1", "model.1.sub.%d", "model.%d", "model.%d",
+                          "model.%d"},
+    };
+    const char *text = fixed[m->names][p->role];
+    if (p->role == DENSE || p->role == SHORTCUT)
+        snprintf(name, 64, text, p->block, p->dense, p->conv);
+    else if (m->names == NAMES_ESRGAN)
+        snprintf(name, 64, text,
+                 p->role == FIRST   ? 0
+                 : p->role == TRUNK ? m->blocks
+                 : p->role == UP    ? 3 * p->up
+                                    : 3 * ups(m) + (p->role == HR ? 2 : 4));
+    else
+        snprintf(name, 64, text, p->up);
+}
+
+/* The picture goes straight through the first channels of all but the body, which adds noise. */
+static struct layer rrdb_layer(const struct maker *m, int i)
+{
+    const struct place p = place_of(m, i);
+    bool body = p.role == DENSE || p.role == SHORTCUT, carries = !body && p.role != TRUNK;
+    struct layer l = {.in = m->features, .out = m->features, .kernel = p.role == SHORTCUT ? 1 : 3};
+    if (p.role == FIRST)
+        l.in = m->channels;
+    if (p.role == DENSE)
+        l.in += (p.conv - 1) * m->growth;
+    if (p.role == SHORTCUT || (p.role == DENSE && p.conv < 5))
+        l.out = m->growth;
+    if (p.role == LAST)
+        l.out = m->channels;
+    float range = sqrtf(6.0f / (float)(l.in * l.kernel * l.kernel));
+    fill(m, &l, i, p.role != SHORTCUT, range * (body ? 1 : p.role == TRUNK ? 0.1f : 0.02f));
+    for (int c = 0; c < m->channels && c < m->features && carries; c++)
+        l.weight[(c * l.in + c) * 9 + 4] += 1;
+    return l;
 }
 
 /* ---- safetensors ---- */
@@ -151,27 +251,46 @@ static void describe(struct bytes *json, const char *name, const char *dtype, co
                dtype, shape, begin, end);
 }
 
+/* A convolution with its bias, or slopes. */
+static void put_layer(const struct maker *m, const struct layer *l, const char *stem, bool slopes,
+                      struct bytes *json, struct bytes *data)
+{
+    char name[80], shape[64];
+    size_t begin = data->size;
+    snprintf(name, sizeof name, "%s.weight", stem);
+    if (slopes) {
+        bytes_add(data, l->weight, (size_t)l->out * sizeof(float));
+        snprintf(shape, sizeof shape, "%d", l->out);
+    } else {
+        add_weight(m, l, data);
+        snprintf(shape, sizeof shape, "%d,%d,%d,%d", l->out, l->in, l->kernel, l->kernel);
+    }
+    describe(json, name, m->half && !slopes ? "F16" : "F32", shape, begin, data->size);
+    if (!l->bias)
+        return;
+    begin = data->size;
+    snprintf(name, sizeof name, "%s.bias", stem);
+    bytes_add(data, l->bias, (size_t)l->out * sizeof(float));
+    snprintf(shape, sizeof shape, "%d", l->out);
+    describe(json, name, "F32", shape, begin, data->size);
+}
+
 void make_safetensors(const struct maker *m, struct bytes *file)
 {
     struct bytes json = {0}, data = {0};
     bytes_text(&json, "{\"__metadata__\":{\"format\":\"pt\"}");
-    for (int i = 0; i < layers(m); i++) {
-        if (i % 2 && m->leaky)
+    for (int i = 0; i < (m->blocks ? rrdb_convs(m) : layers(m)); i++) {
+        if (i % 2 && m->leaky && !m->blocks)
             continue;
-        struct layer l = make_layer(m, i);
-        char name[64], shape[64];
-        size_t begin = data.size;
-        snprintf(name, sizeof name, "body.%d.weight", i);
-        if (l.bias) {
-            add_weight(m, &l, &data);
-            snprintf(shape, sizeof shape, "%d,%d,3,3", l.out, l.in);
-            describe(&json, name, m->half ? "F16" : "F32", shape, begin, data.size);
-            begin = data.size;
-            snprintf(name, sizeof name, "body.%d.bias", i);
+        struct layer l = m->blocks ? rrdb_layer(m, i) : make_layer(m, i);
+        char stem[64];
+        if (m->blocks) {
+            const struct place p = place_of(m, i);
+            rrdb_name(m, &p, stem);
+        } else {
+            snprintf(stem, sizeof stem, "body.%d", i);
         }
-        bytes_add(&data, l.bias ? l.bias : l.weight, (size_t)l.out * sizeof(float));
-        snprintf(shape, sizeof shape, "%d", l.out);
-        describe(&json, name, "F32", shape, begin, data.size);
+        put_layer(m, &l, stem, !m->blocks && i % 2, &json, &data);
         free_layer(&l);
     }
     bytes_text(&json, "}");
@@ -211,8 +330,85 @@ static int write_layer(const struct maker *m, int i, int blob, struct bytes *par
     return blob + 1;
 }
 
+/* A growing .param of an ESRGAN network, its blobs numbered as they come. */
+struct joined {
+    const struct maker *m;
+    struct bytes text, *bin;
+    int layers, blobs, convs;
+};
+
+static int put_text(struct joined *j, const char *type, int count, const int *in,
+                    const char *params)
+{
+    bytes_text(&j->text, "%s %s_%d %d 1", type, type, j->layers++, count);
+    for (int i = 0; i < count; i++)
+        bytes_text(&j->text, " %d", in[i]);
+    bytes_text(&j->text, " %d %s\n", j->blobs, params);
+    return j->blobs++;
+}
+
+static int put_conv(struct joined *j, int in, bool act)
+{
+    char params[128];
+    struct layer l = rrdb_layer(j->m, j->convs++);
+    snprintf(params, sizeof params, "0=%d 1=%d 4=%d 5=%d 6=%d%s", l.out, l.kernel, l.kernel / 2,
+             l.bias != NULL, l.out * l.in * l.kernel * l.kernel,
+             act ? " 9=2 -23310=1,2.000000e-01" : "");
+    add_flagged(j->m, &l, j->bin);
+    if (l.bias)
+        bytes_add(j->bin, l.bias, (size_t)l.out * sizeof(float));
+    free_layer(&l);
+    return put_text(j, "Convolution", 1, &in, params);
+}
+
+static int put_sum(struct joined *j, int a, int b)
+{
+    return put_text(j, "BinaryOp", 2, (const int[]){a, b}, "0=0");
+}
+
+static int put_dense(struct joined *j, int x)
+{
+    int parts[5] = {x};
+    for (int i = 1; i < 5; i++) {
+        int joined = i == 1 ? x : put_text(j, "Concat", i, parts, "0=0");
+        parts[i] = put_conv(j, joined, true);
+        if (j->m->plus && i == 2)
+            parts[i] = put_sum(j, parts[i], put_conv(j, x, false));
+        if (j->m->plus && i == 4)
+            parts[i] = put_sum(j, parts[i], parts[2]);
+    }
+    int y = put_conv(j, put_text(j, "Concat", 5, parts, "0=0"), false);
+    return put_text(j, "Eltwise", 2, (const int[]){y, x}, "0=1 -23301=2,2.000000e-01,1.000000e+00");
+}
+
+/* The residual of a dense block is a weighted sum, as ncnn's converter leaves it after optimising;
+ * that of a block is a product and a sum, as it is before. */
+static void make_ncnn_rrdb(const struct maker *m, struct bytes *param, struct bytes *bin)
+{
+    struct joined j = {.m = m, .bin = bin};
+    int first = put_conv(&j, put_text(&j, "Input", 0, NULL, ""), false), y = first;
+    for (int b = 0; b < m->blocks; b++) {
+        int x = y;
+        for (int d = 0; d < 3; d++)
+            y = put_dense(&j, y);
+        y = put_text(&j, "BinaryOp", 1, &y, "0=2 1=1 2=2.000000e-01");
+        y = put_sum(&j, y, x);
+    }
+    y = put_sum(&j, first, put_conv(&j, y, false));
+    for (int i = 0; i < ups(m); i++)
+        y = put_conv(&j, put_text(&j, "Interp", 1, &y, "0=1 1=2.000000e+00 2=2.000000e+00"), true);
+    put_conv(&j, put_conv(&j, y, true), false);
+    bytes_text(param, "7767517\n%d %d\n", j.layers, j.blobs);
+    bytes_add(param, j.text.data, j.text.size);
+    bytes_free(&j.text);
+}
+
 void make_ncnn(const struct maker *m, struct bytes *param, struct bytes *bin)
 {
+    if (m->blocks) {
+        make_ncnn_rrdb(m, param, bin);
+        return;
+    }
     int n = layers(m), blob = 1;
     /* input, split, the layers, shuffle, interp, sum */
     bytes_text(param, "7767517\n%d %d\n", n + 5, n + 6);

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Makes small Compact models with random weights, as files that the readers can be tried on. The
- * network is sane: its result is a nearest upscale with some noise on it. */
+/* Makes small Compact and ESRGAN models with random weights, as files that the readers can be tried
+ * on. The network is sane: its result is a nearest upscale with some noise on it. */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* How ESRGAN's tensors are named: by its authors, by BasicSR and Real-ESRGAN, by BSRGAN and RealSR.
+ */
+enum maker_names { NAMES_ESRGAN, NAMES_BASICSR, NAMES_BSRGAN };
 
 struct maker {
     int features, convs; /* convs: between the first and the last, as in "16 convolutions" */
@@ -13,6 +17,10 @@ struct maker {
     uint64_t seed;
     bool half;  /* f16 convolution weights (ncnn); else f32 */
     bool leaky; /* no PReLU weights: leaky ReLU of 0.1 */
+    /* ESRGAN, where blocks is not 0; scale is a power of two, convs and leaky mean nothing. */
+    int blocks, growth;
+    bool plus; /* ESRGAN+ */
+    enum maker_names names;
 };
 
 /* Bytes that grow. Plain malloc: test code must not count as an allocation of the library. */

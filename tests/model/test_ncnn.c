@@ -96,6 +96,8 @@ static void carriage_returns_and_blank_lines_change_nothing(void **state)
 /* its weights: a flag, 3 x 3 f32 and a bias, 44 bytes */
 #define CONV "Convolution c 1 1 a b 0=1 1=3 4=1 5=1 6=9\n"
 
+#define MUL "BinaryOp u 1 1 b m 0=2 1=1 2=0.2\n"
+
 static const struct {
     const char *param;
     size_t bin;
@@ -180,9 +182,37 @@ static const struct {
     {HEAD(3, 3) CONV "BinaryOp o 2 1 a b e 0=0\n", 44, 0, ""},
     {HEAD(3, 3) CONV "BinaryOp o 2 1 a b e\n", 44, 0, ""},
     {HEAD(3, 3) CONV "BinaryOp o 2 1 a b e 0=2\n", 44, PIQUE_EUNSUPPORTED, "sum"},
-    {HEAD(3, 3) CONV "BinaryOp o 1 1 b e 0=0 1=1 2=0.5\n", 44, PIQUE_EFORMAT, "wrong number"},
+    {HEAD(3, 3) CONV "BinaryOp o 1 1 b e 0=0 1=1 2=0.5\n", 44, PIQUE_EUNSUPPORTED,
+     "only a multiplication"},
+    {HEAD(3, 3) CONV "BinaryOp o 1 1 b e 0=2\n", 44, PIQUE_EFORMAT, "lacks the number"},
+    {HEAD(3, 3) CONV "BinaryOp o 2 1 a b e 0=0 1=1 2=0.5\n", 44, PIQUE_EUNSUPPORTED, "sum"},
+    {HEAD(3, 3) CONV "BinaryOp o 1 1 b e 0=2 1=1 2=0.5\n", 44, PIQUE_EUNSUPPORTED,
+     "result 'e' is multiplied"},
+    {HEAD(4, 4) CONV MUL "ReLU r 1 1 m e\n", 44, PIQUE_EUNSUPPORTED, "'r' (ReLU): its input"},
+    {HEAD(4, 5) CONV MUL "Split r 1 2 m e f\n", 44, PIQUE_EUNSUPPORTED, "'r' (Split): its input"},
+    {HEAD(4, 4) CONV MUL "BinaryOp o 2 1 a m e 0=0\n", 44, 0, ""},
+    {HEAD(4, 4) CONV MUL "BinaryOp o 2 1 m a e 0=0\n", 44, 0, ""},
+    {HEAD(4, 4) CONV MUL "BinaryOp o 2 1 m m e 0=0\n", 44, PIQUE_EUNSUPPORTED, "no factor"},
+    {HEAD(5, 5) CONV MUL "BinaryOp n 1 1 m n 0=2 1=1 2=4\nBinaryOp o 2 1 n a e\n", 44, 0, ""},
+    {HEAD(5, 5) CONV MUL "BinaryOp n 1 1 m n 0=2 1=1 2=3e38\nEltwise o 2 1 a n e 0=1 "
+                         "-23301=2,1.0,3e38\n",
+     44, PIQUE_EFORMAT, "not a finite number"},
+    {HEAD(3, 3) CONV "Concat j 2 1 a b e 0=0\n", 44, 0, ""},
+    {HEAD(3, 3) CONV "Concat j 1 1 b e\n", 44, 0, ""},
+    {HEAD(3, 3) CONV "Concat j 2 1 a b e 0=1\n", 44, PIQUE_EUNSUPPORTED, "channels"},
+    {HEAD(3, 3) CONV "Concat j 2 1 a b e 1=0\n", 44, PIQUE_EUNSUPPORTED, "parameter 1"},
+    {HEAD(3, 3) CONV "Concat j 8 1 a b a b a b a b e\n", 44, PIQUE_EFORMAT, "wrong number"},
+    {HEAD(4, 4) CONV "Interp i 1 1 b n 0=1 1=2 2=2\nConcat j 2 1 a n e\n", 44, PIQUE_EFORMAT,
+     "'j' (Concat): concat joins pictures"},
     {HEAD(3, 3) CONV "Eltwise o 2 1 a b e 0=1\n", 44, 0, ""},
-    {HEAD(3, 3) CONV "Eltwise o 2 1 a b e 0=1 -23301=2,0.2,1.0\n", 44, PIQUE_EUNSUPPORTED, "sum"},
+    {HEAD(3, 3) CONV "Eltwise o 2 1 a b e 0=2\n", 44, PIQUE_EUNSUPPORTED, "sum"},
+    {HEAD(3, 3) CONV "Eltwise o 2 1 a b e 0=1 -23301=2,0.2,1.0\n", 44, 0, ""},
+    {HEAD(3, 3) CONV "Eltwise o 2 1 a b e 0=1 -23301=2,1.0,0.2\n", 44, 0, ""},
+    {HEAD(3, 3) CONV "Eltwise o 3 1 a b a e 0=1 -23301=3,0.2,1.0,-3\n", 44, 0, ""},
+    {HEAD(3, 3) CONV "Eltwise o 2 1 a b e 0=1 -23301=2,0.2,0.8\n", 44, PIQUE_EUNSUPPORTED,
+     "no factor"},
+    {HEAD(3, 3) CONV "Eltwise o 2 1 a b e 0=1 -23301=1,0.2\n", 44, PIQUE_EFORMAT,
+     "one factor for each input"},
     {HEAD(3, 3) CONV "Convolution c 1 1 b e 0=1 1=3 4=1 5=1 6=9\n", 88, PIQUE_EFORMAT,
      "two layers have the weight 'c.bias'"},
     {HEAD(2, 2) "Convolution c\033[2J 1 1 a b 0=1 1=3 4=1 5=1 6=9\n", 44, PIQUE_EFORMAT,
@@ -232,6 +262,32 @@ static void an_array_of_zero_bytes_in_the_text_is_refused(void **state)
     struct loaded l;
     assert_int_equal(load(text, sizeof text - 1, "", 0, &l), PIQUE_EFORMAT);
     unload(&l);
+}
+
+/* A factor belongs to its own input, on whichever side it stands. */
+static void factors_become_the_scale_of_the_addition(void **state)
+{
+    (void)state;
+    static const char *const nets[] = {
+        HEAD(3, 3) CONV "Eltwise o 2 1 a b e 0=1 -23301=2,1.0,0.25\n",
+        HEAD(3, 3) CONV "Eltwise o 2 1 b a e 0=1 -23301=2,0.25,1.0\n",
+        HEAD(4, 4) CONV "BinaryOp u 1 1 b m 0=2 1=1 2=0.25\nBinaryOp o 2 1 m a e 0=0\n",
+        HEAD(4, 4) CONV "BinaryOp u 1 1 b m 0=2 1=1 2=0.25\nBinaryOp o 2 1 a m e 0=0\n",
+        HEAD(5, 5) CONV "BinaryOp u 1 1 b m 0=2 1=1 2=0.5\nBinaryOp v 1 1 m n 0=2 1=1 2=0.5\n"
+                        "BinaryOp o 2 1 a n e 0=0\n",
+    };
+    static const unsigned char zeros[44];
+    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
+        struct loaded l;
+        if (load(nets[i], strlen(nets[i]), zeros, sizeof zeros, &l))
+            fail_msg("%s", l.err.message);
+        assert_int_equal(l.graph->count, 2); /* the addition is in the convolution */
+        const struct pq_op *conv = &l.graph->ops[1];
+        assert_true(conv->residual);
+        assert_int_equal(conv->inputs, 2);
+        assert_true(conv->scale == 0.25f);
+        unload(&l);
+    }
 }
 
 /* ---- damage ---- */
@@ -345,6 +401,7 @@ int main(void)
         cmocka_unit_test(reads_a_network_as_it_is_joined),
         cmocka_unit_test(carriage_returns_and_blank_lines_change_nothing),
         cmocka_unit_test(every_refusal_names_the_file_and_the_cause),
+        cmocka_unit_test(factors_become_the_scale_of_the_addition),
         cmocka_unit_test(quantised_weights_are_refused_by_their_flag),
         cmocka_unit_test(an_array_of_zero_bytes_in_the_text_is_refused),
         cmocka_unit_test(a_file_cut_at_any_byte_is_refused),
