@@ -45,6 +45,30 @@ def units(seed, layer, kind, count):
     return ((h.astype(np.int64) - (1 << 23)) * 2.0 ** -23).astype(np.float32)
 
 
+def esrgan(features, blocks, scale, channels, seed, growth, plus):
+    """Convolutions are numbered in the order in which they run; a 1x1 one comes after the second of
+    its dense block here, and after the fifth in the oracle's list."""
+    ups = scale.bit_length() - 1
+    sizes = [(channels, features, 3)]
+    for _ in range(3 * blocks):
+        dense = [(features + i * growth, growth if i < 4 else features, 3) for i in range(5)]
+        sizes += dense[:2] + [(features, growth, 1)] * plus + dense[2:]
+    sizes += [(features, features, 3)] * (ups + 2) + [(features, channels, 3)]
+    convs = []
+    for i, (inputs, outputs, kernel) in enumerate(sizes):
+        size = np.sqrt(np.float32(6) / np.float32(kernel * kernel * inputs))
+        if i == len(sizes) - 1:
+            size = size * np.float32(0.125)
+        weight = units(seed, i, WEIGHT, outputs * inputs * kernel * kernel) * size
+        weight = weight.reshape(outputs, inputs, kernel, kernel).astype(np.float64)
+        bias = units(seed, i, BIAS, outputs) * np.float32(0.0625)
+        convs.append((weight, bias.astype(np.float64)) if kernel == 3 else weight)
+    if plus:
+        for at in range(3, 3 + 18 * blocks, 6):
+            convs.insert(at + 3, convs.pop(at))
+    return oracle.esrgan_in_order(convs, ups, 5 + plus)
+
+
 def network(features, convs, scale, channels, seed):
     layers = []
     for i in range(convs + 2):
@@ -74,10 +98,12 @@ def make():
         lines = file.read().split('\n')
     for line in lines:
         if line.strip() and line[0] != '#':
-            features, convs, scale, channels, width, height, seed = map(int, line.split()[1:])
+            features, convs, scale, channels, width, height, seed, *rest = \
+                map(int, line.split()[1:])
             x = picture(channels, width, height, seed)
-            y = oracle.forward(network(features, convs, scale, channels, seed),
-                               x.transpose(2, 0, 1)).transpose(1, 2, 0)
+            model = esrgan(features, convs, scale, channels, seed, *rest) if rest else \
+                network(features, convs, scale, channels, seed)
+            y = oracle.forward(model, x.transpose(2, 0, 1)).transpose(1, 2, 0)
             print('%-18s %s, %.3f .. %.3f' % (line.split()[0], y.shape, y.min(), y.max()))
             outputs.append(y.ravel())
     return np.concatenate(outputs)

@@ -36,6 +36,37 @@ class Compact:
         return self.factor * self.after
 
 
+@dataclass
+class Esrgan:
+    """RRDBNet; a convolution is (weight, bias). With ESRGAN+ a dense block has a sixth entry, the
+    weight of its 1x1 convolution."""
+    first: tuple
+    blocks: list  # of three dense blocks, each of five convolutions
+    trunk: tuple
+    ups: list
+    hr: tuple
+    last: tuple
+
+    @property
+    def channels(self):
+        return self.first[0].shape[1]
+
+    @property
+    def scale(self):
+        return Fraction(2 ** len(self.ups))
+
+
+def esrgan_in_order(convs, ups, per_dense=5):
+    """From its convolutions in the order in which they run."""
+    per_block = 3 * per_dense
+    count, left = divmod(len(convs) - 4 - ups, per_block)
+    assert count > 0 and left == 0, 'no whole number of blocks'
+    blocks = [[convs[i:i + per_dense] for i in range(b, b + per_block, per_dense)]
+              for b in range(1, 1 + count * per_block, per_block)]
+    trunk, *after = convs[1 + count * per_block:]
+    return Esrgan(convs[0], blocks, trunk, after[:ups], after[ups], after[ups + 1])
+
+
 def read_bytes(path):
     with open(path, 'rb') as file:
         return file.read()
@@ -69,10 +100,11 @@ def compact_from_tensors(tensors):
 
 
 def read_ncnn(param_path, bin_path):
-    """The .param of a Compact network, in order; Split, Input and sums need no weights."""
+    """The .param of a Compact or ESRGAN network, in order; Split, Input and sums need no weights."""
     lines = read_bytes(param_path).decode().splitlines()[2:]
     data = read_bytes(bin_path)
     at, layers, factor, channels, after = 0, [], 1, 3, Fraction(1)
+    joins, doublings = 0, 0
 
     def take(dtype, count):
         nonlocal at
@@ -94,7 +126,13 @@ def read_ncnn(param_path, bin_path):
             factor = int(options['0'])
         elif kind == 'Interp' and options['0'] == '3':
             after = Fraction(options['1'])
+        elif kind == 'Interp':
+            doublings += 1
+        elif kind == 'Concat':
+            joins += 1
     assert at == len(data), 'bytes left over in ' + str(bin_path)
+    if joins:
+        return esrgan_in_order([layer[:2] for layer in layers], doublings)
     channels = layers[0][0].shape[1]
     return Compact(layers, channels, factor, after)
 
@@ -137,8 +175,41 @@ def bicubic_matrix(n, out):
     return m
 
 
+def leaky(x):
+    return np.where(x < 0, 0.2 * x, x)
+
+
+def dense_block(convs, x):
+    c1, c2, c3, c4, c5 = convs[:5]
+    join = np.concatenate
+    x1 = leaky(conv3x3(x, *c1))
+    x2 = leaky(conv3x3(join([x, x1]), *c2))
+    if len(convs) == 6:
+        x2 = x2 + np.tensordot(convs[5][:, :, 0, 0], x, 1)
+    x3 = leaky(conv3x3(join([x, x1, x2]), *c3))
+    x4 = leaky(conv3x3(join([x, x1, x2, x3]), *c4))
+    if len(convs) == 6:
+        x4 = x4 + x2
+    return x + 0.2 * conv3x3(join([x, x1, x2, x3, x4]), *c5)
+
+
+def forward_esrgan(model, x):
+    first = y = conv3x3(x, *model.first)
+    for block in model.blocks:
+        inner = y
+        for dense in block:
+            inner = dense_block(dense, inner)
+        y = y + 0.2 * inner
+    y = first + conv3x3(y, *model.trunk)
+    for up in model.ups:
+        y = leaky(conv3x3(y.repeat(2, 1).repeat(2, 2), *up))
+    return conv3x3(leaky(conv3x3(y, *model.hr)), *model.last)
+
+
 def forward(model, x):
     """[channels, h, w] -> [channels, h scale, w scale]; not clipped."""
+    if isinstance(model, Esrgan):
+        return forward_esrgan(model, x)
     y = x
     for weight, bias, slope in model.layers:
         y = conv3x3(y, weight, bias)
