@@ -226,16 +226,19 @@ static void real_models_are_what_they_are_known_to_be(void **state)
 {
     (void)state;
     static const struct {
-        const char *file;
+        const char *file, *architecture;
         int num, den, features, convolutions, radius;
         uint64_t parameters;
         size_t tensors;
     } known[] = {
         /* 64 features, 16 convolutions between the first and the last */
-        {"realesr-animevideov3-x4", 4, 1, 64, 18, 18, 621424, 53},
-        {"realesr-animevideov3-x3", 3, 1, 64, 18, 0, 621424, 53},
-        {"realesr-animevideov3-x2", 2, 1, 64, 18, 0, 621424, 53},
-        {"realesrgan-x4fast", 4, 1, 64, 34, 34, 1213296, 101},
+        {"realesr-animevideov3-x4", "Compact", 4, 1, 64, 18, 18, 621424, 53},
+        {"realesr-animevideov3-x3", "Compact", 3, 1, 64, 18, 0, 621424, 53},
+        {"realesr-animevideov3-x2", "Compact", 2, 1, 64, 18, 0, 621424, 53},
+        {"realesrgan-x4fast", "Compact", 4, 1, 64, 34, 34, 1213296, 101},
+        /* 23 and 6 blocks of 15 convolutions, and 6 around them */
+        {"realesrgan-x4plus", "ESRGAN", 4, 1, 64, 351, 349, 16697987, 702},
+        {"realesrgan-x4plus-anime", "ESRGAN", 4, 1, 64, 96, 94, 4467779, 192},
     };
     const char *models = getenv("PIQUE_TEST_MODELS");
     int found = 0;
@@ -247,7 +250,7 @@ static void real_models_are_what_they_are_known_to_be(void **state)
         found++;
         pique_model *m = open_or_fail(path);
         pique_model_info info = info_of(m);
-        assert_string_equal(info.architecture, "Compact");
+        assert_string_equal(info.architecture, known[i].architecture);
         assert_string_equal(info.dtype, "f16");
         assert_int_equal(info.scale_num, known[i].num);
         assert_int_equal(info.scale_den, known[i].den);
