@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "base/crc32.h"
 #include "base/error.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -181,6 +182,27 @@ static void keep_line(void *user, enum pique_log_level level, const char *line)
     strcpy(user, line);
 }
 
+static void crc32_is_that_of_zip(void **state)
+{
+    (void)state;
+    assert_int_equal(pq_crc32("", 0), 0);
+    assert_int_equal(pq_crc32("123456789", 9), 0xcbf43926);
+    unsigned char data[100];
+    for (int i = 0; i < 100; i++)
+        data[i] = (unsigned char)(i * i + 7);
+    for (size_t begin = 0; begin < 9; begin++) { /* at any alignment and length, a bit at a time */
+        for (size_t end = begin; end <= sizeof data; end++) {
+            uint32_t c = 0xffffffff;
+            for (size_t i = begin; i < end; i++) {
+                c ^= data[i];
+                for (int bit = 0; bit < 8; bit++)
+                    c = c >> 1 ^ (c & 1 ? 0xedb88320 : 0);
+            }
+            assert_int_equal(pq_crc32(data + begin, end - begin), ~c);
+        }
+    }
+}
+
 static void log_lines_reach_the_listener(void **state)
 {
     (void)state;
@@ -226,6 +248,7 @@ int main(void)
         cmocka_unit_test(the_callers_allocator_is_used_for_large_buffers),
         cmocka_unit_test(faults_strike_once_or_for_ever),
         cmocka_unit_test(sha256_of_known_texts),
+        cmocka_unit_test(crc32_is_that_of_zip),
         cmocka_unit_test(a_level_can_be_forced_down_but_not_up),
         cmocka_unit_test(log_lines_reach_the_listener),
     };
