@@ -151,22 +151,15 @@ static int read_metadata(struct reader *r, json_t *object)
 {
     if (!json_is_object(object))
         return pq_fail(r->err, PIQUE_EFORMAT, "%s: __metadata__ is not an object", r->path);
-    struct pq_statedict *sd = r->sd;
-    size_t count = json_object_size(object);
-    sd->metadata = pq_calloc(count, sizeof *sd->metadata);
-    if (!sd->metadata)
-        return pq_fail_nomem(r->err, count * sizeof *sd->metadata);
     const char *key;
     json_t *value;
     json_object_foreach(object, key, value)
     {
         if (!json_is_string(value))
             return pq_fail(r->err, PIQUE_EFORMAT, "%s: __metadata__ holds more than text", r->path);
-        struct pq_pair *pair = &sd->metadata[sd->metadata_count++];
-        pair->key = pq_strdup(key);
-        pair->value = pq_strdup(json_string_value(value));
-        if (!pair->key || !pair->value)
-            return pq_fail_nomem(r->err, json_string_length(value) + 1);
+        int rc = pq_statedict_add_metadata(r->sd, key, json_string_value(value), r->err);
+        if (rc)
+            return rc;
     }
     return 0;
 }

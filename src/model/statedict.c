@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/statedict.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -14,8 +15,11 @@ void pq_statedict_free(struct pq_statedict *sd)
         pq_free(sd->metadata[i].key);
         pq_free(sd->metadata[i].value);
     }
+    for (size_t i = 0; i < sd->owned_count; i++)
+        pq_free(sd->owned[i]);
     pq_free(sd->tensors);
     pq_free(sd->metadata);
+    pq_free(sd->owned);
     pq_map_close(&sd->map);
     *sd = (struct pq_statedict){0};
 }
@@ -42,6 +46,62 @@ int pq_statedict_add(struct pq_statedict *sd, const char *name, const struct pq_
         return pq_fail_nomem(err, strlen(name) + 1);
     sd->tensors[sd->count++] = (struct pq_named_tensor){.name = copy, .tensor = *tensor};
     return 0;
+}
+
+int pq_statedict_add_metadata(struct pq_statedict *sd, const char *key, const char *value,
+                              pique_error *err)
+{
+    if (sd->metadata_count == sd->metadata_capacity) {
+        size_t capacity = sd->metadata_capacity ? sd->metadata_capacity * 2 : 8;
+        struct pq_pair *pairs = pq_realloc_array(sd->metadata, capacity, sizeof *pairs);
+        if (!pairs)
+            return pq_fail_nomem(err, capacity * sizeof *pairs);
+        sd->metadata = pairs;
+        sd->metadata_capacity = capacity;
+    }
+    struct pq_pair *pair = &sd->metadata[sd->metadata_count++];
+    *pair = (struct pq_pair){.key = pq_strdup(key), .value = pq_strdup(value)};
+    return pair->key && pair->value ? 0 : pq_fail_nomem(err, strlen(key) + strlen(value) + 2);
+}
+
+int pq_statedict_own(struct pq_statedict *sd, size_t bytes, void **out, pique_error *err)
+{
+    if (sd->owned_count == sd->owned_capacity) {
+        size_t capacity = sd->owned_capacity ? sd->owned_capacity * 2 : 8;
+        void **owned = pq_realloc_array(sd->owned, capacity, sizeof *owned);
+        if (!owned)
+            return pq_fail_nomem(err, capacity * sizeof *owned);
+        sd->owned = owned;
+        sd->owned_capacity = capacity;
+    }
+    *out = pq_malloc(bytes);
+    if (!*out)
+        return pq_fail_nomem(err, bytes);
+    sd->owned[sd->owned_count++] = *out;
+    return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int pq_statedict_check_names(const struct pq_statedict *sd, pique_error *err)
+{
+    const char **names = pq_calloc(sd->count, sizeof *names);
+    int rc = 0;
+    if (!names)
+        return pq_fail_nomem(err, sd->count * sizeof *names);
+    for (size_t i = 0; i < sd->count; i++)
+        names[i] = sd->tensors[i].name;
+    qsort(names, sd->count, sizeof *names, by_name);
+    for (size_t i = 1; i < sd->count && !rc; i++) {
+        if (strcmp(names[i - 1], names[i]) == 0)
+            rc = pq_fail(err, PIQUE_EFORMAT, "%s: two tensors are named '%s'", sd->map.path,
+                         names[i]);
+    }
+    pq_free(names);
+    return rc;
 }
 
 /* ---- canonical names ---- */
@@ -129,15 +189,20 @@ const char *pq_statedict_dtype(const struct pq_statedict *sd)
     return pq_dtype_name(most);
 }
 
-bool pq_name_ok(const char *name)
+bool pq_text_ok(const char *text, size_t bytes)
 {
-    size_t n = strnlen(name, PQ_MAX_NAME + 1);
-    if (n == 0 || n > PQ_MAX_NAME)
-        return false;
-    for (size_t i = 0, length; i < n; i += length ? length : 1) {
-        length = pq_utf8_length(name + i);
-        if (pq_is_control(name + i))
+    for (size_t i = 0, length; i < bytes; i += length ? length : 1) {
+        char next[5] = {0}; /* the text need not end in NUL */
+        memcpy(next, text + i, PQ_MIN(bytes - i, sizeof next - 1));
+        length = pq_utf8_length(next);
+        if (pq_is_control(next))
             return false;
     }
     return true;
+}
+
+bool pq_name_ok(const char *name)
+{
+    size_t n = strnlen(name, PQ_MAX_NAME + 1);
+    return n > 0 && n <= PQ_MAX_NAME && pq_text_ok(name, n);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a model file holds, before anybody asks what it means: named tensors that lie in the mapped
- * file, and the file's own metadata. */
+/* What a model file holds, before anybody asks what it means: named tensors, which lie in the
+ * mapped file but for a few that had to be put in order, and the file's own metadata. */
 #pragma once
 
 #include "base/error.h"
@@ -23,13 +23,16 @@ struct pq_pair {
     char *key, *value; /* owned */
 };
 
-/* Owns the map and all names; tensors point into the map. Immutable once read. */
+/* Owns the map, all names and what it was asked to own; tensors point into these. Immutable once
+ * read. */
 struct pq_statedict {
     struct pq_map map;
     struct pq_named_tensor *tensors; /* in file order */
     size_t count, capacity;
     struct pq_pair *metadata;
-    size_t metadata_count;
+    size_t metadata_count, metadata_capacity;
+    void **owned;
+    size_t owned_count, owned_capacity;
 };
 
 void pq_statedict_free(struct pq_statedict *sd); /* {0} is fine */
@@ -38,6 +41,14 @@ const struct pq_tensor *pq_statedict_find(const struct pq_statedict *sd, const c
 /* name is copied. */
 int pq_statedict_add(struct pq_statedict *sd, const char *name, const struct pq_tensor *tensor,
                      pique_error *err);
+
+/* Key and value are copied. */
+int pq_statedict_add_metadata(struct pq_statedict *sd, const char *key, const char *value,
+                              pique_error *err);
+/* Memory for tensors that do not lie in the file as they should; freed with sd. */
+int pq_statedict_own(struct pq_statedict *sd, size_t bytes, void **out, pique_error *err);
+/* PIQUE_EFORMAT where two tensors have one name. */
+int pq_statedict_check_names(const struct pq_statedict *sd, pique_error *err);
 
 /* Take the wrappers of training programs off the names: where each name starts with "params_ema.",
  * "module." and the like, that part goes; where "params_ema." and "params." stand side by side, the
@@ -50,3 +61,4 @@ const char *pq_statedict_dtype(const struct pq_statedict *sd);
 /* Whether a name from a file may be shown to a person: 1 to PQ_MAX_NAME bytes without control
  * characters, which could move a terminal's cursor. */
 bool pq_name_ok(const char *name);
+bool pq_text_ok(const char *text, size_t bytes); /* of any length; no zero byte either */
