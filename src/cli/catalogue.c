@@ -264,7 +264,8 @@ bool pq_catalogue_installed(const char *folder, const struct pq_catalogue_varian
 /* A file of that name or stem in the folder. *path stays NULL where there is none. */
 static int find_in_folder(const char *folder, const char *name, char **path, pique_error *err)
 {
-    static const char *const suffixes[] = {"", ".safetensors", ".param", ".pth", ".onnx"};
+    static const char *const suffixes[] = {"",    ".safetensors", ".param", ".pth",
+                                           ".pt", ".ckpt",        ".onnx"};
     for (size_t i = 0; i < PQ_COUNT(suffixes); i++) {
         char *candidate = pq_asprintf("%s/%s%s", folder, name, suffixes[i]);
         if (!candidate)

@@ -268,7 +268,8 @@ int pq_cli_model_exit(const char *name, int status)
 {
     bool path = strchr(name, '/') || pq_ends_with(name, ".safetensors") ||
                 pq_ends_with(name, ".param") || pq_ends_with(name, ".bin") ||
-                pq_ends_with(name, ".pth") || pq_ends_with(name, ".onnx");
+                pq_ends_with(name, ".pth") || pq_ends_with(name, ".pt") ||
+                pq_ends_with(name, ".ckpt") || pq_ends_with(name, ".onnx");
     return status == PIQUE_ENOENT && !path ? PQ_EXIT_UNAVAILABLE : pq_exit_of(status);
 }
 

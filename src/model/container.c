@@ -6,9 +6,10 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "model/ncnn.h"
+#include "model/pth.h"
 #include "model/safetensors.h"
 
-enum kind { SAFETENSORS, NCNN_PARAM, NCNN_BIN, UNREADABLE };
+enum kind { SAFETENSORS, PTH, NCNN_PARAM, NCNN_BIN, UNREADABLE };
 
 /* First bytes, at an offset. What cannot be opened says what it is and what to do. */
 struct magic {
@@ -27,7 +28,7 @@ static const struct magic strong[] = {
     {AT(0, "7767517"), NCNN_PARAM, NULL},
     {AT(0, "\x47\x6b\x30\x01"), NCNN_BIN, NULL}, /* f16 */
     {AT(0, "\x38\x4b\x0d\x00"), NCNN_BIN, NULL}, /* int8 */
-    {AT(0, "PK\003\004"), UNREADABLE, "a zip archive, as PyTorch writes (.pth)," LATER},
+    {AT(0, "PK\003\004"), PTH, NULL},
     {AT(0, "GGUF"), UNREADABLE, "a GGUF file" LATER},
     {AT(0, "\x9d\x85\x76\x00"), UNREADABLE, "a binary ncnn .param; its text form is needed"},
     {AT(257, "ustar"), UNREADABLE, "a tar archive; unpack it and open the model inside"},
@@ -41,10 +42,10 @@ static const struct magic strong[] = {
 
 /* Two bytes that the length of a safetensors header may have as well. */
 static const struct magic weak[] = {
-    {AT(0, "\200\002"), UNREADABLE, "a pickle, as old PyTorch writes (.pth)," LATER},
-    {AT(0, "\200\003"), UNREADABLE, "a pickle, as old PyTorch writes (.pth)," LATER},
-    {AT(0, "\200\004"), UNREADABLE, "a pickle" LATER},
-    {AT(0, "\200\005"), UNREADABLE, "a pickle" LATER},
+    {AT(0, "\200\002"), PTH, NULL},
+    {AT(0, "\200\003"), PTH, NULL},
+    {AT(0, "\200\004"), PTH, NULL},
+    {AT(0, "\200\005"), PTH, NULL},
     {AT(0, "\037\213"), UNREADABLE, "packed with gzip; unpack it first"},
 };
 
@@ -108,8 +109,8 @@ static int sniff(const struct pq_map *map, enum kind *kind, pique_error *err)
         return 0;
     }
     return pq_fail(err, PIQUE_EUNSUPPORTED,
-                   "%s: is no model file that is known (safetensors, or ncnn's .param and .bin); "
-                   "the download may be incomplete",
+                   "%s: is no model file that is known (safetensors, PyTorch's .pth, or "
+                   "ncnn's .param and .bin); the download may be incomplete",
                    map->path);
 }
 
@@ -158,13 +159,15 @@ static int open_ncnn(struct pq_map *first, bool is_param, struct pq_container *c
     return rc;
 }
 
-static int open_safetensors(struct pq_map *map, struct pq_container *c, pique_error *err)
+/* One file of named tensors. */
+static int open_tensors(struct pq_map *map, enum kind kind, struct pq_container *c,
+                        pique_error *err)
 {
     c->sd.map = *map;
     *map = (struct pq_map){0};
-    c->name = "safetensors";
+    c->name = kind == PTH ? "pth" : "safetensors";
     c->file_bytes = c->sd.map.size;
-    int rc = pq_safetensors_read(&c->sd, err);
+    int rc = kind == PTH ? pq_pth_read(&c->sd, err) : pq_safetensors_read(&c->sd, err);
     if (!rc)
         pq_statedict_canonicalise(&c->sd);
     return rc;
@@ -179,8 +182,8 @@ int pq_container_open(const char *path, struct pq_container *out, pique_error *e
         return rc;
     enum kind kind = UNREADABLE;
     rc = sniff(&map, &kind, err);
-    if (!rc && kind == SAFETENSORS)
-        rc = open_safetensors(&map, out, err);
+    if (!rc && (kind == SAFETENSORS || kind == PTH))
+        rc = open_tensors(&map, kind, out, err);
     else if (!rc)
         rc = open_ncnn(&map, kind == NCNN_PARAM, out, err);
     pq_map_close(&map);

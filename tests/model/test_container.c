@@ -116,8 +116,9 @@ static void what_cannot_be_opened_is_told_by_its_kind(void **state)
         {"", 0, PIQUE_EFORMAT, "empty"},
         {"x", 1, PIQUE_EUNSUPPORTED, "no model file that is known"},
         {"7767517", 7, PIQUE_EUNSUPPORTED, "should be named"},
-        {"PK\003\004aaaaaaaaaaaaaaaaa", 20, PIQUE_EUNSUPPORTED, "zip"},
-        {"\200\002\212\012\154\374\234\106\371", 9, PIQUE_EUNSUPPORTED, "pickle"},
+        {"PK\003\004aaaaaaaaaaaaaaaaa", 20, PIQUE_EFORMAT, "zip archive does not end"},
+        {"\200\002\212\012\154\374\234\106\371", 9, PIQUE_EFORMAT, "longer than what is left"},
+        {"\200\004N.", 4, PIQUE_EUNSUPPORTED, "is a pickle, but not one of PyTorch"},
         {"GGUF\003\0\0\0", 8, PIQUE_EUNSUPPORTED, "GGUF"},
         {"\x08\x07\x12\x07pytorch\x1a\x03"
          "1.9:\x01",
