@@ -49,7 +49,7 @@ class Catalogue(unittest.TestCase):
 
     def test_only_known_networks_in_containers_that_are_read_are_said_to_run(self):
         for m in self.models:
-            readable = all(f['name'].endswith(('.param', '.bin', '.safetensors'))
+            readable = all(f['name'].endswith(('.param', '.bin', '.safetensors', '.pth'))
                            for v in m['variants'] for f in v['files'])
             known = m['architecture'] in ('Compact', 'ESRGAN')
             self.assertEqual(m['supported'], known and readable, m['name'])
