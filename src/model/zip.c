@@ -150,8 +150,8 @@ static bool read_extra(const unsigned char *p, size_t bytes, struct header *h, b
                 *wide[i] = get(data + used, 8);
                 used += 8;
             }
-            /* Where a writer states a size twice, both are in the local header. */
-            if (used != field && !(!central && field <= 16))
+            /* A local header may say more: sizes that it has already, or where it is (miniz). */
+            if (used != field && !(!central && field <= 24))
                 return false;
         }
         at += 4 + field;

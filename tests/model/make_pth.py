@@ -215,6 +215,18 @@ def safetensors(net, dtype='F32'):
     return struct.pack('<Q', len(text)) + text + data
 
 
+def read_safetensors(data):
+    """The network of a file whose weights are all f32."""
+    n = struct.unpack_from('<Q', data)[0]
+    head, out = json.loads(data[8:8 + n]), collections.OrderedDict()
+    for name, t in head.items():
+        if name != '__metadata__':
+            begin, end = t['data_offsets']
+            values = struct.unpack_from('<%df' % ((end - begin) // 4), data, 8 + n + begin)
+            out[name] = (tuple(t['shape']), list(values))
+    return out
+
+
 def plain(net, dtype='F32', f=REBUILD2):
     d = collections.OrderedDict()
     for name, (shape, values) in net.items():
