@@ -20,8 +20,9 @@ typedef struct pique_model pique_model;
 typedef struct pique_model_info {
     size_t size;              /**< sizeof(pique_model_info), set by the caller before the call */
     const char *path;         /**< as it was opened */
-    const char *container;    /**< "safetensors", "ncnn" */
-    const char *architecture; /**< "Compact", "ESRGAN", or "graph" for a network taken as it is */
+    const char *container;    /**< "safetensors", "pth" (PyTorch), "ncnn" */
+    const char *architecture; /**< "Compact", "ESRGAN", "SPAN", or "graph" for a network taken as
+                                   it is */
     int scale_num, scale_den; /**< output size / input size, in lowest terms */
     int in_channels;          /**< colour channels of the input: 1, 3 or 4 */
     int out_channels;         /**< colour channels of the output */
@@ -68,8 +69,10 @@ const char *pique_model_sha256(const pique_model *model);
 int pique_model_get_tensor(const pique_model *model, size_t i, pique_tensor_info *info,
                            pique_error *err);
 
-/** The i-th metadata entry of the file (safetensors __metadata__). @return 0 or PIQUE_EINVAL
- *  past the end. Strings belong to the model. */
+/** The i-th metadata entry of the file: __metadata__ of safetensors; of a PyTorch file the simple
+ *  values that stood beside the weights, "pickle globals" with every function and class that the
+ *  file names, and "tensors left out" where a type cannot be read. @return 0 or PIQUE_EINVAL past
+ *  the end. Strings belong to the model. */
 int pique_model_get_metadata(const pique_model *model, size_t i, const char **key,
                              const char **value);
 

@@ -20,15 +20,26 @@ static bool is_named(const struct pq_catalogue_file *file, const char *name)
     return strcmp(file->name, name) == 0;
 }
 
-/* Model files of the folder by their names; of an ncnn pair the .param counts. */
+/* Whether a name ends as those of model files do; of an ncnn pair the .param counts. */
+static bool is_model_name(const char *name)
+{
+    static const char *const suffixes[] = {".safetensors", ".param", ".pth", ".pt", ".ckpt"};
+    for (size_t i = 0; i < PQ_COUNT(suffixes); i++) {
+        if (pq_ends_with(name, suffixes[i]))
+            return true;
+    }
+    return false;
+}
+
+/* Model files of the folder by their names. */
 static void list_other_files(const char *folder, struct pq_names *names)
 {
     DIR *d = opendir(folder);
     if (!d)
         return;
     for (struct dirent *e; (e = readdir(d)) != NULL;) {
-        bool model = pq_ends_with(e->d_name, ".safetensors") || pq_ends_with(e->d_name, ".param");
-        if (model && e->d_name[0] != '.' && !pq_catalogue_any_file(is_named, e->d_name) &&
+        if (is_model_name(e->d_name) && e->d_name[0] != '.' &&
+            !pq_catalogue_any_file(is_named, e->d_name) &&
             !pq_names_add(names, e->d_name))
             break;
     }
@@ -266,10 +277,8 @@ static void info_json(struct pq_str *s, const pique_model *model, const pique_mo
 
 int pq_cli_model_exit(const char *name, int status)
 {
-    bool path = strchr(name, '/') || pq_ends_with(name, ".safetensors") ||
-                pq_ends_with(name, ".param") || pq_ends_with(name, ".bin") ||
-                pq_ends_with(name, ".pth") || pq_ends_with(name, ".pt") ||
-                pq_ends_with(name, ".ckpt") || pq_ends_with(name, ".onnx");
+    bool path = strchr(name, '/') || is_model_name(name) || pq_ends_with(name, ".bin") ||
+                pq_ends_with(name, ".onnx");
     return status == PIQUE_ENOENT && !path ? PQ_EXIT_UNAVAILABLE : pq_exit_of(status);
 }
 

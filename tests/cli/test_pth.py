@@ -48,6 +48,7 @@ class Pth(Case):
         self.assertEqual(info['metadata']['pickle globals'].split(', '),
                          ['collections.OrderedDict', 'torch._utils._rebuild_tensor_v2',
                           'torch.FloatStorage'])
+        self.assertIn(b'listed.pth', self.run_pique('models', model=None).stdout)
 
     def test_a_file_that_tries_to_run_code_is_refused(self):
         self.put('a.png')
