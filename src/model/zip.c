@@ -8,7 +8,8 @@
  * What an archive holds is said twice, in the local and the central headers, and readers that
  * believe different ones see different files in one archive. So nothing is tolerated here: both
  * must agree, no byte belongs to nobody or to two, no name comes twice, also not in capitals
- * (PyTorch finds "DATA.PKL" where it looks for "data.pkl"), nothing is packed or encrypted. */
+ * (PyTorch finds "DATA.PKL" where it looks for "data.pkl"), nothing is encrypted. Entries may be
+ * packed, as the code of TorchScript is, but such a one cannot be read. */
 #include "model/zip.h"
 
 #include <inttypes.h>
@@ -27,6 +28,9 @@ enum {
     MAX_ENTRIES = 1 << 18,
     MAX_NAME = 1024,
     EXTRA_ZIP64 = 1,
+    STORED = 0,
+    DEFLATED = 8,
+    FLAG_DEFLATED = 3 << 1,   /* how hard it was tried */
     FLAG_DESCRIPTOR = 1 << 3, /* sizes and sum follow the data */
     FLAG_UTF8 = 1 << 11
 };
@@ -182,14 +186,10 @@ static int read_header(struct reader *r, uint64_t at, uint64_t room, bool centra
         return damaged(r, "has a header that is longer than its place");
     if (name == 0 || name > MAX_NAME || memchr(out->name, 0, name))
         return damaged(r, "has an entry whose name is empty, too long or has zero bytes");
-    if (out->flags & ~(unsigned)(FLAG_DESCRIPTOR | FLAG_UTF8))
+    unsigned allowed = FLAG_DESCRIPTOR | FLAG_UTF8 | (out->method == DEFLATED ? FLAG_DEFLATED : 0);
+    if ((out->flags & ~allowed) || (out->method != STORED && out->method != DEFLATED))
         return pq_fail(r->err, PIQUE_EUNSUPPORTED,
                        "%s: the zip archive has an entry that is encrypted or of an unusual kind",
-                       r->map->path);
-    if (out->method != 0)
-        return pq_fail(r->err, PIQUE_EUNSUPPORTED,
-                       "%s: is a compressed zip archive; PyTorch's are not. If a model is packed "
-                       "in it, unpack it first",
                        r->map->path);
     if (!read_extra(p + fixed + name, extra, out, central))
         return damaged(r, "has an entry with a broken extra field");
@@ -207,12 +207,14 @@ static int read_central(struct reader *r)
             return rc;
         if (get(p + 34, 2) != 0)
             return damaged(r, "is one of several parts");
-        if (h.size != h.packed)
+        if (h.method == STORED && h.size != h.packed)
             return damaged(r, "has an entry that is stored, and yet of two sizes");
         r->zip->entries[r->zip->count++] = (struct pq_zip_entry){.name = h.name,
                                                                  .name_bytes = h.name_bytes,
                                                                  .header = h.offset,
                                                                  .size = h.size,
+                                                                 .packed = h.packed,
+                                                                 .method = h.method,
                                                                  .crc = (uint32_t)h.crc,
                                                                  .flags = h.flags};
         at += h.bytes;
@@ -233,7 +235,8 @@ static bool is_descriptor(const unsigned char *p, uint64_t bytes, const struct p
     if (magic && !is_magic(p, "\7\10"))
         return false;
     p += magic ? 4 : 0;
-    return get(p, 4) == e->crc && get(p + 4, wide) == e->size && get(p + 4 + wide, wide) == e->size;
+    return get(p, 4) == e->crc && get(p + 4, wide) == e->packed &&
+           get(p + 4 + wide, wide) == e->size;
 }
 
 /* Hold an entry's local header against the directory; what it takes must end at end. */
@@ -247,17 +250,17 @@ static int check_local(struct reader *r, struct pq_zip_entry *e, uint64_t end)
     bool later = h.flags & FLAG_DESCRIPTOR;
     if (h.name_bytes != e->name_bytes || memcmp(h.name, e->name, e->name_bytes) != 0)
         return damaged(r, "has an entry of two names");
-    if (h.flags != e->flags)
+    if (h.flags != e->flags || h.method != e->method)
         return damaged(r, "says two things about the kind of an entry");
     bool blank = later && h.crc == 0 && h.size == 0 && h.packed == 0;
     if (!blank &&
-        (h.size != e->size || h.packed != e->size || (h.crc != e->crc && !(later && h.crc == 0))))
+        (h.size != e->size || h.packed != e->packed || (h.crc != e->crc && !(later && h.crc == 0))))
         return damaged(r, "says two things about the size or the sum of an entry");
-    if (e->size > end - e->offset)
+    if (e->packed > end - e->offset)
         return damaged(r, "has an entry that reaches into the next");
-    uint64_t rest = end - e->offset - e->size;
-    if (rest == 0 ? later && e->size > 0
-                  : !later || !is_descriptor(r->map->data + e->offset + e->size, rest, e))
+    uint64_t rest = end - e->offset - e->packed;
+    if (rest == 0 ? later && e->packed > 0
+                  : !later || !is_descriptor(r->map->data + e->offset + e->packed, rest, e))
         return damaged(r, "has bytes behind an entry that belong to nobody");
     return 0;
 }
@@ -375,6 +378,11 @@ static const bool sums_count = true;
 int pq_zip_check(const struct pq_map *map, struct pq_zip_entry *entry, pique_error *err)
 {
     const unsigned char *data = map->data + entry->offset;
+    if (entry->method != STORED)
+        return pq_fail(err, PIQUE_EUNSUPPORTED,
+                       "%s: is a compressed zip archive; PyTorch's are not. If a model is packed "
+                       "in it, unpack it first",
+                       map->path);
     if (sums_count && !entry->checked && pq_crc32(data, (size_t)entry->size) != entry->crc)
         return pq_fail(err, PIQUE_EFORMAT,
                        "%s: the %" PRIu64 " bytes at %" PRIu64

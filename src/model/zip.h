@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reader for zip archives whose entries are stored as they are, which is how PyTorch writes. */
+/* Reader for zip archives whose entries are stored as they are, which is how PyTorch writes what a
+ * model needs. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,8 +14,10 @@ struct pq_zip_entry {
     const char *name; /* lies in the file; not terminated */
     size_t name_bytes;
     uint64_t header;       /* where its local header starts */
-    uint64_t offset, size; /* of its data in the file */
+    uint64_t offset, size; /* of its data in the file, once pq_zip_check() said so */
+    uint64_t packed;       /* differs from size where method is not 0 */
     uint32_t crc;
+    unsigned method;
     unsigned flags;
     bool checked; /* pq_zip_check() found the data to fit crc */
 };
@@ -33,5 +36,6 @@ void pq_zip_close(struct pq_zip *zip); /* {0} is fine */
 /* The entry of exactly this name, or NULL. */
 struct pq_zip_entry *pq_zip_find(const struct pq_zip *zip, const char *name, size_t name_bytes);
 
-/* PIQUE_EFORMAT where the data of an entry is not what was written. Computed once an entry. */
+/* Whether the data of an entry can be taken as it lies: PIQUE_EUNSUPPORTED where it is packed,
+ * PIQUE_EFORMAT where it is not what was written. Computed once an entry. */
 int pq_zip_check(const struct pq_map *map, struct pq_zip_entry *entry, pique_error *err);

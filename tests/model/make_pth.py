@@ -120,21 +120,25 @@ def dump(obj, protocol=2, legacy=False, view=None):
 
 # ---- the archive, as PyTorch's zip writer has it ----
 
-def zip_file(entries, crc=None, zip64=True, align=64):
-    """entries: (name, data). crc: {name: a wrong sum}."""
+def zip_file(entries, crc=None, zip64=True, align=64, pack=()):
+    """entries: (name, data). crc: {name: a wrong sum}. pack: endings of names to deflate."""
     out, central = b'', b''
     crc = crc or {}
     for name, data in entries:
         raw, at = name.encode(), len(out)
-        total = crc.get(name, zlib.crc32(data))
+        total, size, method = crc.get(name, zlib.crc32(data)), len(data), 0
+        if name.endswith(tuple(pack)):
+            squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
+            data, method = squeeze.compress(data) + squeeze.flush(), 8
         pad = -(at + 30 + len(raw) + 4) % align
         extra = b'FB' + struct.pack('<H', pad) + b'Z' * pad
-        out += struct.pack('<4s5H3I2H', b'PK\3\4', 0, 0x808, 0, 0, 0, 0, 0, 0, len(raw), len(extra))
+        out += struct.pack('<4s5H3I2H', b'PK\3\4', 0, 0x808, method, 0, 0, 0, 0, 0, len(raw),
+                           len(extra))
         out += raw + extra + data
         if data:
-            out += struct.pack('<4s3I', b'PK\7\10', total, len(data), len(data))
-        central += struct.pack('<4s6H3I5H2I', b'PK\1\2', 0, 0, 0x808, 0, 0, 0, total, len(data),
-                               len(data), len(raw), 0, 0, 0, 0, 0, at) + raw
+            out += struct.pack('<4s3I', b'PK\7\10', total, len(data), size)
+        central += struct.pack('<4s6H3I5H2I', b'PK\1\2', 0, 0, 0x808, method, 0, 0, total,
+                               len(data), size, len(raw), 0, 0, 0, 0, 0, at) + raw
     at, n = len(out), len(entries)
     out += central
     if zip64:
@@ -361,7 +365,11 @@ def good():
         a[2] = Call(SIZE, a[2])
         d[k] = Call(REBUILD2, *a)
     yield 'size', save(d), safetensors(net)
-    yield 'script', save(script(net)), safetensors(net)
+    e = entries_of(script(net))
+    e += [('archive/code/__torch__.py', b'def forward(self):\n  pass\n' * 20),
+          ('archive/code/__torch__.py.debug_pkl', b'x' * 300),
+          ('archive/constants.pkl', b'\x80\2).')]
+    yield 'script', zip_file(e, pack=['.py', '.debug_pkl']), safetensors(net)
     yield 'whole_module', save(whole_module(net)), safetensors(net)
     more = network()
     more['empty'] = ((0, 3), [])
@@ -421,7 +429,8 @@ def bad():
     yield 'real_comment', 'does not end with', sound[:-2] + b'\5\0hello'
     at = sound.index(b'PK\1\2')
     for name, offset, new, says in (
-            ('encrypted', 8, b'\x09\x08', 'encrypted'), ('deflated', 10, b'\x08\0', 'compressed'),
+            ('encrypted', 8, b'\x09\x08', 'encrypted'), ('deflated', 10, b'\x08\0', 'kind of an'),
+            ('imploded', 10, b'\x06\0', 'unusual'), ('tried', 8, b'\x0c\x08', 'unusual'),
             ('masked', 8, b'\x08\x28', 'unusual'), ('size', 24, b'\xff', 'two sizes'),
             ('both_sizes', 20, b'\xff\0\0\0\xff\0\0\0', 'belong to nobody'),
             ('crc', 16, b'\1\2\3\4', 'belong to nobody'), ('disk', 34, b'\1', 'several parts'),
@@ -432,7 +441,7 @@ def bad():
             ('other_name', 46, b'b', 'two names')):
         yield 'central_' + name, says, sound[:at + offset] + new + sound[at + offset + len(new):]
     for name, offset, new, says in (
-            ('encrypted', 6, b'\x09\x08', 'encrypted'), ('deflated', 8, b'\x08\0', 'compressed'),
+            ('encrypted', 6, b'\x09\x08', 'encrypted'), ('deflated', 8, b'\x08\0', 'kind of an'),
             ('flags', 6, b'\x08\x00', 'kind of an entry'), ('size', 22, b'\xff', 'two things'),
             ('packed', 18, b'\xff', 'two things'), ('crc', 14, b'\1', 'two things'),
             ('name', 30, b'b', 'two names'), ('extra', 28, b'\xff\xff', 'longer than its place'),
@@ -460,6 +469,9 @@ def bad():
             ('empty', 8, b'\0\0\0\0', 'empty'), ('size', 12, b'\1', 'does not end where'),
             ('offset', 16, b'\xff\xff\xff\xff', 'does not end where')):
         yield 'end32_' + name, says, small[:at + offset] + new + small[at + offset + len(new):]
+    yield 'packed', 'compressed zip archive', zip_file(e, pack=['data.pkl'])
+    yield 'packed_tensor', 'compressed zip archive', zip_file(e, pack=['data/3'])
+    yield 'packed_byteorder', 'compressed zip archive', zip_file(e, pack=['byteorder'])
     yield 'no_folder', 'not one of PyTorch', zip_file([('data.pkl', e[0][1])])
     yield 'two_folders', 'not one of PyTorch', zip_file(e + [('b/x', b'x')])
     yield 'no_pickle', 'not one of PyTorch', zip_file(e[1:])
@@ -519,7 +531,8 @@ def bad():
                  'builtins.eval', 'builtins.exec', '__builtin__.compile', 'builtins.getattr',
                  '__builtin__.__import__', 'builtins.open', 'runpy.run_path',
                  'importlib.import_module', 'ctypes.CDLL', 'socket.socket', 'shutil.rmtree',
-                 'pty.spawn', 'webbrowser.open', 'os.path.join', 'torch.load', 'numpy.testing._private.utils.runstring'):
+                 'pty.spawn', 'webbrowser.open', 'os.path.join', 'torch.load',
+                 'numpy.testing._private.utils.runstring'):
         yield ('code_' + name, 'tries to run code when it is opened (%s)' % name,
                with_pickle(code(name)))
     yield 'code_stack', 'tries to run code', with_pickle(
@@ -534,6 +547,9 @@ def bad():
     yield 'legacy_magic', 'not one of PyTorch', save_legacy(net, magic=MAGIC + 1)
     yield 'legacy_pickle', 'not one of PyTorch', pickle.dumps({'a': 1}, 2)
     yield 'legacy_code', 'tries to run code', code('os.system')
+    yield 'legacy_code_inside', 'tries to run code', save_legacy({'a': Call(os.system, 'id')})
+    yield 'legacy_code_keys', 'tries to run code', save_legacy(
+        net, keys=lambda o: [Call(os.system, 'id')])
     yield 'legacy_version', '1001', save_legacy(net, version=1002)
     yield 'legacy_big', 'big-endian', save_legacy(net, system={'little_endian': False})
     yield 'legacy_unsaid', 'big-endian', save_legacy(net, system={})
