@@ -27,7 +27,7 @@
 
 enum {
     MAX_VISITS = 1 << 21, /* of values while looking for tensors */
-    MAX_WITHIN = 32,      /* dictionaries within dictionaries */
+    MAX_WITHIN = 64,      /* dictionaries within dictionaries */
     MAX_METADATA = 64,
     MAX_LEFT_OUT = 16, /* named one by one */
     MAX_NESTED_CALLS = 4,
@@ -304,7 +304,7 @@ static int walk(struct reader *r, value *v, size_t length, int depth)
     return rc;
 }
 
-/* Which of the dictionaries around the tensors is the state dict (the first that is there). */
+/* Which of the dictionaries around the tensors is the state dict: the first of these names. */
 static value *find_state_dict(value *root)
 {
     static const char *const wrappers[] = {
@@ -314,8 +314,8 @@ static value *find_state_dict(value *root)
         return dict;
     for (size_t i = 0; i < PQ_COUNT(wrappers) && !inner; i++)
         inner = dict_of(pq_pickle_get(dict, wrappers[i]));
-    if (!inner && dict->count == 2)
-        inner = dict_of(dict->items[1]);
+    dict = inner ? inner : dict;
+    inner = dict->count == 2 ? dict_of(dict->items[1]) : NULL; /* one key alone: one more */
     return inner ? inner : dict;
 }
 

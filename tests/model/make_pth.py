@@ -340,6 +340,7 @@ def good():
     yield 'legacy_shared', save_legacy(shared(net)), safetensors(net)
     yield 'params', save({'params': plain(net)}), safetensors(net)
     yield 'ema', save({'params': plain(other), 'params_ema': plain(net)}), safetensors(net)
+    yield 'double', save({'state_dict': {'generator': plain(net)}, 'iter': 1}), safetensors(net)
     yield 'single', save({'weights': plain(net)}), safetensors(net)
     yield 'module', save(renamed(plain(net), 'module.')), safetensors(net)
     yield 'generator', save(renamed(plain(net), 'module.netG.')), safetensors(net)
