@@ -78,6 +78,13 @@ class Call:
         return self.call
 
 
+def with_items(call, items=None, values=None):
+    """The call, and then items put into what it gives, as into a list or a dictionary."""
+    c = Call(None)
+    c.call = call.call + (None, iter(items) if items else None, iter(values) if values else None)
+    return c
+
+
 def contiguous(shape):
     strides, n = [], 1
     for extent in reversed(shape):
@@ -507,6 +514,12 @@ def bad():
             ('bomb', 'several times as large', ((65536, 65536), 0, (0, 0))),
             ('overflow', 'larger than any memory', ((65536,) * 8, 0, (0,) * 8))):
         yield 'tensor_' + name, says, one(two(), *arguments)
+    yield 'tensor_setitem', 'used as a dictionary', save(
+        {'a': with_items(tensor(two(), (2,)), values=[('x', 1), ('y', 2)])})
+    yield 'tensor_append', 'used as a dictionary', save(
+        {'a': with_items(tensor(two(), (2,)), items=[1, 2])})
+    yield 'parameter_setitem', 'used as a dictionary', save({'a': with_items(
+        Call(REBUILD_PARAMETER, tensor(two(), (2,)), True, {}), values=[('x', 1)])})
     yield 'tensor_float', 'numbers', save({'a': Call(REBUILD2, two(), 0, (2.0,), (1,))})
     yield 'tensor_few', 'numbers', save({'a': Call(REBUILD2, two(), 0)})
     yield 'tensor_none', 'no storage', save({'a': Call(REBUILD2, None, 0, (2,), (1,))})
