@@ -17,7 +17,6 @@
  */
 #include "arch/arch.h"
 
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,7 +56,7 @@ struct builder {
     int blocks, ups;
     int channels, features, growth, out_channels;
     bool plus;
-    bool *used; /* one a tensor of sd */
+    struct pq_taking taking;
 };
 
 /* ---- names ---- */
@@ -199,14 +198,7 @@ static int find_sizes(struct builder *b)
 static int take(struct builder *b, const char *stem, const char *part, int dims,
                 const int64_t *shape, const struct pq_tensor **out)
 {
-    char name[NAME + 8];
-    snprintf(name, sizeof name, "%s%s", stem, part);
-    int rc = pq_arch_tensor(b->sd, name, dims, shape, out, b->err);
-    if (rc)
-        return rc;
-    const char *entry = (const char *)*out - offsetof(struct pq_named_tensor, tensor);
-    b->used[(const struct pq_named_tensor *)(const void *)entry - b->sd->tensors] = true;
-    return 0;
+    return pq_take(&b->taking, stem, part, dims, shape, out, b->err);
 }
 
 static int add_conv(struct builder *b, int in, const char *stem, int outputs)
@@ -290,17 +282,6 @@ static int add_tail(struct builder *b, int y)
     return add_conv(b, y, last_name(b, name), b->out_channels);
 }
 
-static int check_unused(const struct builder *b)
-{
-    for (size_t i = 0; i < b->sd->count; i++) {
-        if (!b->used[i])
-            return pq_fail(b->err, PIQUE_EFORMAT,
-                           "%s: tensor '%s' has no place in an ESRGAN network", b->sd->map.path,
-                           b->sd->tensors[i].name);
-    }
-    return 0;
-}
-
 int pq_esrgan_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err)
 {
     struct builder b = {.sd = sd, .g = g, .err = err, .style = find_style(sd)};
@@ -309,14 +290,14 @@ int pq_esrgan_build(const struct pq_statedict *sd, struct pq_graph *g, pique_err
         rc = find_sizes(&b);
     if (rc)
         return rc;
-    b.used = pq_calloc(sd->count, sizeof *b.used);
-    if (!b.used)
-        return pq_fail_nomem(err, sd->count * sizeof *b.used);
+    rc = pq_taking_begin(&b.taking, sd, err);
+    if (rc)
+        return rc;
     int at = pq_graph_input(g, b.channels, err);
     at = add_conv(&b, at, b.style->first, b.features);
     at = add_tail(&b, at < 0 ? at : add_body(&b, at));
-    rc = at < 0 ? at : check_unused(&b);
-    pq_free(b.used);
+    rc = at < 0 ? at : pq_taking_check(&b.taking, "an ESRGAN", err);
+    pq_taking_end(&b.taking);
     return rc ? rc : pq_graph_finish(g, at, err);
 }
 

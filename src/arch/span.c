@@ -29,7 +29,7 @@ struct span {
     const struct pq_statedict *sd;
     struct pq_graph *g;
     int channels, features, scale;
-    size_t used; /* tensors of the file that were taken or stand for taken ones */
+    struct pq_taking taking;
     pique_error *err;
 };
 
@@ -47,14 +47,11 @@ bool pq_span_detect(const struct pq_statedict *sd)
 static int take(struct span *s, const char *base, const char *part, int dims, const int64_t *shape,
                 double **out)
 {
-    char name[NAME];
-    snprintf(name, sizeof name, "%s.%s", base, part);
     const struct pq_tensor *t = NULL;
-    int rc = pq_arch_tensor(s->sd, name, dims, shape, &t, s->err);
+    int rc = pq_take(&s->taking, base, part, dims, shape, &t, s->err);
     size_t n;
     if (rc || !pq_tensor_count(t, &n))
         return rc ? rc : PIQUE_EFORMAT;
-    s->used++;
     float *values = pq_malloc(n * sizeof *values);
     *out = pq_malloc(n * sizeof **out);
     if (!values || !*out) {
@@ -115,14 +112,14 @@ static int take_parts(struct span *s, const char *base, struct parts *p)
         int64_t shape[4];
         double **to;
     } all[] = {
-        {"conv.0.weight", 4, {a, in, 1, 1}, &p->w1},
-        {"conv.0.bias", 1, {a}, &p->b1},
-        {"conv.1.weight", 4, {b, a, KERNEL, KERNEL}, &p->w2},
-        {"conv.1.bias", 1, {b}, &p->b2},
-        {"conv.2.weight", 4, {out, b, 1, 1}, &p->w3},
-        {"conv.2.bias", 1, {out}, &p->b3},
-        {"sk.weight", 4, {out, in, 1, 1}, &p->sk},
-        {"sk.bias", 1, {out}, &p->sk_b},
+        {".conv.0.weight", 4, {a, in, 1, 1}, &p->w1},
+        {".conv.0.bias", 1, {a}, &p->b1},
+        {".conv.1.weight", 4, {b, a, KERNEL, KERNEL}, &p->w2},
+        {".conv.1.bias", 1, {b}, &p->b2},
+        {".conv.2.weight", 4, {out, b, 1, 1}, &p->w3},
+        {".conv.2.bias", 1, {out}, &p->b3},
+        {".sk.weight", 4, {out, in, 1, 1}, &p->sk},
+        {".sk.bias", 1, {out}, &p->sk_b},
     };
     for (size_t i = 0; i < PQ_COUNT(all) && !rc; i++)
         rc = take(s, base, all[i].name, all[i].dims, all[i].shape, all[i].to);
@@ -174,32 +171,14 @@ static int fold(struct span *s, const struct parts *p, struct pq_tensor *weight,
     return rc;
 }
 
-/* How many of the two tensors of an eval_conv there are; with the parts they mean nothing. */
-static size_t count_eval(const struct span *s, const char *base)
-{
-    size_t n = 0;
-    static const char *const parts[] = {"eval_conv.weight", "eval_conv.bias"};
-    for (size_t i = 0; i < PQ_COUNT(parts); i++) {
-        char name[NAME];
-        snprintf(name, sizeof name, "%s.%s", base, parts[i]);
-        n += pq_statedict_find(s->sd, name) != NULL;
-    }
-    return n;
-}
-
 /* A plain convolution that the file holds as it is. */
 static int add_plain(struct span *s, const char *base, int in, int out_channels, int kernel)
 {
     const struct pq_tensor *weight = NULL, *bias = NULL;
-    int64_t inputs = s->g->ops[in].channels;
-    char name[NAME];
-    snprintf(name, sizeof name, "%s.weight", base);
-    int rc = pq_arch_tensor(s->sd, name, 4, (const int64_t[]){out_channels, inputs, kernel, kernel},
-                            &weight, s->err);
-    snprintf(name, sizeof name, "%s.bias", base);
+    const int64_t shape[] = {out_channels, s->g->ops[in].channels, kernel, kernel};
+    int rc = pq_take(&s->taking, base, ".weight", 4, shape, &weight, s->err);
     if (!rc)
-        rc = pq_arch_tensor(s->sd, name, 1, (const int64_t[]){out_channels}, &bias, s->err);
-    s->used += 2;
+        rc = pq_take(&s->taking, base, ".bias", 1, shape, &bias, s->err);
     return rc ? rc : pq_graph_conv2d(s->g, in, weight, bias, s->err);
 }
 
@@ -218,7 +197,9 @@ static int add_folded(struct span *s, const char *base, int in)
     if (!rc)
         rc = fold(s, &parts, &weight, &bias);
     free_parts(&parts);
-    s->used += count_eval(s, base);
+    /* Beside the parts it means nothing. */
+    pq_take_any(&s->taking, base, ".eval_conv.weight");
+    pq_take_any(&s->taking, base, ".eval_conv.bias");
     return rc ? rc : pq_graph_conv2d(s->g, in, &weight, &bias, s->err);
 }
 
@@ -260,10 +241,8 @@ static int find_sizes(struct span *s)
 static int add_normalise(struct span *s, int x)
 {
     static const double mean[3] = {0.4488, 0.4371, 0.4040};
-    if (pq_statedict_find(s->sd, "no_norm")) {
-        s->used++;
+    if (pq_take_any(&s->taking, "no_norm", ""))
         return x;
-    }
     if (s->channels != 3)
         return pq_fail(s->err, PIQUE_EUNSUPPORTED,
                        "%s: a SPAN of %d channel without 'no_norm' has no known mean",
@@ -345,24 +324,26 @@ static int add_body(struct span *s, int first)
     return at < 0 ? at : pq_graph_pixel_shuffle(s->g, at, s->scale, s->err);
 }
 
+static int add_network(struct span *s)
+{
+    int at = pq_graph_input(s->g, s->channels, s->err);
+    if (at >= 0)
+        at = add_normalise(s, at);
+    if (at >= 0)
+        at = add_folded(s, "conv_1", at);
+    return at < 0 ? at : add_body(s, at);
+}
+
 int pq_span_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err)
 {
     struct span s = {.sd = sd, .g = g, .err = err};
     int rc = find_sizes(&s);
+    if (!rc)
+        rc = pq_taking_begin(&s.taking, sd, err);
     if (rc)
         return rc;
-    int at = pq_graph_input(g, s.channels, err);
-    if (at >= 0)
-        at = add_normalise(&s, at);
-    if (at >= 0)
-        at = add_folded(&s, "conv_1", at);
-    if (at >= 0)
-        at = add_body(&s, at);
-    if (at < 0)
-        return at;
-    if (s.used != sd->count)
-        return pq_fail(err, PIQUE_EFORMAT,
-                       "%s: %zu of its %zu tensors have no place in a SPAN network", sd->map.path,
-                       sd->count - s.used, sd->count);
-    return pq_graph_finish(g, at, err);
+    int at = add_network(&s);
+    rc = at < 0 ? at : pq_taking_check(&s.taking, "a SPAN", err);
+    pq_taking_end(&s.taking);
+    return rc ? rc : pq_graph_finish(g, at, err);
 }

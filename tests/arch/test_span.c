@@ -330,7 +330,7 @@ static void what_does_not_fit_is_refused_by_name(void **state)
     put(&sd, &r, "block_7.c1_r.sk.bias", 1, NF, 0, 0, 1);
     struct pq_graph *g = NULL;
     assert_int_equal(pq_arch_build(&sd, &g, &name, &err), PIQUE_EFORMAT);
-    assert_non_null(strstr(err.message, "no place in a SPAN"));
+    assert_non_null(strstr(err.message, "'block_7.c1_r.sk.bias' has no place in a SPAN network"));
     unmake(&sd);
 }
 
