@@ -28,13 +28,13 @@ def module():
 
 @unittest.skipUnless(source.has('nm'), 'nm is not installed')
 class Symbols(unittest.TestCase):
-    def library(self):
+    def shared_object(self):
         path = os.path.join(source.BUILD, 'libpique.so')
         self.assertTrue(os.path.exists(path), path)
         return path
 
     def test_the_library_exports_pique_names_only(self):
-        for name in exported(self.library()):
+        for name in exported(self.shared_object()):
             self.assertRegex(name, r'^pique_[a-z0-9_]+@@PIQUE_0$')
 
     def test_what_the_public_headers_declare_is_exported(self):
@@ -44,12 +44,12 @@ class Symbols(unittest.TestCase):
                 text = source.code(source.read(name))
                 text = re.sub(r'typedef[^;]*;', '', text)
                 declared |= set(re.findall(r'\b(pique_[a-z0-9_]+)\s*\(', text))
-        names = {n.split('@')[0] for n in exported(self.library())}
+        names = {n.split('@')[0] for n in exported(self.shared_object())}
         self.assertGreater(len(declared), 20)
         self.assertEqual(sorted(declared - names), [])
 
     def test_its_name_carries_the_version_of_the_interface(self):
-        out = subprocess.run(['readelf', '-d', self.library()], stdout=subprocess.PIPE, text=True,
+        out = subprocess.run(['readelf', '-d', self.shared_object()], stdout=subprocess.PIPE, text=True,
                              check=True).stdout
         self.assertIn('[libpique.so.0]', out)
 
