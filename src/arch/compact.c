@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arch/take.h"
 #include "base/alloc.h"
 
 enum { MAX_LAYERS = 2001, KERNEL = 3, MAX_PICTURE = 4 /* channels of a picture */ };

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arch/take.h"
 #include "base/alloc.h"
 
 enum {

@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arch/take.h"
 #include "base/alloc.h"
 
 enum { BLOCKS = 6, KERNEL = 3, TAPS = KERNEL * KERNEL, CENTRE = TAPS / 2, NAME = 96 };
