@@ -27,11 +27,6 @@ const struct pq_graph *pq_model_graph(const pique_model *model)
     return model->own_graph ? model->own_graph : model->container.graph;
 }
 
-const char *pq_model_path(const pique_model *model)
-{
-    return model->path;
-}
-
 /* ---- opening ---- */
 
 static int recognise(pique_model *m, pique_error *err)

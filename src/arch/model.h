@@ -7,5 +7,3 @@
 
 /* The finished graph; belongs to the model, which also keeps its weights mapped. */
 const struct pq_graph *pq_model_graph(const pique_model *model);
-/* As it was opened, for messages. */
-const char *pq_model_path(const pique_model *model);

@@ -200,11 +200,6 @@ const pique_allocator *pq_engine_allocator(const pique_engine *engine)
     return engine->allocator.alloc ? &engine->allocator : NULL;
 }
 
-struct pq_log *pq_engine_log(pique_engine *engine)
-{
-    return &engine->log;
-}
-
 uint64_t pq_engine_memory_budget(const pique_engine *engine)
 {
     return engine->memory_bytes;

@@ -4,7 +4,6 @@
 
 #include <stdint.h>
 
-#include "base/log.h"
 #include "base/pool.h"
 #include "pique/engine.h"
 
@@ -37,7 +36,6 @@ int pq_stream_bytes(const pique_engine *engine, int frames, int width, int heigh
 const pique_model *pq_engine_model(const pique_engine *engine);
 struct pq_pool *pq_engine_pool(pique_engine *engine);
 const pique_allocator *pq_engine_allocator(const pique_engine *engine); /* NULL: the C library */
-struct pq_log *pq_engine_log(pique_engine *engine);
 uint64_t pq_engine_memory_budget(const pique_engine *engine); /* bytes, never 0 */
 /* PIQUE_ECANCELED with a sentence where the token is set, else 0. */
 int pq_engine_check_cancel(const pique_engine *engine, pique_error *err);

@@ -353,12 +353,6 @@ const pique_allocator *pq_engine_allocator(const pique_engine *engine)
     return engine->allocator;
 }
 
-struct pq_log *pq_engine_log(pique_engine *engine)
-{
-    (void)engine;
-    return NULL;
-}
-
 uint64_t pq_engine_memory_budget(const pique_engine *engine)
 {
     return engine->budget;
