@@ -12,6 +12,7 @@
 #include "arch/arch.h"
 #include "make_model.h"
 #include "memory_map.h"
+#include "model/ncnn.h"
 #include "model/safetensors.h"
 
 static inline void read_dict(const struct maker *m, struct pq_statedict *sd)
@@ -60,7 +61,10 @@ static inline void same_graph(const struct pq_graph *a, const struct pq_graph *b
         assert_int_equal(x->num, y->num);
         assert_int_equal(x->kernel, y->kernel);
         assert_int_equal(x->factor, y->factor);
+        assert_int_equal(x->rate_num, y->rate_num);
+        assert_int_equal(x->rate_den, y->rate_den);
         assert_int_equal(x->act.on, y->act.on);
+        assert_int_equal(x->act.kind, y->act.kind);
         assert_true(x->act.slope == y->act.slope);
         assert_int_equal(x->residual, y->residual);
         assert_true(x->scale == y->scale);
@@ -68,4 +72,28 @@ static inline void same_graph(const struct pq_graph *a, const struct pq_graph *b
         same_weights(&x->bias, &y->bias);
         same_weights(&x->act.slopes, &y->act.slopes);
     }
+}
+
+/* The same weights as an ncnn pair yield the graph `want`, and are known by that name. */
+static inline void same_as_ncnn(const struct maker *m, const struct pq_graph *want,
+                                const char *name)
+{
+    struct bytes param = {0}, bin = {0};
+    struct pq_graph *g;
+    pique_error err;
+    make_ncnn(m, &param, &bin);
+    struct pq_map text = memory_map(param.data, param.size, "x.param");
+    struct pq_statedict sd = {.map = memory_map(bin.data, bin.size, "x.bin")};
+    assert_int_equal(pq_graph_new(&g, &err), 0);
+    if (pq_ncnn_read(&text, &sd, g, &err))
+        fail_msg("%s", err.message);
+    same_graph(want, g);
+    int features;
+    assert_string_equal(pq_arch_of_graph(g, &features), name);
+    assert_int_equal(features, m->features);
+    pq_graph_free(&g);
+    memory_unmap(&text);
+    memory_free(&sd);
+    bytes_free(&param);
+    bytes_free(&bin);
 }

@@ -105,27 +105,11 @@ static void both_containers_give_the_same_graph_and_weights(void **state)
         m.plus = variant & 2;
         m.scale = variant & 4 ? 1 : 4;
         m.blocks = 2;
-        struct bytes param = {0}, bin = {0};
-        struct pq_statedict from_st;
-        struct pq_graph *a = build_or_fail(&m, &from_st), *b;
-        pique_error err;
-        make_ncnn(&m, &param, &bin);
-        struct pq_map text = memory_map(param.data, param.size, "x.param");
-        struct pq_statedict from_ncnn = {.map = memory_map(bin.data, bin.size, "x.bin")};
-        assert_int_equal(pq_graph_new(&b, &err), 0);
-        if (pq_ncnn_read(&text, &from_ncnn, b, &err))
-            fail_msg("%s", err.message);
-        same_graph(a, b);
-        int features;
-        assert_string_equal(pq_arch_of_graph(b, &features), "ESRGAN");
-        assert_int_equal(features, m.features);
-        pq_graph_free(&a);
-        pq_graph_free(&b);
-        memory_unmap(&text);
-        memory_free(&from_st);
-        memory_free(&from_ncnn);
-        bytes_free(&param);
-        bytes_free(&bin);
+        struct pq_statedict sd;
+        struct pq_graph *g = build_or_fail(&m, &sd);
+        same_as_ncnn(&m, g, "ESRGAN");
+        pq_graph_free(&g);
+        memory_free(&sd);
     }
 }
 
