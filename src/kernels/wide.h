@@ -101,9 +101,9 @@ struct pq_wide {
     /* Each pixel to mean 0 and variance 1 over its channels, then times gamma plus beta. */
     void (*layer_norm)(const float *in, int in_stride, int width, int channels, const float *gamma,
                        const float *beta, float eps, float *out, int out_stride);
-    /* Each pixel divided by its root mean square over channels, times gamma. */
+    /* Each pixel divided by sqrt(mean of squares over channels + eps), times gamma plus beta. */
     void (*rms_norm)(const float *in, int in_stride, int width, int channels, const float *gamma,
-                     float eps, float *out, int out_stride);
+                     const float *beta, float eps, float *out, int out_stride);
 
     /* sums[c] and, where not NULL, squares[c]: over the pixels of a row, from the left, in double. */
     void (*row_sums)(const float *in, int in_stride, int width, int channels, double *sums,

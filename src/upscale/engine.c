@@ -286,7 +286,7 @@ int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint
     if (!stream)
         return pq_fail_nomem(err, sizeof *stream);
     stream->engine = engine;
-    rc = pq_run_begin(engine->program, &geometry, &stream->run, err);
+    rc = pq_run_begin(engine->program, &geometry, on_disk, &stream->run, err);
     if (rc) {
         pq_free(stream);
         return rc;

@@ -206,7 +206,7 @@ static void rows_out_of_turn_are_refused(void **state)
     assert_int_equal(pq_pool_create(1, &pool, NULL), 0);
     struct pq_device_options options = {.pool = pool};
     assert_int_equal(pq_program_compile(net.graph, &options, &program, NULL), 0);
-    assert_int_equal(pq_run_begin(program, &(struct pq_geometry){1, 8, 8, 4}, &run, NULL), 0);
+    assert_int_equal(pq_run_begin(program, &(struct pq_geometry){1, 8, 8, 4}, false, &run, NULL), 0);
     int got;
     pique_error err;
     struct pq_band none = {0};
