@@ -32,13 +32,6 @@ void pq_mul_row(const float *a, int a_stride, const float *b, int b_stride, int 
 void pq_affine_row(const float *in, int in_stride, const float *factors, const float *terms,
                    int width, int channels, float *out, int out_stride);
 
-/* 1 / (1 + exp(-x)), and x times that. exp is ours (kernels/curve.h): 2 ulp, the same bits at every
- * level. */
-void pq_sigmoid_row(const float *in, int in_stride, int width, int channels, float *out,
-                    int out_stride);
-void pq_silu_row(const float *in, int in_stride, int width, int channels, float *out,
-                 int out_stride);
-
 /* Weights of the four taps around the position `t` of the way from tap 1 to tap 2; Keys 1981 with
  * a = -0.75. */
 void pq_bicubic_weights(float t, float weights[4]);

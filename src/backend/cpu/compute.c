@@ -5,7 +5,9 @@
  * what earlier operations have finished, so it does not matter which thread runs which. */
 #include "backend/cpu/run.h"
 #include "base/alloc.h"
+#include "base/cpu.h"
 #include "kernels/pixel.h"
+#include "kernels/wide.h"
 
 enum { STRETCH = 96 }; /* pixels of a convolution's task; a multiple of every kernel's block */
 
@@ -109,10 +111,10 @@ static void act_row(const struct job *job, const float *in, int width, float *ou
     int channels = job->op->channels;
     switch (job->op->act.kind) {
     case PQ_ACT_SILU:
-        pq_silu_row(in, in_stride, width, channels, out, stride);
+        pq_wide((int)pq_cpu_level())->silu(in, in_stride, width, channels, out, stride);
         break;
     case PQ_ACT_SIGMOID:
-        pq_sigmoid_row(in, in_stride, width, channels, out, stride);
+        pq_wide((int)pq_cpu_level())->sigmoid(in, in_stride, width, channels, out, stride);
         break;
     default:
         pq_act_row(in, in_stride, job->step->slopes, width, channels, out, stride);
