@@ -28,17 +28,18 @@ class Case:
     tune       called with the state dict after it was filled, to bring layers to a sensible size
     extra      tensors that are in the file and not in the module
     unused     ends of the names that no output depends on
+    seed       another number where the first draw leaves a unit dead
     """
 
     def __init__(self, name, architecture, make, width=22, height=17, scale=1, channels=3,
                  tolerance=1e-4, container='zip', stored='f32', wrap=None, prefix='', views=False,
-                 rename=None, tune=None, extra=None, unused=()):
+                 rename=None, tune=None, extra=None, unused=(), seed=0):
         self.name, self.architecture, self.make = name, architecture, make
         self.width, self.height, self.scale, self.channels = width, height, scale, channels
         self.tolerance, self.container, self.stored = tolerance, container, stored
         self.wrap, self.prefix, self.views, self.rename = wrap, prefix, views, rename
         self.tune, self.extra, self.unused = tune, extra, unused
-        self.seed = zlib.crc32(name.encode())
+        self.seed = zlib.crc32(name.encode()) + seed
 
     @property
     def file(self):
