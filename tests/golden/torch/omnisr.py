@@ -13,8 +13,8 @@ HEADS = 4
 
 
 def to_grid(x, n):
-    """Tokens far apart come to lie together: n x n tokens, (H/n, W/n) from one to the next, form a
-    window. The same order again undoes it where the picture is square only; see from_grid()."""
+    """Windows of tokens that lie far apart: n x n of them, H/n rows and W/n columns from one to the
+    next."""
     _, H, W, c = x.shape
     return x.reshape(n, H // n, n, W // n, c).permute(1, 3, 0, 2, 4).reshape(-1, n * n, c)
 
@@ -98,8 +98,7 @@ class ChannelAttention(nn.Module):
         n = self.window
         x = tokens(self.qkv_dwconv(self.qkv(x)))
         if self.grid:
-            # n x n pictures of H/n x W/n that lie side by side are cut out, and their pixels that
-            # belong together are one channel's numbers.
+            # n x n pictures of H/n x W/n, of every n-th pixel in both directions.
             x = x.reshape(H // n, n, W // n, n, -1).permute(1, 3, 0, 2, 4).flatten(2, 3)
             x = x.flatten(0, 1)
         else:
