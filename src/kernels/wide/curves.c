@@ -1,36 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* One value in, one out. The loops below hold no branch, so the compiler makes vectors of them. */
-#include <string.h>
-
 #include "kernels/curve.h"
 #include "kernels/wide/functions.h"
-
-enum { LANES = PQ_WIDE_LANES };
+#include "kernels/wide/lanes.h"
 
 /* A row of a curve. The lanes pass through an array of their own, so that the compiler need not ask
  * whether out is in. */
 #define CURVE_ROW(name, curve)                                                                     \
-    static inline void name##_lanes(const float *in, float *out)                                   \
+    LANES_INLINE struct lanes name##_lanes(struct lanes a)                                         \
     {                                                                                              \
         float v[LANES];                                                                            \
-        memcpy(v, in, sizeof v);                                                                   \
+        lanes_store(v, a);                                                                         \
         for (int i = 0; i < LANES; i++)                                                            \
             v[i] = curve(v[i]);                                                                    \
-        memcpy(out, v, sizeof v);                                                                  \
+        return lanes_load(v);                                                                      \
     }                                                                                              \
     PQ_CURVE_FN(PQ_WIDE(name))                                                                     \
     {                                                                                              \
+        const int whole = channels / LANES * LANES;                                                \
+        const struct lanes_mask rest = lanes_first(channels - whole);                              \
         for (int x = 0; x < width; x++, in += in_stride, out += out_stride) {                      \
-            int c = 0;                                                                             \
-            for (; c + LANES <= channels; c += LANES)                                              \
-                name##_lanes(in + c, out + c);                                                     \
-            if (c < channels) {                                                                    \
-                float rest[LANES] = {0};                                                           \
-                size_t size = (size_t)(channels - c) * sizeof *rest;                               \
-                memcpy(rest, in + c, size);                                                        \
-                name##_lanes(rest, rest);                                                          \
-                memcpy(out + c, rest, size);                                                       \
-            }                                                                                      \
+            for (int c = 0; c < whole; c += LANES)                                                 \
+                lanes_store(out + c, name##_lanes(lanes_load(in + c)));                            \
+            if (whole < channels)                                                                  \
+                lanes_store_some(rest, out + whole,                                                \
+                                 name##_lanes(lanes_load_some(rest, in + whole)));                 \
         }                                                                                          \
     }
 
