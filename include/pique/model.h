@@ -3,6 +3,7 @@
 #ifndef PIQUE_MODEL_H
 #define PIQUE_MODEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -75,6 +76,31 @@ int pique_model_get_tensor(const pique_model *model, size_t i, pique_tensor_info
  *  the end. Strings belong to the model. */
 int pique_model_get_metadata(const pique_model *model, size_t i, const char **key,
                              const char **value);
+
+struct pique_cancel; /* engine.h */
+
+/** How a model is written. All zero but size is a good default. */
+typedef struct pique_save_options {
+    size_t size;                       /**< sizeof(pique_save_options) */
+    bool half;                         /**< weights as 16-bit floats instead of 32-bit ones */
+    bool overwrite;                    /**< replace an existing file */
+    const struct pique_cancel *cancel; /**< or NULL */
+} pique_save_options;
+
+/** Write a model. The format follows from the name: .safetensors. Weights are written in the order
+ *  of the file that they came from, under the names of the model's architecture; whole numbers stay
+ *  as they are. The file is written to a temporary name beside it, synced and renamed: it exists
+ *  whole or not at all. Its metadata has "format" (pt), "source_sha256" (pique_model_sha256()) and
+ *  "pique_version", and what else the metadata of a safetensors file had.
+ *  @param path     file to write; never one that the model came from.
+ *  @param options  borrowed; NULL for the defaults.
+ *  @return 0; PIQUE_EINVAL a name that asks for no format; PIQUE_EUNSUPPORTED a format that cannot
+ *          be written yet, or a network that came without names and has those of no architecture;
+ *          PIQUE_EFORMAT a finite weight that the smaller type cannot hold; PIQUE_EEXIST;
+ *          PIQUE_ECREATE; PIQUE_EIO; PIQUE_ENOSPC; PIQUE_ENOMEM; PIQUE_ECANCELED.
+ *  Thread-safety: safe. */
+int pique_model_save(const pique_model *model, const char *path, const pique_save_options *options,
+                     pique_error *err);
 
 #ifdef __cplusplus
 }

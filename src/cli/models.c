@@ -39,8 +39,7 @@ static void list_other_files(const char *folder, struct pq_names *names)
         return;
     for (struct dirent *e; (e = readdir(d)) != NULL;) {
         if (is_model_name(e->d_name) && e->d_name[0] != '.' &&
-            !pq_catalogue_any_file(is_named, e->d_name) &&
-            !pq_names_add(names, e->d_name))
+            !pq_catalogue_any_file(is_named, e->d_name) && !pq_names_add(names, e->d_name))
             break;
     }
     closedir(d);
@@ -287,26 +286,18 @@ int pq_cli_models_info(const struct pq_options *o)
     const char *name = o->operands[0];
     struct pq_str text = {0};
     pique_error err;
-    pique_model *model = NULL;
-    char *path = NULL;
+    pique_model *model;
     pique_model_info info = {.size = sizeof info};
-    int rc = pq_model_resolve(name, &path, &err);
-    int status = rc ? pq_cli_model_exit(name, rc) : 0;
-    if (!rc)
-        rc = pique_model_open(path, &model, &err);
-    if (!rc)
-        rc = pique_model_get_info(model, &info, &err);
-    if (!rc && pq_given(o, PQ_OPT_JSON))
-        info_json(&text, model, &info, pq_catalogue_find(name, NULL));
-    else if (!rc)
-        info_text(&text, model, &info, pq_catalogue_find(name, NULL));
-    if (rc) {
-        int fallback = pq_cli_fail(&err);
-        status = status ? status : fallback;
-    } else {
-        status = pq_cli_print(&text);
+    int status = 0;
+    if (pq_cli_model_open(name, &model, &status, &err)) {
+        pq_cli_fail(&err);
+        return status;
     }
+    (void)pique_model_get_info(model, &info, NULL); /* can only fail on arguments */
+    if (pq_given(o, PQ_OPT_JSON))
+        info_json(&text, model, &info, pq_catalogue_find(name, NULL));
+    else
+        info_text(&text, model, &info, pq_catalogue_find(name, NULL));
     pique_model_close(&model);
-    pq_free(path);
-    return status;
+    return pq_cli_print(&text);
 }
