@@ -49,6 +49,27 @@ int pq_model_new(const char *path, pique_model **out, pique_error *err)
     return m->path ? 0 : pq_fail_nomem(err, strlen(path) + 1);
 }
 
+static int add_file(pique_model *m, const char *path, pique_error *err)
+{
+    char **files = pq_realloc_array(m->files, m->file_count + 1, sizeof *files);
+    if (!files)
+        return pq_fail_nomem(err, (m->file_count + 1) * sizeof *files);
+    m->files = files;
+    char *copy = pq_strdup(path);
+    if (!copy)
+        return pq_fail_nomem(err, strlen(path) + 1);
+    files[m->file_count++] = copy;
+    return 0;
+}
+
+int pq_model_add_files(pique_model *m, const pique_model *from, pique_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < from->file_count && !rc; i++)
+        rc = add_file(m, from->files[i], err);
+    return rc;
+}
+
 int pq_model_finish(pique_model *m, pique_error *err)
 {
     int rc = recognise(m, err);
@@ -66,6 +87,8 @@ int pique_model_open(const char *path, pique_model **out, pique_error *err)
         return pq_fail(err, PIQUE_EINVAL, "pique_model_open: path and out must not be NULL");
     int rc = pq_model_new(path, out, err);
     if (!rc)
+        rc = add_file(*out, path, err);
+    if (!rc)
         rc = pq_container_open(path, &(*out)->container, err);
     if (!rc)
         rc = pq_model_finish(*out, err);
@@ -82,6 +105,9 @@ void pique_model_close(pique_model **model)
     pq_graph_free(&m->own_graph);
     pq_container_close(&m->container);
     pthread_mutex_destroy(&m->hash_lock);
+    for (size_t i = 0; i < m->file_count; i++)
+        pq_free(m->files[i]);
+    pq_free(m->files);
     pq_free(m->path);
     pq_free(m);
     *model = NULL;

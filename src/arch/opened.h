@@ -10,6 +10,8 @@
 
 struct pique_model {
     char *path;
+    char **files; /* that it was read from, so that none of them is written over */
+    size_t file_count;
     struct pq_container container;
     struct pq_graph *own_graph; /* built by arch/; else the container has one */
     const char *architecture;
@@ -22,6 +24,8 @@ struct pique_model {
 
 /* An empty model, to be closed with pique_model_close(). path is copied. */
 int pq_model_new(const char *path, pique_model **out, pique_error *err);
+/* Note that m came from the files of another model too. */
+int pq_model_add_files(pique_model *m, const pique_model *from, pique_error *err);
 /* Recognise what the container holds, build its graph and check it. */
 int pq_model_finish(pique_model *m, pique_error *err);
 

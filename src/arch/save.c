@@ -10,7 +10,8 @@
 /* What is said anew in every file that is written. */
 static bool is_ours(const char *key)
 {
-    static const char *const ours[] = {"format", "source_sha256", "pique_version"};
+    static const char *const ours[] = {"format",         "source_sha256",  "pique_version",
+                                       "blend_a_sha256", "blend_b_sha256", "blend_weight"};
     for (size_t i = 0; i < PQ_COUNT(ours); i++) {
         if (strcmp(key, ours[i]) == 0)
             return true;
@@ -18,18 +19,20 @@ static bool is_ours(const char *key)
     return false;
 }
 
-/* Notes of a safetensors file go along; other files hold what only their own program asks for. */
+/* Notes of a safetensors file go along; other files hold what only their own program asks for. A
+ * blend has three sentences about itself in place of one source. */
 static int add_metadata(const pique_model *m, struct pq_statedict *out, pique_error *err)
 {
     const struct pq_statedict *sd = &m->container.sd;
+    bool blend = strcmp(m->container.name, "blend") == 0;
+    bool keep = blend || strcmp(m->container.name, "safetensors") == 0;
     int rc = pq_statedict_add_metadata(out, "format", "pt", err);
-    if (!rc)
+    if (!rc && !blend)
         rc = pq_statedict_add_metadata(out, "source_sha256", pique_model_sha256(m), err);
     if (!rc)
         rc = pq_statedict_add_metadata(out, "pique_version", pique_version(), err);
-    bool keep = strcmp(m->container.name, "safetensors") == 0;
     for (size_t i = 0; keep && i < sd->metadata_count && !rc; i++) {
-        if (!is_ours(sd->metadata[i].key))
+        if (blend || !is_ours(sd->metadata[i].key))
             rc = pq_statedict_add_metadata(out, sd->metadata[i].key, sd->metadata[i].value, err);
     }
     return rc;
@@ -49,8 +52,11 @@ int pique_model_save(const pique_model *model, const char *path, const pique_sav
     if (!model || !path || (options && options->size < sizeof options->size))
         return pq_fail(err, PIQUE_EINVAL,
                        "pique_model_save: model and path must not be NULL, options->size be set");
-    if (pq_same_file(model->path, path))
-        return pq_fail(err, PIQUE_ECREATE, "%s: is the model itself, which is not replaced", path);
+    for (size_t i = 0; i < model->file_count; i++) {
+        if (pq_same_file(model->files[i], path))
+            return pq_fail(err, PIQUE_ECREATE, "%s: is the model itself, which is not replaced",
+                           path);
+    }
     pique_save_options o;
     struct pq_statedict sd;
     read_options(options, &o);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pique models convert: a model, written as another kind of file. */
+/* pique models convert and blend: a model, or what lies between two, written as another file. */
 #include "base/alloc.h"
 #include "base/file.h"
 #include "cli/commands.h"
@@ -52,6 +52,26 @@ int pq_cli_models_convert(const struct pq_options *o)
         pq_cli_fail(&err);
     else
         status = save(o, model, o->operands[1]);
+    pique_model_close(&model);
+    return status;
+}
+
+int pq_cli_models_blend(const struct pq_options *o)
+{
+    const char *const *words = o->operands;
+    pique_model *model = NULL;
+    pique_error err;
+    double weight;
+    int status = 0;
+    if (!pq_cli_weight(words[2], &weight)) {
+        pq_fail(&err, PIQUE_EINVAL,
+                "the weight of the first model is a number from 0 to 1, not '%s'", words[2]);
+        return pq_cli_fail(&err);
+    }
+    if (pq_cli_model_blend(words[0], words[1], weight, &model, &status, &err))
+        pq_cli_fail(&err);
+    else
+        status = save(o, model, words[3]);
     pique_model_close(&model);
     return status;
 }

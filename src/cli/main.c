@@ -68,7 +68,8 @@ static int check_operands(const struct pq_options *o, pique_error *err)
         const char *text;
     } exact[] = {{PQ_CMD_MODELS_INFO, 1, "one "},
                  {PQ_CMD_COMPLETE, 1, "one "},
-                 {PQ_CMD_MODELS_CONVERT, 2, ""}};
+                 {PQ_CMD_MODELS_CONVERT, 2, ""},
+                 {PQ_CMD_MODELS_BLEND, 4, ""}};
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++) {
         if (o->command == exact[i].command && o->operand_count != exact[i].count)
             return pq_fail(err, PIQUE_EINVAL, "pique %s takes %s%s", c->words, exact[i].text,
@@ -99,6 +100,8 @@ static int dispatch(const struct pq_options *o)
         return pq_cli_models_verify(o);
     case PQ_CMD_MODELS_CONVERT:
         return pq_cli_models_convert(o);
+    case PQ_CMD_MODELS_BLEND:
+        return pq_cli_models_blend(o);
     case PQ_CMD_DEVICES:
         return pq_cli_devices(o);
     case PQ_CMD_COMPLETE:

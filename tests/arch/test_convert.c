@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Models written and opened again: the same network from every container, and a sentence where that
  * cannot be. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -245,6 +246,85 @@ static void what_names_leave_to_weights_is_written_as_weights(void **state)
     pique_model_close(&b);
 }
 
+/* ---- blends ---- */
+
+static pique_model *blend_or_fail(const char *a, const char *b, double weight)
+{
+    pique_model *x = open_or_fail(a), *y = open_or_fail(b), *out;
+    pique_error err = {0};
+    if (pique_model_blend(x, y, weight, &out, &err))
+        fail_msg("%s", err.message);
+    pique_model_close(&x); /* the blend needs neither */
+    pique_model_close(&y);
+    return out;
+}
+
+static void a_blend_is_a_model_between_its_two(void **state)
+{
+    (void)state;
+    struct maker m = made[0];
+    save_made(&m, "ncnn"); /* one from ncnn: its names are those of the other */
+    save_made(&m, "m");
+    m.seed++;
+    save_made(&m, "n");
+    pique_model *a = open_or_fail("m.safetensors"), *b = open_or_fail("n.safetensors");
+    for (int i = 0; i < 3; i++) {
+        pique_model *c = blend_or_fail("ncnn.param", "n.safetensors", i / 2.0);
+        const struct pq_graph *x = pq_model_graph(a), *y = pq_model_graph(b),
+                              *z = pq_model_graph(c);
+        if (i != 1)
+            same_graph(z, i ? x : y); /* all of one */
+        float p, q, r;
+        pq_tensor_to_f32(&x->ops[2].weight, 7, 1, &p);
+        pq_tensor_to_f32(&y->ops[2].weight, 7, 1, &q);
+        pq_tensor_to_f32(&z->ops[2].weight, 7, 1, &r);
+        assert_true(p != q && (i != 1 || r == 0.5f * p + 0.5f * q));
+        pique_model_info info = {.size = sizeof info};
+        assert_int_equal(pique_model_get_info(c, &info, NULL), 0);
+        assert_string_equal(info.container, "blend");
+        assert_string_equal(info.architecture, "Compact");
+        assert_non_null(strstr(info.path, i == 1 ? "n.safetensors:0.5" : "+"));
+        assert_string_equal(metadata(c, "blend_b_sha256"), pique_model_sha256(b));
+        assert_int_equal(strlen(pique_model_sha256(c)), 64);
+        save_or_fail(c, "out.safetensors", false);
+        pique_model *d = open_or_fail("out.safetensors");
+        same_graph(z, pq_model_graph(d));
+        assert_string_equal(metadata(d, "blend_weight"), i == 0 ? "0" : i == 1 ? "0.5" : "1");
+        assert_null(metadata(d, "source_sha256"));
+        pique_model_close(&d);
+        pique_model_close(&c);
+    }
+    pique_model_close(&a);
+    pique_model_close(&b);
+}
+
+static void two_networks_have_no_blend(void **state)
+{
+    (void)state;
+    pique_error err;
+    pique_model *out = (pique_model *)&err;
+    struct maker m = made[0];
+    save_made(&m, "m");
+    m.scale = 3;
+    save_made(&m, "n");
+    pique_model *a = open_or_fail("m.safetensors"), *b = open_or_fail("n.safetensors");
+    assert_int_equal(pique_model_blend(a, b, 0.5, &out, &err), PIQUE_EFORMAT);
+    assert_null(out);
+    assert_non_null(strstr(err.message, "n.safetensors: tensor 'body.6.weight' has shape [27, "));
+    static const double weights[] = {-0.01, 1.01, NAN, INFINITY};
+    for (size_t i = 0; i < PQ_COUNT(weights); i++)
+        assert_int_equal(pique_model_blend(a, a, weights[i], &out, &err), PIQUE_EINVAL);
+    assert_int_equal(pique_model_blend(a, NULL, 0, &out, &err), PIQUE_EINVAL);
+    assert_int_equal(pique_model_blend(a, a, 0, NULL, &err), PIQUE_EINVAL);
+    /* Neither of the two is written over. */
+    pique_model *c = blend_or_fail("m.safetensors", "m.safetensors", 0.5);
+    pique_save_options o = {.size = sizeof o, .overwrite = true};
+    assert_int_equal(pique_model_save(c, in_folder("m.safetensors"), &o, &err), PIQUE_ECREATE);
+    pique_model_close(&a);
+    pique_model_close(&b);
+    pique_model_close(&c);
+}
+
 /* ---- failures ---- */
 
 static void senseless_arguments_are_refused(void **state)
@@ -292,6 +372,31 @@ static void any_allocation_may_fail(void **state)
     }
 }
 
+static void any_allocation_of_a_blend_may_fail(void **state)
+{
+    (void)state;
+    save_made(&made[4], "ncnn");
+    save_made(&made[4], "n");
+    pique_model *a = open_or_fail("ncnn.param"), *b = open_or_fail("ncnn.bin");
+    int rc = -1;
+    long n = 1;
+    for (; rc != 0 && n < 10000; n++) {
+        pique_error err = {0};
+        pique_model *out;
+        pq_fault_arm(PQ_FAULT_ALLOC, n, 12, n % 2);
+        rc = pique_model_blend(a, b, 0.5, &out, &err);
+        pq_fault_arm(PQ_FAULT_ALLOC, 0, 0, false);
+        if (rc && (rc != PIQUE_ENOMEM || !err.message[0]))
+            fail_msg("allocation %ld: %d '%s'", n, rc, err.message);
+        assert_int_equal(rc == 0, out != NULL);
+        pique_model_close(&out);
+    }
+    assert_int_equal(rc, 0);
+    assert_true(n > 50);
+    pique_model_close(&a);
+    pique_model_close(&b);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -302,7 +407,8 @@ static int remove_folder(void **state)
 {
     (void)state;
     static const char *const names[] = {"m.safetensors",    "out.safetensors", "again.safetensors",
-                                        "none.safetensors", "ncnn.param",      "ncnn.bin"};
+                                        "none.safetensors", "ncnn.param",      "ncnn.bin",
+                                        "n.safetensors"};
     for (size_t i = 0; i < PQ_COUNT(names); i++)
         unlink(in_folder(names[i]));
     return rmdir(folder);
@@ -317,7 +423,10 @@ int main(void)
         cmocka_unit_test(a_network_that_no_names_can_say_is_refused),
         cmocka_unit_test(what_names_leave_to_weights_is_written_as_weights),
         cmocka_unit_test(senseless_arguments_are_refused),
+        cmocka_unit_test(a_blend_is_a_model_between_its_two),
+        cmocka_unit_test(two_networks_have_no_blend),
         cmocka_unit_test(any_allocation_may_fail),
+        cmocka_unit_test(any_allocation_of_a_blend_may_fail),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

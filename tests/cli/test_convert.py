@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""pique models convert, from outside: the file that comes out is read here byte by byte, and gives
+"""pique models convert and blend, from outside: the file that comes out is read here byte by byte, and gives
 the same picture as the one that went in."""
 import hashlib
 import json
@@ -46,6 +46,10 @@ def read_strictly(data):
     if at != len(body):
         raise ValueError('bytes at the end that belong to nobody')
     return metadata, tensors
+
+
+def f32(value):
+    return struct.unpack('<f', struct.pack('<f', value))[0]
 
 
 def sha256(path):
@@ -139,6 +143,51 @@ class Convert(Case):
             with self.subTest(words):
                 self.convert(*words, status=status, sentence=sentence)
         self.assertEqual(self.files(), ['cut.pth'])
+
+    def test_a_blend_lies_between_its_two(self):
+        self.put('a.png', png(23, 17, 'noise'))
+        other = {n: (s, [f32(v * 0.9) for v in values])
+                 for n, (s, values) in self.net.items()}
+        write(self.path('other+x.pth'), make_pth.save(make_pth.plain(other)))
+        result = self.run_pique('models', 'blend', 'tiny', 'other+x.pth', '0.25',
+                                'out.safetensors', model=None)
+        self.check(result, 0)
+        metadata, tensors = read_strictly(read(self.path('out.safetensors')))
+        for name, (shape, values) in self.net.items():
+            want = [f32(f32(0.25 * v) + f32(0.75 * o)) for v, o in zip(values, other[name][1])]
+            self.assertEqual(tensors[name], ('F32', shape, want), name)
+        self.assertEqual(metadata['blend_weight'], '0.25')
+        self.assertEqual(metadata['blend_b_sha256'], sha256(self.path('other+x.pth')))
+        self.assertNotIn('source_sha256', metadata)
+        wanted = self.picture('./out.safetensors')
+        self.assertEqual(self.picture('tiny+other+x.pth:0.25'), wanted)
+        self.assertEqual(self.picture('tiny+./other+x.pth:1'), self.picture('tiny'))
+        self.assertNotEqual(self.picture('tiny+other+x.pth:.5'), wanted)
+        info = self.run_pique('models', 'info', 'tiny+other+x.pth:0.25', '--json', model=None)
+        self.check(info, 0)
+        self.assertEqual(json.loads(info.stdout)['container'], 'blend')
+        # A file that is called so goes first.
+        shutil.copy(self.path('out.safetensors'), self.path('tiny+other+x.pth:1'))
+        self.assertEqual(self.picture('tiny+other+x.pth:1'), wanted)
+
+    def test_what_cannot_be_blended_is_refused(self):
+        self.put('a.png')
+        self.make_model('threefold', 4, 2, 3)
+        blend = ['models', 'blend']
+        for words, status, sentence in (
+                (blend + ['tiny', 'tiny', '0.5'], 2, 'takes A B W OUT.safetensors'),
+                (blend + ['tiny', 'tiny', '1.5', 'x.safetensors'], 2, "0 to 1, not '1.5'"),
+                (blend + ['tiny', 'tiny', 'nan', 'x.safetensors'], 2, "0 to 1, not 'nan'"),
+                (blend + ['tiny', 'tiny', '-1', 'x.safetensors'], 2, '-1'),
+                (blend + ['tiny', 'gone', '1', 'x.safetensors'], 69, 'gone'),
+                (blend + ['tiny', 'threefold', '1', 'x.safetensors'], 65,
+                 "threefold.safetensors: tensor 'body.6.weight' has shape"),
+                (['a.png', '-m', 'tiny+threefold:0.5'], 65, "tensor 'body.6.weight'"),
+                (['a.png', '-m', 'tiny+gone:0.5'], 69, 'tiny+gone:0.5'),
+                (['a.png', '-m', 'tiny+tiny:2'], 69, 'tiny+tiny:2')):
+            with self.subTest(words):
+                self.check(self.run_pique(*words, model=None), status, sentence)
+        self.assertEqual(self.files(), ['a.png'])
 
     def test_a_full_disk_leaves_nothing(self):
         os.mkdir(self.path('full'))
