@@ -46,6 +46,17 @@ typedef struct pique_tensor_info {
     int64_t shape[8]; /**< PyTorch order */
 } pique_tensor_info;
 
+/** A function or class that a PyTorch file names, and that other programs would call or make. */
+typedef struct pique_global_info {
+    size_t size;      /**< sizeof(pique_global_info), set by the caller */
+    const char *name; /**< "module.name"; belongs to the model */
+    uint64_t uses;    /**< how often the file takes it */
+    const char *role; /**< "interpreted": the reader knows what it gives; "opaque": it stays a name,
+                           and nobody looks at what it would give. A file that names what runs
+                           programs or code is "dangerous" as a whole: pique_model_open() refuses
+                           it with the name, so that no model has one */
+} pique_global_info;
+
 /** Open a model. The file is recognised by what is in it, never by its name; for ncnn either
  *  of the two files (.param, .bin) may be named and the other is found beside it.
  *  @param path  file; borrowed for the call.
@@ -84,11 +95,16 @@ int pique_model_get_tensor(const pique_model *model, size_t i, pique_tensor_info
                            pique_error *err);
 
 /** The i-th metadata entry of the file: __metadata__ of safetensors; of a PyTorch file the simple
- *  values that stood beside the weights, "pickle globals" with every function and class that the
- *  file names, and "tensors left out" where a type cannot be read. @return 0 or PIQUE_EINVAL past
- *  the end. Strings belong to the model. */
+ *  values that stood beside the weights, and "tensors left out" where a type cannot be read.
+ * @return 0 or PIQUE_EINVAL past the end. Strings belong to the model. */
 int pique_model_get_metadata(const pique_model *model, size_t i, const char **key,
                              const char **value);
+
+/** Describe the i-th function or class that the pickles of a PyTorch file name, in the order in
+ *  which they come. Other files name none.
+ *  @return 0; PIQUE_EINVAL past the end or where info->size is not set. */
+int pique_model_get_global(const pique_model *model, size_t i, pique_global_info *info,
+                           pique_error *err);
 
 struct pique_cancel; /* engine.h */
 

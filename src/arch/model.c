@@ -185,3 +185,19 @@ int pique_model_get_metadata(const pique_model *model, size_t i, const char **ke
     *value = model->container.sd.metadata[i].value;
     return 0;
 }
+
+int pique_model_get_global(const pique_model *model, size_t i, pique_global_info *info,
+                           pique_error *err)
+{
+    if (!model || !info || info->size < sizeof info->size)
+        return pq_fail(err, PIQUE_EINVAL, "pique_model_get_global: info->size is not set");
+    const struct pq_statedict *sd = &model->container.sd;
+    if (i >= sd->global_count)
+        return pq_fail(err, PIQUE_EINVAL, "%s: names no function or class %zu, it names %zu",
+                       model->path, i, sd->global_count);
+    const struct pq_global *g = &sd->globals[i];
+    pique_global_info full = {
+        .name = g->name, .uses = g->uses, .role = g->interpreted ? "interpreted" : "opaque"};
+    copy_info(info, &full, info->size, sizeof full);
+    return 0;
+}

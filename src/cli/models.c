@@ -182,6 +182,18 @@ static void add_shape(struct pq_str *s, const pique_tensor_info *t)
         pq_str_add(s, "scalar");
 }
 
+/* What a PyTorch file names, for whoever wants to look at it before trusting it. */
+static void add_globals(struct pq_str *s, const pique_model *model)
+{
+    pique_global_info g = {.size = sizeof g};
+    for (size_t i = 0; pique_model_get_global(model, i, &g, NULL) == 0; i++) {
+        pq_str_add(s, i ? "" : "\npickle globals\n");
+        pq_str_printf(s, "%6" PRIu64 " x  %-11s  ", g.uses, g.role);
+        add_shown(s, g.name, 0);
+        pq_str_add(s, "\n");
+    }
+}
+
 static void info_text(struct pq_str *s, const pique_model *model, const pique_model_info *m,
                       const struct pq_catalogue_entry *e)
 {
@@ -216,6 +228,7 @@ static void info_text(struct pq_str *s, const pique_model *model, const pique_mo
         add_shown(s, value, 0);
         pq_str_add(s, "\n");
     }
+    add_globals(s, model);
     pq_str_printf(s, "\n%zu tensors\n", m->tensor_count);
     pique_tensor_info t = {.size = sizeof t};
     for (size_t i = 0; pique_model_get_tensor(model, i, &t, NULL) == 0; i++) {
@@ -257,6 +270,16 @@ static void info_json(struct pq_str *s, const pique_model *model, const pique_mo
     for (size_t i = 0; pique_model_get_metadata(model, i, &key, &value) == 0; i++)
         pq_json_string(&j, key, value);
     pq_json_close(&j, '}');
+    pq_json_open(&j, "globals", '[');
+    pique_global_info g = {.size = sizeof g};
+    for (size_t i = 0; pique_model_get_global(model, i, &g, NULL) == 0; i++) {
+        pq_json_open(&j, NULL, '{');
+        pq_json_string(&j, "name", g.name);
+        pq_json_uint(&j, "uses", g.uses);
+        pq_json_string(&j, "role", g.role);
+        pq_json_close(&j, '}');
+    }
+    pq_json_close(&j, ']');
     pq_json_open(&j, "tensors", '[');
     pique_tensor_info t = {.size = sizeof t};
     for (size_t i = 0; pique_model_get_tensor(model, i, &t, NULL) == 0; i++) {
