@@ -132,7 +132,7 @@ class SwinUNet(nn.Module):
 
 
 def cases():
-    def case(name, scale, seed=None, indices=False, options={}, **more):
+    def case(name, scale, indices=False, options={}, **more):
         def tune(sd):
             bolder()(sd)
             for k, t in sd.items():
@@ -140,6 +140,8 @@ def cases():
                     t.mul_(0.3).add_(0.5)
                 elif k == 'unet.to_image.proj.weight':
                     t.mul_(0.1)
+                elif k.endswith('bias_table'):
+                    t.mul_(3)
                 elif k.endswith(('proj.weight', 'mlp.3.weight')) and 'block' in k:
                     t.mul_(0.25)
 
@@ -153,12 +155,10 @@ def cases():
                     'updated_at': '2024-01-01 00:00:00+00:00', 'kwargs': kwargs,
                     'train_kwargs': {'size': 64, 'amp': True}, 'state_dict': sd}
 
-        c = Case(name, 'SwinUNet', lambda: SwinUNet(scale, **options), scale=scale, tune=tune,
+        return Case(name, 'SwinUNet', lambda: SwinUNet(scale, **options), scale=scale, tune=tune,
                  tolerance=TOLERANCE, wrap=wrap,
                  rename=None if indices else
                  lambda k: None if k.endswith('position_index') else k, **more)
-        c.seed = seed or c.seed
-        return c
 
     return [
         case('swin-unet-2x', 2, indices=True),
