@@ -28,17 +28,18 @@ class Case:
     tune       called with the state dict after it was filled, to bring layers to a sensible size
     extra      tensors that are in the file and not in the module
     unused     ends of the names that no output depends on
+    seed       another number where the first draw leaves a unit dead
     """
 
     def __init__(self, name, architecture, make, width=22, height=17, scale=1, channels=3,
                  tolerance=1e-4, container='zip', stored='f32', wrap=None, prefix='', views=False,
-                 rename=None, tune=None, extra=None, unused=()):
+                 rename=None, tune=None, extra=None, unused=(), seed=0):
         self.name, self.architecture, self.make = name, architecture, make
         self.width, self.height, self.scale, self.channels = width, height, scale, channels
         self.tolerance, self.container, self.stored = tolerance, container, stored
         self.wrap, self.prefix, self.views, self.rename = wrap, prefix, views, rename
         self.tune, self.extra, self.unused = tune, extra, unused
-        self.seed = zlib.crc32(name.encode())
+        self.seed = zlib.crc32(name.encode()) + seed
 
     @property
     def file(self):
@@ -132,6 +133,29 @@ def times(factor, *ends):
             for t in found:
                 t.mul_(factor)
     return tune
+
+
+def level(make, sd, channels, targets):
+    """For `tune`: scales what the named modules add up last, so that their results deviate by about
+    so much from their mean for some picture. By powers of two: the same on any machine.
+
+    targets: (name, deviation, ends of the tensors to scale), in the order of the network."""
+    g = torch.Generator().manual_seed(1)
+    x = (torch.rand(1, channels, 8, 8, generator=g) * 0.6).repeat_interleave(3, 2)
+    x = (x.repeat_interleave(3, 3) + torch.rand(1, channels, 24, 24, generator=g) * 0.4).double()
+    module = make().double().eval()
+    for name, deviation, ends in targets:
+        seen = []
+        module.load_state_dict(sd)
+        hook = module.get_submodule(name).register_forward_hook(
+            lambda _module, _inputs, output: seen.append(output.std().item()))
+        with torch.no_grad():
+            module(x)
+        hook.remove()
+        factor = 2.0 ** round(math.log2(deviation / seen[0]))
+        for end in ends:
+            if name + '.' + end in sd:
+                sd[name + '.' + end].mul_(factor)
 
 
 def as_views(sd):
