@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""ATD: beside windowed attention, each pixel looks a dictionary of tokens up and attends to pixels of
-the same category, wherever they are. Zhang et al., Transcending the Limit of Local Window: Advanced
-Super-Resolution Transformer with Adaptive Token Dictionary, 2024."""
+"""ATD: beside windowed attention, each pixel looks a dictionary of tokens up and attends to pixels
+of the same category, wherever they are. Zhang et al., Transcending the Limit of Local Window:
+Advanced Super-Resolution Transformer with Adaptive Token Dictionary, 2024."""
 import math
 
 import torch
@@ -94,7 +94,8 @@ class Feed(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, dim, window, count, shift, hidden, kernel, entries, reduced, size, bias, last):
+    def __init__(self, dim, window, count, shift, hidden, kernel, entries, reduced, size, bias,
+                 last):
         super().__init__()
         self.shift, self.last = shift, last
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
@@ -137,7 +138,8 @@ class Layers(nn.Module):
 
 
 class Group(nn.Module):
-    def __init__(self, dim, window, count, depth, hidden, kernel, entries, reduced, size, bias, resi):
+    def __init__(self, dim, window, count, depth, hidden, kernel, entries, reduced, size, bias,
+                 resi):
         super().__init__()
         self.residual_group = Layers(dim, entries, [
             Layer(dim, window, count, i % 2 * (window // 2), hidden, kernel, entries, reduced, size,
@@ -189,7 +191,8 @@ def cases():
                     t.mul_(3)
                 elif k.endswith('norm3.weight'):
                     t.mul_(2)
-        c = Case(name, 'ATD', make, tune=tune, tolerance=TOLERANCE, unused=('no_norm', 'norm3.bias'), **more)
+        c = Case(name, 'ATD', make, tune=tune, tolerance=TOLERANCE,
+                 unused=('no_norm', 'norm3.bias'), **more)
         c.seed = seed  # one with which no pixel is near the border of two categories
         return c
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """waifu2x's swin_unet: Swin blocks at three sizes, the smaller ones between 2 x 2 convolutions.
-Windows of 6 x 6 as in Liu et al., Swin Transformer, 2021; the rest from the documentation and the files of
-nunif."""
+Windows of 6 x 6 as in Liu et al., Swin Transformer, 2021; the rest from the documentation and the
+files of nunif."""
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from common import Case
-from windows import TOLERANCE, bolder, cut, join, attend, picture, relative_index, rolled, \
+from windows import TOLERANCE, attend, bolder, cut, join, picture, relative_index, rolled, \
     shift_mask, tokens
 
 LIST = 'nets_transformers.txt'
@@ -117,7 +117,8 @@ class UNet(nn.Module):
 
 class SwinUNet(nn.Module):
     """The network takes 16 + 48 n pixels, and gives those that are 8 or more from the edge: the
-    picture's edge is repeated, by 8 to the left and at the top, and as needed at the other sides."""
+    picture's edge is repeated, by 8 to the left and at the top, and as needed at the other
+    sides."""
 
     def __init__(self, scale, dim=8, count=2, channels=3, norm=False):
         super().__init__()
