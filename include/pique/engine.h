@@ -89,6 +89,9 @@ typedef struct pique_engine_options {
     void *event_user;
     const pique_cancel *cancel;       /**< borrowed as long as the engine lives; or NULL */
     const pique_allocator *allocator; /**< copied; or NULL for the C library's */
+    pique_engine *threads_of; /**< compute on the threads of this engine, for models that take
+                                   turns: the two are never called at once, and that one is
+                                   closed later; `threads` then means nothing. NULL: own threads */
 } pique_engine_options;
 
 /** Compile a model for a device.

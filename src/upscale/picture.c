@@ -19,7 +19,8 @@
 
 /* One call of pique_picture_upscale(). */
 struct job {
-    pique_engine *engine;
+    const struct pq_engines *engines;
+    pique_engine *engine; /* the first of them: threads, memory, cancel, events */
     const struct pq_picture_io *io;
     const char *src, *dst;
     const char *name; /* of src, for messages */
@@ -71,7 +72,7 @@ static int build_chain(struct job *j, struct pq_stage **chain, pique_error *err)
     if (!rc && (*chain)->planes == 4)
         rc = pq_bleed_stage(chain, err);
     for (int i = 0; !rc && i < p->size.passes; i++)
-        rc = pq_network_stage(chain, j->engine, p->share[i], i + 1, err);
+        rc = pq_network_stage(chain, j->engines->list[p->size.model[i]], p->share[i], i + 1, err);
     if (!rc && !p->size.own &&
         ((*chain)->width != p->size.width || (*chain)->height != p->size.height))
         rc = pq_resize_stage(chain, p->size.width, p->size.height, pool, err);
@@ -165,7 +166,7 @@ static int run(struct job *j, const pique_picture_options *options, pique_error 
         rc = j->io->open_source(j->src, j->plan.options.allow_untrusted, &j->source, err);
     if (rc)
         return rc;
-    rc = pq_plan_picture(&j->plan, j->engine, j->io, j->source, j->name, j->dst, &j->used, err);
+    rc = pq_plan_picture(&j->plan, j->engines, j->io, j->source, j->name, j->dst, &j->used, err);
     if (!rc)
         rc = name_picture(j, attempt_twice(j, err), err);
     j->report.in_width = j->source->format.width;
@@ -191,15 +192,38 @@ static void fill_report(struct job *j, pique_picture_report *report, double seco
     copy_out(report, report->size, &j->report, sizeof j->report);
 }
 
+static int check_chain(const struct pq_engines *engines, pique_error *err)
+{
+    for (int i = 0; i < engines->count; i++) {
+        if (!engines->list[i])
+            return pq_fail(err, PIQUE_EINVAL, "engine %d of the chain is missing", i + 1);
+    }
+    return 0;
+}
+
 int pique_picture_upscale(pique_engine *engine, const char *src, const char *dst,
                           const pique_picture_options *options, pique_picture_report *report,
                           pique_error *err)
 {
-    if (!engine || !src || !dst)
-        return pq_fail(err, PIQUE_EINVAL, "an engine, a source and a destination are needed");
+    return pique_picture_upscale_chain(&engine, 1, src, dst, options, report, err);
+}
+
+int pique_picture_upscale_chain(pique_engine *const *engines, size_t count, const char *src,
+                                const char *dst, const pique_picture_options *options,
+                                pique_picture_report *report, pique_error *err)
+{
+    if (!engines || !src || !dst)
+        return pq_fail(err, PIQUE_EINVAL, "engines, a source and a destination are needed");
+    if (count < 1 || count > PIQUE_CHAIN_MODELS)
+        return pq_fail(err, PIQUE_EINVAL, "a chain of %zu models: 1 to %d are possible", count,
+                       PIQUE_CHAIN_MODELS);
+    const struct pq_engines list = {engines, (int)count};
+    const int missing = check_chain(&list, err);
+    if (missing)
+        return missing;
     if (report && report->size < sizeof report->size)
         return pq_fail(err, PIQUE_EINVAL, "the size of the picture report is not set");
-    struct job job = {.engine = engine, .src = src, .dst = dst};
+    struct job job = {.engines = &list, .engine = engines[0], .src = src, .dst = dst};
     job.name = strcmp(src, "-") == 0 ? "standard input" : src;
     pique_error why = {0};
     const double start = now();

@@ -748,6 +748,74 @@ class Pipes(Case):
         self.assertIn('standard output', text)
 
 
+class Chain(Case):
+    """Several models one after the other."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.make_model('restore', 4, 2, 1)
+
+    def hash_of(self, model, *words):
+        result = self.run_pique('a.png', '-o', 'x.png', '-y', '--json', *words, model=model)
+        self.check(result, 0)
+        return [e['hash'] for e in self.events(result) if e['event'] == 'file_done'][0]
+
+    def test_names_and_files_follow_one_another(self):
+        self.put('a.png', png(20, 15, 'noise'))
+        shutil.copy(os.path.join(self.models, 'restore.safetensors'), self.path('r.safetensors'))
+        result = self.run_pique('a.png', '--json', '-v', model='r.safetensors,tiny')
+        self.check(result, 0, 'model r.safetensors (Compact, x1)', '2 models, x2 together')
+        self.assertEqual(self.files(), ['a.png', 'a_x2.png', 'r.safetensors'])
+        self.assert_png('a_x2.png', 40, 30)
+        start = self.events(result)[0]
+        self.assertEqual([m['scale'] for m in start['models']], [1, 2])
+        self.assertEqual((start['scale'], start['model']), (2, start['models'][0]))
+
+    def test_a_model_that_does_not_enlarge_restores(self):
+        self.put('a.png', png(20, 15, 'noise'))
+        self.check(self.run_pique('a.png', model='restore,restore'), 0)
+        self.assert_png('a_x1.png', 20, 15)
+
+    def test_the_last_that_enlarges_runs_as_often_as_needed(self):
+        self.put('a.png', png(20, 15, 'noise'))
+        result = self.run_pique('a.png', '-s', '7', '--json', model='restore,tiny')
+        self.check(result, 0)
+        self.assert_png('a_x7.png', 140, 105)
+        done = [e for e in self.events(result) if e['event'] == 'file_done'][0]
+        self.assertEqual(done['passes'], 4)
+
+    def test_one_hash_over_threads_bands_and_memory(self):
+        self.put('a.png', png(37, 31, 'noise'))
+        hashes = {self.hash_of('restore,tiny', '-s', '3', *words) for words in
+                  (['-j', '1'], ['-j', '3', '--band', '1'], ['--band', 'whole'],
+                   ['--memory', '3M'], ['--cpu', 'scalar'])}
+        self.assertEqual(len(hashes), 1)
+        self.assertNotEqual(self.hash_of('tiny,restore', '-s', '3'), hashes.pop())
+
+    def test_a_file_with_a_comma_in_its_name_is_a_file(self):
+        self.put('a.png')
+        for folder in (self.dir, self.models):
+            shutil.copy(os.path.join(self.models, 'restore.safetensors'),
+                        os.path.join(folder, 'x,y.safetensors'))
+        self.check(self.run_pique('a.png', model='x,y.safetensors'), 0)
+        self.assert_png('a_x1.png', 6, 5)
+        os.unlink(self.path('x,y.safetensors'))
+        self.check(self.run_pique('a.png', '-y', model='x,y'), 0)  # in the models folder
+        os.unlink(os.path.join(self.models, 'x,y.safetensors'))
+
+    def test_what_is_wrong_with_a_list_is_said(self):
+        self.put('a.png')
+        for model, status, sentence in (
+                ('tiny,', 2, 'a name is missing in this list'), (',tiny', 2, 'a name is missing'),
+                ('tiny,,tiny', 2, 'a name is missing'),
+                ('tiny,nowhere', 69, 'nowhere: no such model'),
+                ('tiny,gone.pth', 66, 'gone.pth'), (','.join(['tiny'] * 17), 2, 'at most 16')):
+            with self.subTest(model):
+                self.check(self.run_pique('a.png', model=model), status, sentence)
+        self.assertEqual(self.files(), ['a.png'])
+
+
 class Json(Case):
     def test_events_tell_the_whole_run(self):
         self.put('a.png')

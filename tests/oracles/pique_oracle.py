@@ -398,10 +398,30 @@ class Result:
         return scaled_samples(self.planes, depth, self.grey)
 
 
+def in_order(models, w, h, width, height):
+    """The models as they run: each once, the last that enlarges, in its place, until the whole
+    gives width x height."""
+    enlarging = [i for i, model in enumerate(models) if model.scale > 1]
+    order = list(models)
+
+    def extent(side):
+        for model in order:
+            side = max(int(side * model.scale), 1)
+        return side
+
+    while enlarging and (extent(w) < width or extent(h) < height):
+        order.insert(enlarging[-1], models[enlarging[-1]])
+    return order
+
+
 def upscale(samples, depth, model, **options):
-    """samples (h, w, n) as the picture is seen: orientation applied, palette expanded, CMYK
+    """model: one, or a list of those that follow one another. samples (h, w, n) as the picture is seen: orientation applied, palette expanded, CMYK
     already sRGB. Options are those of the program: scale, width, height, fit, pre_downscale,
     sharpen, contrast, saturation, alpha, background."""
+    models = model if isinstance(model, list) else [model]
+    own_scale = Fraction(1)
+    for model in models:
+        own_scale *= model.scale
     planes = to_planes(samples, depth)
     alpha = options.get('alpha', 'keep')
     background = options.get('background', (255, 255, 255))
@@ -419,17 +439,15 @@ def upscale(samples, depth, model, **options):
         reduced_h = options['pre_downscale']
         reduced_w = round_half_up(Fraction(w * reduced_h, h))
         planes = even_again(resize(planes, reduced_w, reduced_h))
-    width, height = target_size(options, w, h, reduced_w, reduced_h, model.scale)
+    width, height = target_size(options, w, h, reduced_w, reduced_h, own_scale)
     if planes.shape[2] == 4:
         planes = bleed(planes)
-    passes = 0
-    while passes == 0 or (model.scale > 1 and
-                          (planes.shape[1] < width or planes.shape[0] < height)):
+    order = in_order(models, reduced_w, reduced_h, width, height)
+    for model in order:
         planes = through_network(planes, model)
-        passes += 1
     resized = planes.shape[:2] != (height, width)
     if resized:
         planes = resize(planes, width, height)
     if any(name in options for name in ('sharpen', 'contrast', 'saturation')):
         planes = effects(planes, options, mean)
-    return Result(planes, grey, passes, resized)
+    return Result(planes, grey, len(order), resized)
