@@ -43,7 +43,8 @@ enum pique_log_level {
 typedef void (*pique_log_fn)(void *user, enum pique_log_level level, const char *line);
 
 enum pique_event_kind {
-    PIQUE_EVENT_PROGRESS, /**< rows_done of rows_total output rows are finished */
+    PIQUE_EVENT_PROGRESS, /**< rows_done of rows_total output rows are finished; with tta
+                               the rows of each of its runs count too */
     PIQUE_EVENT_NOTE,     /**< something the user should know, in text; the work goes on */
     PIQUE_EVENT_RETRY     /**< a result was refused and is computed again, in text why */
 };

@@ -77,6 +77,9 @@ typedef struct pique_picture_options {
     int depth;            /**< 8 or 16; 0: as the source where the format can */
     bool overwrite;       /**< replace an existing output */
     bool allow_untrusted; /**< read formats whose readers are not hardened (JPEG XL) */
+
+    bool tta; /**< each pass is the mean over the eight flips and turns of the picture: eight times
+                   the work, and memory for the whole picture */
 } pique_picture_options;
 
 /** What happened. */

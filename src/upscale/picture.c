@@ -27,6 +27,7 @@ struct job {
     struct pq_plan plan;
     struct pq_row_source *source;
     bool used; /* the source is not at its top */
+    struct pq_tally tally;
     pique_picture_report report;
 };
 
@@ -60,6 +61,14 @@ static bool has_effect(const struct pq_effects *e)
     return e->sharpen != 0 || e->contrast != 1 || e->saturation != 1;
 }
 
+static int build_pass(struct job *j, struct pq_stage **chain, int pass, pique_error *err)
+{
+    const struct pq_plan *p = &j->plan;
+    pique_engine *engine = j->engines->list[p->size.model[pass]];
+    return p->options.tta ? pq_tta_stage(chain, engine, p->share[pass], pass + 1, &j->tally, err)
+                          : pq_network_stage(chain, engine, p->share[pass], pass + 1, err);
+}
+
 /* All stages of one attempt. On failure what was built stays in *chain. */
 static int build_chain(struct job *j, struct pq_stage **chain, pique_error *err)
 {
@@ -72,7 +81,7 @@ static int build_chain(struct job *j, struct pq_stage **chain, pique_error *err)
     if (!rc && (*chain)->planes == 4)
         rc = pq_bleed_stage(chain, err);
     for (int i = 0; !rc && i < p->size.passes; i++)
-        rc = pq_network_stage(chain, j->engines->list[p->size.model[i]], p->share[i], i + 1, err);
+        rc = build_pass(j, chain, i, err);
     if (!rc && !p->size.own &&
         ((*chain)->width != p->size.width || (*chain)->height != p->size.height))
         rc = pq_resize_stage(chain, p->size.width, p->size.height, pool, err);
@@ -87,12 +96,12 @@ static int pump(struct job *j, struct pq_stage *chain, const struct pq_picture_f
 {
     struct pq_output *output;
     int rc = pq_output_new(chain, format, sink, pq_engine_pool(j->engine), &output, err);
-    const uint64_t total = (uint64_t)chain->height;
-    for (int done = 0; !rc && done < chain->height;) {
+    j->tally.total += (uint64_t)chain->height;
+    for (int done = 0, before = 0; !rc && done < chain->height; before = done) {
         if ((rc = pq_engine_check_cancel(j->engine, err)) ||
             (rc = pq_output_step(output, &done, err)))
             break;
-        pq_engine_progress(j->engine, (uint64_t)done, total);
+        pq_tally_add(&j->tally, done - before);
     }
     if (!rc)
         j->report.hash = pq_output_hash(output);
@@ -106,6 +115,7 @@ static int attempt(struct job *j, pique_error *err)
     struct pq_row_sink *sink = NULL;
     int rc = j->used ? j->source->rewind(j->source, err) : 0;
     j->used = true;
+    j->tally = (struct pq_tally){.engine = j->engine};
     if (!rc)
         rc = build_chain(j, &chain, err);
     if (!rc) {

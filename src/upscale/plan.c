@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "upscale/plan.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -119,6 +120,16 @@ static void note_losses(const struct pq_plan *p, pique_engine *engine,
                            src, table[i].what, p->caps->name, dst);
 }
 
+/* Memory that grows with the height of the picture is told before it is taken, where it is much. */
+static void note_memory(const struct pq_plan *p, pique_engine *engine, const char *src)
+{
+    const uint64_t much = UINT64_C(128) << 20;
+    if (p->whole_bytes >= much)
+        pq_engine_note(engine, PIQUE_EVENT_NOTE,
+                       "%s: --tta keeps whole pictures, which takes %" PRIu64 " MiB", src,
+                       p->whole_bytes >> 20);
+}
+
 static void choose_alpha(struct pq_plan *p, const struct pq_picture_format *in)
 {
     p->alpha = in->alpha ? p->options.alpha : PIQUE_ALPHA_DROP;
@@ -175,15 +186,27 @@ static uint64_t other_bytes(const struct pq_plan *p, const struct pq_row_source 
 {
     /* Two rings of 65 rows and two rows; 16 rows of floats, as many of samples of half the size at
      * most, and 18 of the effects; what a pass keeps beyond the rows of a step. */
-    enum { SOURCE_ROWS = 16, BLEED_ROWS = 132, OUT_ROWS = 42, NETWORK_ROWS = 8, PIXEL = 16 };
+    enum {
+        SOURCE_ROWS = 16,
+        BLEED_ROWS = 132,
+        OUT_ROWS = 42,
+        NETWORK_ROWS = 8,
+        PIXEL = 16,
+        TURNED_ROWS = 16
+    };
     const struct pq_size *s = &p->size;
     const int planes = p->alpha == PIQUE_ALPHA_KEEP ? 4 : 3;
     uint64_t sum = pq_picture_row_bytes(&source->format) * SOURCE_ROWS;
     if (planes == 4)
         sum += (uint64_t)s->in_width * PIXEL * BLEED_ROWS;
     sum += (uint64_t)s->width * PIXEL * OUT_ROWS;
-    for (int i = 0; i <= s->passes; i++)
-        sum += (uint64_t)s->pass_width[i] * (uint64_t)batch_samples(planes) * 4 * NETWORK_ROWS;
+    for (int i = 0; i <= s->passes; i++) {
+        const int side =
+            p->options.tta ? PQ_MAX(s->pass_width[i], s->pass_height[i]) : s->pass_width[i];
+        sum += (uint64_t)side * (uint64_t)batch_samples(planes) * 4 * NETWORK_ROWS;
+        if (p->options.tta)
+            sum += (uint64_t)side * PIXEL * TURNED_ROWS;
+    }
     uint64_t resize = 0, first = 0;
     const int w = s->pass_width[s->passes], h = s->pass_height[s->passes];
     if (!s->own && (w != s->width || h != s->height))
@@ -217,8 +240,13 @@ static int choose_size(struct pq_plan *p, const struct pq_engines *engines,
         return pq_fail(err, PIQUE_EUNSUPPORTED,
                        "%s: %d x %d pixels are more than the %d a side that %s holds", dst,
                        s->width, s->height, p->caps->max_extent, p->caps->name);
-    return pq_budget_share(engines, s, p->alpha == PIQUE_ALPHA_KEEP, other_bytes(p, source), src,
-                           p->share, err);
+    const bool alpha = p->alpha == PIQUE_ALPHA_KEEP;
+    p->whole_bytes = p->options.tta ? pq_tta_bytes(s, alpha ? 4 : 3) : 0;
+    const struct pq_demand demand = {.alpha = alpha,
+                                     .tta = p->options.tta,
+                                     .other = other_bytes(p, source),
+                                     .whole = p->whole_bytes};
+    return pq_budget_share(engines, s, &demand, src, p->share, err);
 }
 
 int pq_plan_picture(struct pq_plan *p, const struct pq_engines *engines,
@@ -243,7 +271,9 @@ int pq_plan_picture(struct pq_plan *p, const struct pq_engines *engines,
     rc = survey(p, engine, source, src, used, err);
     if (!rc)
         rc = choose_size(p, engines, source, src, dst, err);
-    if (!rc)
+    if (!rc) {
         note_losses(p, engine, &source->info, src, dst);
+        note_memory(p, engine, src);
+    }
     return rc;
 }

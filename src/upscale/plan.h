@@ -21,6 +21,7 @@ struct pq_plan {
     struct pq_size size;
     struct pq_effects effects;
     uint64_t share[PQ_MAX_PASSES]; /* memory of each pass */
+    uint64_t whole_bytes;          /* of pictures that are kept as a whole */
 };
 
 /* The options, checked by themselves. options may be NULL. */

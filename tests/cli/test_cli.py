@@ -816,6 +816,58 @@ class Chain(Case):
         self.assertEqual(self.files(), ['a.png'])
 
 
+class Tta(Case):
+    """The mean over the eight flips and turns."""
+
+    def run_tta(self, *words):
+        result = self.run_pique('a.png', '-o', 'x.png', '-y', '--json', '--tta', *words)
+        self.check(result, 0)
+        return self.events(result)
+
+    def test_one_hash_over_threads_bands_memory_and_levels(self):
+        self.put('a.png', png(37, 23, 'noise'))
+        hashes = set()
+        for words in (['-j', '1'], ['-j', '3', '--band', '1'], ['--band', 'whole'],
+                      ['--memory', '2M'], ['--cpu', 'scalar']):
+            done = [e for e in self.run_tta(*words) if e['event'] == 'file_done'][0]
+            hashes.add(done['hash'])
+            self.assertEqual((done['out_width'], done['passes']), (74, 1))
+        self.assertEqual(len(hashes), 1)
+
+    def test_a_turned_picture_gives_the_turned_result(self):
+        """But for the order of the sums, which may move a sample by one."""
+        side = [bytes((x * 37 + y * 91 + x * y) % 256 for x in range(12) for _ in 'rgb')
+                for y in range(9)]
+        down = [b''.join(side[y][3 * x:3 * x + 3] for y in range(9)) for x in range(12)]
+        out = []
+        for name, rows in (('side', side), ('down', down)):
+            head = b'P6\n%d %d\n255\n' % (len(rows[0]) // 3, len(rows))
+            self.put(name + '.ppm', head + b''.join(rows))
+            self.check(self.run_pique(name + '.ppm', '-o', name + '-out.ppm', '--tta'), 0)
+            out.append(read(self.path(name + '-out.ppm'))[-24 * 18 * 3:])
+        worst = max(abs(out[0][(y * 24 + x) * 3 + c] - out[1][(x * 18 + y) * 3 + c])
+                    for y in range(18) for x in range(24) for c in range(3))
+        self.assertLessEqual(worst, 1)
+
+    def test_memory_for_the_whole_picture_is_told_or_refused(self):
+        self.put('a.png', large_png(1500, 1500))
+        result = self.run_pique('a.png', '--tta', '--memory', '100M')
+        self.check(result, 75, 'a.png: ', '129 MiB of it because --tta keeps whole pictures',
+                   '--memory can raise it')
+        self.assertEqual(self.files(), ['a.png'])
+        if not SANITIZED:
+            self.check(self.run_pique('a.png', '--tta', '--memory', '400M'), 0,
+                       'note: a.png: --tta keeps whole pictures, which takes 128 MiB')
+
+    def test_progress_only_grows(self):
+        self.put('a.png', png(300, 200, 'noise'))
+        events = self.run_tta('-s', '4')
+        done = [e['rows_done'] for e in events if e['event'] == 'progress']
+        self.assertEqual(done, sorted(done))
+        total = {e['rows_total'] for e in events if e['event'] == 'progress'}
+        self.assertEqual(total, {4 * (600 + 400 + 1200 + 800) + 800})
+
+
 class Json(Case):
     def test_events_tell_the_whole_run(self):
         self.put('a.png')

@@ -124,6 +124,14 @@ class Pictures(unittest.TestCase):
                    out_depth=16, tolerance=4 * twice)
         self.check(support.drawing(23, 17, 3), model='x1,x1', tolerance=2 * twice)
 
+    def test_the_mean_over_the_eight_turns(self):
+        self.check(support.drawing(37, 29, 3), args=['--tta'], tta=True, out_depth=16)
+        self.check(support.drawing(29, 37, 3), model='x3', args=['--tta'], tta=True)
+        self.check(support.drawing(51, 30, 4, 16), 16, args=['--tta'], tta=True)
+        self.check(support.drawing(40, 31, 1), model='x2-grey', args=['--tta'], tta=True)
+        self.check(support.drawing(23, 17, 3), model='x1,x2', args=['--tta', '-s', '3'], scale=3,
+                   tta=True, out_depth=16, tolerance=8 * TOLERANCE)
+
     def test_a_picture_with_nothing_visible_keeps_its_stored_colours(self):
         samples = support.drawing(20, 15, 4)
         samples[:, :, 3] = 0

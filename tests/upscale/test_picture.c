@@ -464,6 +464,33 @@ static void threads_bands_memory_and_rounding_mode_change_nothing(void **state)
     pq_pool_destroy(&pool);
 }
 
+static void the_mean_over_the_turns_goes_through_passes_sizes_and_retries(void **state)
+{
+    (void)state;
+    new_world(30, 41, 3, true, 8);
+    const pique_picture_options *o = OPTIONS(.scale = 2.7, .tta = true, .contrast = 1.1);
+    uint64_t hash = 0;
+    for (int i = 0; i < 6; i++) {
+        pique_engine e = engine_of(FAKE_RIGHT, 2);
+        e.band = 1 + i * 5;
+        e.bad_after = 3 + i * 2; /* two for the sizes, then eight a pass */
+        e.bad_streams = i == 0 ? 0 : 1;
+        pique_picture_report r = {.size = sizeof r};
+        assert_int_equal(upscale(&e, "o.png", o, &r, NULL), 0);
+        assert_int_equal(r.passes, 2);
+        assert_int_equal(r.retries, i > 0);
+        assert_int_equal(e.progress_done, e.progress_total);
+        hash = i ? hash : r.hash;
+        assert_true(hash == r.hash);
+    }
+    pique_engine e = engine_of(FAKE_RIGHT, 2);
+    e.budget = 300000;
+    pique_error err = {0};
+    assert_int_equal(upscale(&e, "o.png", o, NULL, &err), PIQUE_ENOMEM);
+    assert_non_null(strstr(err.message, "--tta"));
+    assert_int_equal(e.streams_opened, 0);
+}
+
 /* ---- retry ---- */
 
 static void a_refused_result_is_computed_once_more(void **state)
@@ -769,6 +796,7 @@ int main(void)
         cmocka_unit_test(the_models_of_a_chain_share_one_budget),
         cmocka_unit_test(contrast_turns_about_the_mean_of_the_source),
         cmocka_unit_test(threads_bands_memory_and_rounding_mode_change_nothing),
+        cmocka_unit_test(the_mean_over_the_turns_goes_through_passes_sizes_and_retries),
         cmocka_unit_test(a_refused_result_is_computed_once_more),
         cmocka_unit_test(a_result_that_is_wrong_twice_is_an_error),
         cmocka_unit_test(what_went_down_a_pipe_is_not_computed_again),
