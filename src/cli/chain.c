@@ -80,6 +80,12 @@ int pq_chain_start(struct pq_chain *chain, const pique_engine_options *options, 
     return rc;
 }
 
+void pq_chain_stop(struct pq_chain *chain)
+{
+    for (size_t i = chain->count; i > 0; i--) /* the first one lends its threads to the others */
+        pique_engine_close(&chain->engines[i - 1]);
+}
+
 double pq_chain_scale(const struct pq_chain *chain)
 {
     double scale = 1;
@@ -104,9 +110,9 @@ char *pq_chain_numeric_key(const struct pq_chain *chain)
 
 void pq_chain_close(struct pq_chain *chain)
 {
-    while (chain->count) { /* the first engine lends its threads to the others */
+    pq_chain_stop(chain);
+    while (chain->count) {
         chain->count--;
-        pique_engine_close(&chain->engines[chain->count]);
         pique_model_close(&chain->links[chain->count].model);
         pq_free(chain->links[chain->count].name);
     }

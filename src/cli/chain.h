@@ -30,6 +30,9 @@ int pq_chain_open(struct pq_chain *chain, const char *text, char separator, int 
 /* Open the engines, all on the threads of the first. */
 int pq_chain_start(struct pq_chain *chain, const pique_engine_options *options, pique_error *err);
 
+/* Close the engines again; the models stay open. */
+void pq_chain_stop(struct pq_chain *chain);
+
 /* By how much all of it enlarges. */
 double pq_chain_scale(const struct pq_chain *chain);
 

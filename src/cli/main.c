@@ -62,7 +62,8 @@ static int check_operands(const struct pq_options *o, pique_error *err)
         return pq_fail(err, PIQUE_EINVAL, "nothing to do: pique%s%s takes %s; see pique --help",
                        blank, c->words, c->operands);
     }
-    bool one = o->command == PQ_CMD_MODELS_INFO || o->command == PQ_CMD_COMPLETE;
+    bool one = o->command == PQ_CMD_MODELS_INFO || o->command == PQ_CMD_COMPLETE ||
+               o->command == PQ_CMD_COMPARE;
     if (one && o->operand_count > 1)
         return pq_fail(err, PIQUE_EINVAL, "pique %s takes one %s", c->words, c->operands);
     return 0;
@@ -80,6 +81,8 @@ static int dispatch(const struct pq_options *o)
     if (check_operands(o, &err) != 0)
         return pq_cli_fail(&err);
     switch (o->command) {
+    case PQ_CMD_COMPARE:
+        return pq_cli_compare(o);
     case PQ_CMD_MODELS:
         return pq_cli_models(o);
     case PQ_CMD_MODELS_INFO:

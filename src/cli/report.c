@@ -173,6 +173,14 @@ void pq_report_done(struct pq_report *r, const struct pq_input *input,
     pthread_mutex_unlock(&r->lock);
 }
 
+void pq_report_computed(struct pq_report *r, const struct pq_input *input)
+{
+    pthread_mutex_lock(&r->lock);
+    account(r, input, true);
+    pq_progress_clear(r);
+    pthread_mutex_unlock(&r->lock);
+}
+
 void pq_report_failed(struct pq_report *r, const struct pq_input *input, const pique_error *why)
 {
     pthread_mutex_lock(&r->lock);

@@ -51,6 +51,8 @@ void pq_report_engine(struct pq_report *r, const char *device, const char *numer
 void pq_report_begin(struct pq_report *r, const struct pq_input *input, int width, int height);
 void pq_report_done(struct pq_report *r, const struct pq_input *input,
                     const pique_picture_report *picture);
+/* Begun and done, where the result is told elsewhere. */
+void pq_report_computed(struct pq_report *r, const struct pq_input *input);
 void pq_report_failed(struct pq_report *r, const struct pq_input *input, const pique_error *why);
 void pq_report_skipped(struct pq_report *r, const struct pq_input *input, const char *why);
 /* Instead of begin and done, where nothing is to be computed. */

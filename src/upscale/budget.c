@@ -18,6 +18,31 @@ static uint64_t plus(uint64_t a, uint64_t b)
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
+int pq_engines_take(pique_engine *const *list, size_t count, struct pq_engines *out,
+                    pique_error *err)
+{
+    if (!list || count < 1 || count > PIQUE_CHAIN_MODELS)
+        return pq_fail(err, PIQUE_EINVAL, "a chain of %zu models: 1 to %d are possible",
+                       list ? count : 0, PIQUE_CHAIN_MODELS);
+    for (size_t i = 0; i < count; i++) {
+        if (!list[i])
+            return pq_fail(err, PIQUE_EINVAL, "engine %zu of the chain is missing", i + 1);
+    }
+    *out = (struct pq_engines){list, (int)count};
+    return 0;
+}
+
+int pq_engines_scales(const struct pq_engines *engines, struct pq_scale *scales, pique_error *err)
+{
+    int rc = 0;
+    for (int i = 0; !rc && i < engines->count; i++) {
+        pique_model_info model = {.size = sizeof model};
+        rc = pique_model_get_info(pq_engine_model(engines->list[i]), &model, err);
+        scales[i] = (struct pq_scale){model.scale_num, model.scale_den};
+    }
+    return rc;
+}
+
 /* What one pass takes at least and would like, for a picture turned on its side too where that is
  * to come. */
 static int pass_bytes(const struct pq_engines *engines, const struct pq_size *size, int pass,

@@ -9,6 +9,12 @@
 #include "upscale/engine.h"
 #include "upscale/size.h"
 
+/* Engines as a caller hands them in, checked: none missing, 1 .. PIQUE_CHAIN_MODELS. */
+int pq_engines_take(pique_engine *const *list, size_t count, struct pq_engines *out,
+                    pique_error *err);
+/* By how much each model enlarges; scales has room for PIQUE_CHAIN_MODELS. */
+int pq_engines_scales(const struct pq_engines *engines, struct pq_scale *scales, pique_error *err);
+
 /* What a picture takes beside line buffers. */
 struct pq_demand {
     bool alpha, tta;

@@ -6,11 +6,12 @@
  * computing. A result that the sanity check refuses is computed once more from the start. */
 #include <fenv.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "upscale/budget.h"
+#include "upscale/call.h"
 #include "upscale/engine.h"
 #include "upscale/module.h"
 #include "upscale/output.h"
@@ -31,15 +32,6 @@ struct job {
     pique_picture_report report;
 };
 
-/* The caller's struct may be shorter than ours; its size stays. */
-static void copy_out(void *to, size_t to_size, const void *from, size_t from_size)
-{
-    const size_t n = PQ_MIN(to_size, from_size);
-    if (n > sizeof(size_t))
-        memcpy((char *)to + sizeof(size_t), (const char *)from + sizeof(size_t),
-               n - sizeof(size_t));
-}
-
 int pique_picture_probe(const char *path, bool allow_untrusted, pique_picture_info *info,
                         pique_error *err)
 {
@@ -52,7 +44,7 @@ int pique_picture_probe(const char *path, bool allow_untrusted, pique_picture_in
     pique_picture_info full = {.size = sizeof full};
     rc = io->probe(path, allow_untrusted, &full, err);
     if (!rc)
-        copy_out(info, info->size, &full, sizeof full);
+        pq_copy_out(info, info->size, &full, sizeof full);
     return rc;
 }
 
@@ -185,13 +177,6 @@ static int run(struct job *j, const pique_picture_options *options, pique_error 
     return rc;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 static void fill_report(struct job *j, pique_picture_report *report, double seconds)
 {
     const char *name = j->plan.caps->name;
@@ -199,16 +184,7 @@ static void fill_report(struct job *j, pique_picture_report *report, double seco
     j->report.depth = j->plan.format.depth;
     j->report.passes = j->plan.size.passes;
     j->report.seconds = seconds;
-    copy_out(report, report->size, &j->report, sizeof j->report);
-}
-
-static int check_chain(const struct pq_engines *engines, pique_error *err)
-{
-    for (int i = 0; i < engines->count; i++) {
-        if (!engines->list[i])
-            return pq_fail(err, PIQUE_EINVAL, "engine %d of the chain is missing", i + 1);
-    }
-    return 0;
+    pq_copy_out(report, report->size, &j->report, sizeof j->report);
 }
 
 int pique_picture_upscale(pique_engine *engine, const char *src, const char *dst,
@@ -222,21 +198,18 @@ int pique_picture_upscale_chain(pique_engine *const *engines, size_t count, cons
                                 const char *dst, const pique_picture_options *options,
                                 pique_picture_report *report, pique_error *err)
 {
-    if (!engines || !src || !dst)
-        return pq_fail(err, PIQUE_EINVAL, "engines, a source and a destination are needed");
-    if (count < 1 || count > PIQUE_CHAIN_MODELS)
-        return pq_fail(err, PIQUE_EINVAL, "a chain of %zu models: 1 to %d are possible", count,
-                       PIQUE_CHAIN_MODELS);
-    const struct pq_engines list = {engines, (int)count};
-    const int missing = check_chain(&list, err);
-    if (missing)
-        return missing;
+    struct pq_engines list;
+    const int bad = pq_engines_take(engines, count, &list, err);
+    if (bad)
+        return bad;
+    if (!src || !dst)
+        return pq_fail(err, PIQUE_EINVAL, "a source and a destination are needed");
     if (report && report->size < sizeof report->size)
         return pq_fail(err, PIQUE_EINVAL, "the size of the picture report is not set");
     struct job job = {.engines = &list, .engine = engines[0], .src = src, .dst = dst};
     job.name = strcmp(src, "-") == 0 ? "standard input" : src;
     pique_error why = {0};
-    const double start = now();
+    const double start = pq_seconds();
     /* The same picture whatever rounding the program around us has set. */
     fenv_t theirs;
     fegetenv(&theirs);
@@ -246,6 +219,6 @@ int pique_picture_upscale_chain(pique_engine *const *engines, size_t count, cons
     if (rc && err)
         *err = why;
     if (!rc && report)
-        fill_report(&job, report, now() - start);
+        fill_report(&job, report, pq_seconds() - start);
     return rc;
 }

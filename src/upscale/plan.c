@@ -224,12 +224,7 @@ static int choose_size(struct pq_plan *p, const struct pq_engines *engines,
                        pique_error *err)
 {
     struct pq_scale scales[PIQUE_CHAIN_MODELS];
-    int rc = 0;
-    for (int i = 0; !rc && i < engines->count; i++) {
-        pique_model_info model = {.size = sizeof model};
-        rc = pique_model_get_info(pq_engine_model(engines->list[i]), &model, err);
-        scales[i] = (struct pq_scale){model.scale_num, model.scale_den};
-    }
+    int rc = pq_engines_scales(engines, scales, err);
     if (!rc)
         rc = pq_size_resolve(&p->options, source->format.width, source->format.height, scales,
                              engines->count, src, &p->size, err);

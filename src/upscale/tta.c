@@ -10,29 +10,15 @@
  * input while it is turned, all of the output until it is read. A value is the sum of eight in the
  * order of the turns, so it depends on nothing else; values are clipped after the mean and not
  * before, which would pull it away from black and white. */
-#include <assert.h>
-
 #include "base/alloc.h"
 #include "upscale/luma.h"
 #include "upscale/ring.h"
 #include "upscale/stages.h"
+#include "upscale/turned.h"
 
 enum {
-    TURNS = 8,
     ROWS = 16,  /* of a turned result at a time */
     STRIPE = 64 /* columns of it that one task adds */
-};
-
-/* Bits of a turn, in the order in which they act on where a pixel of the turned picture lies in the
- * picture itself. */
-enum { TRANSPOSE = 4, MIRROR_X = 1, MIRROR_Y = 2 };
-
-/* The picture of width x height, turned: a stage. */
-struct turned {
-    struct pq_stage stage;
-    const float *whole; /* borrowed */
-    int width, height, turn;
-    int y; /* next row to yield */
 };
 
 struct tta {
@@ -50,63 +36,13 @@ struct tta {
     float *rows;
 };
 
-/* Where pixel x, y of a turned picture lies in the picture of width x height. */
-static inline size_t place(int turn, int width, int height, int x, int y)
-{
-    int u = turn & TRANSPOSE ? y : x, v = turn & TRANSPOSE ? x : y;
-    if (turn & MIRROR_X)
-        u = width - 1 - u;
-    if (turn & MIRROR_Y)
-        v = height - 1 - v;
-    return (size_t)v * (size_t)width + (size_t)u;
-}
-
-static int turned_read(struct pq_stage *stage, int rows, float *data, pique_error *err)
-{
-    (void)err;
-    struct turned *t = (struct turned *)stage;
-    const size_t planes = (size_t)stage->planes;
-    for (const int end = t->y + rows; t->y < end; t->y++) {
-        for (int x = 0; x < stage->width; x++, data += planes) {
-            const float *p = t->whole + place(t->turn, t->width, t->height, x, t->y) * planes;
-            for (size_t c = 0; c < planes; c++)
-                data[c] = p[c];
-        }
-    }
-    return 0;
-}
-
-static void turned_close(struct pq_stage *stage)
-{
-    pq_free(stage);
-}
-
-static int turned_stage(const struct tta *t, const struct pq_stage *like, int turn,
-                        struct pq_stage **out, pique_error *err)
-{
-    struct turned *s = pq_calloc(1, sizeof *s);
-    if (!s)
-        return pq_fail_nomem(err, sizeof *s);
-    const bool side = turn & TRANSPOSE;
-    s->stage = (struct pq_stage){.width = side ? like->height : like->width,
-                                 .height = side ? like->width : like->height,
-                                 .planes = like->planes,
-                                 .allocator = like->allocator,
-                                 .read = turned_read,
-                                 .close = turned_close};
-    s->whole = t->whole;
-    s->width = like->width;
-    s->height = like->height;
-    s->turn = turn;
-    *out = &s->stage;
-    return 0;
-}
-
 static void add_pixel(const struct tta *t, int x, int y)
 {
     const size_t planes = (size_t)t->stage.planes;
     const float *p = t->rows + ((size_t)y * (size_t)t->turned_width + (size_t)x) * planes;
-    float *sum = t->sum + place(t->turn, t->stage.width, t->stage.height, x, t->first + y) * planes;
+    float *sum =
+        t->sum +
+        pq_turned_place(t->turn, t->stage.width, t->stage.height, x, t->first + y) * planes;
     for (size_t c = 0; c < planes; c++)
         sum[c] = t->turn ? sum[c] + p[c] : p[c];
 }
@@ -117,7 +53,7 @@ static void add_task(void *context, int stripe, int worker)
     (void)worker;
     const struct tta *t = context;
     const int x0 = stripe * STRIPE, x1 = PQ_MIN(t->turned_width, x0 + STRIPE);
-    if (t->turn & TRANSPOSE) {
+    if (t->turn & PQ_TRANSPOSE) {
         for (int x = x0; x < x1; x++)
             for (int y = 0; y < t->count; y++)
                 add_pixel(t, x, y);
@@ -144,15 +80,15 @@ static int add_all(struct tta *t, struct pq_stage *chain, pique_error *err)
     return 0;
 }
 
-static int run_turn(struct tta *t, const struct pq_stage *like, int turn, pique_error *err)
+static int run_turn(struct tta *t, const struct pq_planes *picture, int turn, pique_error *err)
 {
     struct pq_stage *chain;
-    int rc = turned_stage(t, like, turn, &chain, err);
+    int rc = pq_turned_stage(picture, turn, &chain, err);
     if (rc)
         return rc;
     t->turn = turn;
     rc = pq_network_stage_unclipped(&chain, t->engine, t->memory_bytes, t->pass, err);
-    const bool side = turn & TRANSPOSE;
+    const bool side = turn & PQ_TRANSPOSE;
     if (!rc && (chain->width != (side ? t->stage.height : t->stage.width) ||
                 chain->height != (side ? t->stage.width : t->stage.height)))
         rc = pq_fail(err, PIQUE_EINTERNAL, "pass %d: turned, the picture becomes %d x %d", t->pass,
@@ -192,20 +128,28 @@ static int read_whole(struct tta *t, pique_error *err)
     return rc;
 }
 
+/* What the input is, but for its data. */
+static struct pq_planes planes_of(const struct pq_stage *in)
+{
+    return (struct pq_planes){
+        .width = in->width, .height = in->height, .planes = in->planes, .allocator = in->allocator};
+}
+
 static int compute(struct tta *t, pique_error *err)
 {
-    const struct pq_stage like = *t->in;
+    struct pq_planes picture = planes_of(t->in);
     const int width = t->stage.width, height = t->stage.height;
     int rc = read_whole(t, err);
     if (rc)
         return rc;
+    picture.data = t->whole;
     t->in->close(t->in); /* with whatever lies before it */
     t->in = NULL;
     if ((rc = floats_alloc(t, width, height, &t->sum, err)) ||
         (rc = floats_alloc(t, PQ_MAX(width, height), ROWS, &t->rows, err)))
         return rc;
-    for (int turn = 0; !rc && turn < TURNS; turn++)
-        rc = run_turn(t, &like, turn, err);
+    for (int turn = 0; !rc && turn < PQ_TURNS; turn++)
+        rc = run_turn(t, &picture, turn, err);
     let_go(t, &t->rows);
     let_go(t, &t->whole);
     return rc;
@@ -222,7 +166,7 @@ static int tta_read(struct pq_stage *stage, int rows, float *data, pique_error *
     const size_t row = (size_t)stage->width * (size_t)stage->planes;
     const float *sum = t->sum + (size_t)t->y * row;
     for (size_t i = 0; i < (size_t)rows * row; i++)
-        data[i] = pq_clip01(sum[i] * (1.0f / TURNS));
+        data[i] = pq_clip01(sum[i] * (1.0f / PQ_TURNS));
     t->y += rows;
     return 0;
 }
@@ -256,13 +200,15 @@ int pq_tta_stage(struct pq_stage **chain, pique_engine *engine, uint64_t memory_
                                 .close = tta_close}};
     /* A stage of its own says how large the result becomes, and whether the model will do at all,
      * before everything before it is computed. */
-    int rc = turned_stage(t, in, 0, &probe, err);
+    const struct pq_planes picture = planes_of(in);
+    int rc = pq_turned_stage(&picture, 0, &probe, err);
     if (!rc)
         rc = pq_network_stage_unclipped(&probe, engine, memory_bytes, pass, err);
     if (!rc) {
         t->stage.width = probe->width;
         t->stage.height = probe->height;
-        tally->total += (uint64_t)(TURNS / 2) * ((uint64_t)probe->width + (uint64_t)probe->height);
+        tally->total +=
+            (uint64_t)(PQ_TURNS / 2) * ((uint64_t)probe->width + (uint64_t)probe->height);
     }
     if (probe)
         probe->close(probe);

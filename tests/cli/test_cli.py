@@ -868,6 +868,93 @@ class Tta(Case):
         self.assertEqual(total, {4 * (600 + 400 + 1200 + 800) + 800})
 
 
+class Compare(Case):
+    """pique compare: one piece, several models, one sheet."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.make_model('restore', 4, 2, 1)
+        cls.make_model('four', 4, 2, 4)
+
+    def compare(self, *words, model='tiny,four', stdin=b''):
+        return self.run_pique('compare', *words, model=model, stdin=stdin)
+
+    def test_a_sheet_and_a_table_come_out(self):
+        self.put('dir/a.png', png(60, 40, 'noise'))
+        result = self.compare('dir/a.png', '--crop', '20x10+5+7', model='tiny,four,restore+tiny')
+        self.check(result, 0)
+        table = result.stdout.decode().splitlines()
+        self.assertEqual(table[0].split(), ['MODEL', 'NETWORK', 'SECONDS', 'FILE', 'MEMORY'])
+        self.assertEqual([line.split('  ')[0] for line in table[1:4]],
+                         ['tiny', 'four', 'restore + tiny Compact x1 + Compact x2'])
+        self.assertIn('dir/a_compare.png', table[-1])
+        self.assertIn('20x10+5+7', table[-1])
+        width, height = png_size(read(self.path('dir/a_compare.png')))
+        self.assertEqual(width, 12 + 2 * (80 + 12))  # four pictures, x4, letters of 12
+        self.assertGreaterEqual(height, 12 + 2 * (40 + 12))
+        self.assertEqual(self.files(), ['dir/a.png', 'dir/a_compare.png'])
+
+    def test_the_json_is_one_object(self):
+        self.put('a.png', png(60, 40, 'noise'))
+        result = self.compare('a.png', '--json', '-o', 'sheet.webp', '--tta')
+        self.check(result, 0)
+        sheet = json.loads(result.stdout)
+        self.assertEqual(sheet['sheet'], 'sheet.webp')
+        self.assertEqual(sheet['crop'], {'x': 0, 'y': 0, 'width': 60, 'height': 40})
+        tiny, four = sheet['results']
+        self.assertEqual((tiny['name'], tiny['scale'], tiny['width'], tiny['height']),
+                         ('tiny', 2, 120, 80))
+        self.assertEqual(four['models'][0]['architecture'], 'Compact')
+        self.assertEqual(four['file_bytes'],
+                         os.path.getsize(os.path.join(self.models, 'four.safetensors')))
+        self.assertGreater(four['memory_bytes'], tiny['memory_bytes'])
+        self.assertGreater(tiny['seconds'], 0)
+
+    def test_a_picture_comes_from_a_pipe_when_the_sheet_has_a_name(self):
+        self.check(self.compare('-', '-o', 's.png', stdin=png(60, 40)), 0)
+        self.assertEqual(self.files(), ['s.png'])
+
+    def test_what_cannot_be_compared_is_said(self):
+        self.put('a.png', png(60, 40))
+        self.put('b_compare.png')
+        self.put('b.png')
+        for words, model, status, sentence in (
+                (['a.png', '--crop', '61x5'], 'tiny', 2, 'is not inside a picture of 60 x 40'),
+                (['a.png'], 'tiny,,four', 2, 'a name is missing'),
+                (['a.png'], 'tiny+', 2, 'a name is missing'),
+                (['a.png'], 'tiny,nowhere', 69, 'nowhere: no such model'),
+                (['a.png', '-o', '-'], 'tiny', 2, 'the sheet is a picture file'),
+                (['a.png', '-o', 'x.bmp'], 'tiny', 2, 'the sheet is a picture file'),
+                (['a.png', '-s', '2'], 'tiny', 2, 'has no option -s'),
+                (['a.png', 'b.png'], 'tiny', 2, 'takes one'),
+                (['b.png'], 'tiny', 73, 'b_compare.png: exists already'),
+                (['gone.png'], 'tiny', 66, 'gone.png'),
+                (['-'], 'tiny', 2, 'name the sheet by -o'),
+                (['a.png', '--memory', '1M', '--tta', '-o', 'm.png'], 'four+four', 75, '--memory'),
+                (['a.png'], ','.join(['tiny'] * 64), 2, 'at most 63')):
+            with self.subTest(words=words, model=model):
+                self.check(self.compare(*words, model=model), status, sentence)
+        self.assertEqual(self.files(), ['a.png', 'b.png', 'b_compare.png'])
+        self.check(self.compare('b.png', '-y'), 0)
+
+    def test_without_a_model_those_that_are_installed_are_taken(self):
+        self.put('a.png', png(60, 40))
+        self.check(self.run_pique('compare', 'a.png', model=None), 69, 'pique models fetch')
+
+    def test_a_stop_leaves_nothing(self):
+        self.put('a.png', png(256, 256, 'noise'))
+        self.make_model('slow', 64, 16, 4)
+        child = subprocess.Popen([PROGRAM, 'compare', 'a.png', '-m', 'slow,slow,slow', '--tta'],
+                                 cwd=self.dir, env=self.environment(), stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
+        time.sleep(1)
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=TIMEOUT)
+        self.assertEqual(child.returncode, 130, err)
+        self.assertEqual(self.files(), ['a.png'])
+
+
 class Json(Case):
     def test_events_tell_the_whole_run(self):
         self.put('a.png')
