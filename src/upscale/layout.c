@@ -25,14 +25,18 @@ struct layout {
     int width, height;
 };
 
-/* As many beside one another as make the sheet about as wide as high, but up to three in one row.
- */
+/* As many beside one another as make the sheet about as wide as high, or one more where fewer
+ * places stay empty then; up to three in one row. */
 static int count_columns(int pictures)
 {
     int columns = 1;
     while (columns * columns < pictures)
         columns++;
-    return pictures <= 3 ? pictures : columns;
+    if (pictures <= 3)
+        return pictures;
+    const int empty = (columns - pictures % columns) % columns;
+    const int emptier = (columns + 1 - pictures % (columns + 1)) % (columns + 1);
+    return emptier < empty ? columns + 1 : columns;
 }
 
 static int count_lines(const char *text)

@@ -265,6 +265,22 @@ static void pictures_stand_in_rows_with_labels_under_them(void **state)
     pique_sheet_close(&sheet);
 }
 
+static void few_places_stay_empty(void **state)
+{
+    (void)state;
+    static const int columns[] = {1, 2, 3, 2, 3, 3, 4, 4, 3, 5, 4, 4};
+    new_world(8, 8, 0, 0);
+    pique_engine e = engine_of(FAKE_NEAREST, 1);
+    pique_sheet *sheet = open_sheet(OPTIONS(.scale = 1));
+    for (size_t i = 0; i < PQ_COUNT(columns); i++) {
+        pique_sheet_report report = {.size = sizeof report};
+        assert_int_equal(pique_sheet_write(sheet, "out.png", &report, NULL), 0);
+        assert_int_equal(report.columns, columns[i]);
+        add(sheet, &e, NULL);
+    }
+    pique_sheet_close(&sheet);
+}
+
 static void a_machine_without_letters_gives_a_sheet_without_labels(void **state)
 {
     (void)state;
@@ -409,6 +425,7 @@ int main(void)
         cmocka_unit_test(a_piece_that_cannot_be_is_refused),
         cmocka_unit_test(of_equal_pieces_the_first_is_taken),
         cmocka_unit_test(pictures_stand_in_rows_with_labels_under_them),
+        cmocka_unit_test(few_places_stay_empty),
         cmocka_unit_test(a_machine_without_letters_gives_a_sheet_without_labels),
         cmocka_unit_test(a_chain_and_the_mean_of_the_turns_work_on_a_sheet_too),
         cmocka_unit_test(what_fails_is_not_on_the_sheet),
