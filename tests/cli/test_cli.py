@@ -143,6 +143,8 @@ class Case(unittest.TestCase):
             # The thread-local memory of the codecs' threads makes gcc 12's leak check crash.
             env['ASAN_OPTIONS'] = ':'.join(filter(None, [env.get('ASAN_OPTIONS'),
                                                          'intercept_tls_get_addr=0']))
+            env['LSAN_OPTIONS'] = 'suppressions=%s:print_suppressions=0' % os.path.join(
+                os.path.dirname(os.path.abspath(__file__)), '..', 'image', 'lsan.supp')
         env.update(more)
         return env
 
