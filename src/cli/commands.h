@@ -7,6 +7,8 @@
 #include "pique/model.h"
 
 int pq_cli_run(const struct pq_options *o);
+/* A piece of a picture through several models, on one sheet and in a table. */
+int pq_cli_compare(const struct pq_options *o);
 int pq_cli_models(const struct pq_options *o);
 int pq_cli_models_info(const struct pq_options *o);
 /* Gets the files of catalogue models into the models folder: each from its upstream address first,
@@ -25,6 +27,8 @@ int pq_cli_complete(const struct pq_options *o);
 /* Open what names a model, as with -m: a name, a file, or A+B:W for a blend of two. On failure *out
  * is NULL and *exit the exit status that fits. */
 int pq_cli_model_open(const char *name, pique_model **out, int *exit, pique_error *err);
+/* Whether the whole of a text names one model, a blend included, whatever separators are in it. */
+bool pq_cli_model_is_one(const char *name);
 /* Open two and blend them: weight a + (1 - weight) b. */
 int pq_cli_model_blend(const char *a, const char *b, double weight, pique_model **out, int *exit,
                        pique_error *err);
