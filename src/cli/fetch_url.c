@@ -88,7 +88,10 @@ static char *name_from(const char *url)
 
 static int check_name(const char *name, pique_error *err)
 {
-    if (!*name || name[0] == '.' || strlen(name) > 200)
+    bool odd = !*name || name[0] == '.' || strlen(name) > 200;
+    for (const char *c = name; *c && !odd; c += pq_utf8_length(c))
+        odd = pq_utf8_length(c) == 0 || pq_is_control(c);
+    if (odd)
         return pq_fail(err, PIQUE_EINVAL, "'%s' is no name for a model; give one with --name",
                        name);
     if (pq_ends_with(name, ".param") || pq_ends_with(name, ".bin"))

@@ -22,7 +22,7 @@ static bool value_of(const char *line, size_t length, const char *name, char *ou
     if ((size_t)(to - from) >= room)
         return false;
     for (const char *c = from; c < to; c++) {
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+        if (*c < 0x20 || *c >= 0x7f)
             return false;
     }
     memcpy(out, from, (size_t)(to - from));

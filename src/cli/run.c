@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "cli/catalogue.h"
+#include "cli/choose.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
 #include "cli/files.h"
@@ -28,7 +28,8 @@ struct run {
     pique_engine *engine;
     pique_cancel *cancel;
     pique_picture_options picture;
-    int first_failure; /* exit status, 0 while nothing failed */
+    double pixels, seconds; /* of the pictures that went through the network once */
+    int first_failure;      /* exit status, 0 while nothing failed */
     bool interrupted;
 };
 
@@ -87,12 +88,11 @@ static bool nothing_usable(struct run *run)
 
 static bool open_model(struct run *run)
 {
-    const char *name = pq_text(run->options, PQ_OPT_MODEL);
     char *path = NULL;
     pique_error err;
-    int rc = pq_model_resolve(name, &path, &err);
+    int status, rc = pq_choose_model(run->options, &run->report, &path, &status, &err);
     if (rc)
-        return stop(run, &err, pq_cli_model_exit(name, rc));
+        return stop(run, &err, status);
     rc = pique_model_open(path, &run->model, &err);
     pq_free(path);
     run->model_info.size = sizeof run->model_info;
@@ -195,6 +195,10 @@ static int upscale(struct run *run, const struct pq_input *input, pique_error *e
     }
     if (!rc)
         pq_report_done(&run->report, input, &report);
+    if (!rc && report.passes == 1) {
+        run->pixels += (double)report.in_width * report.in_height;
+        run->seconds += report.seconds;
+    }
     return rc;
 }
 
@@ -270,6 +274,9 @@ static void do_run(struct run *run)
     pq_watch_signals(run->cancel);
     process_all(run);
     pq_unwatch_signals();
+    pq_note_speed(run->options, &run->report, run->model, pique_engine_numeric_key(run->engine),
+                  run->pixels, run->seconds);
+    pq_tell_recommended(run->options, &run->report);
 }
 
 int pq_cli_run(const struct pq_options *o)

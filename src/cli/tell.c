@@ -30,7 +30,7 @@ void pq_tell_line(const struct pq_tell *t, const char *fmt, ...)
 {
     char text[1024];
     va_list args;
-    if (t->json)
+    if (t->json || t->quiet)
         return;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);

@@ -14,6 +14,7 @@ struct pq_tell {
     FILE *out; /* lines for a person */
     bool json; /* events to standard output instead */
     bool terminal;
+    bool quiet; /* no lines for a person but notes */
 };
 
 /* A download that goes on. Start with what it is called, how many bytes were there already, and
