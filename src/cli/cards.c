@@ -73,7 +73,8 @@ static json_t *describe(const char *path)
         rc = pique_model_get_info(model, &info, &err);
     json_t *one = NULL;
     if (rc && rc != PIQUE_ENOMEM)
-        one = json_pack("{s:o}", "problem", shown(without_path(err.message, path)));
+        one = json_pack("{s:b, s:o}", "passing", rc != PIQUE_EFORMAT && rc != PIQUE_EUNSUPPORTED,
+                        "problem", shown(without_path(err.message, path)));
     if (!rc)
         one = json_pack("{s:s, s:i, s:i, s:s, s:o}", "architecture", info.architecture, "scale_num",
                         info.scale_num, "scale_den", info.scale_den, "sha256",
@@ -99,7 +100,8 @@ static char *key_of(const char *path)
 
 static bool is_of(const json_t *one, const struct pq_shelf_file *file)
 {
-    return one && (uint64_t)json_integer_value(json_object_get(one, "bytes")) == file->bytes &&
+    return one && !json_is_true(json_object_get(one, "passing")) &&
+           (uint64_t)json_integer_value(json_object_get(one, "bytes")) == file->bytes &&
            json_integer_value(json_object_get(one, "changed")) == file->changed &&
            (uint64_t)json_integer_value(json_object_get(one, "inode")) == file->inode;
 }
@@ -119,7 +121,7 @@ static json_t *look_at(struct pq_cards *c, const struct pq_shelf_file *file, jso
         pq_fail_nomem(err, 512);
         return NULL;
     }
-    c->changed = true;
+    c->changed |= !json_object_get(one, "problem");
     return one;
 }
 
@@ -179,6 +181,20 @@ int pq_cards_get(struct pq_cards *c, const struct pq_shelf_file *file, struct pq
     return rc;
 }
 
+/* Another version may be able to open what an earlier one could not, so that is not remembered
+ * from one process to the next. */
+static void forget_problems(json_t *record)
+{
+    json_t *all = json_object_get(record, "files"), *one;
+    const char *key;
+    void *next;
+    json_object_foreach_safe(all, next, key, one)
+    {
+        if (json_object_get(one, "problem"))
+            json_object_del(all, key);
+    }
+}
+
 void pq_cards_save(struct pq_cards *c, const struct pq_shelf *shelf)
 {
     json_t *all = json_object_get(c->record, "files");
@@ -194,7 +210,11 @@ void pq_cards_save(struct pq_cards *c, const struct pq_shelf *shelf)
             c->changed = true;
         }
     }
-    if (c->changed)
-        (void)pq_record_write(c->path, c->record, NULL);
+    json_t *lasting = c->changed ? json_deep_copy(c->record) : NULL;
+    if (lasting) {
+        forget_problems(lasting);
+        (void)pq_record_write(c->path, lasting, NULL);
+    }
+    json_decref(lasting);
     c->changed = false;
 }

@@ -96,7 +96,8 @@ void pq_tell_progress(const struct pq_tell *t, struct pq_progress *p, uint64_t h
     if (p->total)
         have = PQ_MIN(have, p->total);
     double seconds = at - p->started;
-    double rate = seconds > 0.2 && have > p->before ? (double)(have - p->before) / seconds : 0;
+    bool going = have > p->before && !(p->total && have >= p->total);
+    double rate = seconds > 0.2 && going ? (double)(have - p->before) / seconds : 0;
     double left = rate > 0 && p->total ? (double)(p->total - have) / rate : -1;
     if (t->json)
         event(p, have, rate, left);

@@ -428,6 +428,23 @@ class Fetch(unittest.TestCase):
         for name in self.here():
             self.assertTrue(self.is_right(name), name)
 
+    def test_the_list_stands_any_fault(self):
+        os.makedirs(self.models)
+        for name in ('one.safetensors', 'two.safetensors', 'beta.safetensors'):
+            shutil.copy(self.path('served', 'delta_1.safetensors'), os.path.join(self.models, name))
+        self.write(os.path.join(self.models, 'three.pth'), b'no model')
+        faults = [(ALLOC, n, errno.ENOMEM) for n in range(1, 120)]
+        faults += [(kind, n, errno.EIO) for kind in (OPEN, READ, WRITE, SYNC, RENAME)
+                   for n in range(1, 8)]
+        for fault in faults:
+            code, text = self.run_it('models', '--json', FAULT='%d:%d:%d' % fault)
+            self.assertIn(code, (0, 75), (fault, text))
+            shutil.rmtree(self.path('.cache'), ignore_errors=True)
+        for _ in range(2):
+            code, text = self.run_it('models', '--json')
+            self.assertEqual(code, 0, text)
+            self.assertEqual(len(json.loads(text)['own']), 4)
+
     def test_a_disk_that_fails_leaves_no_part_of_a_file(self):
         for kind, number, exits in ((WRITE, errno.ENOSPC, (75,)), (SYNC, errno.EIO, (74,)),
                                     (RENAME, errno.EACCES, (73,)), (OPEN, errno.EROFS, (0, 73, 74))):

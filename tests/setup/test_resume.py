@@ -3,6 +3,7 @@
 """Downloads that break off, hosts that lie, files that change: with the real curl and a server on
 the loopback address that does what it is told. A script that stands for curl sends https addresses
 there; the program itself knows of no such thing."""
+import errno
 import hashlib
 import http.server
 import json
@@ -21,6 +22,9 @@ import unittest
 PROGRAM = os.environ.get('FETCH_TEST', '')
 MAKE_MODEL = os.environ.get('PIQUE_MAKE_MODEL', '')
 CURL = shutil.which('curl')
+
+# enum pq_fault_kind
+ALLOC, OPEN, READ, WRITE, SYNC, RENAME = range(6)
 
 WRAPPER = '''#!/bin/sh
 printf '%%s\\n' "$*" >>"$HOME/log"
@@ -144,8 +148,9 @@ class Resume(unittest.TestCase):
                    LC_ALL='C')
         return env
 
-    def fetch(self, *words, command='fetch'):
-        done = subprocess.run([PROGRAM, command] + list(words), env=self.environment(), timeout=60,
+    def fetch(self, *words, command='fetch', **more):
+        done = subprocess.run([PROGRAM, command] + list(words), timeout=60,
+                              env=dict(self.environment(), **more),
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, check=False)
         return done.returncode, done.stdout
@@ -409,6 +414,24 @@ class Resume(unittest.TestCase):
         self.assertEqual(self.fetch(self.URL, '--sha256', '0' * 64)[0], 73)
         self.assertEqual(self.fetch('https://up.example/else/x.safetensors')[0], 73)
         self.assertEqual(one.asked, [])
+
+    def test_any_allocation_and_any_call_of_the_disk_may_fail(self):
+        self.serve('/x.safetensors', self.model)
+        faults = [(ALLOC, n, errno.ENOMEM) for n in range(1, 90, 2)]
+        faults += [(kind, n, number) for n in range(1, 7) for kind, number in (
+            (OPEN, errno.EACCES), (READ, errno.EIO), (WRITE, errno.ENOSPC), (SYNC, errno.EIO),
+            (RENAME, errno.EACCES))]
+        for fault in faults:
+            code, text = self.fetch(self.URL, FAULT='%d:%d:%d' % fault)
+            self.assertIn(code, (0, 65, 73, 74, 75), (fault, text))
+            for name in self.names():
+                if not name.startswith('.'):
+                    with open(os.path.join(self.models, name), 'rb') as f:
+                        self.assertEqual(f.read(), self.model)
+            if code == 0:
+                shutil.rmtree(self.models)
+        code, text = self.fetch(self.URL)
+        self.assertIn(code, (0, 73), text)
 
     def test_json_tells_the_course(self):
         self.serve('/x.safetensors', self.model)
