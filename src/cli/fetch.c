@@ -390,6 +390,34 @@ static const char *state_of(const struct pq_fetch_item *item)
     return pq_exists(item->path) ? "WRONG" : "missing";
 }
 
+static bool is_named(const struct pq_catalogue_file *file, const char *name)
+{
+    return strcmp(file->name, name) == 0;
+}
+
+/* Files from an address: only their remembered sums are known. */
+static int verify_others(const struct pq_fetch *f, size_t *right, size_t *wrong, pique_error *err)
+{
+    char hex[PQ_SHA256_HEX];
+    int rc = 0;
+    for (const char *name = NULL; !rc && (name = pq_sums_next(&f->sums, name)) != NULL;) {
+        const char *sum = pq_sums_find(&f->sums, name);
+        if (!sum || strchr(name, '/') || pq_catalogue_any_file(is_named, name))
+            continue;
+        char *path = pq_models_path(f->folder, name);
+        if (!path) {
+            rc = pq_fail_nomem(err, 256);
+        } else if (pq_exists(path)) {
+            bool same = pq_sha256_file(path, hex, NULL) == 0 && strcmp(hex, sum) == 0;
+            pq_tell_line(&f->tell, "%-7s  %s", same ? "right" : "WRONG", name);
+            *right += same;
+            *wrong += !same;
+        }
+        pq_free(path);
+    }
+    return rc;
+}
+
 int pq_cli_models_verify(const struct pq_options *o)
 {
     pique_error err = {0};
@@ -405,6 +433,8 @@ int pq_cli_models_verify(const struct pq_options *o)
         unknown += item->here && !item->sha256;
         wrong += !item->here;
     }
+    if (!rc && !o->operand_count)
+        rc = verify_others(&f, &right, &wrong, &err);
     if (!rc && unknown)
         printf("%zu of unknown sum: 'pique models fetch NAME' remembers what is here\n", unknown);
     if (!rc)

@@ -28,6 +28,14 @@ const char *pq_sums_find(const struct pq_sums *s, const char *name)
     return hex && strlen(hex) == 64 && strspn(hex, "0123456789abcdef") == 64 ? hex : NULL;
 }
 
+const char *pq_sums_next(const struct pq_sums *s, const char *name)
+{
+    json_t *files = json_object_get(s->record, "files");
+    void *at = name ? json_object_iter_next(files, json_object_iter_at(files, name))
+                    : json_object_iter(files);
+    return at ? json_object_iter_key(at) : NULL;
+}
+
 const char *pq_sums_url(const struct pq_sums *s, const char *name)
 {
     return json_string_value(json_object_get(entry(s, name), "url"));

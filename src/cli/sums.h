@@ -19,6 +19,8 @@ struct pq_sums {
 int pq_sums_open(struct pq_sums *s, const char *folder, pique_error *err);
 /* The sum of a file by its name below the models folder, or NULL. Lives until it is set anew. */
 const char *pq_sums_find(const struct pq_sums *s, const char *name);
+/* The name after one (NULL: the first), in no order; NULL: no more. */
+const char *pq_sums_next(const struct pq_sums *s, const char *name);
 /* Where it came from, or NULL. */
 const char *pq_sums_url(const struct pq_sums *s, const char *name);
 /* Remember, on the disk too; url may be NULL. */

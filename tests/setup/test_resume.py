@@ -483,6 +483,18 @@ class Resume(unittest.TestCase):
             f.write(b'x')
         self.assertEqual(self.fetch('delta', command='verify')[0], 65)
 
+    def test_a_file_from_an_address_is_verified_too(self):
+        self.serve('/x.safetensors', self.model)
+        self.assertEqual(self.fetch(self.URL)[0], 0)
+        code, text = self.fetch(command='verify')
+        self.assertEqual(code, 0, text)
+        self.assertIn('right    x.safetensors', text)
+        with open(os.path.join(self.models, 'x.safetensors'), 'ab') as f:
+            f.write(b'x')
+        code, text = self.fetch(command='verify')
+        self.assertEqual(code, 65, text)
+        self.assertIn('WRONG    x.safetensors', text)
+
     def test_a_file_of_an_untold_sum_must_be_a_model(self):
         self.serve('/delta_1.safetensors', b'no model')
         code, text = self.fetch('delta')
