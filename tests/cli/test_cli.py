@@ -128,6 +128,8 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix='pique-cli-')
         self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        self.cache = tempfile.mkdtemp(prefix='pique-cache-')
+        self.addCleanup(shutil.rmtree, self.cache, ignore_errors=True)
 
     def path(self, *names):
         return os.path.join(self.dir, *names)
@@ -137,7 +139,8 @@ class Case(unittest.TestCase):
         return name
 
     def environment(self, **more):
-        env = dict(os.environ, PIQUE_MODELS=self.models or self.dir, HOME=self.dir, TERM='xterm')
+        env = dict(os.environ, PIQUE_MODELS=self.models or self.dir, HOME=self.dir, TERM='xterm',
+                   XDG_CACHE_HOME=self.cache)
         env.pop('NO_COLOR', None)
         if SANITIZED:
             # The thread-local memory of the codecs' threads makes gcc 12's leak check crash.
