@@ -28,7 +28,7 @@ static const struct pq_arch archs[] = {
      NULL, NULL},
     {"OmniSR",
      KEYS("residual_layer.0.residual_layer.0.layer.0.fn.0.weight", "input.weight", "up.0.weight"),
-     NULL, NULL},
+     NULL, pq_omnisr_build},
     {"DAT",
      KEYS("conv_first.weight", "before_RG.1.weight", "layers.0.blocks.0.attn.qkv.weight",
           "layers.0.blocks.0.ffn.fc1.weight"),
