@@ -25,7 +25,7 @@ static const struct pq_arch archs[] = {
      KEYS("layers.0.residual_group.blocks.0.norm1.weight",
           "layers.0.residual_group.blocks.0.mlp.fc1.bias",
           "layers.0.residual_group.blocks.0.attn.relative_position_index"),
-     NULL, NULL},
+     pq_swinir_detect, pq_swinir_build},
     {"OmniSR",
      KEYS("residual_layer.0.residual_layer.0.layer.0.fn.0.weight", "input.weight", "up.0.weight"),
      NULL, NULL},
