@@ -85,6 +85,7 @@ static enum pq_enlarge find_enlarge(const struct pq_parts *p)
 int pq_ends_find(struct pq_parts *p, struct pq_ends *e)
 {
     *e = (struct pq_ends){.range = 1, .inner = 1, .enlarge = find_enlarge(p)};
+    p->needs_biases = true;
     int rc = find_first(p, e);
     if (rc)
         return rc;

@@ -32,7 +32,7 @@ struct pq_ends {
     int picture, folded, first;
 };
 
-/* 0, or a status with a sentence. */
+/* 0, or a status with a sentence. From here on layers without a bias are refused. */
 int pq_ends_find(struct pq_parts *p, struct pq_ends *e);
 /* From the picture to what conv_first yields, which is also e->first. The size becomes a multiple
  * of `multiple`, counted in pixels of the folded picture. */

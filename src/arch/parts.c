@@ -141,12 +141,12 @@ int pq_parts_values(struct pq_parts *p, int dims, const int64_t *shape, const fl
 
 /* ---- layers ---- */
 
-/* NAME.bias [outputs], or NULL where the file has none. */
+/* NAME.bias [outputs], or NULL where the file has none and may do so. */
 static int take_bias(struct pq_parts *p, const char *name, int outputs,
                      const struct pq_tensor **bias)
 {
     *bias = NULL;
-    if (!pq_parts_has(p, "%s.bias", name))
+    if (!p->needs_biases && !pq_parts_has(p, "%s.bias", name))
         return 0;
     return pq_take(&p->taking, name, ".bias", 1, (const int64_t[]){outputs}, bias, p->err);
 }

@@ -14,6 +14,7 @@ struct pq_parts {
     const struct pq_statedict *sd;
     struct pq_graph *g;
     struct pq_taking taking;
+    bool needs_biases; /* convolutions and linear layers without one are refused */
     pique_error *err;
 };
 
