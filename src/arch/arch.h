@@ -43,6 +43,16 @@ int pq_plksr_build(const struct pq_statedict *sd, struct pq_graph *g, pique_erro
 bool pq_realplksr_detect(const struct pq_statedict *sd);
 int pq_realplksr_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
 
+/* swinir.c */
+bool pq_swinir_detect(const struct pq_statedict *sd);
+int pq_swinir_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
+/* hat.c */
+int pq_hat_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
+/* drct.c */
+int pq_drct_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
 /* esrgan.c */
 bool pq_esrgan_detect(const struct pq_statedict *sd);
 int pq_esrgan_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
