@@ -129,7 +129,7 @@ static inline float *net_run(const struct pq_graph *graph, const char *device, i
     struct pq_device_options options = {.id = device, .pool = pool};
     *rc = pq_program_compile(graph, &options, &program, NULL);
     if (!*rc)
-        *rc = pq_run_begin(program, geometry, &run, NULL);
+        *rc = pq_run_begin(program, geometry, false, &run, NULL);
     if (!*rc) {
         const struct pq_line *line = &run->lines[graph->output];
         size_t row = (size_t)line->width * (size_t)graph->ops[graph->output].channels;

@@ -81,8 +81,9 @@ int pq_program_memory(const struct pq_program *program, const struct pq_geometry
         return pq_fail_nomem(err, n * sizeof *lines);
     int rc = pq_plan_lines(program->graph, geometry, lines, err);
     size_t bands;
-    if (!rc && (!program->backend->memory(program, geometry, lines, bytes) ||
-                !band_bytes(program->graph, geometry, lines, &bands) ||
+    if (!rc)
+        rc = program->backend->memory(program, geometry, lines, bytes, err);
+    if (!rc && (!band_bytes(program->graph, geometry, lines, &bands) ||
                 !pq_add_size(*bytes, bands, bytes)))
         rc = pq_fail(err, PIQUE_ENOMEM,
                      "%d pictures of %d x %d pixels are more than memory can "
@@ -92,7 +93,7 @@ int pq_program_memory(const struct pq_program *program, const struct pq_geometry
     return rc;
 }
 
-int pq_run_begin(struct pq_program *program, const struct pq_geometry *geometry,
+int pq_run_begin(struct pq_program *program, const struct pq_geometry *geometry, bool on_disk,
                  struct pq_run **out, pique_error *err)
 {
     *out = NULL;
@@ -103,7 +104,7 @@ int pq_run_begin(struct pq_program *program, const struct pq_geometry *geometry,
     if (!rc)
         rc = pq_plan_lines(program->graph, geometry, lines, err);
     if (!rc)
-        rc = program->backend->begin(program, geometry, lines, out, err);
+        rc = program->backend->begin(program, geometry, lines, on_disk, out, err);
     if (rc) {
         pq_free(lines);
         pq_free(done);

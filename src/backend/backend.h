@@ -45,11 +45,12 @@ struct pq_backend {
     void (*release)(struct pq_program *program);
     /* Backend, tier, version of the algorithm table, kernel set. */
     const char *(*numeric_key)(const struct pq_program *program);
-    /* Bytes of line buffers for a geometry whose lines are given; false on overflow. */
-    bool (*memory)(const struct pq_program *program, const struct pq_geometry *geometry,
-                   const struct pq_line *lines, size_t *bytes);
+    /* Bytes of line buffers for a geometry whose lines are given; PIQUE_ENOMEM where that is more
+     * than memory can address. */
+    int (*memory)(const struct pq_program *program, const struct pq_geometry *geometry,
+                  const struct pq_line *lines, size_t *bytes, pique_error *err);
     int (*begin)(struct pq_program *program, const struct pq_geometry *geometry,
-                 const struct pq_line *lines, struct pq_run **out, pique_error *err);
+                 const struct pq_line *lines, bool on_disk, struct pq_run **out, pique_error *err);
     void (*end)(struct pq_run *run);
     /* Take `count` input rows of every frame; write the output rows that this step finishes, at
      * most pq_run_max_out(), and their number. */
@@ -88,7 +89,8 @@ const char *pq_program_numeric_key(const struct pq_program *program);
 int pq_program_memory(const struct pq_program *program, const struct pq_geometry *geometry,
                       size_t *bytes, pique_error *err);
 
-int pq_run_begin(struct pq_program *program, const struct pq_geometry *geometry,
+/* on_disk: the line buffers lie in a scratch file (base/scratch.h), where the device can. */
+int pq_run_begin(struct pq_program *program, const struct pq_geometry *geometry, bool on_disk,
                  struct pq_run **out, pique_error *err);
 void pq_run_end(struct pq_run **run);
 /* The most output rows that one step yields. */

@@ -19,11 +19,11 @@ struct pq_chain {
     size_t count;
 };
 
-/* Open what `text` names: a model (as pq_model_resolve() finds it) or several, separated by
- * `separator`. Text that is as a whole the name of a file, here or in the models folder, is that
- * file, whatever is in it. {0} is an empty chain; the caller closes it whatever is returned.
- * @param exit_status  for a failure. @return 0, or what pq_model_resolve() and pique_model_open()
- * return; PIQUE_EINVAL for an empty name or too many. */
+/* Open what `text` names: a model (as pq_cli_model_open() takes it) or several, separated by
+ * `separator`. Where a name holds the separator, the longest one that is there is meant. {0} is an
+ * empty chain; the caller closes it whatever is returned.
+ * @param exit_status  for a failure. @return 0, or what pq_cli_model_open() returns; PIQUE_EINVAL
+ * for an empty name or too many. */
 int pq_chain_open(struct pq_chain *chain, const char *text, char separator, int *exit_status,
                   pique_error *err);
 

@@ -59,6 +59,8 @@ static bool fuse_activation(struct fusing *f, const struct pq_op *act)
 /* x + s conv */
 static bool fuse_residual(struct fusing *f, struct pq_op *add)
 {
+    if (add->global_inputs)
+        return false;
     if (add->scale == 1 && add->in[0] > add->in[1]) { /* a sum of two is the same both ways */
         int later = add->in[0];
         add->in[0] = add->in[1];
@@ -81,6 +83,8 @@ static void fuse(struct fusing *f)
         f->stands_for[i] = i;
         for (int k = 0; k < op->inputs; k++)
             op->in[k] = f->stands_for[op->in[k]];
+        if (op->like >= 0)
+            op->like = f->stands_for[op->like];
         bool fused = false;
         if (op->kind == PQ_OP_CONV2D)
             fuse_concat(f, op);
@@ -108,6 +112,8 @@ static void drop_unused(struct fusing *f)
     for (int i = g->count - 1; i > 0; i--) {
         for (int k = 0; index[i] && k < g->ops[i].inputs; k++)
             index[g->ops[i].in[k]] = 1;
+        if (index[i] && g->ops[i].like >= 0)
+            index[g->ops[i].like] = 1;
     }
     int kept = 0;
     for (int i = 0; i < g->count; i++) {
@@ -116,6 +122,8 @@ static void drop_unused(struct fusing *f)
         struct pq_op op = g->ops[i];
         for (int k = 0; k < op.inputs; k++)
             op.in[k] = index[op.in[k]];
+        if (op.like >= 0)
+            op.like = index[op.like];
         g->ops[kept] = op;
         index[i] = kept++;
     }

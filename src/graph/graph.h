@@ -2,9 +2,13 @@
 /* A network as a flat list of operations in the order they run.
  *
  * Each operation yields one tensor, named by the operation's index, and names its inputs by theirs,
- * which are always smaller. Tensors are pictures: a number of channels, and a size that is a fixed
- * ratio (num/den) of the network's input. Weights stay where the model file keeps them
- * (tensor/tensor.h); a backend converts them when it packs.
+ * which are always smaller. Tensors are pictures: a number of channels and a size, which follows
+ * from the size of the network's input (pq_op_extent). Two kinds have a size of their own: a
+ * *global* tensor is one pixel for the whole picture (a mean over it, say), a *column* is one pixel
+ * a row. Where an operation reads a global tensor beside a picture, every pixel reads that one.
+ *
+ * Weights stay where the model file keeps them (tensor/tensor.h); a backend converts them when it
+ * packs.
  *
  * Build one with pq_graph_new() and the functions below it; each returns the new operation's index
  * or a negative status with a sentence. pq_graph_finish() checks the whole. */
@@ -16,33 +20,72 @@
 #include "base/error.h"
 #include "tensor/tensor.h"
 
+/* clang-format off */
 enum pq_op_kind {
     PQ_OP_INPUT,
-    PQ_OP_CONV2D,        /* stride 1, zero padding (k-1)/2, odd kernel: same size out */
-    PQ_OP_ACT,           /* an activation, enum pq_act_kind */
-    PQ_OP_PIXEL_SHUFFLE, /* channel c*f*f + dy*f + dx -> channel c at (f*y+dy, f*x+dx) */
-    PQ_OP_NEAREST,       /* each pixel becomes f x f pixels */
-    PQ_OP_ADD,           /* in[0] + scale in[1] */
-    PQ_OP_MUL,           /* in[0] in[1] */
-    PQ_OP_AFFINE,        /* x * factor + term, one of each a channel */
-    PQ_OP_CONCAT,        /* channels of the inputs, one behind another */
-    PQ_OP_BICUBIC, /* four taps an axis, a = -0.75, pixel centres, borders clamped, no low-pass:
-                      what PyTorch and ncnn call bicubic without antialias */
+    PQ_OP_CONV2D,            /* window ver x hor over all channels, zeros outside */
+    PQ_OP_DEPTHWISE,         /* the same over each channel alone; weight [c, 1, kh, kw] */
+    PQ_OP_ACT,               /* an activation, enum pq_act_kind */
+    PQ_OP_PIXEL_SHUFFLE,     /* channel c*f*f + dy*f + dx -> channel c at (f*y+dy, f*x+dx) */
+    PQ_OP_PIXEL_UNSHUFFLE,   /* and back; the size is a multiple of f */
+    PQ_OP_NEAREST,           /* each pixel becomes f x f pixels */
+    PQ_OP_ADD,               /* in[0] + scale in[1] */
+    PQ_OP_MUL,               /* in[0] in[1]; in[1] may have one channel for all */
+    PQ_OP_AFFINE,            /* x * factor + term, one of each a channel; both from a global in[1],
+                                factors first, where there is one */
+    PQ_OP_CONCAT,            /* channels of the inputs, one behind another */
+    PQ_OP_SLICE,             /* channels first .. first + channels - 1 */
+    PQ_OP_BICUBIC,           /* four taps an axis, a = -0.75, pixel centres, borders clamped, no
+                                low-pass: what PyTorch and ncnn call bicubic without antialias */
+    PQ_OP_BILINEAR,          /* to the size of `like`; centres and borders as above, no low-pass */
+    PQ_OP_PAD,               /* rows and columns around, enum pq_pad_mode, then more at the bottom
+                                and the right up to a multiple */
+    PQ_OP_CROP,              /* fewer rows and columns, by number or to the size of `like` */
+    PQ_OP_MAX_POOL,          /* the largest of a window; what lies outside does not count */
+    PQ_OP_MEAN_POOL,         /* the mean of a window, zeros outside */
+    PQ_OP_LAYER_NORM,        /* each pixel over its channels:
+                                (x - mean) / sqrt(var + eps) * weight + bias */
+    PQ_OP_RMS_NORM,          /* x / sqrt(mean of squares + eps) * weight + bias */
+    PQ_OP_ROW_SUMS,          /* a column: the sums over each row, doubles in two floats each; with
+                                squares, theirs behind them */
+    PQ_OP_MEAN,              /* global: from ROW_SUMS, added in row order */
+    PQ_OP_GROUP_NORM,        /* global: from ROW_SUMS with squares, the factors and terms that bring
+                                each group of channels to mean 0 and variance 1, then to weight and
+                                bias */
+    PQ_OP_ROW_GRAM,          /* a column: for each head the products q_i k_j summed over a row, and
+                                the sums of squares, as doubles */
+    PQ_OP_GRAM_SOFTMAX,      /* global: softmax over j of weight[head] q_i k_j / (|q_i| |k_j|) */
+    PQ_OP_MIX,               /* out_i = sum over j of matrix[head][i][j] in[0]_j; in[1] is global */
+    PQ_OP_ATTENTION,         /* softmax attention in windows; inputs q, k, v */
+    PQ_OP_CHANNEL_ATTENTION, /* attention among channels in windows; inputs q, k, v */
+    PQ_OP_DYSAMPLE,          /* in[0] enlarged by factor, read where in[1] says (Liu et al. 2023,
+                                DySample) */
     PQ_OP_KINDS
 };
+/* clang-format on */
 
 enum {
     PQ_MAX_CHANNELS = 4096,
     PQ_MAX_OPS = 65536,
     PQ_MAX_INPUTS = 8,
     PQ_MAX_KERNEL = 31,
-    PQ_MAX_FACTOR = 16
+    PQ_MAX_FACTOR = 16,
+    PQ_MAX_PAD = 256,
+    PQ_MAX_WINDOW = 64,            /* of attention, a side */
+    PQ_MAX_TOKENS = 64 * 64,       /* of a window */
+    PQ_MAX_GLOBAL_FLOATS = 1 << 22 /* of one pixel of a column or a global tensor */
 };
 
 enum pq_act_kind {
-    PQ_ACT_LEAKY,   /* leaky, parametric or plain ReLU: x < 0 ? slope x : x */
-    PQ_ACT_SILU,    /* x sigmoid(x) */
-    PQ_ACT_SIGMOID, /* 1 / (1 + exp(-x)) */
+    PQ_ACT_LEAKY,     /* leaky, parametric or plain ReLU: x < 0 ? slope x : x */
+    PQ_ACT_SILU,      /* x sigmoid(x) */
+    PQ_ACT_SIGMOID,   /* 1 / (1 + exp(-x)) */
+    PQ_ACT_GELU,      /* x/2 (1 + erf(x / sqrt 2)) */
+    PQ_ACT_GELU_TANH, /* the same with tanh in place of erf */
+    PQ_ACT_MISH,      /* x tanh(log(1 + exp(x))) */
+    PQ_ACT_TANH,
+    PQ_ACT_SOFTPLUS, /* log(1 + exp(x)) */
+    PQ_ACT_CLIP,     /* into low .. high */
     PQ_ACT_KINDS
 };
 
@@ -50,26 +93,67 @@ enum pq_act_kind {
 struct pq_act {
     bool on;
     enum pq_act_kind kind;
-    float slope;             /* where slopes is not set */
+    float slope;             /* LEAKY where slopes is not set */
     struct pq_tensor slopes; /* one a channel; data NULL: use slope */
+    float low, high;         /* CLIP */
+};
+
+/* One axis of a sliding window. Output o reads input o * stride - before + k * dilation, k in
+ * 0 .. kernel-1; there are as many outputs as fit in before + input + after. */
+struct pq_window {
+    int kernel, stride, dilation, before, after;
+};
+
+enum pq_pad_mode { PQ_PAD_ZERO, PQ_PAD_EDGE, PQ_PAD_REFLECT };
+
+/* Windows of attention. Their edges lie at shift + n size; the first is cut off by the border of
+ * the picture where shift is not 0, the last where the size is no multiple. Queries are the pixels
+ * of a window; keys and values those of a key window with the same centre, which may be larger:
+ * what it holds outside of the picture are zeros, and they count. `multiple` not 0: so do zeros
+ * below and to the right up to a multiple of it. With `grid` a window is not a rectangle but every
+ * (height / size)-th pixel, so that windows span the picture, whose size is a multiple. */
+struct pq_attention {
+    int heads;
+    int height, width;         /* of the window of queries */
+    int key_height, key_width; /* of that of keys and values */
+    int shift_y, shift_x;
+    int multiple;
+    bool grid;
+    float scale; /* of the products q k */
+    /* [height width][key_height key_width]: the row of the table of biases, op->weight [rows,
+     * heads], that is added to a product; NULL where there is no table. Lives as long as the graph:
+     * see pq_graph_own(). */
+    const int32_t *index;
 };
 
 struct pq_op {
     enum pq_op_kind kind;
-    int in[PQ_MAX_INPUTS];   /* indices of inputs */
-    int inputs;              /* how many */
-    int channels;            /* of the result */
-    int num, den;            /* size of the result / size of the network's input, lowest terms */
-    int kernel;              /* CONV2D: width and height */
-    int factor;              /* PIXEL_SHUFFLE, NEAREST */
-    int rate_num, rate_den;  /* BICUBIC: size out / size in, lowest terms */
+    int in[PQ_MAX_INPUTS];  /* indices of inputs */
+    int inputs;             /* how many */
+    unsigned global_inputs; /* bit k: input k is global and the result is not */
+    int like;               /* BILINEAR, CROP: the operation whose size counts, or -1 */
+    int channels;           /* of the result */
+    int num, den;           /* size of the result / size of the network's input, lowest terms, but
+                               for what borders add or take */
+    bool global, column;    /* what the result is, if no picture */
+    struct pq_window ver, hor; /* CONV2D, DEPTHWISE, pools; before and after: PAD, CROP */
+    int multiple;              /* PAD; 1: none */
+    enum pq_pad_mode pad_mode;
+    int factor;              /* PIXEL_SHUFFLE, PIXEL_UNSHUFFLE, NEAREST, DYSAMPLE */
+    int first;               /* SLICE */
+    int groups;              /* GROUP_NORM, DYSAMPLE; heads of ROW_GRAM, GRAM_SOFTMAX, MIX */
+    bool squares;            /* ROW_SUMS */
+    int rate_num, rate_den;  /* size out / size in, lowest terms; CROP: result / like */
     float scale;             /* ADD, and CONV2D with a residual */
-    struct pq_tensor weight; /* CONV2D: [out, in, k, k]; in counts all inputs but the residual.
-                                AFFINE: factors [channels] */
-    struct pq_tensor bias;   /* CONV2D: [out]; data NULL: none. AFFINE: terms [channels] */
+    float eps;               /* norms */
+    struct pq_tensor weight; /* CONV2D: [out, in, kh, kw]; in counts all inputs but the residual.
+                                AFFINE: factors; norms: [channels]; GRAM_SOFTMAX and
+                                CHANNEL_ATTENTION: temperatures [heads]; ATTENTION: see there */
+    struct pq_tensor bias;   /* CONV2D: [out]; data NULL: none. AFFINE: terms; norms: [channels] */
     struct pq_act act;       /* CONV2D: applied to the sum; ACT: the operation itself */
     bool residual;           /* CONV2D: the last input is no part of the sum; the result is that
                                 input + scale x what the activation yields */
+    struct pq_attention attention; /* ATTENTION, CHANNEL_ATTENTION */
 };
 
 struct pq_graph {
@@ -88,25 +172,96 @@ void pq_graph_free(struct pq_graph **graph);
 void *pq_graph_own(struct pq_graph *g, size_t bytes);
 
 int pq_graph_input(struct pq_graph *g, int channels, pique_error *err);
-/* weight [out, in, k, k], k odd; bias [out], or NULL for none. */
+
+/* ---- convolutions (build_conv.c) ---- */
+
+/* weight [out, in, k, k], k odd; bias [out], or NULL for none. Stride 1, padding (k-1)/2: the size
+ * stays. */
 int pq_graph_conv2d(struct pq_graph *g, int in, const struct pq_tensor *weight,
                     const struct pq_tensor *bias, pique_error *err);
+/* All that PyTorch's Conv2d can do with zeros around. weight [out, in / groups, kh, kw]. */
+struct pq_conv_shape {
+    int stride_y, stride_x, dilation_y, dilation_x; /* 0 means 1 */
+    int top, left, bottom, right;                   /* padding */
+    int groups;                                     /* 0 means 1 */
+};
+int pq_graph_conv(struct pq_graph *g, int in, const struct pq_tensor *weight,
+                  const struct pq_tensor *bias, const struct pq_conv_shape *shape,
+                  pique_error *err);
+/* ConvTranspose2d: weight [in, out, k, k]; padding takes that many rows and columns off each side
+ * of the result. Becomes a convolution, a pixel shuffle and a crop. */
+int pq_graph_deconv(struct pq_graph *g, int in, const struct pq_tensor *weight,
+                    const struct pq_tensor *bias, int stride, int padding, pique_error *err);
+
+/* ---- one pixel after another, and sizes (build_local.c) ---- */
+
 /* slopes: one a channel, or NULL to use slope for all. ReLU is a slope of 0. */
 int pq_graph_act(struct pq_graph *g, int in, float slope, const struct pq_tensor *slopes,
                  pique_error *err);
-int pq_graph_pixel_shuffle(struct pq_graph *g, int in, int factor, pique_error *err);
-int pq_graph_nearest(struct pq_graph *g, int in, int factor, pique_error *err);
-/* SiLU or sigmoid. */
+/* Any activation without parameters. */
 int pq_graph_curve(struct pq_graph *g, int in, enum pq_act_kind kind, pique_error *err);
+int pq_graph_clip(struct pq_graph *g, int in, float low, float high, pique_error *err);
+/* a + scale b. One of two may be global. */
+int pq_graph_add(struct pq_graph *g, int a, int b, float scale, pique_error *err);
+/* One of two may be global, or have one channel. */
 int pq_graph_mul(struct pq_graph *g, int a, int b, pique_error *err);
 /* in * factors + terms, each [channels] */
 int pq_graph_affine(struct pq_graph *g, int in, const struct pq_tensor *factors,
                     const struct pq_tensor *terms, pique_error *err);
-/* a + scale b */
-int pq_graph_add(struct pq_graph *g, int a, int b, float scale, pique_error *err);
+/* in * factor + term on all channels */
+int pq_graph_scale(struct pq_graph *g, int in, float factor, float term, pique_error *err);
 /* count is 1 .. PQ_MAX_INPUTS - 1 */
 int pq_graph_concat(struct pq_graph *g, int count, const int *in, pique_error *err);
+int pq_graph_slice(struct pq_graph *g, int in, int first, int count, pique_error *err);
+int pq_graph_pixel_shuffle(struct pq_graph *g, int in, int factor, pique_error *err);
+int pq_graph_pixel_unshuffle(struct pq_graph *g, int in, int factor, pique_error *err);
+int pq_graph_nearest(struct pq_graph *g, int in, int factor, pique_error *err);
 int pq_graph_bicubic(struct pq_graph *g, int in, int rate_num, int rate_den, pique_error *err);
+/* To the size of operation `like`. */
+int pq_graph_bilinear(struct pq_graph *g, int in, int like, pique_error *err);
+/* The same rows and columns on all sides, then more at the bottom and the right until the size
+ * before the first step is a multiple (1: none). */
+int pq_graph_pad(struct pq_graph *g, int in, enum pq_pad_mode mode, int border, int multiple,
+                 pique_error *err);
+int pq_graph_pad4(struct pq_graph *g, int in, enum pq_pad_mode mode, int top, int left, int bottom,
+                  int right, int multiple, pique_error *err);
+/* That many rows and columns less on each side. */
+int pq_graph_crop(struct pq_graph *g, int in, int border, pique_error *err);
+/* From the top left, to scale_num/scale_den times the size of operation `like`. */
+int pq_graph_crop_like(struct pq_graph *g, int in, int like, int scale_num, int scale_den,
+                       pique_error *err);
+/* PQ_OP_MAX_POOL or PQ_OP_MEAN_POOL without padding. */
+int pq_graph_pool(struct pq_graph *g, int in, enum pq_op_kind kind, int kernel, int stride,
+                  pique_error *err);
+/* PQ_OP_LAYER_NORM or PQ_OP_RMS_NORM; weight and bias [channels], or NULL for 1 and 0. */
+int pq_graph_norm(struct pq_graph *g, int in, enum pq_op_kind kind, const struct pq_tensor *weight,
+                  const struct pq_tensor *bias, float eps, pique_error *err);
+
+/* ---- statistics over the whole picture (build_global.c) ---- */
+
+/* The mean of each channel, a global tensor. */
+int pq_graph_mean(struct pq_graph *g, int in, pique_error *err);
+/* weight and bias [channels], or NULL for 1 and 0. */
+int pq_graph_group_norm(struct pq_graph *g, int in, int groups, const struct pq_tensor *weight,
+                        const struct pq_tensor *bias, float eps, pique_error *err);
+/* Attention among channels over the whole picture: heads of channels/heads each;
+ * temperatures [heads]. Queries and keys are divided by their norms. */
+int pq_graph_channel_mix(struct pq_graph *g, int q, int k, int v, int heads,
+                         const struct pq_tensor *temperatures, pique_error *err);
+
+/* ---- attention (build_attention.c) ---- */
+
+/* The values of the index are checked against the rows of table, [rows, heads]. Both NULL: no
+ * bias. */
+int pq_graph_attention(struct pq_graph *g, int q, int k, int v, const struct pq_attention *a,
+                       const struct pq_tensor *table, pique_error *err);
+int pq_graph_channel_attention(struct pq_graph *g, int q, int k, int v,
+                               const struct pq_attention *a, const struct pq_tensor *temperatures,
+                               pique_error *err);
+/* offsets: 2 groups factor^2 channels, x of all groups and places, then y: in pixels of `in`, where
+ * to read for output pixel (factor y + dy, factor x + dx), counted from pixel (y, x). */
+int pq_graph_dysample(struct pq_graph *g, int in, int offsets, int factor, int groups,
+                      pique_error *err);
 
 /* Name the result, fuse (graph/fuse.c) and drop what it does not need. After this the graph does
  * not change. */
@@ -117,20 +272,42 @@ struct pq_graph_facts {
     int in_channels, out_channels;
     int num, den; /* scale */
     int convolutions;
-    int radius; /* input pixels on each side that an output pixel depends on */
+    int radius; /* input pixels on each side that an output pixel depends on; -1: all there are */
     uint64_t parameters;
     uint64_t flops_per_pixel; /* 2 x multiply-accumulates, for one input pixel */
 };
 void pq_graph_facts(const struct pq_graph *g, struct pq_graph_facts *facts);
 
-/* Rows (and columns: all operations treat both alike). Which input rows of operation i its output
- * rows [y0, y1) read, not clipped to the picture. y0 < y1. */
-void pq_op_rows_needed(const struct pq_op *op, int64_t y0, int64_t y1, int64_t *in0, int64_t *in1);
-/* How many output rows from the top can be computed once `have` of `in_height` input rows from the
- * top are there; out_height where all are. */
-int64_t pq_op_rows_ready(const struct pq_op *op, int64_t have, int64_t in_height,
-                         int64_t out_height);
-/* Height (or width) of the result for inputs of that height. */
-int64_t pq_op_extent(const struct pq_op *op, int64_t in_extent);
+/* Whether something in it depends on every pixel of the picture. */
+bool pq_graph_is_whole(const struct pq_graph *g);
+
+/* ---- how rows flow (rows.c) ---- */
+
+/* Height (or, with hor, width) of the result for inputs of that extent; below 1 where the input is
+ * too small. like: that of operation op->like. */
+int64_t pq_op_extent(const struct pq_op *op, bool hor, int64_t in_extent, int64_t like_extent);
+
+/* Input k of an operation and its result. */
+struct pq_flow {
+    const struct pq_op *op;
+    int k;
+    int64_t in_height, out_height;
+};
+/* Which input rows the output rows [y0, y1) read, not clipped to the picture. y0 < y1. */
+void pq_rows_needed(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *in0, int64_t *in1);
+/* The first input row that any output row from y on reads. */
+int64_t pq_rows_kept(const struct pq_flow *f, int64_t y);
+/* How many output rows from the top can be computed once `have` input rows from the top are there;
+ * out_height where all are. */
+int64_t pq_rows_ready(const struct pq_flow *f, int64_t have);
+/* The first place from y on where a band of output rows may end: windows are computed whole. */
+int64_t pq_rows_end(const struct pq_op *op, int64_t out_height, int64_t y);
+/* Which of n input pixels stands at i of a padded row, i counted from the first of them; -1: zero.
+ */
+int64_t pq_pad_source(enum pq_pad_mode mode, int64_t i, int64_t n);
+/* The same for a reflection, to and fro as often as it takes. */
+int64_t pq_reflect(int64_t i, int64_t n);
+/* Whether every output row reads every row of some input: a phase of the plan ends here. */
+bool pq_op_is_whole(const struct pq_op *op);
 
 const char *pq_op_name(enum pq_op_kind kind);

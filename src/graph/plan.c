@@ -6,21 +6,75 @@
 
 #include "base/alloc.h"
 
+static struct pq_flow flow_of(const struct pq_graph *g, const struct pq_line *lines, int i, int k)
+{
+    const struct pq_op *op = &g->ops[i];
+    return (struct pq_flow){
+        .op = op, .k = k, .in_height = lines[op->in[k]].height, .out_height = lines[i].height};
+}
+
 void pq_plan_step(const struct pq_graph *g, const struct pq_line *lines, int band,
                   const struct pq_progress *progress, int i, int64_t *y0, int64_t *y1)
 {
     const struct pq_op *op = &g->ops[i];
+    *y0 = *y1 = progress->done[i];
+    if (*y0 >= lines[i].height)
+        return;
     int64_t ready = INT64_MAX;
-    for (int k = 0; k < op->inputs; k++) {
-        int in = op->in[k];
-        int64_t r = pq_op_rows_ready(op, progress->done[in], lines[in].height, lines[i].height);
-        ready = PQ_MIN(ready, r);
+    for (int k = 0; k < op->inputs && ready > *y0; k++) {
+        const struct pq_flow flow = flow_of(g, lines, i, k);
+        ready = PQ_MIN(ready, pq_rows_ready(&flow, progress->done[op->in[k]]));
     }
     /* A band's worth, so that the rows that lag behind come out a band at a time at the end of the
      * picture, and no ring must hold more than in its middle. */
     int64_t most = ((int64_t)band * op->num + op->den - 1) / op->den;
-    *y0 = progress->done[i];
-    *y1 = PQ_MAX(*y0, PQ_MIN(ready, *y0 + most));
+    most = pq_rows_end(op, lines[i].height, *y0 + most);
+    *y1 = PQ_MAX(*y0, PQ_MIN(ready, most));
+}
+
+/* ---- sizes ---- */
+
+static int check_extent(const struct pq_geometry *geometry, const struct pq_line *line,
+                        pique_error *err)
+{
+    if (line->width < 1 || line->height < 1)
+        return pq_fail(err, PIQUE_EINVAL, "%d x %d pixels are too few for this network",
+                       geometry->width, geometry->height);
+    if (line->width > INT_MAX || line->height > INT_MAX)
+        return pq_fail(err, PIQUE_EINVAL,
+                       "%d x %d pixels would become %lld x %lld, more than %d a side",
+                       geometry->width, geometry->height, (long long)line->width,
+                       (long long)line->height, INT_MAX);
+    return 0;
+}
+
+/* Inputs that are read pixel by pixel beside the first have its size; a residual has the result's.
+ */
+static int check_inputs(const struct pq_graph *g, const struct pq_line *lines, int i,
+                        pique_error *err)
+{
+    const struct pq_op *op = &g->ops[i];
+    for (int k = 1; k < op->inputs; k++) {
+        if (op->global_inputs >> k & 1)
+            continue;
+        const struct pq_line *want = &lines[op->residual && k == op->inputs - 1 ? i : op->in[0]];
+        const struct pq_line *have = &lines[op->in[k]];
+        if (have->width != want->width || have->height != want->height)
+            return pq_fail(
+                err, PIQUE_EFORMAT,
+                "operation %d of the network, %s, joins a map of %lld x %lld with one of "
+                "%lld x %lld",
+                i, pq_op_name(op->kind), (long long)want->width, (long long)want->height,
+                (long long)have->width, (long long)have->height);
+    }
+    return 0;
+}
+
+/* Columns beside a row that a sliding window reads. */
+static int reach_of(const struct pq_window *w, int64_t in_width, int64_t out_width)
+{
+    int64_t last = (out_width - 1) * w->stride - w->before + (int64_t)(w->kernel - 1) * w->dilation;
+    return (int)PQ_MAX((int64_t)w->before, last - (in_width - 1));
 }
 
 static int measure(const struct pq_graph *g, const struct pq_geometry *geometry,
@@ -31,62 +85,94 @@ static int measure(const struct pq_graph *g, const struct pq_geometry *geometry,
         struct pq_line *line = &lines[i];
         *line = (struct pq_line){.width = geometry->width, .height = geometry->height};
         if (i > 0) {
-            line->width = pq_op_extent(op, lines[op->in[0]].width);
-            line->height = pq_op_extent(op, lines[op->in[0]].height);
+            const struct pq_line *in = &lines[op->in[0]];
+            const struct pq_line *like = &lines[op->like >= 0 ? op->like : 0];
+            line->width = pq_op_extent(op, true, in->width, like->width);
+            line->height = pq_op_extent(op, false, in->height, like->height);
         }
-        if (line->width < 1 || line->height < 1)
-            return pq_fail(err, PIQUE_EINVAL, "%d x %d pixels are too few for this network",
-                           geometry->width, geometry->height);
-        if (line->width > INT_MAX || line->height > INT_MAX)
-            return pq_fail(err, PIQUE_EINVAL,
-                           "%d x %d pixels would become %lld x %lld, more than %d a side",
-                           geometry->width, geometry->height, (long long)line->width,
-                           (long long)line->height, INT_MAX);
-        if (op->kind != PQ_OP_CONV2D)
+        int rc = check_extent(geometry, line, err);
+        if (!rc)
+            rc = check_inputs(g, lines, i, err);
+        if (rc)
+            return rc;
+        if (op->kind != PQ_OP_CONV2D && op->kind != PQ_OP_DEPTHWISE)
             continue;
-        for (int k = 0; k < op->inputs; k++) {
+        for (int k = 0; k < op->inputs - op->residual; k++) {
             struct pq_line *in = &lines[op->in[k]];
-            in->pad = PQ_MAX(in->pad, (op->kernel - 1) / 2);
+            in->pad = PQ_MAX(in->pad, reach_of(&op->hor, in->width, line->width));
         }
     }
     return 0;
 }
 
-/* First row of operation i that its readers will still read. */
-static void still_needed(const struct pq_graph *g, const struct pq_line *lines, const int64_t *done,
-                         int64_t *low)
+/* ---- the walk ---- */
+
+struct walk {
+    const struct pq_graph *g;
+    struct pq_line *lines;
+    int64_t *done, *low; /* rows computed; first row that readers will still read */
+    int band;
+    int first; /* all operations before it have all their rows */
+    int64_t step;
+};
+
+static void still_needed(struct walk *w)
 {
-    for (int i = 0; i < g->count; i++)
-        low[i] = i == g->output ? done[i] : lines[i].height;
-    for (int i = 1; i < g->count; i++) {
-        if (done[i] >= lines[i].height)
+    const struct pq_graph *g = w->g;
+    for (int i = w->first; i < g->count; i++)
+        w->low[i] = i == g->output ? w->done[i] : w->lines[i].height;
+    for (int i = PQ_MAX(w->first, 1); i < g->count; i++) {
+        if (w->done[i] >= w->lines[i].height)
             continue;
-        int64_t in0, in1;
-        pq_op_rows_needed(&g->ops[i], done[i], done[i] + 1, &in0, &in1);
         for (int k = 0; k < g->ops[i].inputs; k++) {
             int in = g->ops[i].in[k];
-            low[in] = PQ_MIN(low[in], PQ_MAX(in0, 0));
+            const struct pq_flow flow = flow_of(g, w->lines, i, k);
+            w->low[in] = PQ_MIN(w->low[in], pq_rows_kept(&flow, w->done[i]));
         }
     }
 }
 
-/* Walk the whole schedule without data and note how many rows each ring holds at most. */
-static void walk(const struct pq_graph *g, int band, struct pq_line *lines, int64_t *done,
-                 int64_t *low)
+/* The rows of one operation in one step; how many they are. */
+static int64_t compute(struct walk *w, int i)
 {
-    struct pq_progress progress = {done};
-    while (done[g->output] < lines[g->output].height) {
-        still_needed(g, lines, done, low);
-        done[0] = PQ_MIN(done[0] + band, lines[0].height);
-        for (int i = 0; i < g->count; i++) {
-            if (i > 0) {
-                int64_t y0, y1;
-                pq_plan_step(g, lines, band, &progress, i, &y0, &y1);
-                done[i] = y1;
-            }
-            lines[i].rows = PQ_MAX(lines[i].rows, done[i] - low[i]);
-        }
+    int64_t y0, y1;
+    struct pq_line *line = &w->lines[i];
+    if (i == 0) {
+        y0 = w->done[0];
+        y1 = PQ_MIN(y0 + w->band, line->height);
+    } else {
+        struct pq_progress progress = {w->done};
+        pq_plan_step(w->g, w->lines, w->band, &progress, i, &y0, &y1);
     }
+    w->done[i] = y1;
+    line->rows = PQ_MAX(line->rows, y1 - w->low[i]);
+    if (y1 == y0)
+        return 0;
+    if (y0 == 0)
+        line->born = w->step;
+    line->dies = w->step;
+    for (int k = 0; k < w->g->ops[i].inputs; k++)
+        w->lines[w->g->ops[i].in[k]].dies = w->step;
+    return y1 - y0;
+}
+
+/* Walk the whole schedule without data and note how many rows each ring holds at most, and when.
+ * False where it stands still, which only a graph that breaks the rules of rows.c does. */
+static bool walk(struct walk *w)
+{
+    const struct pq_graph *g = w->g;
+    while (w->done[g->output] < w->lines[g->output].height) {
+        still_needed(w);
+        int64_t rows = 0;
+        for (int i = w->first; i < g->count; i++)
+            rows += compute(w, i);
+        if (rows == 0)
+            return false;
+        while (w->first < g->count && w->done[w->first] >= w->lines[w->first].height)
+            w->first++;
+        w->step++;
+    }
+    return true;
 }
 
 int pq_plan_lines(const struct pq_graph *g, const struct pq_geometry *geometry,
@@ -102,9 +188,12 @@ int pq_plan_lines(const struct pq_graph *g, const struct pq_geometry *geometry,
     int64_t *done = pq_calloc(2 * n, sizeof *done);
     if (!done)
         return pq_fail_nomem(err, 2 * n * sizeof *done);
-    walk(g, geometry->band, lines, done, done + n);
+    struct walk w = {.g = g, .lines = lines, .done = done, .low = done + n, .band = geometry->band};
+    if (!walk(&w))
+        rc = pq_fail(err, PIQUE_EINTERNAL, "the rows of %d x %d pixels do not flow through",
+                     geometry->width, geometry->height);
     pq_free(done);
     for (int i = 0; i < g->count; i++)
         lines[i].rows = PQ_MAX(lines[i].rows, 1); /* read by nobody: an unused input */
-    return 0;
+    return rc;
 }

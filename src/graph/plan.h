@@ -11,8 +11,13 @@
  *     conv 2  ##########              lag 2
  *     ...
  *
+ * A statistic over the whole picture has its one row when all rows of its input are through. What
+ * reads it waits until then, and the line buffers of what it reads beside it grow into whole maps.
+ * So phases need no rule of their own: a run streams up to a statistic, then on to the next.
+ *
  * The schedule below is the only place that decides what runs when; backends follow it row by row,
- * and the same walk, done without data, tells the exact size of each ring beforehand. */
+ * and the same walk, done without data, tells the exact size of each ring beforehand, and during
+ * which steps it holds anything: two that are never in use together may share memory. */
 #pragma once
 
 #include "graph/graph.h"
@@ -22,6 +27,7 @@ struct pq_line {
     int64_t width, height; /* of the whole result */
     int64_t rows;          /* ring size */
     int pad;               /* zero columns on each side that readers rely on */
+    int64_t born, dies;    /* the steps in which its first row is computed and its last one read */
 };
 
 /* Where a run stands: rows computed of each operation. */
@@ -35,7 +41,8 @@ struct pq_geometry {
     int band; /* input rows a step */
 };
 
-/* Fill lines[graph->count]. Fails where a size does not fit an int or memory runs out. */
+/* Fill lines[graph->count]. Fails where a size does not fit an int, inputs of one operation differ
+ * in size, or memory runs out. */
 int pq_plan_lines(const struct pq_graph *g, const struct pq_geometry *geometry,
                   struct pq_line *lines, pique_error *err);
 

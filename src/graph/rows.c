@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* How rows flow through an operation, from which everything about bands follows: the lag of a
- * layer, the receptive field, the size of a line buffer. */
+ * layer, the receptive field, the size of a line buffer, the phases of a plan. */
 #include "graph/graph.h"
 
 #include "base/alloc.h"
@@ -15,6 +15,53 @@ static int64_t ceil_div(int64_t a, int64_t b)
     return -floor_div(-a, b);
 }
 
+/* ---- sizes ---- */
+
+int64_t pq_op_extent(const struct pq_op *op, bool hor, int64_t in_extent, int64_t like_extent)
+{
+    const struct pq_window *w = hor ? &op->hor : &op->ver;
+    if (op->global)
+        return 1;
+    if (op->column && hor)
+        return 1;
+    switch (op->kind) {
+    case PQ_OP_CONV2D:
+    case PQ_OP_DEPTHWISE:
+    case PQ_OP_MAX_POOL:
+    case PQ_OP_MEAN_POOL:
+        return floor_div(w->before + in_extent + w->after - (w->kernel - 1) * w->dilation - 1,
+                         w->stride) +
+               1;
+    case PQ_OP_PIXEL_SHUFFLE:
+    case PQ_OP_NEAREST:
+    case PQ_OP_DYSAMPLE:
+        return in_extent * op->factor;
+    case PQ_OP_PIXEL_UNSHUFFLE:
+        return in_extent % op->factor ? 0 : in_extent / op->factor;
+    case PQ_OP_PAD:
+        return w->before + ceil_div(in_extent, op->multiple) * op->multiple + w->after;
+    case PQ_OP_CROP:
+        if (op->like < 0)
+            return in_extent - w->before - w->after;
+        like_extent = like_extent * op->rate_num / op->rate_den;
+        return like_extent > in_extent ? 0 : like_extent;
+    case PQ_OP_BICUBIC:
+        return in_extent * op->rate_num / op->rate_den;
+    case PQ_OP_BILINEAR:
+        return like_extent;
+    case PQ_OP_ATTENTION:
+    case PQ_OP_CHANNEL_ATTENTION:
+        if (op->attention.grid &&
+            in_extent % (hor ? op->attention.width : op->attention.height) != 0)
+            return 0;
+        return in_extent;
+    default:
+        return in_extent;
+    }
+}
+
+/* ---- single operations ---- */
+
 /* Bicubic reads the four rows centre-1 .. centre+2, where the output row's centre lies at
  * (y + 1/2) den/num - 1/2 of the input and `centre` is the whole part of that. */
 static int64_t bicubic_centre(const struct pq_op *op, int64_t y)
@@ -22,60 +69,251 @@ static int64_t bicubic_centre(const struct pq_op *op, int64_t y)
     return floor_div((2 * y + 1) * op->rate_den - op->rate_num, 2 * (int64_t)op->rate_num);
 }
 
-void pq_op_rows_needed(const struct pq_op *op, int64_t y0, int64_t y1, int64_t *in0, int64_t *in1)
+/* Bilinear reads this row, which may be -1, and the next. */
+static int64_t bilinear_first(const struct pq_flow *f, int64_t y)
 {
-    int64_t pad;
+    return floor_div((2 * y + 1) * f->in_height - f->out_height, 2 * f->out_height);
+}
+
+/* The window of attention that row y lies in. */
+static int64_t window_start(const struct pq_op *op, int64_t y)
+{
+    const struct pq_attention *a = &op->attention;
+    int64_t start = a->shift_y + floor_div(y - a->shift_y, a->height) * a->height;
+    return PQ_MAX(start, 0);
+}
+
+static int64_t window_end(const struct pq_op *op, int64_t y)
+{
+    const struct pq_attention *a = &op->attention;
+    return a->shift_y + (floor_div(y - a->shift_y, a->height) + 1) * a->height;
+}
+
+static bool is_attention(const struct pq_op *op)
+{
+    return op->kind == PQ_OP_ATTENTION || op->kind == PQ_OP_CHANNEL_ATTENTION;
+}
+
+/* Whether each output row reads all rows of input k. */
+static bool reads_all(const struct pq_op *op, int k)
+{
     switch (op->kind) {
-    case PQ_OP_CONV2D:
-        pad = (op->kernel - 1) / 2;
-        *in0 = y0 - pad;
-        *in1 = y1 + pad;
-        break;
-    case PQ_OP_PIXEL_SHUFFLE:
-    case PQ_OP_NEAREST:
-        *in0 = floor_div(y0, op->factor);
-        *in1 = ceil_div(y1, op->factor);
-        break;
-    case PQ_OP_BICUBIC:
-        *in0 = bicubic_centre(op, y0) - 1;
-        *in1 = bicubic_centre(op, y1 - 1) + 3;
-        break;
+    case PQ_OP_MEAN:
+    case PQ_OP_GROUP_NORM:
+    case PQ_OP_GRAM_SOFTMAX:
+        return true;
+    case PQ_OP_DYSAMPLE:
+        return k == 0;
     default:
-        *in0 = y0;
-        *in1 = y1;
-        break;
+        return is_attention(op) && op->attention.grid;
     }
 }
 
-int64_t pq_op_rows_ready(const struct pq_op *op, int64_t have, int64_t in_height,
-                         int64_t out_height)
+bool pq_op_is_whole(const struct pq_op *op)
 {
-    if (have >= in_height)
-        return out_height;
-    int64_t ready;
-    switch (op->kind) {
-    case PQ_OP_CONV2D:
-        ready = have - (op->kernel - 1) / 2;
-        break;
-    case PQ_OP_PIXEL_SHUFFLE:
-    case PQ_OP_NEAREST:
-        ready = have * op->factor;
-        break;
-    case PQ_OP_BICUBIC:
-        /* All y with centre(y) + 3 <= have, that is (2y+1) den < (2 have - 3) num. */
-        ready = ceil_div((2 * have - 3) * op->rate_num - op->rate_den, 2 * (int64_t)op->rate_den);
-        break;
-    default:
-        ready = have;
-        break;
-    }
-    return PQ_MIN(PQ_MAX(ready, 0), out_height);
+    return reads_all(op, 0);
 }
 
-int64_t pq_op_extent(const struct pq_op *op, int64_t in_extent)
+/* The window over input k of an operation that slides one, else NULL. */
+static const struct pq_window *sliding(const struct pq_flow *f)
 {
-    return in_extent * op->rate_num / op->rate_den;
+    const struct pq_op *op = f->op;
+    switch (op->kind) {
+    case PQ_OP_CONV2D:
+        return op->residual && f->k == op->inputs - 1 ? NULL : &op->ver;
+    case PQ_OP_DEPTHWISE:
+    case PQ_OP_MAX_POOL:
+    case PQ_OP_MEAN_POOL:
+        return &op->ver;
+    default:
+        return NULL;
+    }
 }
+
+int64_t pq_reflect(int64_t i, int64_t n)
+{
+    if (n == 1)
+        return 0;
+    const int64_t period = 2 * (n - 1);
+    i %= period;
+    if (i < 0)
+        i += period;
+    return i < n ? i : period - i;
+}
+
+int64_t pq_pad_source(enum pq_pad_mode mode, int64_t i, int64_t n)
+{
+    if (i >= 0 && i < n)
+        return i;
+    switch (mode) {
+    case PQ_PAD_EDGE:
+        return i < 0 ? 0 : n - 1;
+    case PQ_PAD_REFLECT:
+        return pq_reflect(i, n);
+    default:
+        return -1;
+    }
+}
+
+/* The rows inside are read as they are; those of the border, which are few, one by one. */
+static void pad_rows(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *in0, int64_t *in1)
+{
+    const int64_t before = f->op->ver.before, n = f->in_height;
+    *in0 = PQ_MAX(y0 - before, 0);
+    *in1 = PQ_MIN(y1 - before, n);
+    if (*in0 >= *in1) {
+        *in0 = INT64_MAX;
+        *in1 = INT64_MIN;
+    }
+    for (int64_t y = y0; y < y1; y++) {
+        if (y >= before && y < before + n) {
+            y = before + n - 1;
+            continue;
+        }
+        int64_t from = pq_pad_source(f->op->pad_mode, y - before, n);
+        if (from >= 0) {
+            *in0 = PQ_MIN(*in0, from);
+            *in1 = PQ_MAX(*in1, from + 1);
+        }
+    }
+    if (*in0 > *in1)
+        *in0 = *in1 = PQ_MIN(PQ_MAX(y0 - before, 0), n); /* zeros alone */
+}
+
+void pq_rows_needed(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *in0, int64_t *in1)
+{
+    const struct pq_op *op = f->op;
+    const struct pq_window *w = sliding(f);
+    *in0 = y0;
+    *in1 = y1;
+    if (reads_all(op, f->k) || op->global_inputs >> f->k & 1) {
+        *in0 = 0;
+        *in1 = f->in_height;
+    } else if (w) {
+        *in0 = y0 * w->stride - w->before;
+        *in1 = (y1 - 1) * w->stride - w->before + (int64_t)(w->kernel - 1) * w->dilation + 1;
+    } else if (is_attention(op)) {
+        int reach = f->k ? (op->attention.key_height - op->attention.height) / 2 : 0;
+        *in0 = window_start(op, y0) - reach;
+        *in1 = window_end(op, y1 - 1) + reach;
+    } else {
+        switch (op->kind) {
+        case PQ_OP_PIXEL_SHUFFLE:
+        case PQ_OP_NEAREST:
+        case PQ_OP_DYSAMPLE:
+            *in0 = floor_div(y0, op->factor);
+            *in1 = ceil_div(y1, op->factor);
+            break;
+        case PQ_OP_PIXEL_UNSHUFFLE:
+            *in0 = y0 * op->factor;
+            *in1 = y1 * op->factor;
+            break;
+        case PQ_OP_BICUBIC:
+            *in0 = bicubic_centre(op, y0) - 1;
+            *in1 = bicubic_centre(op, y1 - 1) + 3;
+            break;
+        case PQ_OP_BILINEAR:
+            *in0 = bilinear_first(f, y0);
+            *in1 = bilinear_first(f, y1 - 1) + 2;
+            break;
+        case PQ_OP_PAD:
+            pad_rows(f, y0, y1, in0, in1);
+            break;
+        case PQ_OP_CROP:
+            *in0 = y0 + op->ver.before;
+            *in1 = y1 + op->ver.before;
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+int64_t pq_rows_kept(const struct pq_flow *f, int64_t y)
+{
+    int64_t in0, in1;
+    if (y >= f->out_height)
+        return f->in_height;
+    pq_rows_needed(f, y, y + 1, &in0, &in1);
+    /* What a reflection reads goes down and up again: its last row reads the lowest. */
+    if (f->op->kind == PQ_OP_PAD && f->op->pad_mode == PQ_PAD_REFLECT) {
+        int64_t below = f->out_height - f->op->ver.before - f->in_height;
+        in0 = y < f->op->ver.before ? 0 : PQ_MIN(in0, f->in_height - 1 - below);
+    }
+    return PQ_MIN(PQ_MAX(in0, 0), f->in_height);
+}
+
+/* Rows of a padding that `have` rows allow, all of the input not being there. */
+static int64_t pad_ready(const struct pq_flow *f, int64_t have)
+{
+    const int64_t before = f->op->ver.before;
+    if (have == 0)
+        return f->op->pad_mode == PQ_PAD_ZERO ? before : 0;
+    if (f->op->pad_mode == PQ_PAD_REFLECT && have <= before)
+        return 0; /* the first row is the reflection of the row `before` */
+    return have + before;
+}
+
+int64_t pq_rows_ready(const struct pq_flow *f, int64_t have)
+{
+    const struct pq_op *op = f->op;
+    const struct pq_window *w = sliding(f);
+    if (have >= f->in_height)
+        return f->out_height;
+    int64_t ready = have;
+    if (reads_all(op, f->k) || op->global_inputs >> f->k & 1) {
+        ready = 0;
+    } else if (w) {
+        ready =
+            floor_div(have - 1 + w->before - (int64_t)(w->kernel - 1) * w->dilation, w->stride) + 1;
+    } else if (is_attention(op)) {
+        int reach = f->k ? (op->attention.key_height - op->attention.height) / 2 : 0;
+        ready = have - reach < 0 ? 0 : window_start(op, have - reach);
+    } else {
+        switch (op->kind) {
+        case PQ_OP_PIXEL_SHUFFLE:
+        case PQ_OP_NEAREST:
+        case PQ_OP_DYSAMPLE:
+            ready = have * op->factor;
+            break;
+        case PQ_OP_PIXEL_UNSHUFFLE:
+            ready = have / op->factor;
+            break;
+        case PQ_OP_BICUBIC:
+            /* All y with centre(y) + 3 <= have, that is (2y+1) den < (2 have - 3) num. */
+            ready =
+                ceil_div((2 * have - 3) * op->rate_num - op->rate_den, 2 * (int64_t)op->rate_den);
+            break;
+        case PQ_OP_BILINEAR:
+            /* All y with first(y) + 2 <= have: (2y+1) in < (2 have - 1) out. */
+            ready = ceil_div((2 * have - 1) * f->out_height - f->in_height, 2 * f->in_height);
+            break;
+        case PQ_OP_PAD:
+            ready = pad_ready(f, have);
+            break;
+        case PQ_OP_CROP:
+            ready = have - op->ver.before;
+            break;
+        default:
+            break;
+        }
+    }
+    return PQ_MIN(PQ_MAX(ready, 0), f->out_height);
+}
+
+int64_t pq_rows_end(const struct pq_op *op, int64_t out_height, int64_t y)
+{
+    if (!is_attention(op))
+        return PQ_MIN(y, out_height);
+    if (y <= 0 || op->attention.grid)
+        return y <= 0 ? 0 : out_height;
+    return PQ_MIN(window_end(op, y - 1), out_height);
+}
+
+/* ---- facts of a whole graph ---- */
+
+/* A picture of endless height stands for any. */
+enum { ENDLESS = 1 << 24 };
 
 /* Rows of the input that output row y needs, as [*in0, *in1). lo and hi are scratch. */
 static void trace_back(const struct pq_graph *g, int64_t y, int64_t *lo, int64_t *hi)
@@ -87,28 +325,60 @@ static void trace_back(const struct pq_graph *g, int64_t y, int64_t *lo, int64_t
     lo[g->output] = y;
     hi[g->output] = y + 1;
     for (int i = g->count - 1; i > 0; i--) {
+        const struct pq_op *op = &g->ops[i];
         if (lo[i] >= hi[i])
             continue;
-        int64_t in0, in1;
-        pq_op_rows_needed(&g->ops[i], lo[i], hi[i], &in0, &in1);
-        for (int k = 0; k < g->ops[i].inputs; k++) {
-            int in = g->ops[i].in[k];
+        for (int k = 0; k < op->inputs; k++) {
+            int in = op->in[k];
+            const struct pq_op *from = &g->ops[in];
+            struct pq_flow flow = {.op = op,
+                                   .k = k,
+                                   .in_height = (int64_t)ENDLESS * from->num / from->den,
+                                   .out_height = (int64_t)ENDLESS * op->num / op->den};
+            int64_t in0, in1;
+            pq_rows_needed(&flow, lo[i], hi[i], &in0, &in1);
             lo[in] = PQ_MIN(lo[in], in0);
             hi[in] = PQ_MAX(hi[in], in1);
         }
     }
 }
 
-/* The farthest input row from the one that an output row lies on, over one period of the ratio. */
+bool pq_graph_is_whole(const struct pq_graph *g)
+{
+    for (int i = 1; i < g->count; i++) {
+        if (pq_op_is_whole(&g->ops[i]))
+            return true;
+    }
+    return false;
+}
+
+/* How many output rows there are until the pattern of what they read repeats: windows of attention
+ * and steps that skip rows count too. */
+static int64_t period_of(const struct pq_graph *g)
+{
+    const struct pq_op *out = &g->ops[g->output];
+    int64_t period = 1;
+    for (int i = 1; i < g->count; i++) {
+        const struct pq_op *op = &g->ops[i];
+        int64_t rows = is_attention(op) ? op->attention.height : 1;
+        rows = (rows * op->den + op->num - 1) / op->num;
+        period = PQ_MAX(period, PQ_MAX(rows, (int64_t)op->den));
+    }
+    return period * out->num;
+}
+
+/* The farthest input row from the one that an output row lies on, over one period. */
 static int radius_of(const struct pq_graph *g)
 {
     const struct pq_op *out = &g->ops[g->output];
+    if (pq_graph_is_whole(g))
+        return -1;
     int64_t *lo = pq_malloc((size_t)g->count * sizeof *lo);
     int64_t *hi = pq_malloc((size_t)g->count * sizeof *hi);
-    int64_t radius = -1;
+    int64_t radius = 0, period = period_of(g);
     if (lo && hi) {
-        for (int64_t phase = 0; phase < out->num; phase++) {
-            int64_t y = ((int64_t)1 << 20) * out->num + phase;
+        for (int64_t phase = 0; phase < period; phase++) {
+            int64_t y = (int64_t)(ENDLESS / 2) * out->num + phase;
             trace_back(g, y, lo, hi);
             int64_t centre = floor_div(y * out->den, out->num);
             radius = PQ_MAX(radius, PQ_MAX(centre - lo[0], hi[0] - 1 - centre));
@@ -117,6 +387,31 @@ static int radius_of(const struct pq_graph *g)
     pq_free(lo);
     pq_free(hi);
     return (int)radius;
+}
+
+static uint64_t count_of(const struct pq_tensor *t)
+{
+    size_t n = 0;
+    return t->data && pq_tensor_count(t, &n) ? n : 0;
+}
+
+/* Multiply-accumulates for one pixel of the result. */
+static uint64_t macs_of(const struct pq_op *op)
+{
+    const struct pq_attention *a = &op->attention;
+    switch (op->kind) {
+    case PQ_OP_CONV2D:
+    case PQ_OP_DEPTHWISE:
+        return op->global ? 0 : count_of(&op->weight);
+    case PQ_OP_ATTENTION:
+        return 2 * (uint64_t)op->channels * (uint64_t)(a->key_height * a->key_width);
+    case PQ_OP_CHANNEL_ATTENTION:
+        return 2 * (uint64_t)op->channels * (uint64_t)(op->channels / a->heads);
+    case PQ_OP_MIX:
+        return 2 * (uint64_t)op->channels * (uint64_t)(op->channels / op->groups);
+    default:
+        return 0;
+    }
 }
 
 void pq_graph_facts(const struct pq_graph *g, struct pq_graph_facts *facts)
@@ -131,18 +426,11 @@ void pq_graph_facts(const struct pq_graph *g, struct pq_graph_facts *facts)
     };
     for (int i = 0; i < g->count; i++) {
         const struct pq_op *op = &g->ops[i];
-        size_t n = 0;
-        if (op->act.on && op->act.slopes.data && pq_tensor_count(&op->act.slopes, &n))
-            facts->parameters += n;
-        if (op->kind != PQ_OP_CONV2D)
-            continue;
-        facts->convolutions++;
-        if (op->bias.data && pq_tensor_count(&op->bias, &n))
-            facts->parameters += n;
-        if (!pq_tensor_count(&op->weight, &n))
-            continue;
-        facts->parameters += n;
+        facts->convolutions += op->kind == PQ_OP_CONV2D || op->kind == PQ_OP_DEPTHWISE;
+        if (op->kind != PQ_OP_AFFINE)
+            facts->parameters += count_of(&op->weight) + count_of(&op->bias);
+        facts->parameters += count_of(&op->act.slopes);
         uint64_t area = (uint64_t)op->num * (uint64_t)op->num;
-        facts->flops_per_pixel += 2 * n * area / ((uint64_t)op->den * (uint64_t)op->den);
+        facts->flops_per_pixel += 2 * macs_of(op) * area / ((uint64_t)op->den * (uint64_t)op->den);
     }
 }

@@ -13,17 +13,15 @@
 
 enum { LANES = PQ_CONV_LANES };
 
-size_t pq_conv_packed_size(int out_channels, int in_channels, int kernel)
+size_t pq_conv_packed_size(int out_channels, int in_channels, int taps)
 {
     size_t lanes = ((size_t)out_channels + LANES - 1) / LANES * LANES;
-    return lanes * (size_t)in_channels * (size_t)(kernel * kernel);
+    return lanes * (size_t)in_channels * (size_t)taps;
 }
 
-void pq_conv_pack(const float *weights, int out_channels, int in_channels, int kernel,
-                  float *packed)
+void pq_conv_pack(const float *weights, int out_channels, int in_channels, int taps, float *packed)
 {
     int blocks = (out_channels + LANES - 1) / LANES;
-    int taps = kernel * kernel;
     for (int first = 0; first < blocks; first += PQ_CONV_GROUP) {
         int lanes = PQ_MIN(blocks - first, PQ_CONV_GROUP) * LANES;
         for (int tap = 0; tap < taps; tap++) {
@@ -43,12 +41,12 @@ static void conv_lanes(const struct pq_conv_args *a, int x, const float *w, int 
 {
     float sum[LANES];
     memcpy(sum, a->bias + block * LANES, sizeof sum);
-    int pad = (a->kernel - 1) / 2;
-    for (int ky = 0; ky < a->kernel; ky++) {
-        for (int kx = 0; kx < a->kernel; kx++) {
+    for (int ky = 0; ky < a->kernel_h; ky++) {
+        for (int kx = 0; kx < a->kernel_w; kx++) {
+            const ptrdiff_t at = (ptrdiff_t)x * a->step + kx * a->dilation - a->left;
             for (int i = 0; i < a->part_count; i++) {
                 const struct pq_conv_part *part = &a->parts[i];
-                const float *in = part->rows[ky] + (ptrdiff_t)(x + kx - pad) * part->stride;
+                const float *in = part->rows[ky] + at * part->stride;
                 for (int c = 0; c < part->channels; c++, w += step) {
                     for (int lane = 0; lane < LANES; lane++)
                         sum[lane] = fmaf(in[c], w[lane], sum[lane]);

@@ -5,8 +5,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kernels/curve.h"
-
 void pq_pixel_shuffle_row(const float *in, int in_stride, int width, int channels, int factor,
                           int dy, float *out, int out_stride)
 {
@@ -14,6 +12,20 @@ void pq_pixel_shuffle_row(const float *in, int in_stride, int width, int channel
         for (int dx = 0; dx < factor; dx++, out += out_stride) {
             for (int c = 0; c < channels; c++)
                 out[c] = in[(c * factor + dy) * factor + dx];
+        }
+    }
+}
+
+void pq_pixel_unshuffle_row(const float *const *rows, int in_stride, int width, int channels,
+                            int factor, float *out, int out_stride)
+{
+    for (int x = 0; x < width; x++, out += out_stride) {
+        for (int c = 0; c < channels; c++) {
+            for (int dy = 0; dy < factor; dy++) {
+                for (int dx = 0; dx < factor; dx++)
+                    out[(c * factor + dy) * factor + dx] =
+                        rows[dy][((ptrdiff_t)x * factor + dx) * in_stride + c];
+            }
         }
     }
 }
@@ -54,6 +66,26 @@ void pq_mul_row(const float *a, int a_stride, const float *b, int b_stride, int 
     }
 }
 
+void pq_mul_by_one_row(const float *a, int a_stride, const float *b, int b_stride, int width,
+                       int channels, float *out, int out_stride)
+{
+    for (int x = 0; x < width; x++, a += a_stride, b += b_stride, out += out_stride) {
+        for (int c = 0; c < channels; c++)
+            out[c] = a[c] * b[0];
+    }
+}
+
+void pq_clip_row(const float *in, int in_stride, float low, float high, int width, int channels,
+                 float *out, int out_stride)
+{
+    for (int x = 0; x < width; x++, in += in_stride, out += out_stride) {
+        for (int c = 0; c < channels; c++) {
+            float v = in[c] < low ? low : in[c];
+            out[c] = v > high ? high : v;
+        }
+    }
+}
+
 void pq_affine_row(const float *in, int in_stride, const float *factors, const float *terms,
                    int width, int channels, float *out, int out_stride)
 {
@@ -63,30 +95,37 @@ void pq_affine_row(const float *in, int in_stride, const float *factors, const f
     }
 }
 
-void pq_sigmoid_row(const float *in, int in_stride, int width, int channels, float *out,
-                    int out_stride)
-{
-    for (int x = 0; x < width; x++, in += in_stride, out += out_stride) {
-        for (int c = 0; c < channels; c++)
-            out[c] = pq_sigmoid(in[c]);
-    }
-}
-
-void pq_silu_row(const float *in, int in_stride, int width, int channels, float *out,
-                 int out_stride)
-{
-    for (int x = 0; x < width; x++, in += in_stride, out += out_stride) {
-        for (int c = 0; c < channels; c++)
-            out[c] = in[c] * pq_sigmoid(in[c]);
-    }
-}
-
 void pq_act_row(const float *in, int in_stride, const float *slopes, int width, int channels,
                 float *out, int out_stride)
 {
     for (int x = 0; x < width; x++, in += in_stride, out += out_stride) {
         for (int c = 0; c < channels; c++)
             out[c] = in[c] < 0.0f ? in[c] * slopes[c] : in[c];
+    }
+}
+
+void pq_bilinear_place(int64_t i, int64_t in, int64_t out, int64_t *first, float *t)
+{
+    /* (i + 1/2) in/out - 1/2, as a whole part and a remainder of 2 out. */
+    const int64_t twice = (2 * i + 1) * in - out, period = 2 * out;
+    *first = twice < 0 ? -1 : twice / period;
+    *t = (float)(twice - *first * period) / (float)period;
+}
+
+void pq_bilinear_row(const float *const rows[2], float t, int in_stride, int in_width, int channels,
+                     float *out, int out_stride, int out_width)
+{
+    for (int x = 0; x < out_width; x++, out += out_stride) {
+        int64_t first;
+        float across;
+        pq_bilinear_place(x, in_width, out_width, &first, &across);
+        const int64_t left = (first < 0 ? 0 : first) * in_stride;
+        const int64_t right = (first + 1 < in_width ? first + 1 : in_width - 1) * in_stride;
+        for (int c = 0; c < channels; c++) {
+            float above = rows[0][left + c] + across * (rows[0][right + c] - rows[0][left + c]);
+            float below = rows[1][left + c] + across * (rows[1][right + c] - rows[1][left + c]);
+            out[c] = above + t * (below - above);
+        }
     }
 }
 

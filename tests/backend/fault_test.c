@@ -67,7 +67,7 @@ static void every_failed_allocation_is_a_status(void **state)
             if (!rc)
                 rc = pq_program_compile(net.graph, &options, &program, NULL);
             if (!rc)
-                rc = pq_run_begin(program, &(struct pq_geometry){2, 9, 9, 4}, &run, NULL);
+                rc = pq_run_begin(program, &(struct pq_geometry){2, 9, 9, 4}, false, &run, NULL);
             bool failed = pq_fault_count(PQ_FAULT_ALLOC) >= n;
             pq_fault_arm(PQ_FAULT_ALLOC, 0, 0, false);
             assert_int_equal(rc, failed ? PIQUE_ENOMEM : 0);

@@ -49,7 +49,7 @@ static double activated(const struct pq_act *act, double v, int c)
 static double defined(const struct pq_op *op, const struct picture *in, int x, int y, int c)
 {
     double sum = 0;
-    int k = op->kernel, f = op->factor;
+    int k = op->ver.kernel, f = op->factor;
     switch (op->kind) {
     case PQ_OP_CONV2D:
         if (op->bias.data)
@@ -206,7 +206,7 @@ static void rows_out_of_turn_are_refused(void **state)
     assert_int_equal(pq_pool_create(1, &pool, NULL), 0);
     struct pq_device_options options = {.pool = pool};
     assert_int_equal(pq_program_compile(net.graph, &options, &program, NULL), 0);
-    assert_int_equal(pq_run_begin(program, &(struct pq_geometry){1, 8, 8, 4}, &run, NULL), 0);
+    assert_int_equal(pq_run_begin(program, &(struct pq_geometry){1, 8, 8, 4}, false, &run, NULL), 0);
     int got;
     pique_error err;
     struct pq_band none = {0};

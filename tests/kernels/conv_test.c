@@ -21,7 +21,9 @@ enum { GUARD = 64 };
 
 /* One row of a convolution with everything around it. */
 struct row_case {
-    int in_channels, out_channels, kernel, width, x0, x1;
+    int in_channels, out_channels, width, x0, x1;
+    int kernel_h, kernel_w, step, dilation, left; /* of the sliding window */
+    int before, after;                            /* readable columns around a row */
     bool activation;
     int part_count;
     struct pq_conv_part parts[PQ_CONV_PARTS];
@@ -54,7 +56,12 @@ static void make_case(struct rng *r, struct row_case *t)
     static const int kernels[] = {1, 3, 3, 3, 5, 7};
     memset(t, 0, sizeof *t);
     t->out_channels = channels[rng_below(r, PQ_COUNT(channels))];
-    t->kernel = kernels[rng_below(r, PQ_COUNT(kernels))];
+    t->kernel_h = t->kernel_w = kernels[rng_below(r, PQ_COUNT(kernels))];
+    if (rng_below(r, 3) == 0)
+        t->kernel_w = kernels[rng_below(r, PQ_COUNT(kernels))] + rng_below(r, 2);
+    t->step = rng_below(r, 4) ? 1 : 2 + rng_below(r, 2);
+    t->dilation = rng_below(r, 4) ? 1 : 2 + rng_below(r, 2);
+    t->left = (t->kernel_w - 1) * t->dilation / 2;
     t->width = 1 + rng_below(r, 60);
     t->x0 = rng_below(r, t->width);
     t->x1 = t->x0 + rng_below(r, t->width - t->x0 + 1);
@@ -63,19 +70,20 @@ static void make_case(struct rng *r, struct row_case *t)
     t->blocks = (t->out_channels + PQ_CONV_LANES - 1) / PQ_CONV_LANES;
     t->out_stride = (t->blocks + rng_below(r, 2)) * PQ_CONV_LANES;
     t->part_count = rng_below(r, 2) ? 1 : 1 + rng_below(r, 4);
-    int pad = (t->kernel - 1) / 2;
+    t->before = t->left;
+    t->after = (t->width - 1) * t->step + (t->kernel_w - 1) * t->dilation - t->left;
     for (int i = 0; i < t->part_count; i++) {
         struct pq_conv_part *part = &t->parts[i];
         part->channels = channels[rng_below(r, PQ_COUNT(channels))];
         part->stride = part->channels + rng_below(r, 3) * 5;
         part->rows = t->rows[i];
         t->in_channels += part->channels;
-        size_t row = (size_t)(t->width + 2 * pad) * (size_t)part->stride;
-        for (int k = 0; k < t->kernel; k++) {
+        size_t row = (size_t)(t->before + t->after + 1) * (size_t)part->stride;
+        for (int k = 0; k < t->kernel_h; k++) {
             float *data = t->rows_data[i][k] = floats(row);
             for (size_t j = 0; j < row; j++)
                 data[j] = any_value(r, extreme);
-            t->rows[i][k] = data + pad * part->stride;
+            t->rows[i][k] = data + t->before * part->stride;
         }
     }
     if (rng_below(r, 2)) {
@@ -85,12 +93,14 @@ static void make_case(struct rng *r, struct row_case *t)
         for (size_t i = 0; i < size; i++)
             t->residual[i] = any_value(r, extreme);
     }
-    size_t n = (size_t)t->out_channels * (size_t)t->in_channels * (size_t)(t->kernel * t->kernel);
+    size_t n =
+        (size_t)t->out_channels * (size_t)t->in_channels * (size_t)(t->kernel_h * t->kernel_w);
     t->plain = floats(n);
     for (size_t i = 0; i < n; i++)
         t->plain[i] = any_value(r, extreme);
-    t->packed = floats(pq_conv_packed_size(t->out_channels, t->in_channels, t->kernel));
-    pq_conv_pack(t->plain, t->out_channels, t->in_channels, t->kernel, t->packed);
+    t->packed =
+        floats(pq_conv_packed_size(t->out_channels, t->in_channels, t->kernel_h * t->kernel_w));
+    pq_conv_pack(t->plain, t->out_channels, t->in_channels, t->kernel_h * t->kernel_w, t->packed);
     t->bias = floats((size_t)t->blocks * PQ_CONV_LANES);
     t->slopes = floats((size_t)t->blocks * PQ_CONV_LANES);
     for (int i = 0; i < t->blocks * PQ_CONV_LANES; i++) {
@@ -102,7 +112,7 @@ static void make_case(struct rng *r, struct row_case *t)
 static void free_case(struct row_case *t)
 {
     for (int i = 0; i < t->part_count; i++) {
-        for (int k = 0; k < t->kernel; k++)
+        for (int k = 0; k < t->kernel_h; k++)
             free(t->rows_data[i][k]);
     }
     free(t->residual);
@@ -128,7 +138,11 @@ static float *run(const struct row_case *t, pq_conv_fn *fn)
                               .residual = t->residual,
                               .residual_stride = t->blocks * PQ_CONV_LANES,
                               .scale = t->scale,
-                              .kernel = t->kernel,
+                              .kernel_h = t->kernel_h,
+                              .kernel_w = t->kernel_w,
+                              .step = t->step,
+                              .dilation = t->dilation,
+                              .left = t->left,
                               .blocks = t->blocks,
                               .weights = t->packed,
                               .bias = t->bias,
@@ -167,8 +181,8 @@ static void every_level_gives_the_bits_of_the_reference(void **state)
                     fail_msg("%s, seed %llu: %d->%d channels, %dx%d, pixels %d..%d of %d: "
                              "float %zu is %a, not %a",
                              pq_cpu_level_name((enum pq_cpu_level)level), (unsigned long long)seed,
-                             t.in_channels, t.out_channels, t.kernel, t.kernel, t.x0, t.x1, t.width,
-                             i, (double)have[i], (double)want[i]);
+                             t.in_channels, t.out_channels, t.kernel_w, t.kernel_h, t.x0, t.x1,
+                             t.width, i, (double)have[i], (double)want[i]);
             }
             free(want);
             free(have);
@@ -182,12 +196,12 @@ static void add_part(const struct row_case *t, int i, int c0, int x, int o, doub
                      double *size)
 {
     const struct pq_conv_part *part = &t->parts[i];
-    int pad = (t->kernel - 1) / 2;
-    for (int ky = 0; ky < t->kernel; ky++) {
-        for (int kx = 0; kx < t->kernel; kx++) {
+    for (int ky = 0; ky < t->kernel_h; ky++) {
+        for (int kx = 0; kx < t->kernel_w; kx++) {
+            int column = x * t->step + kx * t->dilation - t->left;
             for (int c = 0; c < part->channels; c++) {
-                int at = ((o * t->in_channels + c0 + c) * t->kernel + ky) * t->kernel + kx;
-                double v = (double)part->rows[ky][(x + kx - pad) * part->stride + c] * t->plain[at];
+                int at = ((o * t->in_channels + c0 + c) * t->kernel_h + ky) * t->kernel_w + kx;
+                double v = (double)part->rows[ky][column * part->stride + c] * t->plain[at];
                 *sum += v;
                 *size += fabs(v);
             }
@@ -205,7 +219,7 @@ static void the_reference_is_within_the_rounding_bound_of_the_exact_sum(void **s
         struct row_case t;
         make_case(&r, &t);
         float *have = run(&t, pq_conv_row_c);
-        double terms = (double)t.in_channels * t.kernel * t.kernel + 3;
+        double terms = (double)t.in_channels * t.kernel_h * t.kernel_w + 3;
         double gamma = terms * 0x1p-24 / (1 - terms * 0x1p-24);
         for (int x = t.x0; x < t.x1; x++) {
             for (int o = 0; o < t.out_channels; o++) {

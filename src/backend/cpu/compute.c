@@ -1,177 +1,248 @@
 /* SPDX-License-Identifier: MIT */
 /* One operation's rows, shared out to the threads.
  *
- * A task is a stretch of pixels of one row of one frame. Tasks write disjoint memory and read only
- * what earlier operations have finished, so it does not matter which thread runs which. */
-#include "backend/cpu/run.h"
+ * A task is one row of one frame; of a convolution, a stretch of its pixels; of attention, one head
+ * of one window. Tasks write disjoint memory and read only what earlier operations have finished,
+ * so it does not matter which thread runs which. */
+#include "backend/cpu/attention.h"
+#include "backend/cpu/job.h"
 #include "base/alloc.h"
 #include "kernels/pixel.h"
 
 enum { STRETCH = 96 }; /* pixels of a convolution's task; a multiple of every kernel's block */
 
-struct job {
-    struct cpu_run *run;
-    const struct pq_op *op;
-    const struct cpu_step *step;
-    int op_index;
-    int64_t y0;
-    int rows;      /* of each frame */
-    int stretches; /* of each row */
-};
+/* ---- convolutions ---- */
 
-static const struct cpu_ring *input_ring(const struct job *job, int k)
-{
-    return &job->run->rings[job->op->in[k]];
-}
-
-/* Row y of input k; a row of zeros where it lies outside of the picture. */
-static const float *input_row(const struct job *job, int k, int frame, int64_t y)
-{
-    const struct cpu_ring *ring = input_ring(job, k);
-    if (y < 0 || y >= job->run->base.lines[job->op->in[k]].height)
-        return job->run->zeros + (ptrdiff_t)ring->pad * ring->stride;
-    return cpu_ring_row(ring, job->run->base.geometry.frames, frame, y);
-}
-
-static void conv_task(const struct job *job, int frame, int64_t y, int stretch)
+static void conv_task(const struct cpu_job *job, int frame, int64_t y, int stretch)
 {
     const struct pq_op *op = job->op;
-    const struct cpu_ring *ring = &job->run->rings[job->op_index];
-    const struct cpu_program *program = (const struct cpu_program *)job->run->base.program;
-    const int frames = job->run->base.geometry.frames;
-    const int width = (int)job->run->base.lines[job->op_index].width;
+    const struct cpu_ring *ring = &job->run->rings[job->i];
+    const int width = cpu_width(job);
     const float *rows[PQ_MAX_INPUTS][PQ_MAX_KERNEL];
     struct pq_conv_part parts[PQ_MAX_INPUTS];
     int count = op->inputs - op->residual;
     for (int i = 0; i < count; i++) {
-        for (int k = 0; k < op->kernel; k++)
-            rows[i][k] = input_row(job, i, frame, y + k - (op->kernel - 1) / 2);
+        for (int k = 0; k < op->ver.kernel; k++)
+            rows[i][k] = cpu_input_row(job, i, frame,
+                                       y * op->ver.stride - op->ver.before + k * op->ver.dilation);
         parts[i] = (struct pq_conv_part){
             .rows = rows[i],
-            .stride = input_ring(job, i)->stride,
-            .channels = program->base.graph->ops[op->in[i]].channels,
+            .stride = cpu_input_ring(job, i)->stride,
+            .channels = job->run->base.program->graph->ops[op->in[i]].channels,
         };
     }
     struct pq_conv_args args = {
         .parts = parts,
         .part_count = count,
-        .kernel = op->kernel,
+        .kernel_h = op->ver.kernel,
+        .kernel_w = op->hor.kernel,
+        .step = op->hor.stride,
+        .dilation = op->hor.dilation,
+        .left = op->hor.before,
         .blocks = ring->stride / PQ_CONV_LANES,
         .weights = job->step->weights,
         .bias = job->step->bias,
         .slopes = job->step->slopes,
         .scale = op->scale,
-        .out = cpu_ring_row(ring, frames, frame, y),
+        .out = stretch ? cpu_ring_row(ring, cpu_frames(job), frame, y)
+                       : cpu_new_row(job->run, job->i, frame, y),
         .out_stride = ring->stride,
         .x0 = stretch * STRETCH,
         .x1 = stretch * STRETCH + PQ_MIN(STRETCH, width - stretch * STRETCH),
     };
     if (op->residual) {
-        args.residual = input_row(job, count, frame, y);
-        args.residual_stride = input_ring(job, count)->stride;
+        args.residual = cpu_input_row(job, count, frame, y);
+        args.residual_stride = cpu_input_ring(job, count)->stride;
     }
-    program->conv(&args);
+    job->program->conv(&args);
 }
 
-static void concat_task(const struct job *job, int frame, int64_t y, float *out)
+static void depthwise(const struct cpu_job *job, int frame, int64_t y, float *out)
+{
+    const struct pq_op *op = job->op;
+    const float *rows[PQ_MAX_KERNEL];
+    for (int k = 0; k < op->ver.kernel; k++)
+        rows[k] = cpu_input_row(job, 0, frame,
+                                y * op->ver.stride - op->ver.before + k * op->ver.dilation);
+    job->program->wide->depthwise(
+        &(struct pq_depthwise_args){.rows = rows,
+                                    .in_stride = cpu_input_ring(job, 0)->stride,
+                                    .kernel_h = op->ver.kernel,
+                                    .kernel_w = op->hor.kernel,
+                                    .step = op->hor.stride,
+                                    .dilation = op->hor.dilation,
+                                    .left = op->hor.before,
+                                    .channels = op->channels,
+                                    .weights = job->step->weights,
+                                    .bias = job->step->bias,
+                                    .out = out,
+                                    .out_stride = cpu_stride(job),
+                                    .x0 = 0,
+                                    .x1 = cpu_width(job)});
+}
+
+/* ---- rows ---- */
+
+/* Input 1 of a pair: its row and its stride, which is 0 where one pixel stands for all. */
+static const float *second(const struct cpu_job *job, int frame, int64_t y, int *stride)
+{
+    bool global = job->op->global_inputs >> 1 & 1;
+    *stride = global ? 0 : cpu_input_ring(job, 1)->stride;
+    return cpu_input_row(job, 1, frame, global ? 0 : y);
+}
+
+static void add(const struct cpu_job *job, int frame, int64_t y, float *out)
+{
+    int stride;
+    const float *b = second(job, frame, y, &stride);
+    pq_add_row(cpu_input_row(job, 0, frame, y), cpu_input_ring(job, 0)->stride, b, stride,
+               job->op->scale, cpu_width(job), job->op->channels, out, cpu_stride(job));
+}
+
+static void mul(const struct cpu_job *job, int frame, int64_t y, float *out)
+{
+    int stride, channels = job->op->channels;
+    const float *a = cpu_input_row(job, 0, frame, y), *b = second(job, frame, y, &stride);
+    int a_stride = cpu_input_ring(job, 0)->stride;
+    if (job->run->base.program->graph->ops[job->op->in[1]].channels < channels)
+        pq_mul_by_one_row(a, a_stride, b, stride, cpu_width(job), channels, out, cpu_stride(job));
+    else
+        pq_mul_row(a, a_stride, b, stride, cpu_width(job), channels, out, cpu_stride(job));
+}
+
+static void affine(const struct cpu_job *job, int frame, int64_t y, float *out)
+{
+    const struct pq_op *op = job->op;
+    const float *factors = job->step->weights, *terms = job->step->bias;
+    if (op->inputs == 2) {
+        factors = cpu_input_row(job, 1, frame, 0);
+        terms = factors + op->channels;
+    }
+    pq_affine_row(cpu_input_row(job, 0, frame, y), cpu_input_ring(job, 0)->stride, factors, terms,
+                  cpu_width(job), op->channels, out, cpu_stride(job));
+}
+
+static void act(const struct cpu_job *job, int frame, int64_t y, float *out)
+{
+    const struct pq_op *op = job->op;
+    const struct pq_wide *wide = job->program->wide;
+    pq_curve_fn *const curves[PQ_ACT_KINDS] = {
+        [PQ_ACT_SILU] = wide->silu,         [PQ_ACT_SIGMOID] = wide->sigmoid,
+        [PQ_ACT_GELU] = wide->gelu,         [PQ_ACT_GELU_TANH] = wide->gelu_tanh,
+        [PQ_ACT_MISH] = wide->mish,         [PQ_ACT_TANH] = wide->tanh,
+        [PQ_ACT_SOFTPLUS] = wide->softplus,
+    };
+    const float *in = cpu_input_row(job, 0, frame, y);
+    int in_stride = cpu_input_ring(job, 0)->stride, stride = cpu_stride(job);
+    if (op->act.kind == PQ_ACT_LEAKY)
+        pq_act_row(in, in_stride, job->step->slopes, cpu_width(job), op->channels, out, stride);
+    else if (op->act.kind == PQ_ACT_CLIP)
+        pq_clip_row(in, in_stride, op->act.low, op->act.high, cpu_width(job), op->channels, out,
+                    stride);
+    else
+        curves[op->act.kind](in, in_stride, cpu_width(job), op->channels, out, stride);
+}
+
+static void norm(const struct cpu_job *job, int frame, int64_t y, float *out)
+{
+    const struct pq_op *op = job->op;
+    const float *in = cpu_input_row(job, 0, frame, y);
+    int in_stride = cpu_input_ring(job, 0)->stride, stride = cpu_stride(job);
+    if (op->kind == PQ_OP_LAYER_NORM)
+        job->program->wide->layer_norm(in, in_stride, cpu_width(job), op->channels,
+                                       job->step->weights, job->step->bias, op->eps, out, stride);
+    else
+        job->program->wide->rms_norm(in, in_stride, cpu_width(job), op->channels,
+                                     job->step->weights, job->step->bias, op->eps, out, stride);
+}
+
+static void concat(const struct cpu_job *job, int frame, int64_t y, float *out)
 {
     const struct pq_op *op = job->op;
     const struct pq_graph *g = job->run->base.program->graph;
-    int stride = job->run->rings[job->op_index].stride;
     for (int k = 0; k < op->inputs; k++) {
         int channels = g->ops[op->in[k]].channels;
-        pq_copy_row(input_row(job, k, frame, y), input_ring(job, k)->stride,
-                    (int)job->run->base.lines[op->in[k]].width, channels, out, stride);
+        pq_copy_row(cpu_input_row(job, k, frame, y), cpu_input_ring(job, k)->stride, cpu_width(job),
+                    channels, out, cpu_stride(job));
         out += channels;
     }
 }
 
-static void bicubic_task(const struct job *job, int frame, int64_t y, float *out)
+static void slice(const struct cpu_job *job, int frame, int64_t y, float *out)
 {
-    const struct pq_op *op = job->op;
-    const struct pq_line *in = &job->run->base.lines[op->in[0]];
-    int64_t in0, in1;
-    pq_op_rows_needed(op, y, y + 1, &in0, &in1);
-    int64_t twice = (2 * y + 1) * op->rate_den - op->rate_num, period = 2 * (int64_t)op->rate_num;
-    float wy[4];
-    pq_bicubic_weights((float)(twice - (in0 + 1) * period) / (float)period, wy);
-    const float *rows[4];
-    for (int k = 0; k < 4; k++)
-        rows[k] = input_row(job, 0, frame, PQ_MIN(PQ_MAX(in0 + k, 0), in->height - 1));
-    int stride = job->run->rings[job->op_index].stride;
-    pq_bicubic_row(rows, wy, input_ring(job, 0)->stride, (int)in->width, op->channels, op->rate_num,
-                   op->rate_den, out, stride, (int)job->run->base.lines[job->op_index].width);
+    pq_copy_row(cpu_input_row(job, 0, frame, y) + job->op->first, cpu_input_ring(job, 0)->stride,
+                cpu_width(job), job->op->channels, out, cpu_stride(job));
 }
 
-static void act_row(const struct job *job, const float *in, int width, float *out)
+static void pixel_shuffle(const struct cpu_job *job, int frame, int64_t y, float *out)
 {
-    int in_stride = input_ring(job, 0)->stride, stride = job->run->rings[job->op_index].stride;
-    int channels = job->op->channels;
-    switch (job->op->act.kind) {
-    case PQ_ACT_SILU:
-        pq_silu_row(in, in_stride, width, channels, out, stride);
-        break;
-    case PQ_ACT_SIGMOID:
-        pq_sigmoid_row(in, in_stride, width, channels, out, stride);
-        break;
-    default:
-        pq_act_row(in, in_stride, job->step->slopes, width, channels, out, stride);
-        break;
-    }
+    const int factor = job->op->factor;
+    pq_pixel_shuffle_row(cpu_input_row(job, 0, frame, y / factor), cpu_input_ring(job, 0)->stride,
+                         (int)cpu_input_line(job, 0)->width, job->op->channels, factor,
+                         (int)(y % factor), out, cpu_stride(job));
 }
 
-static void row_task(const struct job *job, int frame, int64_t y)
+static void pixel_unshuffle(const struct cpu_job *job, int frame, int64_t y, float *out)
 {
-    const struct pq_op *op = job->op;
-    const struct cpu_ring *ring = &job->run->rings[job->op_index];
-    float *out = cpu_ring_row(ring, job->run->base.geometry.frames, frame, y);
-    const float *in = input_row(job, 0, frame, y / op->factor);
-    int width = (int)job->run->base.lines[op->in[0]].width;
-    int in_stride = input_ring(job, 0)->stride;
-    switch (op->kind) {
-    case PQ_OP_ACT:
-        act_row(job, in, width, out);
-        break;
-    case PQ_OP_MUL:
-        pq_mul_row(in, in_stride, input_row(job, 1, frame, y), input_ring(job, 1)->stride, width,
-                   op->channels, out, ring->stride);
-        break;
-    case PQ_OP_AFFINE:
-        pq_affine_row(in, in_stride, job->step->weights, job->step->bias, width, op->channels, out,
-                      ring->stride);
-        break;
-    case PQ_OP_PIXEL_SHUFFLE:
-        pq_pixel_shuffle_row(in, in_stride, width, op->channels, op->factor, (int)(y % op->factor),
-                             out, ring->stride);
-        break;
-    case PQ_OP_NEAREST:
-        pq_nearest_row(in, in_stride, width, op->channels, op->factor, out, ring->stride);
-        break;
-    case PQ_OP_ADD:
-        pq_add_row(in, in_stride, input_row(job, 1, frame, y), input_ring(job, 1)->stride,
-                   op->scale, width, op->channels, out, ring->stride);
-        break;
-    case PQ_OP_CONCAT:
-        concat_task(job, frame, y, out);
-        break;
-    default:
-        bicubic_task(job, frame, y, out);
-        break;
-    }
+    const int factor = job->op->factor;
+    const float *rows[PQ_MAX_FACTOR];
+    for (int dy = 0; dy < factor; dy++)
+        rows[dy] = cpu_input_row(job, 0, frame, y * factor + dy);
+    pq_pixel_unshuffle_row(rows, cpu_input_ring(job, 0)->stride, cpu_width(job),
+                           job->op->channels / (factor * factor), factor, out, cpu_stride(job));
 }
+
+static void nearest(const struct cpu_job *job, int frame, int64_t y, float *out)
+{
+    const int factor = job->op->factor;
+    pq_nearest_row(cpu_input_row(job, 0, frame, y / factor), cpu_input_ring(job, 0)->stride,
+                   (int)cpu_input_line(job, 0)->width, job->op->channels, factor, out,
+                   cpu_stride(job));
+}
+
+/* What computes a row of each kind; convolutions and attention are no matter of rows. */
+static cpu_row_fn *const row_fns[PQ_OP_KINDS] = {
+    [PQ_OP_DEPTHWISE] = depthwise,
+    [PQ_OP_ACT] = act,
+    [PQ_OP_PIXEL_SHUFFLE] = pixel_shuffle,
+    [PQ_OP_PIXEL_UNSHUFFLE] = pixel_unshuffle,
+    [PQ_OP_NEAREST] = nearest,
+    [PQ_OP_ADD] = add,
+    [PQ_OP_MUL] = mul,
+    [PQ_OP_AFFINE] = affine,
+    [PQ_OP_CONCAT] = concat,
+    [PQ_OP_SLICE] = slice,
+    [PQ_OP_BICUBIC] = cpu_bicubic,
+    [PQ_OP_BILINEAR] = cpu_bilinear,
+    [PQ_OP_PAD] = cpu_pad,
+    [PQ_OP_CROP] = cpu_crop,
+    [PQ_OP_MAX_POOL] = cpu_pool,
+    [PQ_OP_MEAN_POOL] = cpu_pool,
+    [PQ_OP_LAYER_NORM] = norm,
+    [PQ_OP_RMS_NORM] = norm,
+    [PQ_OP_ROW_SUMS] = cpu_row_sums,
+    [PQ_OP_MEAN] = cpu_mean,
+    [PQ_OP_GROUP_NORM] = cpu_group_norm,
+    [PQ_OP_ROW_GRAM] = cpu_row_gram,
+    [PQ_OP_GRAM_SOFTMAX] = cpu_gram_softmax,
+    [PQ_OP_MIX] = cpu_mix,
+    [PQ_OP_DYSAMPLE] = cpu_dysample,
+};
 
 static void task(void *context, int index, int worker)
 {
-    (void)worker;
-    const struct job *job = context;
-    int stretch = index % job->stretches;
-    int row = index / job->stretches;
-    int frame = row / job->rows;
-    int64_t y = job->y0 + row % job->rows;
+    const struct cpu_job *job = context;
+    int part = index % job->parts, row = index / job->parts % job->rows;
+    int frame = index / job->parts / job->rows;
+    int64_t y = job->y0 + row;
     if (job->op->kind == PQ_OP_CONV2D)
-        conv_task(job, frame, y, stretch);
+        conv_task(job, frame, y, part);
+    else if (cpu_is_attention(job->op))
+        cpu_attention_task(job, frame, row, part,
+                           job->run->scratch +
+                               (size_t)worker * ((job->program->scratch_floats + 15) / 16 * 16));
     else
-        row_task(job, frame, y);
+        row_fns[job->op->kind](job, frame, y, cpu_new_row(job->run, job->i, frame, y));
 }
 
 void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1)
@@ -179,15 +250,24 @@ void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1)
     const struct cpu_program *program = (const struct cpu_program *)run->base.program;
     const struct pq_op *op = &program->base.graph->ops[i];
     int width = (int)run->base.lines[i].width;
-    struct job job = {
+    struct cpu_job job = {
         .run = run,
+        .program = program,
         .op = op,
         .step = &program->steps[i],
-        .op_index = i,
+        .i = i,
         .y0 = y0,
+        .y1 = y1,
         .rows = (int)(y1 - y0),
-        .stretches = op->kind == PQ_OP_CONV2D ? width / STRETCH + (width % STRETCH != 0) : 1,
+        .parts = op->kind == PQ_OP_CONV2D ? width / STRETCH + (width % STRETCH != 0) : 1,
     };
+    if (cpu_is_attention(op)) {
+        cpu_attention_plan(&job);
+        for (int frame = 0; frame < run->base.geometry.frames; frame++) {
+            for (int64_t y = y0; y < y1; y++)
+                cpu_new_row(run, i, frame, y);
+        }
+    }
     /* A task of a convolution writes 6 KiB at least, so that 2^31 of them fit into no memory. */
-    pq_pool_run(program->pool, run->base.geometry.frames * job.rows * job.stretches, task, &job);
+    pq_pool_run(program->pool, run->base.geometry.frames * job.rows * job.parts, task, &job);
 }

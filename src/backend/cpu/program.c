@@ -3,6 +3,7 @@
  * the kernel reads. */
 #include "backend/cpu/program.h"
 
+#include "backend/cpu/attention.h"
 #include "backend/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
@@ -31,9 +32,10 @@ static int pack_conv(struct cpu_program *program, const struct pq_op *op, struct
                      pique_error *err)
 {
     const pique_allocator *allocator = program->allocator;
-    int out = op->channels, in = (int)op->weight.shape[1], k = op->kernel;
-    size_t count = (size_t)out * (size_t)in * (size_t)(k * k);
-    size_t packed = pq_conv_packed_size(out, in, k);
+    int out = op->channels, in = (int)op->weight.shape[1];
+    int taps = op->ver.kernel * op->hor.kernel;
+    size_t count = (size_t)out * (size_t)in * (size_t)taps;
+    size_t packed = pq_conv_packed_size(out, in, taps);
     float *plain = pq_malloc(count * sizeof *plain);
     step->weights = pq_big_alloc(allocator, packed * sizeof *step->weights);
     step->bias = padded_vector(allocator, &op->bias, 0.0f, out, step->stride);
@@ -42,7 +44,7 @@ static int pack_conv(struct cpu_program *program, const struct pq_op *op, struct
     int rc = 0;
     if (plain && step->weights && step->bias && (step->slopes || !op->act.on)) {
         pq_tensor_to_f32(&op->weight, 0, count, plain);
-        pq_conv_pack(plain, out, in, k, step->weights);
+        pq_conv_pack(plain, out, in, taps, step->weights);
     } else {
         rc = pq_fail_nomem(err, (count + packed) * sizeof *plain);
     }
@@ -56,6 +58,8 @@ static int pack_channels(struct cpu_program *program, const struct pq_op *op, st
 {
     const pique_allocator *allocator = program->allocator;
     int n = op->channels;
+    if (op->kind == PQ_OP_GROUP_NORM)
+        n /= 2;
     if (op->kind == PQ_OP_ACT) {
         step->slopes = padded_vector(allocator, &op->act.slopes, op->act.slope, n, n);
     } else {
@@ -64,6 +68,78 @@ static int pack_channels(struct cpu_program *program, const struct pq_op *op, st
     }
     bool there = op->kind == PQ_OP_ACT ? step->slopes != NULL : step->weights && step->bias;
     return there ? 0 : pq_fail_nomem(err, (size_t)n * sizeof(float));
+}
+
+/* [channels, 1, kh, kw] -> [kh][kw][channels] */
+static int pack_depthwise(struct cpu_program *program, const struct pq_op *op,
+                          struct cpu_step *step, pique_error *err)
+{
+    int n = op->channels, taps = op->ver.kernel * op->hor.kernel;
+    size_t count = (size_t)n * (size_t)taps;
+    float *plain = pq_malloc(count * sizeof *plain);
+    step->weights = pq_big_alloc(program->allocator, count * sizeof *plain);
+    step->bias = padded_vector(program->allocator, &op->bias, 0.0f, n, n);
+    int rc = plain && step->weights && step->bias ? 0 : pq_fail_nomem(err, 2 * count * 4);
+    if (!rc) {
+        pq_tensor_to_f32(&op->weight, 0, count, plain);
+        for (int tap = 0; tap < taps; tap++) {
+            for (int c = 0; c < n; c++)
+                step->weights[tap * n + c] = plain[c * taps + tap];
+        }
+    }
+    pq_free(plain);
+    return rc;
+}
+
+/* The table of biases, [rows, heads] -> [heads][rows]. */
+static int pack_table(struct cpu_program *program, const struct pq_op *op, struct cpu_step *step,
+                      pique_error *err)
+{
+    if (!op->weight.data)
+        return 0;
+    size_t rows = (size_t)op->weight.shape[0], heads = (size_t)op->weight.shape[1];
+    step->weights = pq_big_alloc(program->allocator, rows * heads * sizeof *step->weights);
+    if (!step->weights)
+        return pq_fail_nomem(err, rows * heads * sizeof *step->weights);
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t h = 0; h < heads; h++)
+            pq_tensor_to_f32(&op->weight, r * heads + h, 1, &step->weights[h * rows + r]);
+    }
+    return 0;
+}
+
+/* One temperature a head. */
+static int pack_heads(struct cpu_program *program, const struct pq_op *op, struct cpu_step *step,
+                      pique_error *err)
+{
+    int heads = op->kind == PQ_OP_GRAM_SOFTMAX ? op->groups : op->attention.heads;
+    step->weights = padded_vector(program->allocator, &op->weight, 1.0f, heads, heads);
+    return step->weights ? 0 : pq_fail_nomem(err, (size_t)heads * sizeof(float));
+}
+
+static int pack(struct cpu_program *program, const struct pq_op *op, struct cpu_step *step,
+                pique_error *err)
+{
+    switch (op->kind) {
+    case PQ_OP_CONV2D:
+        return pack_conv(program, op, step, err);
+    case PQ_OP_DEPTHWISE:
+        return pack_depthwise(program, op, step, err);
+    case PQ_OP_AFFINE:
+        return op->inputs == 2 ? 0 : pack_channels(program, op, step, err);
+    case PQ_OP_ACT:
+    case PQ_OP_LAYER_NORM:
+    case PQ_OP_RMS_NORM:
+    case PQ_OP_GROUP_NORM:
+        return pack_channels(program, op, step, err);
+    case PQ_OP_ATTENTION:
+        return pack_table(program, op, step, err);
+    case PQ_OP_CHANNEL_ATTENTION:
+    case PQ_OP_GRAM_SOFTMAX:
+        return pack_heads(program, op, step, err);
+    default:
+        return 0;
+    }
 }
 
 int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *options,
@@ -81,6 +157,7 @@ int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *op
         .allocator = options->allocator,
         .pool = options->pool,
         .conv = pq_conv_row((int)pq_cpu_level()),
+        .wide = pq_wide((int)pq_cpu_level()),
         .steps = steps,
     };
     /* What is added to whole lanes must have whole lanes. */
@@ -94,11 +171,8 @@ int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *op
         struct cpu_step *step = &steps[i];
         if (step->stride == 0)
             step->stride = op->kind == PQ_OP_CONV2D ? lanes_of(op->channels) : op->channels;
-        int rc = 0;
-        if (op->kind == PQ_OP_CONV2D)
-            rc = pack_conv(program, op, step, err);
-        else if (op->kind == PQ_OP_ACT || op->kind == PQ_OP_AFFINE)
-            rc = pack_channels(program, op, step, err);
+        program->scratch_floats = PQ_MAX(program->scratch_floats, cpu_scratch_floats(op));
+        int rc = pack(program, op, step, err);
         if (rc) {
             cpu_release(&program->base);
             return rc;

@@ -4,12 +4,14 @@
 
 #include "backend/backend.h"
 #include "kernels/conv.h"
+#include "kernels/wide.h"
 
 /* An operation, ready to run. */
 struct cpu_step {
     int stride;     /* floats from one pixel of the result to the next */
-    float *weights; /* CONV2D: packed; AFFINE: factors */
-    float *bias;    /* CONV2D: one a lane; AFFINE: terms */
+    float *weights; /* CONV2D: packed; DEPTHWISE: [kh][kw][channels]; AFFINE and norms: factors;
+                       ATTENTION: the table of biases, [heads][rows]; temperatures */
+    float *bias;    /* CONV2D: one a lane; else one a channel */
     float *slopes;  /* CONV2D with an activation: one a lane; ACT: one a channel; else NULL */
 };
 
@@ -18,7 +20,9 @@ struct cpu_program {
     const pique_allocator *allocator;
     struct pq_pool *pool;
     pq_conv_fn *conv;
+    const struct pq_wide *wide;
     struct cpu_step *steps; /* one an operation */
+    size_t scratch_floats;  /* that each thread needs */
 };
 
 int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *options,

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The memory of a run: one arena that holds every ring, sized by the plan before anything runs. */
+/* The memory of a run: one arena that holds every ring, sized by the plan before anything runs.
+ * Rings that are never in use together share a place, so that whole maps between phases cost only
+ * what lives at one time. */
 #include "backend/cpu/run.h"
 
 #include <string.h>
 
+#include "backend/cpu/arena.h"
 #include "base/alloc.h"
 
 enum { ALIGN = 16 }; /* floats; a cache line */
@@ -26,92 +29,156 @@ static bool ring_floats(const struct pq_line *line, int stride, int frames, size
            pq_mul_size((size_t)line->rows, (size_t)frames, &rows) && pq_mul_size(row, rows, out);
 }
 
-/* Floats of the whole arena; *zeros are those of the zero row at its end. */
-static bool arena_floats(const struct cpu_program *program, int frames, const struct pq_line *lines,
-                         size_t *total, size_t *zeros)
+/* Where everything lies. */
+struct layout {
+    struct cpu_place *places; /* one an operation */
+    size_t zeros, scratch;    /* offsets behind the rings */
+    size_t zero_floats, scratch_floats;
+    size_t floats; /* in all */
+};
+
+static int fail_size(const struct pq_geometry *geometry, pique_error *err)
 {
-    *total = *zeros = 0;
+    return pq_fail(err, PIQUE_ENOMEM,
+                   "%d pictures of %d x %d pixels are more than memory can address",
+                   geometry->frames, geometry->width, geometry->height);
+}
+
+static bool measure(const struct cpu_program *program, const struct pq_geometry *geometry,
+                    const struct pq_line *lines, struct layout *l)
+{
     for (int i = 0; i < program->base.graph->count; i++) {
-        size_t ring, row;
+        size_t row;
+        struct cpu_place *p = &l->places[i];
         int stride = program->steps[i].stride;
-        if (!ring_floats(&lines[i], stride, frames, &ring) || !pq_add_size(*total, ring, total) ||
+        p->born = lines[i].born;
+        p->dies = lines[i].dies;
+        if (!ring_floats(&lines[i], stride, geometry->frames, &p->floats) ||
             !row_floats(&lines[i], stride, &row))
             return false;
         if (lines[i].pad)
-            *zeros = PQ_MAX(*zeros, row);
+            l->zero_floats = PQ_MAX(l->zero_floats, row);
     }
-    return pq_add_size(*total, *zeros, total);
+    l->scratch_floats = (program->scratch_floats + ALIGN - 1) / ALIGN * ALIGN;
+    return true;
 }
 
-bool cpu_memory(const struct pq_program *program, const struct pq_geometry *geometry,
-                const struct pq_line *lines, size_t *bytes)
+static int lay_out(const struct cpu_program *program, const struct pq_geometry *geometry,
+                   const struct pq_line *lines, struct layout *l, pique_error *err)
 {
-    size_t total, zeros;
-    return arena_floats((const struct cpu_program *)program, geometry->frames, lines, &total,
-                        &zeros) &&
-           pq_mul_size(total, sizeof(float), bytes);
+    size_t count = (size_t)program->base.graph->count, all_scratch;
+    *l = (struct layout){.places = pq_calloc(count, sizeof *l->places)};
+    if (!l->places)
+        return pq_fail_nomem(err, count * sizeof *l->places);
+    if (!measure(program, geometry, lines, l))
+        return fail_size(geometry, err);
+    int rc = cpu_arena_place(l->places, count, &l->zeros, err);
+    if (rc)
+        return rc;
+    size_t bytes;
+    if (!pq_add_size(l->zeros, l->zero_floats, &l->scratch) ||
+        !pq_mul_size(l->scratch_floats, (size_t)pq_pool_threads(program->pool), &all_scratch) ||
+        !pq_add_size(l->scratch, all_scratch, &l->floats) ||
+        !pq_mul_size(l->floats, sizeof(float), &bytes))
+        return fail_size(geometry, err);
+    return 0;
 }
 
-/* The padding of every row is written once; computed rows never touch it. Nor do they touch lanes
- * beyond the last channel, but those of a convolution, which yields zero there. */
-static void clear_padding(const struct cpu_ring *ring, int64_t width, int frames)
+int cpu_memory(const struct pq_program *program, const struct pq_geometry *geometry,
+               const struct pq_line *lines, size_t *bytes, pique_error *err)
 {
-    size_t pad = (size_t)ring->pad * (size_t)ring->stride;
-    size_t rows = (size_t)ring->rows * (size_t)frames;
-    for (size_t r = 0; r < rows && pad; r++) {
-        float *row = ring->data + r * ring->row_floats;
-        memset(row, 0, pad * sizeof *row);
-        memset(row + pad + (size_t)width * (size_t)ring->stride, 0, pad * sizeof *row);
-    }
+    struct layout l;
+    int rc = lay_out((const struct cpu_program *)program, geometry, lines, &l, err);
+    *bytes = rc ? 0 : l.floats * sizeof(float);
+    pq_free(l.places);
+    return rc;
 }
 
-int cpu_begin(struct pq_program *base, const struct pq_geometry *geometry,
-              const struct pq_line *lines, struct pq_run **out, pique_error *err)
+static int allocate(struct cpu_run *run, const struct cpu_program *program, size_t bytes,
+                    bool on_disk, pique_error *err)
 {
-    struct cpu_program *program = (struct cpu_program *)base;
-    size_t total, zeros, bytes;
-    if (!arena_floats(program, geometry->frames, lines, &total, &zeros) ||
-        !pq_mul_size(total, sizeof(float), &bytes))
-        return pq_fail(err, PIQUE_ENOMEM,
-                       "%d pictures of %d x %d pixels are more than memory can "
-                       "address",
-                       geometry->frames, geometry->width, geometry->height);
-    size_t count = (size_t)base->graph->count;
-    struct cpu_run *run = pq_calloc(1, sizeof *run);
-    struct cpu_ring *rings = pq_calloc(count, sizeof *rings);
-    float *arena = pq_big_alloc(program->allocator, bytes);
-    if (!run || !rings || !arena) {
-        pq_free(run);
-        pq_free(rings);
-        pq_big_free(program->allocator, arena);
-        return pq_fail_nomem(err, bytes);
+    if (on_disk) {
+        int rc = pq_scratch_open(bytes, &run->file, err);
+        run->arena = run->file.data;
+        return rc;
     }
-    *run = (struct cpu_run){.rings = rings, .arena = arena, .zeros = arena + (total - zeros)};
-    memset(arena + (total - zeros), 0, zeros * sizeof *arena);
-    float *next = arena;
-    for (size_t i = 0; i < count; i++) {
-        struct cpu_ring *ring = &rings[i];
-        *ring = (struct cpu_ring){.data = next,
+    run->arena = pq_big_alloc(program->allocator, bytes);
+    return run->arena ? 0 : pq_fail_nomem(err, bytes);
+}
+
+static void free_run(struct cpu_run *run, const struct cpu_program *program)
+{
+    if (run->file.data)
+        pq_scratch_close(&run->file);
+    else
+        pq_big_free(program->allocator, run->arena);
+    pq_free(run->rings);
+    pq_free(run);
+}
+
+static void set_rings(struct cpu_run *run, const struct cpu_program *program,
+                      const struct pq_line *lines, const struct layout *l)
+{
+    for (int i = 0; i < program->base.graph->count; i++) {
+        struct cpu_ring *ring = &run->rings[i];
+        *ring = (struct cpu_ring){.data = run->arena + l->places[i].offset,
                                   .rows = lines[i].rows,
                                   .pad = lines[i].pad,
                                   .stride = program->steps[i].stride};
         row_floats(&lines[i], ring->stride, &ring->row_floats);
-        next += ring->row_floats * (size_t)ring->rows * (size_t)geometry->frames;
-        const struct pq_op *op = &base->graph->ops[i];
-        if (op->kind != PQ_OP_CONV2D && ring->stride > op->channels)
-            memset(ring->data, 0, (size_t)(next - ring->data) * sizeof *next);
-        else
-            clear_padding(ring, lines[i].width, geometry->frames);
     }
+    memset(run->arena + l->zeros, 0, l->zero_floats * sizeof *run->arena);
+    run->zeros = run->arena + l->zeros;
+    run->scratch = run->arena + l->scratch;
+}
+
+int cpu_begin(struct pq_program *base, const struct pq_geometry *geometry,
+              const struct pq_line *lines, bool on_disk, struct pq_run **out, pique_error *err)
+{
+    struct cpu_program *program = (struct cpu_program *)base;
+    struct layout l;
+    struct cpu_run *run = NULL;
+    int rc = lay_out(program, geometry, lines, &l, err);
+    if (rc)
+        goto out;
+    run = pq_calloc(1, sizeof *run);
+    if (run)
+        run->rings = pq_calloc((size_t)base->graph->count, sizeof *run->rings);
+    if (!run || !run->rings)
+        rc = pq_fail_nomem(err, (size_t)base->graph->count * sizeof *run->rings);
+    else
+        rc = allocate(run, program, l.floats * sizeof(float), on_disk, err);
+    if (rc) {
+        if (run)
+            free_run(run, program);
+        goto out;
+    }
+    set_rings(run, program, lines, &l);
     *out = &run->base;
-    return 0;
+out:
+    pq_free(l.places);
+    return rc;
 }
 
 void cpu_end(struct pq_run *base)
 {
-    struct cpu_run *run = (struct cpu_run *)base;
-    struct cpu_program *program = (struct cpu_program *)base->program;
-    pq_big_free(program->allocator, run->arena);
-    pq_free(run->rings);
-    pq_free(run);
+    free_run((struct cpu_run *)base, (const struct cpu_program *)base->program);
+}
+
+float *cpu_new_row(struct cpu_run *run, int i, int frame, int64_t y)
+{
+    const struct cpu_ring *ring = &run->rings[i];
+    float *row = cpu_ring_row(ring, run->base.geometry.frames, frame, y);
+    if (y >= ring->rows)
+        return row; /* the row that lay here before had the same borders */
+    const struct pq_op *op = &run->base.program->graph->ops[i];
+    size_t pad = (size_t)ring->pad * (size_t)ring->stride;
+    size_t pixels = (size_t)run->base.lines[i].width * (size_t)ring->stride;
+    if (op->kind != PQ_OP_CONV2D && ring->stride > op->channels) {
+        memset(row - pad, 0, (pixels + 2 * pad) * sizeof *row);
+    } else if (pad) {
+        memset(row - pad, 0, pad * sizeof *row);
+        memset(row + pixels, 0, pad * sizeof *row);
+    }
+    return row;
 }

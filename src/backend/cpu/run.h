@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backend/cpu/program.h"
+#include "base/scratch.h"
 
 /* The ring of one operation: row y of frame n lies in slot y mod rows. A row has `pad` zero pixels
  * on each side, which stand for the picture's surroundings. */
@@ -16,8 +17,10 @@ struct cpu_ring {
 struct cpu_run {
     struct pq_run base;
     struct cpu_ring *rings; /* one an operation */
-    float *arena;           /* all rings, then the zero row */
+    float *arena;           /* all rings, then the zero row, then each thread's scratch */
+    struct pq_scratch file; /* what the arena lies in where memory does not hold it */
     const float *zeros;     /* a row above or below the picture */
+    float *scratch;
 };
 
 static inline float *cpu_ring_row(const struct cpu_ring *ring, int frames, int frame, int64_t y)
@@ -26,11 +29,15 @@ static inline float *cpu_ring_row(const struct cpu_ring *ring, int frames, int f
     return ring->data + slot * ring->row_floats + (ptrdiff_t)ring->pad * ring->stride;
 }
 
-bool cpu_memory(const struct pq_program *program, const struct pq_geometry *geometry,
-                const struct pq_line *lines, size_t *bytes);
+int cpu_memory(const struct pq_program *program, const struct pq_geometry *geometry,
+               const struct pq_line *lines, size_t *bytes, pique_error *err);
 int cpu_begin(struct pq_program *program, const struct pq_geometry *geometry,
-              const struct pq_line *lines, struct pq_run **out, pique_error *err);
+              const struct pq_line *lines, bool on_disk, struct pq_run **out, pique_error *err);
 void cpu_end(struct pq_run *run);
+
+/* Row y of a frame, about to be written for the first time: its padding is cleared, and so are
+ * lanes beyond the last channel. Memory is used by one ring after another. */
+float *cpu_new_row(struct cpu_run *run, int i, int frame, int64_t y);
 
 /* Compute rows [y0, y1) of operation i for all frames, shared out to the pool. */
 void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1);

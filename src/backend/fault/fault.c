@@ -77,22 +77,22 @@ static const char *numeric_key(const struct pq_program *base)
     return pq_program_numeric_key(((const struct fault_program *)base)->inner);
 }
 
-static bool memory(const struct pq_program *base, const struct pq_geometry *geometry,
-                   const struct pq_line *lines, size_t *bytes)
+static int memory(const struct pq_program *base, const struct pq_geometry *geometry,
+                  const struct pq_line *lines, size_t *bytes, pique_error *err)
 {
     const struct fault_program *p = (const struct fault_program *)base;
-    return pq_backend_cpu.memory(p->inner, geometry, lines, bytes);
+    return pq_backend_cpu.memory(p->inner, geometry, lines, bytes, err);
 }
 
 static int begin(struct pq_program *base, const struct pq_geometry *geometry,
-                 const struct pq_line *lines, struct pq_run **out, pique_error *err)
+                 const struct pq_line *lines, bool on_disk, struct pq_run **out, pique_error *err)
 {
     (void)lines;
     struct fault_program *p = (struct fault_program *)base;
     struct fault_run *run = pq_calloc(1, sizeof *run);
     if (!run)
         return pq_fail_nomem(err, sizeof *run);
-    int rc = pq_run_begin(p->inner, geometry, &run->inner, err);
+    int rc = pq_run_begin(p->inner, geometry, on_disk, &run->inner, err);
     if (rc) {
         pq_free(run);
         return rc;

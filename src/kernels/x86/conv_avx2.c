@@ -27,22 +27,24 @@ static inline __attribute__((always_inline)) void conv_pixels(const struct pq_co
         low[p] = _mm256_loadu_ps(a->bias + block * LANES);
         high[p] = _mm256_loadu_ps(a->bias + block * LANES + HALF);
     }
-    const int taps = a->kernel * a->kernel, pad = (a->kernel - 1) / 2;
+    const int taps = a->kernel_h * a->kernel_w;
     for (int tap = 0, ky = 0, kx = 0; tap < taps; tap++) {
         for (int i = 0; i < a->part_count; i++) {
             const ptrdiff_t stride = a->parts[i].stride;
-            const float *in = a->parts[i].rows[ky] + (x + kx - pad) * stride;
+            const float *in = a->parts[i].rows[ky] +
+                              ((ptrdiff_t)x * a->step + kx * a->dilation - a->left) * stride;
+            const ptrdiff_t pixel = stride * a->step;
             const float *end = in + a->parts[i].channels;
             for (; in < end; in++, w += step) {
                 __m256 w0 = _mm256_load_ps(w), w1 = _mm256_load_ps(w + HALF);
                 UNROLLED_FOR (p, pixels) {
-                    __m256 value = _mm256_broadcast_ss(in + p * stride);
+                    __m256 value = _mm256_broadcast_ss(in + p * pixel);
                     low[p] = _mm256_fmadd_ps(value, w0, low[p]);
                     high[p] = _mm256_fmadd_ps(value, w1, high[p]);
                 }
             }
         }
-        kx = kx + 1 == a->kernel ? 0 : kx + 1;
+        kx = kx + 1 == a->kernel_w ? 0 : kx + 1;
         ky += kx == 0;
     }
     float *out = a->out + (ptrdiff_t)x * a->out_stride + block * LANES;

@@ -27,24 +27,26 @@ static inline __attribute__((always_inline)) void conv_pixels(const struct pq_co
         UNROLLED_FOR (b, count)
             sum[p * count + b] = _mm512_loadu_ps(a->bias + (first + b) * LANES);
     }
-    const int taps = a->kernel * a->kernel, pad = (a->kernel - 1) / 2;
+    const int taps = a->kernel_h * a->kernel_w;
     for (int tap = 0, ky = 0, kx = 0; tap < taps; tap++) {
         for (int i = 0; i < a->part_count; i++) {
             const ptrdiff_t stride = a->parts[i].stride;
-            const float *in = a->parts[i].rows[ky] + (x + kx - pad) * stride;
+            const float *in = a->parts[i].rows[ky] +
+                              ((ptrdiff_t)x * a->step + kx * a->dilation - a->left) * stride;
+            const ptrdiff_t pixel = stride * a->step;
             const float *end = in + a->parts[i].channels;
             for (; in < end; in++, w += count * LANES) {
                 __m512 weight[PQ_CONV_GROUP];
                 UNROLLED_FOR (b, count)
                     weight[b] = _mm512_load_ps(w + b * LANES);
                 UNROLLED_FOR (p, pixels) {
-                    __m512 value = _mm512_set1_ps(in[p * stride]);
+                    __m512 value = _mm512_set1_ps(in[p * pixel]);
                     UNROLLED_FOR (b, count)
                         sum[p * count + b] = _mm512_fmadd_ps(value, weight[b], sum[p * count + b]);
                 }
             }
         }
-        kx = kx + 1 == a->kernel ? 0 : kx + 1;
+        kx = kx + 1 == a->kernel_w ? 0 : kx + 1;
         ky += kx == 0;
     }
     float *out = a->out + (ptrdiff_t)x * a->out_stride + first * LANES;

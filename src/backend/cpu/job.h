@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* Some rows of one operation, while they are computed. */
+#pragma once
+
+#include "backend/cpu/run.h"
+
+struct cpu_job {
+    struct cpu_run *run;
+    const struct cpu_program *program;
+    const struct pq_op *op;
+    const struct cpu_step *step;
+    int i;          /* of the operation */
+    int64_t y0, y1; /* rows of each frame */
+    int parts;      /* tasks that share a row, or a row of windows */
+    int rows;       /* rows, or rows of windows, of each frame */
+};
+
+static inline int cpu_frames(const struct cpu_job *job)
+{
+    return job->run->base.geometry.frames;
+}
+
+static inline const struct pq_line *cpu_input_line(const struct cpu_job *job, int k)
+{
+    return &job->run->base.lines[job->op->in[k]];
+}
+
+static inline const struct cpu_ring *cpu_input_ring(const struct cpu_job *job, int k)
+{
+    return &job->run->rings[job->op->in[k]];
+}
+
+/* Row y of input k; a row of zeros where it lies outside of the picture. */
+static inline const float *cpu_input_row(const struct cpu_job *job, int k, int frame, int64_t y)
+{
+    const struct cpu_ring *ring = cpu_input_ring(job, k);
+    if (y < 0 || y >= cpu_input_line(job, k)->height)
+        return job->run->zeros + (ptrdiff_t)ring->pad * ring->stride;
+    return cpu_ring_row(ring, cpu_frames(job), frame, y);
+}
+
+static inline int cpu_stride(const struct cpu_job *job)
+{
+    return job->run->rings[job->i].stride;
+}
+
+static inline int cpu_width(const struct cpu_job *job)
+{
+    return (int)job->run->base.lines[job->i].width;
+}
+
+/* One row of a frame into out. */
+typedef void cpu_row_fn(const struct cpu_job *job, int frame, int64_t y, float *out);
+
+/* global.c */
+cpu_row_fn cpu_row_sums, cpu_mean, cpu_group_norm, cpu_row_gram, cpu_gram_softmax, cpu_mix;
+/* sample.c */
+cpu_row_fn cpu_bicubic, cpu_bilinear, cpu_pad, cpu_crop, cpu_pool, cpu_dysample;

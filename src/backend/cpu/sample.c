@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* Rows whose pixels come from other places: resized, padded, cropped, pooled. */
+#include <string.h>
+
+#include "backend/cpu/job.h"
+#include "base/alloc.h"
+#include "kernels/pixel.h"
+
+static int64_t clamp(int64_t y, int64_t height)
+{
+    return PQ_MIN(PQ_MAX(y, 0), height - 1);
+}
+
+void cpu_bicubic(const struct cpu_job *job, int frame, int64_t y, float *out)
+{
+    const struct pq_op *op = job->op;
+    const struct pq_line *in = cpu_input_line(job, 0);
+    const struct pq_flow flow = {op, 0, in->height, job->run->base.lines[job->i].height};
+    int64_t in0, in1;
+    pq_rows_needed(&flow, y, y + 1, &in0, &in1);
+    int64_t twice = (2 * y + 1) * op->rate_den - op->rate_num, period = 2 * (int64_t)op->rate_num;
+    float wy[4];
+    pq_bicubic_weights((float)(twice - (in0 + 1) * period) / (float)period, wy);
+    const float *rows[4];
+    for (int k = 0; k < 4; k++)
+        rows[k] = cpu_input_row(job, 0, frame, clamp(in0 + k, in->height));
+    pq_bicubic_row(rows, wy, cpu_input_ring(job, 0)->stride, (int)in->width, op->channels,
+                   op->rate_num, op->rate_den, out, cpu_stride(job), cpu_width(job));
+}
+
+void cpu_bilinear(const struct cpu_job *job, int frame, int64_t y, float *out)
+{
+    const struct pq_line *in = cpu_input_line(job, 0);
+    int64_t first;
+    float t;
+    pq_bilinear_place(y, in->height, job->run->base.lines[job->i].height, &first, &t);
+    const float *rows[2];
+    for (int k = 0; k < 2; k++)
+        rows[k] = cpu_input_row(job, 0, frame, clamp(first + k, in->height));
+    pq_bilinear_row(rows, t, cpu_input_ring(job, 0)->stride, (int)in->width, job->op->channels, out,
+                    cpu_stride(job), cpu_width(job));
+}
+
+void cpu_pad(const struct cpu_job *job, int frame, int64_t y, float *out)
+{
+    const struct pq_op *op = job->op;
+    const struct pq_line *in = cpu_input_line(job, 0);
+    const int in_stride = cpu_input_ring(job, 0)->stride, stride = cpu_stride(job);
+    const size_t bytes = (size_t)op->channels * sizeof *out;
+    const int64_t from = pq_pad_source(op->pad_mode, y - op->ver.before, in->height);
+    const float *row = from < 0 ? NULL : cpu_input_row(job, 0, frame, from);
+    for (int x = 0; x < cpu_width(job); x++, out += stride) {
+        int64_t column = pq_pad_source(op->pad_mode, x - op->hor.before, in->width);
+        if (row && column >= 0)
+            memcpy(out, row + column * in_stride, bytes);
+        else
+            memset(out, 0, bytes);
+    }
+}
+
+void cpu_crop(const struct cpu_job *job, int frame, int64_t y, float *out)
+{
+    const struct pq_op *op = job->op;
+    const int in_stride = cpu_input_ring(job, 0)->stride;
+    pq_copy_row(cpu_input_row(job, 0, frame, y + op->ver.before) +
+                    (ptrdiff_t)op->hor.before * in_stride,
+                in_stride, cpu_width(job), op->channels, out, cpu_stride(job));
+}
+
+void cpu_pool(const struct cpu_job *job, int frame, int64_t y, float *out)
+{
+    const struct pq_op *op = job->op;
+    const float *rows[PQ_MAX_KERNEL];
+    for (int k = 0; k < op->ver.kernel; k++) {
+        int64_t from = y * op->ver.stride - op->ver.before + k;
+        bool inside = from >= 0 && from < cpu_input_line(job, 0)->height;
+        rows[k] = inside ? cpu_input_row(job, 0, frame, from) : NULL;
+    }
+    const struct pq_pool_args args = {.rows = rows,
+                                      .in_stride = cpu_input_ring(job, 0)->stride,
+                                      .in_width = (int)cpu_input_line(job, 0)->width,
+                                      .kernel_h = op->ver.kernel,
+                                      .kernel_w = op->hor.kernel,
+                                      .step = op->hor.stride,
+                                      .left = op->hor.before,
+                                      .channels = op->channels,
+                                      .out = out,
+                                      .out_stride = cpu_stride(job),
+                                      .out_width = cpu_width(job)};
+    if (op->kind == PQ_OP_MAX_POOL)
+        job->program->wide->max_pool(&args);
+    else
+        job->program->wide->mean_pool(&args);
+}
+
+/* A place between two pixels, borders clamped: the first of them and the way to the second. NaN
+ * goes to the border and stays in the weight. */
+static int64_t split(float at, int64_t extent, float *t)
+{
+    float most = (float)(extent - 1);
+    at = at > most ? most : at < 0 ? 0 : at;
+    int64_t first = at == at ? PQ_MIN((int64_t)at, extent - 1) : 0;
+    *t = at - (float)first;
+    return first;
+}
+
+void cpu_dysample(const struct cpu_job *job, int frame, int64_t y, float *out)
+{
+    const struct pq_op *op = job->op;
+    const struct pq_line *in = cpu_input_line(job, 0);
+    const int f = op->factor, area = op->groups * f * f, dim = op->channels / op->groups;
+    const int stride = cpu_stride(job), in_stride = cpu_input_ring(job, 0)->stride;
+    const int offset_stride = cpu_input_ring(job, 1)->stride, dy = (int)(y % f);
+    const float *offsets = cpu_input_row(job, 1, frame, y / f);
+    for (int x = 0; x < cpu_width(job); x++, out += stride) {
+        const float *at = offsets + (ptrdiff_t)(x / f) * offset_stride + dy * f + x % f;
+        for (int g = 0; g < op->groups; g++) {
+            float tx, ty;
+            int64_t x0 = split((float)(x / f) + at[g * f * f], in->width, &tx);
+            int64_t y0 = split((float)(y / f) + at[area + g * f * f], in->height, &ty);
+            const float *top = cpu_input_row(job, 0, frame, y0) + g * dim;
+            const float *low = cpu_input_row(job, 0, frame, clamp(y0 + 1, in->height)) + g * dim;
+            int64_t left = x0 * in_stride, right = clamp(x0 + 1, in->width) * in_stride;
+            for (int c = 0; c < dim; c++) {
+                float above = top[left + c] + tx * (top[right + c] - top[left + c]);
+                float below = low[left + c] + tx * (low[right + c] - low[left + c]);
+                out[g * dim + c] = above + ty * (below - above);
+            }
+        }
+    }
+}
