@@ -140,7 +140,7 @@ static int linear(struct pq_parts *p, int in, int outputs, const char *name, con
         "%s.%s", name, part);
 }
 
-int pq_windows_attend(struct pq_parts *p, const int qkv[3], const struct pq_attention *a,
+int pq_windows_attend(struct pq_parts *p, const int qkv[3], const struct pq_attention *a, int rows,
                       const char *fmt, ...)
 {
     FORMATTED(name, fmt);
@@ -149,10 +149,9 @@ int pq_windows_attend(struct pq_parts *p, const int qkv[3], const struct pq_atte
             return qkv[i];
     }
     const int dim = p->g->ops[qkv[0]].channels;
-    const int rows = pq_parts_extent(p, 0, "%s.relative_position_bias_table", name);
     const int heads = pq_parts_extent(p, 1, "%s.relative_position_bias_table", name);
-    if (rows < 0 || heads < 0)
-        return PQ_MIN(rows, heads);
+    if (heads < 0)
+        return heads;
     if (dim % heads)
         return pq_parts_fail(p, PIQUE_EFORMAT,
                              "tensor '%s.relative_position_bias_table' is for %d heads of %d "
@@ -176,14 +175,6 @@ int pq_windows_attention(struct pq_parts *p, int in, const struct pq_windows *w,
     if (in < 0)
         return in;
     const int dim = p->g->ops[in].channels, size = w->size;
-    const int have = pq_windows_size(p, "%s.relative_position_bias_table", name);
-    if (have < 0)
-        return have;
-    if (have != size)
-        return pq_parts_fail(p, PIQUE_EUNSUPPORTED,
-                             "tensor '%s.relative_position_bias_table' is for windows of %d, "
-                             "others for %d",
-                             name, have, size);
     int rc = pq_windows_check_index(p, w->index, size * size, size * size,
                                     "%s.relative_position_index", name);
     if (rc)
@@ -200,7 +191,7 @@ int pq_windows_attention(struct pq_parts *p, int in, const struct pq_windows *w,
                                                     .shift_y = w->shift,
                                                     .shift_x = w->shift,
                                                     .index = w->index},
-                             "%s", name);
+                             (2 * size - 1) * (2 * size - 1), "%s", name);
 }
 
 int pq_windows_feed(struct pq_parts *p, int in, const char *fmt, ...)

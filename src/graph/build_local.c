@@ -215,6 +215,14 @@ int pq_graph_pixel_unshuffle(struct pq_graph *g, int in, int factor, pique_error
     return append_factor(g, PQ_OP_PIXEL_UNSHUFFLE, in, factor, err);
 }
 
+int pq_graph_unshuffle_by_place(struct pq_graph *g, int in, int factor, pique_error *err)
+{
+    int at = append_factor(g, PQ_OP_PIXEL_UNSHUFFLE, in, factor, err);
+    if (at >= 0)
+        g->ops[at].by_place = true;
+    return at;
+}
+
 int pq_graph_nearest(struct pq_graph *g, int in, int factor, pique_error *err)
 {
     return append_factor(g, PQ_OP_NEAREST, in, factor, err);

@@ -27,7 +27,8 @@ enum pq_op_kind {
     PQ_OP_DEPTHWISE,         /* the same over each channel alone; weight [c, 1, kh, kw] */
     PQ_OP_ACT,               /* an activation, enum pq_act_kind */
     PQ_OP_PIXEL_SHUFFLE,     /* channel c*f*f + dy*f + dx -> channel c at (f*y+dy, f*x+dx) */
-    PQ_OP_PIXEL_UNSHUFFLE,   /* and back; the size is a multiple of f */
+    PQ_OP_PIXEL_UNSHUFFLE,   /* and back; the size is a multiple of f; by_place: to channel
+                                (dy*f + dx)*channels + c */
     PQ_OP_NEAREST,           /* each pixel becomes f x f pixels */
     PQ_OP_ADD,               /* in[0] + scale in[1] */
     PQ_OP_MUL,               /* in[0] in[1]; in[1] may have one channel for all */
@@ -104,14 +105,21 @@ struct pq_window {
     int kernel, stride, dilation, before, after;
 };
 
-enum pq_pad_mode { PQ_PAD_ZERO, PQ_PAD_EDGE, PQ_PAD_REFLECT };
+enum pq_pad_mode {
+    PQ_PAD_ZERO,
+    PQ_PAD_EDGE,
+    PQ_PAD_REFLECT,
+    PQ_PAD_WRAP /* from the opposite side; makes each row depend on all */
+};
 
 /* Windows of attention. Their edges lie at shift + n size; the first is cut off by the border of
  * the picture where shift is not 0, the last where the size is no multiple. Queries are the pixels
  * of a window; keys and values those of a key window with the same centre, which may be larger:
  * what it holds outside of the picture are zeros, and they count. `multiple` not 0: so do zeros
  * below and to the right up to a multiple of it. With `grid` a window is not a rectangle but every
- * (height / size)-th pixel, so that windows span the picture, whose size is a multiple. */
+ * (height / size)-th pixel, so that windows span the picture, whose size is a multiple. With `fold`
+ * over 1 keys and values are a picture so many times smaller, and so are their windows; the edges
+ * of these lie at shift / fold, rounded up, + n size / fold. */
 struct pq_attention {
     int heads;
     int height, width;         /* of the window of queries */
@@ -119,6 +127,7 @@ struct pq_attention {
     int shift_y, shift_x;
     int multiple;
     bool grid;
+    int fold;    /* 0 means 1 */
     float scale; /* of the products q k */
     /* [height width][key_height key_width]: the row of the table of biases, op->weight [rows,
      * heads], that is added to a product; NULL where there is no table. Lives as long as the graph:
@@ -140,6 +149,7 @@ struct pq_op {
     int multiple;              /* PAD; 1: none */
     enum pq_pad_mode pad_mode;
     int factor;              /* PIXEL_SHUFFLE, PIXEL_UNSHUFFLE, NEAREST, DYSAMPLE */
+    bool by_place;           /* PIXEL_UNSHUFFLE */
     int first;               /* SLICE */
     int groups;              /* GROUP_NORM, DYSAMPLE; heads of ROW_GRAM, GRAM_SOFTMAX, MIX */
     bool squares;            /* ROW_SUMS */
@@ -215,6 +225,8 @@ int pq_graph_concat(struct pq_graph *g, int count, const int *in, pique_error *e
 int pq_graph_slice(struct pq_graph *g, int in, int first, int count, pique_error *err);
 int pq_graph_pixel_shuffle(struct pq_graph *g, int in, int factor, pique_error *err);
 int pq_graph_pixel_unshuffle(struct pq_graph *g, int in, int factor, pique_error *err);
+/* The same with the channels of each of the factor^2 places side by side. */
+int pq_graph_unshuffle_by_place(struct pq_graph *g, int in, int factor, pique_error *err);
 int pq_graph_nearest(struct pq_graph *g, int in, int factor, pique_error *err);
 int pq_graph_bicubic(struct pq_graph *g, int in, int rate_num, int rate_den, pique_error *err);
 /* To the size of operation `like`. */
@@ -309,5 +321,11 @@ int64_t pq_pad_source(enum pq_pad_mode mode, int64_t i, int64_t n);
 int64_t pq_reflect(int64_t i, int64_t n);
 /* Whether every output row reads every row of some input: a phase of the plan ends here. */
 bool pq_op_is_whole(const struct pq_op *op);
+/* How many times larger the result is than input k, where both are read in windows; 1 otherwise. */
+int pq_op_fold(const struct pq_op *op, int k);
+/* Windows of the keys of attention along an axis: their size but for what reaches over the
+ * queries', and where the one of number 0 begins. */
+int pq_attention_key_size(const struct pq_attention *a, bool hor);
+int pq_attention_key_shift(const struct pq_attention *a, bool hor);
 
 const char *pq_op_name(enum pq_op_kind kind);
