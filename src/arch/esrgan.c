@@ -172,7 +172,7 @@ static int find_size(const struct builder *b, const char *stem, int which, int *
 static int find_unshuffle(struct builder *b)
 {
     int in = b->channels, out = b->out_channels;
-    b->unshuffle = in == 4 * out && in > MAX_PICTURE ? 2 : in == 16 * out ? 4 : 1;
+    b->unshuffle = in == 4 * out ? 2 : in == 16 * out ? 4 : 1;
     b->channels /= b->unshuffle * b->unshuffle;
     if (b->channels > MAX_PICTURE)
         return pq_fail(b->err, PIQUE_EUNSUPPORTED,

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The implicit command: pique a.png b.jpg dir/ -o out/ -m MODEL -s SCALE.
  *
- * Options, inputs, model, names, engine, and then one picture after the other; a picture that
+ * Options, inputs, models, names, engines, and then one picture after the other; a picture that
  * fails does not stop the others. The first failure decides the exit status. */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "cli/catalogue.h"
+#include "cli/chain.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
 #include "cli/files.h"
@@ -23,9 +23,7 @@ struct run {
     struct pq_naming naming;
     char *suffix; /* that naming points at */
     struct pq_report report;
-    pique_model *model;
-    pique_model_info model_info;
-    pique_engine *engine;
+    struct pq_chain chain;
     pique_cancel *cancel;
     pique_picture_options picture;
     int first_failure; /* exit status, 0 while nothing failed */
@@ -85,27 +83,19 @@ static bool nothing_usable(struct run *run)
     return true;
 }
 
-static bool open_model(struct run *run)
+static bool open_models(struct run *run)
 {
-    const char *name = pq_text(run->options, PQ_OPT_MODEL);
-    char *path = NULL;
+    int status;
     pique_error err;
-    int rc = pq_model_resolve(name, &path, &err);
-    if (rc)
-        return stop(run, &err, pq_cli_model_exit(name, rc));
-    rc = pique_model_open(path, &run->model, &err);
-    pq_free(path);
-    run->model_info.size = sizeof run->model_info;
-    if (!rc)
-        rc = pique_model_get_info(run->model, &run->model_info, &err);
-    return rc && stop(run, &err, pq_exit_of(rc));
+    int rc = pq_chain_open(&run->chain, pq_text(run->options, PQ_OPT_MODEL), ',', &status, &err);
+    return rc && stop(run, &err, status);
 }
 
 static bool name_outputs(struct run *run)
 {
     pique_error err;
-    double own_scale = (double)run->model_info.scale_num / run->model_info.scale_den;
-    run->suffix = pq_target_suffix(run->options, &run->picture, &run->naming, own_scale);
+    run->suffix =
+        pq_target_suffix(run->options, &run->picture, &run->naming, pq_chain_scale(&run->chain));
     run->naming.suffix = run->suffix;
     int rc =
         run->suffix ? pq_name_outputs(&run->inputs, &run->naming, &err) : pq_fail_nomem(&err, 64);
@@ -128,14 +118,18 @@ static bool open_engine(struct run *run)
                                   .event_user = &run->report,
                                   .cancel = run->cancel};
         pq_options_to_engine(run->options, &e);
-        rc = pique_engine_open(run->model, &e, &run->engine, &err);
+        rc = pq_chain_start(&run->chain, &e, &err);
     }
+    char *key = rc ? NULL : pq_chain_numeric_key(&run->chain);
+    if (!rc && !key)
+        rc = pq_fail_nomem(&err, 64);
     if (rc) {
         bool unable = rc == PIQUE_EUNSUPPORTED || rc == PIQUE_EDEVICE;
         return stop(run, &err, unable ? PQ_EXIT_UNAVAILABLE : pq_exit_of(rc));
     }
     const char *device = pq_text(run->options, PQ_OPT_DEVICE);
-    pq_report_engine(&run->report, device ? device : "auto", pique_engine_numeric_key(run->engine));
+    pq_report_engine(&run->report, device ? device : "auto", key);
+    pq_free(key);
     return false;
 }
 
@@ -191,7 +185,8 @@ static int upscale(struct run *run, const struct pq_input *input, pique_error *e
     pq_report_begin(&run->report, input, info.width, info.height);
     int rc = run->naming.folder ? make_parent(input->output, err) : 0;
     if (!rc) {
-        rc = pique_picture_upscale(run->engine, input->path, input->output, &options, &report, err);
+        rc = pique_picture_upscale_chain(run->chain.engines, run->chain.count, input->path,
+                                         input->output, &options, &report, err);
     }
     if (!rc)
         pq_report_done(&run->report, input, &report);
@@ -258,9 +253,9 @@ static void plan_all(struct run *run)
 
 static void do_run(struct run *run)
 {
-    if (collect(run) || nothing_usable(run) || open_model(run) || name_outputs(run))
+    if (collect(run) || nothing_usable(run) || open_models(run) || name_outputs(run))
         return;
-    pq_report_start(&run->report, &run->inputs, &run->model_info);
+    pq_report_start(&run->report, &run->inputs, &run->chain);
     if (pq_given(run->options, PQ_OPT_DRY_RUN)) {
         plan_all(run);
         return;
@@ -294,9 +289,8 @@ int pq_cli_run(const struct pq_options *o)
         int lost = pq_cli_fail(&err);
         status = status ? status : lost;
     }
-    pique_engine_close(&run.engine);
+    pq_chain_close(&run.chain);
     pique_cancel_free(&run.cancel);
-    pique_model_close(&run.model);
     pq_inputs_free(&run.inputs);
     pq_free(run.suffix);
     pq_report_destroy(&run.report);

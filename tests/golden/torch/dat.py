@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""DAT: blocks that attend in windows and blocks that attend across channels take turns, each beside a
-depthwise convolution of the values. Chen et al., Dual Aggregation Transformer for Image
+"""DAT: blocks that attend in windows and blocks that attend across channels take turns, each beside
+a depthwise convolution of the values. Chen et al., Dual Aggregation Transformer for Image
 Super-Resolution, 2023."""
 import torch
 import torch.nn.functional as F
@@ -163,8 +163,8 @@ class Group(nn.Module):
 
 
 class DAT(Ends):
-    def __init__(self, upsampler, scale, dim=16, split=(2, 4), depths=(3, 1), heads=(2, 4), growth=2,
-                 qkv_bias=True, size=8, resi='1conv', channels=3):
+    def __init__(self, upsampler, scale, dim=16, split=(2, 4), depths=(3, 1), heads=(2, 4),
+                 growth=2, qkv_bias=True, size=8, resi='1conv', channels=3):
         super().__init__(channels, dim, upsampler, scale)
         self.before_RG = nn.Sequential(nn.Identity(), nn.LayerNorm(dim))
         self.layers = nn.Sequential(*[
@@ -187,6 +187,8 @@ def cases():
                     t.abs_().add_(2)
                 elif k.endswith('channel_interaction.2.bias'):
                     t.abs_().add_(0.7)  # GELU of so few channels would often be 0
+                elif k.endswith('spatial_interaction.1.running_mean'):
+                    t.abs_().add_(0.3)
                 elif k.endswith('spatial_interaction.3.weight'):
                     t.abs_().mul_(-0.25).sub_(0.7)  # against the bias: the sigmoid stays awake
                 elif 'spatial_interaction' in k and t.numel() == 1 and k.endswith('bias'):

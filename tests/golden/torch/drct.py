@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""DRCT: five Swin blocks a group, densely connected. Hsu et al., DRCT: Saving Image Super-Resolution
-away from Information Bottleneck, 2024."""
+"""DRCT: five Swin blocks a group, densely connected. Hsu et al., DRCT: Saving Image
+Super-Resolution away from Information Bottleneck, 2024."""
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -66,8 +66,8 @@ def cases():
 
     return [
         case('drct-x2', of(2), scale=2, wrap=lambda sd: {'params_ema': sd}),
-        case('drct-x4-growth', of(4, growth=4, heads=(4,), mlp=1.5, windows_a_side=3), width=24, height=16,
-             scale=4, container='safetensors', stored='f16'),
+        case('drct-x4-growth', of(4, growth=4, heads=(4,), mlp=1.5, windows_a_side=3),
+             width=24, height=16, scale=4, container='safetensors', stored='f16'),
         case('drct-x1-identity', of(1, heads=(3,), resi='identity', channels=1), channels=1,
              container='legacy'),
     ]

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """waifu2x's swin_unet: Swin blocks at three sizes, the smaller ones between 2 x 2 convolutions.
-Windows of 6 x 6 as in Liu et al., Swin Transformer, 2021; the rest from the documentation and the files of
-nunif."""
+Windows of 6 x 6 as in Liu et al., Swin Transformer, 2021; the rest from the documentation and the
+files of nunif."""
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from common import Case
-from windows import TOLERANCE, bolder, cut, join, attend, picture, relative_index, rolled, \
+from windows import TOLERANCE, attend, bolder, cut, join, picture, relative_index, rolled, \
     shift_mask, tokens
 
 LIST = 'nets_transformers.txt'
@@ -117,7 +117,8 @@ class UNet(nn.Module):
 
 class SwinUNet(nn.Module):
     """The network takes 16 + 48 n pixels, and gives those that are 8 or more from the edge: the
-    picture's edge is repeated, by 8 to the left and at the top, and as needed at the other sides."""
+    picture's edge is repeated, by 8 to the left and at the top, and as needed at the other
+    sides."""
 
     def __init__(self, scale, dim=8, count=2, channels=3, norm=False):
         super().__init__()
@@ -132,7 +133,7 @@ class SwinUNet(nn.Module):
 
 
 def cases():
-    def case(name, scale, seed=None, indices=False, options={}, **more):
+    def case(name, scale, indices=False, options={}, **more):
         def tune(sd):
             bolder()(sd)
             for k, t in sd.items():
@@ -140,6 +141,8 @@ def cases():
                     t.mul_(0.3).add_(0.5)
                 elif k == 'unet.to_image.proj.weight':
                     t.mul_(0.1)
+                elif k.endswith('bias_table'):
+                    t.mul_(3)
                 elif k.endswith(('proj.weight', 'mlp.3.weight')) and 'block' in k:
                     t.mul_(0.25)
 
@@ -153,12 +156,10 @@ def cases():
                     'updated_at': '2024-01-01 00:00:00+00:00', 'kwargs': kwargs,
                     'train_kwargs': {'size': 64, 'amp': True}, 'state_dict': sd}
 
-        c = Case(name, 'SwinUNet', lambda: SwinUNet(scale, **options), scale=scale, tune=tune,
+        return Case(name, 'SwinUNet', lambda: SwinUNet(scale, **options), scale=scale, tune=tune,
                  tolerance=TOLERANCE, wrap=wrap,
                  rename=None if indices else
                  lambda k: None if k.endswith('position_index') else k, **more)
-        c.seed = seed or c.seed
-        return c
 
     return [
         case('swin-unet-2x', 2, indices=True),
