@@ -81,7 +81,7 @@ static int add_folded(struct srformer *n, int x, int first, int shift, int group
         at = pq_graph_pad4(p->g, at, PQ_PAD_WRAP, 1, 1, 0, 0, 1, p->err);
         at = at < 0 ? at : pq_graph_crop_like(p->g, at, x, 1, 1, p->err);
     }
-    return at < 0 ? at : pq_graph_unshuffle_by_place(p->g, at, FOLD, p->err);
+    return at < 0 ? at : pq_graph_pixel_unshuffle_by_place(p->g, at, FOLD, p->err);
 }
 
 static int add_attention(struct srformer *n, int x, int group, int block)

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "arch/distance.h"
 #include "base/alloc.h"
 
 enum { NAME = 128, CHUNK = 256 };
@@ -43,16 +44,6 @@ int32_t *pq_windows_new_index(struct pq_parts *p, int queries, int keys)
     return index;
 }
 
-static void fill_index(int32_t *index, int size)
-{
-    for (int q = 0; q < size * size; q++) {
-        for (int k = 0; k < size * size; k++) {
-            const int dy = q / size - k / size + size - 1, dx = q % size - k % size + size - 1;
-            *index++ = dy * (2 * size - 1) + dx;
-        }
-    }
-}
-
 int pq_windows_begin(struct pq_parts *p, struct pq_windows *w, const char *fmt, ...)
 {
     FORMATTED(name, fmt);
@@ -60,12 +51,8 @@ int pq_windows_begin(struct pq_parts *p, struct pq_windows *w, const char *fmt, 
     w->size = pq_windows_size(p, "%s.relative_position_bias_table", name);
     if (w->size < 0)
         return w->size;
-    int32_t *index = pq_windows_new_index(p, w->size, w->size);
-    if (!index)
-        return PIQUE_ENOMEM;
-    fill_index(index, w->size);
-    w->index = index;
-    return 0;
+    w->index = pq_distance_index(p, w->size, w->size);
+    return w->index ? 0 : PIQUE_ENOMEM;
 }
 
 static bool same_index(const struct pq_tensor *t, const int32_t *index, size_t count)
