@@ -193,7 +193,7 @@ int pq_compact_build(const struct pq_statedict *sd, struct pq_graph *g, pique_er
 
 static bool is_conv3(const struct pq_op *op)
 {
-    return op->kind == PQ_OP_CONV2D && op->kernel == KERNEL;
+    return op->kind == PQ_OP_CONV2D && op->ver.kernel == KERNEL;
 }
 
 int pq_compact_features(const struct pq_graph *g)

@@ -314,7 +314,7 @@ static bool is_conv(const struct pq_graph *g, int i, int kernel, int inputs, con
         return false;
     const struct pq_op *op = &g->ops[i];
     bool act = form == ACT || form == ACT_RESIDUAL, residual = form >= RESIDUAL;
-    return op->kind == PQ_OP_CONV2D && op->kernel == kernel && op->inputs == inputs &&
+    return op->kind == PQ_OP_CONV2D && op->ver.kernel == kernel && op->inputs == inputs &&
            memcmp(op->in, in, (size_t)inputs * sizeof *in) == 0 && op->act.on == act &&
            (!act || (op->act.slope == slope && !op->act.slopes.data)) && op->residual == residual &&
            (!residual || op->scale == scale);

@@ -13,12 +13,13 @@ struct pq_op pq_op_new(const struct pq_graph *g, enum pq_op_kind kind, int in, i
 int pq_graph_append(struct pq_graph *g, struct pq_op op, pique_error *err);
 
 /* Whether `in` is an operation of g. */
-int pq_check_input(const struct pq_graph *g, int in, enum pq_op_kind kind, pique_error *err);
+int pq_build_check_input(const struct pq_graph *g, int in, enum pq_op_kind kind, pique_error *err);
 /* Whether two operations have one ratio of sizes, and are both pictures, columns or global. */
-int pq_check_size(const struct pq_graph *g, enum pq_op_kind kind, int a, int b, pique_error *err);
-int pq_check_factor(enum pq_op_kind kind, int factor, pique_error *err);
+int pq_build_check_size(const struct pq_graph *g, enum pq_op_kind kind, int a, int b,
+                        pique_error *err);
+int pq_build_check_factor(enum pq_op_kind kind, int factor, pique_error *err);
 /* Whether t is NULL or [n]; "weights". */
-int pq_check_vector(enum pq_op_kind kind, const struct pq_tensor *t, int n, const char *what,
-                    pique_error *err);
+int pq_build_check_vector(enum pq_op_kind kind, const struct pq_tensor *t, int n, const char *what,
+                          pique_error *err);
 /* A tensor of floats that the graph owns, or data NULL where memory is out. */
 struct pq_tensor pq_graph_own_tensor(struct pq_graph *g, int dims, const int64_t *shape);

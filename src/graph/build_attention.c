@@ -34,9 +34,9 @@ static int check_qkv(const struct pq_graph *g, enum pq_op_kind kind, const int i
                      pique_error *err)
 {
     for (int i = 0; i < 3; i++) {
-        int rc = pq_check_input(g, in[i], kind, err);
+        int rc = pq_build_check_input(g, in[i], kind, err);
         if (!rc)
-            rc = pq_check_size(g, kind, in[0], in[i], err);
+            rc = pq_build_check_size(g, kind, in[0], in[i], err);
         if (rc)
             return rc;
         if (g->ops[in[i]].channels != g->ops[in[0]].channels || g->ops[in[i]].global ||
@@ -93,8 +93,8 @@ int pq_graph_attention(struct pq_graph *g, int q, int k, int v, const struct pq_
 }
 
 int pq_graph_channel_attention(struct pq_graph *g, int q, int k, int v,
-                               const struct pq_attention *a,
-                               const struct pq_tensor *temperatures, pique_error *err)
+                               const struct pq_attention *a, const struct pq_tensor *temperatures,
+                               pique_error *err)
 {
     const int in[] = {q, k, v};
     int rc = check_qkv(g, PQ_OP_CHANNEL_ATTENTION, in, err);
@@ -104,27 +104,30 @@ int pq_graph_channel_attention(struct pq_graph *g, int q, int k, int v,
                 a->key_width != a->width))
         rc = pq_fail(err, PIQUE_EUNSUPPORTED, "channel attention has plain windows only");
     if (!rc)
-        rc = pq_check_vector(PQ_OP_CHANNEL_ATTENTION, temperatures, a->heads, "temperatures", err);
+        rc = pq_build_check_vector(PQ_OP_CHANNEL_ATTENTION, temperatures, a->heads, "temperatures",
+                                   err);
     return rc ? rc : append_attention(g, PQ_OP_CHANNEL_ATTENTION, in, a, temperatures, err);
 }
 
 int pq_graph_dysample(struct pq_graph *g, int in, int offsets, int factor, int groups,
                       pique_error *err)
 {
-    int rc = pq_check_input(g, in, PQ_OP_DYSAMPLE, err);
+    int rc = pq_build_check_input(g, in, PQ_OP_DYSAMPLE, err);
     if (!rc)
-        rc = pq_check_input(g, offsets, PQ_OP_DYSAMPLE, err);
+        rc = pq_build_check_input(g, offsets, PQ_OP_DYSAMPLE, err);
     if (!rc)
-        rc = pq_check_size(g, PQ_OP_DYSAMPLE, in, offsets, err);
+        rc = pq_build_check_size(g, PQ_OP_DYSAMPLE, in, offsets, err);
     if (!rc)
-        rc = pq_check_factor(PQ_OP_DYSAMPLE, factor, err);
+        rc = pq_build_check_factor(PQ_OP_DYSAMPLE, factor, err);
     if (rc)
         return rc;
     int channels = g->ops[in].channels;
     if (groups < 1 || groups > channels || channels % groups || g->ops[in].global ||
         g->ops[in].column || g->ops[offsets].channels != 2 * groups * factor * factor)
-        return pq_fail(err, PIQUE_EFORMAT, "dysample by %d of %d channels in %d groups gets %d "
-                       "offsets", factor, channels, groups, g->ops[offsets].channels);
+        return pq_fail(err, PIQUE_EFORMAT,
+                       "dysample by %d of %d channels in %d groups gets %d "
+                       "offsets",
+                       factor, channels, groups, g->ops[offsets].channels);
     struct pq_op op = pq_op_new(g, PQ_OP_DYSAMPLE, in, channels);
     op.in[op.inputs++] = offsets;
     op.factor = op.rate_num = factor;

@@ -81,18 +81,16 @@ static int set_windows(struct pq_op *op, const struct pq_tensor *weight,
 }
 
 int pq_graph_conv(struct pq_graph *g, int in, const struct pq_tensor *weight,
-                  const struct pq_tensor *bias, const struct pq_conv_shape *shape,
-                  pique_error *err)
+                  const struct pq_tensor *bias, const struct pq_conv_shape *shape, pique_error *err)
 {
-    int rc = pq_check_input(g, in, PQ_OP_CONV2D, err);
+    int rc = pq_build_check_input(g, in, PQ_OP_CONV2D, err);
     if (rc)
         return rc;
     int channels = g->ops[in].channels, groups = shape->groups ? shape->groups : 1;
     if (groups < 1 || channels % groups)
         return pq_fail(err, PIQUE_EFORMAT, "a convolution has %d channels in %d groups", channels,
                        groups);
-    if ((rc = check_weight(weight, channels / groups, err)) ||
-        (rc = check_bias(weight, bias, err)))
+    if ((rc = check_weight(weight, channels / groups, err)) || (rc = check_bias(weight, bias, err)))
         return rc;
     if (weight->shape[0] % groups)
         return pq_fail(err, PIQUE_EFORMAT, "a convolution has %lld outputs in %d groups",
@@ -176,7 +174,7 @@ static int repeat_bias(struct pq_graph *g, const struct pq_tensor *bias, int tim
 int pq_graph_deconv(struct pq_graph *g, int in, const struct pq_tensor *weight,
                     const struct pq_tensor *bias, int stride, int padding, pique_error *err)
 {
-    int rc = pq_check_input(g, in, PQ_OP_CONV2D, err);
+    int rc = pq_build_check_input(g, in, PQ_OP_CONV2D, err);
     if (rc)
         return rc;
     char text[96];

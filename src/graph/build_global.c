@@ -9,7 +9,7 @@ enum { FLOATS_OF_DOUBLE = sizeof(double) / sizeof(float) };
 
 static int check_picture(const struct pq_graph *g, int in, enum pq_op_kind kind, pique_error *err)
 {
-    int rc = pq_check_input(g, in, kind, err);
+    int rc = pq_build_check_input(g, in, kind, err);
     if (!rc && (g->ops[in].global || g->ops[in].column))
         rc = pq_fail(err, PIQUE_EFORMAT, "%s gets no picture", pq_op_name(kind));
     return rc;
@@ -54,9 +54,9 @@ int pq_graph_group_norm(struct pq_graph *g, int in, int groups, const struct pq_
     if (rc)
         return rc;
     int channels = g->ops[in].channels;
-    rc = pq_check_vector(PQ_OP_GROUP_NORM, weight, channels, "weights", err);
+    rc = pq_build_check_vector(PQ_OP_GROUP_NORM, weight, channels, "weights", err);
     if (!rc)
-        rc = pq_check_vector(PQ_OP_GROUP_NORM, bias, channels, "biases", err);
+        rc = pq_build_check_vector(PQ_OP_GROUP_NORM, bias, channels, "biases", err);
     if (rc)
         return rc;
     if (groups < 1 || channels % groups)
@@ -89,7 +89,7 @@ int pq_graph_channel_mix(struct pq_graph *g, int q, int k, int v, int heads,
     for (int i = 0; i < 3; i++) {
         int rc = check_picture(g, in[i], PQ_OP_MIX, err);
         if (!rc)
-            rc = pq_check_size(g, PQ_OP_MIX, q, in[i], err);
+            rc = pq_build_check_size(g, PQ_OP_MIX, q, in[i], err);
         if (rc)
             return rc;
         if (g->ops[in[i]].channels != g->ops[q].channels)
@@ -97,7 +97,7 @@ int pq_graph_channel_mix(struct pq_graph *g, int q, int k, int v, int heads,
                            g->ops[q].channels, g->ops[in[i]].channels);
     }
     int channels = g->ops[q].channels;
-    int rc = pq_check_vector(PQ_OP_MIX, temperatures, heads, "temperatures", err);
+    int rc = pq_build_check_vector(PQ_OP_MIX, temperatures, heads, "temperatures", err);
     if (rc)
         return rc;
     if (heads < 1 || channels % heads)

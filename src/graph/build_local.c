@@ -10,9 +10,9 @@
 int pq_graph_act(struct pq_graph *g, int in, float slope, const struct pq_tensor *slopes,
                  pique_error *err)
 {
-    int rc = pq_check_input(g, in, PQ_OP_ACT, err);
+    int rc = pq_build_check_input(g, in, PQ_OP_ACT, err);
     if (!rc)
-        rc = pq_check_vector(PQ_OP_ACT, slopes, g->ops[in].channels, "slopes", err);
+        rc = pq_build_check_vector(PQ_OP_ACT, slopes, g->ops[in].channels, "slopes", err);
     if (rc)
         return rc;
     struct pq_op op = pq_op_new(g, PQ_OP_ACT, in, g->ops[in].channels);
@@ -24,7 +24,7 @@ int pq_graph_act(struct pq_graph *g, int in, float slope, const struct pq_tensor
 
 static int append_curve(struct pq_graph *g, int in, struct pq_act act, pique_error *err)
 {
-    int rc = pq_check_input(g, in, PQ_OP_ACT, err);
+    int rc = pq_build_check_input(g, in, PQ_OP_ACT, err);
     if (rc)
         return rc;
     struct pq_op op = pq_op_new(g, PQ_OP_ACT, in, g->ops[in].channels);
@@ -49,15 +49,15 @@ int pq_graph_clip(struct pq_graph *g, int in, float low, float high, pique_error
 static int check_pair(const struct pq_graph *g, enum pq_op_kind kind, int a, int b, bool *swap,
                       pique_error *err)
 {
-    int rc = pq_check_input(g, a, kind, err);
+    int rc = pq_build_check_input(g, a, kind, err);
     if (!rc)
-        rc = pq_check_input(g, b, kind, err);
+        rc = pq_build_check_input(g, b, kind, err);
     if (rc)
         return rc;
     *swap = g->ops[a].global && !g->ops[b].global;
     if (g->ops[a].global != g->ops[b].global)
         return 0;
-    return pq_check_size(g, kind, a, b, err);
+    return pq_build_check_size(g, kind, a, b, err);
 }
 
 static int append_pair(struct pq_graph *g, enum pq_op_kind kind, int a, int b, float scale,
@@ -110,13 +110,13 @@ int pq_graph_mul(struct pq_graph *g, int a, int b, pique_error *err)
 int pq_graph_affine(struct pq_graph *g, int in, const struct pq_tensor *factors,
                     const struct pq_tensor *terms, pique_error *err)
 {
-    int rc = pq_check_input(g, in, PQ_OP_AFFINE, err);
+    int rc = pq_build_check_input(g, in, PQ_OP_AFFINE, err);
     if (rc)
         return rc;
     struct pq_op op = pq_op_new(g, PQ_OP_AFFINE, in, g->ops[in].channels);
-    rc = pq_check_vector(PQ_OP_AFFINE, factors, op.channels, "factors", err);
+    rc = pq_build_check_vector(PQ_OP_AFFINE, factors, op.channels, "factors", err);
     if (!rc)
-        rc = pq_check_vector(PQ_OP_AFFINE, terms, op.channels, "terms", err);
+        rc = pq_build_check_vector(PQ_OP_AFFINE, terms, op.channels, "terms", err);
     if (rc)
         return rc;
     op.weight = *factors;
@@ -126,7 +126,7 @@ int pq_graph_affine(struct pq_graph *g, int in, const struct pq_tensor *factors,
 
 int pq_graph_scale(struct pq_graph *g, int in, float factor, float term, pique_error *err)
 {
-    int rc = pq_check_input(g, in, PQ_OP_AFFINE, err);
+    int rc = pq_build_check_input(g, in, PQ_OP_AFFINE, err);
     if (rc)
         return rc;
     const int64_t n = g->ops[in].channels;
@@ -149,9 +149,9 @@ int pq_graph_concat(struct pq_graph *g, int count, const int *in, pique_error *e
                        PQ_MAX_INPUTS - 1);
     int channels = 0;
     for (int k = 0; k < count; k++) {
-        int rc = pq_check_input(g, in[k], PQ_OP_CONCAT, err);
+        int rc = pq_build_check_input(g, in[k], PQ_OP_CONCAT, err);
         if (!rc)
-            rc = pq_check_size(g, PQ_OP_CONCAT, in[0], in[k], err);
+            rc = pq_build_check_size(g, PQ_OP_CONCAT, in[0], in[k], err);
         if (rc)
             return rc;
         channels += g->ops[in[k]].channels;
@@ -165,7 +165,7 @@ int pq_graph_concat(struct pq_graph *g, int count, const int *in, pique_error *e
 
 int pq_graph_slice(struct pq_graph *g, int in, int first, int count, pique_error *err)
 {
-    int rc = pq_check_input(g, in, PQ_OP_SLICE, err);
+    int rc = pq_build_check_input(g, in, PQ_OP_SLICE, err);
     if (rc)
         return rc;
     int channels = g->ops[in].channels;
@@ -182,9 +182,9 @@ int pq_graph_slice(struct pq_graph *g, int in, int first, int count, pique_error
 static int append_factor(struct pq_graph *g, enum pq_op_kind kind, int in, int factor,
                          pique_error *err)
 {
-    int rc = pq_check_input(g, in, kind, err);
+    int rc = pq_build_check_input(g, in, kind, err);
     if (!rc)
-        rc = pq_check_factor(kind, factor, err);
+        rc = pq_build_check_factor(kind, factor, err);
     if (rc)
         return rc;
     int channels = g->ops[in].channels, area = factor * factor;
@@ -224,7 +224,7 @@ int pq_graph_nearest(struct pq_graph *g, int in, int factor, pique_error *err)
 
 int pq_graph_bicubic(struct pq_graph *g, int in, int rate_num, int rate_den, pique_error *err)
 {
-    int rc = pq_check_input(g, in, PQ_OP_BICUBIC, err);
+    int rc = pq_build_check_input(g, in, PQ_OP_BICUBIC, err);
     if (rc)
         return rc;
     if (rate_num < 1 || rate_den < 1 || rate_num > 64 || rate_den > 64)
@@ -239,9 +239,9 @@ int pq_graph_bicubic(struct pq_graph *g, int in, int rate_num, int rate_den, piq
 static int append_like(struct pq_graph *g, enum pq_op_kind kind, int in, int like, int num, int den,
                        pique_error *err)
 {
-    int rc = pq_check_input(g, in, kind, err);
+    int rc = pq_build_check_input(g, in, kind, err);
     if (!rc)
-        rc = pq_check_input(g, like, kind, err);
+        rc = pq_build_check_input(g, like, kind, err);
     if (rc)
         return rc;
     if (g->ops[in].global || g->ops[in].column || g->ops[like].global || g->ops[like].column ||
@@ -286,7 +286,7 @@ static int append_border(struct pq_graph *g, struct pq_op op, int top, int left,
 int pq_graph_pad4(struct pq_graph *g, int in, enum pq_pad_mode mode, int top, int left, int bottom,
                   int right, int multiple, pique_error *err)
 {
-    int rc = pq_check_input(g, in, PQ_OP_PAD, err);
+    int rc = pq_build_check_input(g, in, PQ_OP_PAD, err);
     if (rc)
         return rc;
     if (multiple < 1 || multiple > PQ_MAX_PAD || g->ops[in].global || g->ops[in].column)
@@ -306,7 +306,7 @@ int pq_graph_pad(struct pq_graph *g, int in, enum pq_pad_mode mode, int border, 
 
 int pq_graph_crop(struct pq_graph *g, int in, int border, pique_error *err)
 {
-    int rc = pq_check_input(g, in, PQ_OP_CROP, err);
+    int rc = pq_build_check_input(g, in, PQ_OP_CROP, err);
     if (rc)
         return rc;
     struct pq_op op = pq_op_new(g, PQ_OP_CROP, in, g->ops[in].channels);
@@ -316,9 +316,9 @@ int pq_graph_crop(struct pq_graph *g, int in, int border, pique_error *err)
 int pq_graph_pool(struct pq_graph *g, int in, enum pq_op_kind kind, int kernel, int stride,
                   pique_error *err)
 {
-    int rc = pq_check_input(g, in, kind, err);
+    int rc = pq_build_check_input(g, in, kind, err);
     if (!rc)
-        rc = pq_check_factor(kind, stride, err);
+        rc = pq_build_check_factor(kind, stride, err);
     if (rc)
         return rc;
     if (kernel < 1 || kernel > PQ_MAX_KERNEL)
@@ -333,11 +333,11 @@ int pq_graph_pool(struct pq_graph *g, int in, enum pq_op_kind kind, int kernel, 
 int pq_graph_norm(struct pq_graph *g, int in, enum pq_op_kind kind, const struct pq_tensor *weight,
                   const struct pq_tensor *bias, float eps, pique_error *err)
 {
-    int rc = pq_check_input(g, in, kind, err);
+    int rc = pq_build_check_input(g, in, kind, err);
     if (!rc)
-        rc = pq_check_vector(kind, weight, g->ops[in].channels, "weights", err);
+        rc = pq_build_check_vector(kind, weight, g->ops[in].channels, "weights", err);
     if (!rc)
-        rc = pq_check_vector(kind, bias, g->ops[in].channels, "biases", err);
+        rc = pq_build_check_vector(kind, bias, g->ops[in].channels, "biases", err);
     if (rc)
         return rc;
     struct pq_op op = pq_op_new(g, kind, in, g->ops[in].channels);

@@ -164,7 +164,7 @@ struct pq_op pq_op_new(const struct pq_graph *g, enum pq_op_kind kind, int in, i
                           .scale = 1};
 }
 
-int pq_check_input(const struct pq_graph *g, int in, enum pq_op_kind kind, pique_error *err)
+int pq_build_check_input(const struct pq_graph *g, int in, enum pq_op_kind kind, pique_error *err)
 {
     if (in < 0 || in >= g->count)
         return pq_fail(err, PIQUE_EINTERNAL, "%s reads operation %d of %d", pq_op_name(kind), in,
@@ -172,7 +172,8 @@ int pq_check_input(const struct pq_graph *g, int in, enum pq_op_kind kind, pique
     return 0;
 }
 
-int pq_check_size(const struct pq_graph *g, enum pq_op_kind kind, int a, int b, pique_error *err)
+int pq_build_check_size(const struct pq_graph *g, enum pq_op_kind kind, int a, int b,
+                        pique_error *err)
 {
     const struct pq_op *x = &g->ops[a], *y = &g->ops[b];
     if (x->global != y->global || x->column != y->column)
@@ -184,7 +185,7 @@ int pq_check_size(const struct pq_graph *g, enum pq_op_kind kind, int a, int b, 
     return 0;
 }
 
-int pq_check_factor(enum pq_op_kind kind, int factor, pique_error *err)
+int pq_build_check_factor(enum pq_op_kind kind, int factor, pique_error *err)
 {
     if (factor < 1 || factor > PQ_MAX_FACTOR)
         return pq_fail(err, PIQUE_EUNSUPPORTED, "%s by %d; 1 to %d are possible", pq_op_name(kind),
@@ -192,8 +193,8 @@ int pq_check_factor(enum pq_op_kind kind, int factor, pique_error *err)
     return 0;
 }
 
-int pq_check_vector(enum pq_op_kind kind, const struct pq_tensor *t, int n, const char *what,
-                    pique_error *err)
+int pq_build_check_vector(enum pq_op_kind kind, const struct pq_tensor *t, int n, const char *what,
+                          pique_error *err)
 {
     char text[96];
     if (!t || pq_tensor_is(t, 1, (const int64_t[]){n}))
@@ -215,7 +216,7 @@ int pq_graph_finish(struct pq_graph *g, int output, pique_error *err)
 {
     if (g->count == 0 || g->ops[0].kind != PQ_OP_INPUT)
         return pq_fail(err, PIQUE_EFORMAT, "the network has no input");
-    int rc = pq_check_input(g, output, PQ_OP_INPUT, err);
+    int rc = pq_build_check_input(g, output, PQ_OP_INPUT, err);
     if (rc)
         return rc;
     if (g->ops[output].global || g->ops[output].column)

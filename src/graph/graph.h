@@ -20,45 +20,49 @@
 #include "base/error.h"
 #include "tensor/tensor.h"
 
+/* clang-format off */
 enum pq_op_kind {
     PQ_OP_INPUT,
-    PQ_OP_CONV2D,          /* window ver x hor over all channels, zeros outside */
-    PQ_OP_DEPTHWISE,       /* the same over each channel alone; weight [c, 1, kh, kw] */
-    PQ_OP_ACT,             /* an activation, enum pq_act_kind */
-    PQ_OP_PIXEL_SHUFFLE,   /* channel c*f*f + dy*f + dx -> channel c at (f*y+dy, f*x+dx) */
-    PQ_OP_PIXEL_UNSHUFFLE, /* and back; the size is a multiple of f */
-    PQ_OP_NEAREST,         /* each pixel becomes f x f pixels */
-    PQ_OP_ADD,             /* in[0] + scale in[1] */
-    PQ_OP_MUL,             /* in[0] in[1]; in[1] may have one channel for all */
-    PQ_OP_AFFINE,          /* x * factor + term, one of each a channel; both from a global in[1],
-                              factors first, where there is one */
-    PQ_OP_CONCAT,          /* channels of the inputs, one behind another */
-    PQ_OP_SLICE,           /* channels first .. first + channels - 1 */
-    PQ_OP_BICUBIC,         /* four taps an axis, a = -0.75, pixel centres, borders clamped, no
-                              low-pass: what PyTorch and ncnn call bicubic without antialias */
-    PQ_OP_BILINEAR,        /* to the size of `like`; pixel centres, borders clamped, no low-pass */
-    PQ_OP_PAD,             /* rows and columns around, enum pq_pad_mode, then more at the bottom
-                              and the right up to a multiple */
-    PQ_OP_CROP,            /* fewer rows and columns, by number or to the size of `like` */
-    PQ_OP_MAX_POOL,        /* the largest of a window; what lies outside does not count */
-    PQ_OP_MEAN_POOL,       /* the mean of a window, zeros outside */
-    PQ_OP_LAYER_NORM,      /* each pixel over its channels: (x - mean) / sqrt(var + eps) * weight +
-                              bias */
-    PQ_OP_RMS_NORM,        /* x / sqrt(mean of squares + eps) * weight + bias */
-    PQ_OP_ROW_SUMS,        /* a column: the sums over each row, doubles in two floats each; with
-                              squares, theirs behind them */
-    PQ_OP_MEAN,            /* global: from ROW_SUMS, added in row order */
-    PQ_OP_GROUP_NORM,      /* global: from ROW_SUMS with squares, the factors and terms that bring
-                              each group of channels to mean 0 and variance 1, and then weight, bias */
-    PQ_OP_ROW_GRAM,        /* a column: for each head the products q_i k_j summed over a row, and
-                              the sums of squares, as doubles */
-    PQ_OP_GRAM_SOFTMAX,    /* global: softmax over j of weight[head] q_i k_j / (|q_i| |k_j|) */
-    PQ_OP_MIX,             /* out_i = sum over j of matrix[head][i][j] in[0]_j; in[1] is global */
-    PQ_OP_ATTENTION,       /* softmax attention in windows; inputs q, k, v */
+    PQ_OP_CONV2D,            /* window ver x hor over all channels, zeros outside */
+    PQ_OP_DEPTHWISE,         /* the same over each channel alone; weight [c, 1, kh, kw] */
+    PQ_OP_ACT,               /* an activation, enum pq_act_kind */
+    PQ_OP_PIXEL_SHUFFLE,     /* channel c*f*f + dy*f + dx -> channel c at (f*y+dy, f*x+dx) */
+    PQ_OP_PIXEL_UNSHUFFLE,   /* and back; the size is a multiple of f */
+    PQ_OP_NEAREST,           /* each pixel becomes f x f pixels */
+    PQ_OP_ADD,               /* in[0] + scale in[1] */
+    PQ_OP_MUL,               /* in[0] in[1]; in[1] may have one channel for all */
+    PQ_OP_AFFINE,            /* x * factor + term, one of each a channel; both from a global in[1],
+                                factors first, where there is one */
+    PQ_OP_CONCAT,            /* channels of the inputs, one behind another */
+    PQ_OP_SLICE,             /* channels first .. first + channels - 1 */
+    PQ_OP_BICUBIC,           /* four taps an axis, a = -0.75, pixel centres, borders clamped, no
+                                low-pass: what PyTorch and ncnn call bicubic without antialias */
+    PQ_OP_BILINEAR,          /* to the size of `like`; centres and borders as above, no low-pass */
+    PQ_OP_PAD,               /* rows and columns around, enum pq_pad_mode, then more at the bottom
+                                and the right up to a multiple */
+    PQ_OP_CROP,              /* fewer rows and columns, by number or to the size of `like` */
+    PQ_OP_MAX_POOL,          /* the largest of a window; what lies outside does not count */
+    PQ_OP_MEAN_POOL,         /* the mean of a window, zeros outside */
+    PQ_OP_LAYER_NORM,        /* each pixel over its channels:
+                                (x - mean) / sqrt(var + eps) * weight + bias */
+    PQ_OP_RMS_NORM,          /* x / sqrt(mean of squares + eps) * weight + bias */
+    PQ_OP_ROW_SUMS,          /* a column: the sums over each row, doubles in two floats each; with
+                                squares, theirs behind them */
+    PQ_OP_MEAN,              /* global: from ROW_SUMS, added in row order */
+    PQ_OP_GROUP_NORM,        /* global: from ROW_SUMS with squares, the factors and terms that bring
+                                each group of channels to mean 0 and variance 1, then to weight and
+                                bias */
+    PQ_OP_ROW_GRAM,          /* a column: for each head the products q_i k_j summed over a row, and
+                                the sums of squares, as doubles */
+    PQ_OP_GRAM_SOFTMAX,      /* global: softmax over j of weight[head] q_i k_j / (|q_i| |k_j|) */
+    PQ_OP_MIX,               /* out_i = sum over j of matrix[head][i][j] in[0]_j; in[1] is global */
+    PQ_OP_ATTENTION,         /* softmax attention in windows; inputs q, k, v */
     PQ_OP_CHANNEL_ATTENTION, /* attention among channels in windows; inputs q, k, v */
-    PQ_OP_DYSAMPLE, /* in[0] enlarged by factor, read where in[1] says (Liu et al. 2023, DySample) */
+    PQ_OP_DYSAMPLE,          /* in[0] enlarged by factor, read where in[1] says (Liu et al. 2023,
+                                DySample) */
     PQ_OP_KINDS
 };
+/* clang-format on */
 
 enum {
     PQ_MAX_CHANNELS = 4096,
@@ -67,8 +71,8 @@ enum {
     PQ_MAX_KERNEL = 31,
     PQ_MAX_FACTOR = 16,
     PQ_MAX_PAD = 256,
-    PQ_MAX_WINDOW = 64,           /* of attention, a side */
-    PQ_MAX_TOKENS = 64 * 64,      /* of a window */
+    PQ_MAX_WINDOW = 64,            /* of attention, a side */
+    PQ_MAX_TOKENS = 64 * 64,       /* of a window */
     PQ_MAX_GLOBAL_FLOATS = 1 << 22 /* of one pixel of a column or a global tensor */
 };
 
@@ -117,8 +121,8 @@ struct pq_attention {
     bool grid;
     float scale; /* of the products q k */
     /* [height width][key_height key_width]: the row of the table of biases, op->weight [rows,
-     * heads], that is added to a product; NULL where there is no table. Lives as long as the graph: see
-     * pq_graph_own(). */
+     * heads], that is added to a product; NULL where there is no table. Lives as long as the graph:
+     * see pq_graph_own(). */
     const int32_t *index;
 };
 
@@ -135,13 +139,13 @@ struct pq_op {
     struct pq_window ver, hor; /* CONV2D, DEPTHWISE, pools; before and after: PAD, CROP */
     int multiple;              /* PAD; 1: none */
     enum pq_pad_mode pad_mode;
-    int factor;             /* PIXEL_SHUFFLE, PIXEL_UNSHUFFLE, NEAREST, DYSAMPLE */
-    int first;              /* SLICE */
-    int groups;             /* GROUP_NORM, DYSAMPLE; heads of ROW_GRAM, GRAM_SOFTMAX, MIX */
-    bool squares;           /* ROW_SUMS */
-    int rate_num, rate_den; /* size out / size in, lowest terms; CROP: result / like */
-    float scale;            /* ADD, and CONV2D with a residual */
-    float eps;              /* norms */
+    int factor;              /* PIXEL_SHUFFLE, PIXEL_UNSHUFFLE, NEAREST, DYSAMPLE */
+    int first;               /* SLICE */
+    int groups;              /* GROUP_NORM, DYSAMPLE; heads of ROW_GRAM, GRAM_SOFTMAX, MIX */
+    bool squares;            /* ROW_SUMS */
+    int rate_num, rate_den;  /* size out / size in, lowest terms; CROP: result / like */
+    float scale;             /* ADD, and CONV2D with a residual */
+    float eps;               /* norms */
     struct pq_tensor weight; /* CONV2D: [out, in, kh, kw]; in counts all inputs but the residual.
                                 AFFINE: factors; norms: [channels]; GRAM_SOFTMAX and
                                 CHANNEL_ATTENTION: temperatures [heads]; ATTENTION: see there */
@@ -252,10 +256,10 @@ int pq_graph_channel_mix(struct pq_graph *g, int q, int k, int v, int heads,
 int pq_graph_attention(struct pq_graph *g, int q, int k, int v, const struct pq_attention *a,
                        const struct pq_tensor *table, pique_error *err);
 int pq_graph_channel_attention(struct pq_graph *g, int q, int k, int v,
-                               const struct pq_attention *a,
-                               const struct pq_tensor *temperatures, pique_error *err);
+                               const struct pq_attention *a, const struct pq_tensor *temperatures,
+                               pique_error *err);
 /* offsets: 2 groups factor^2 channels, x of all groups and places, then y: in pixels of `in`, where
- * to read for output pixel (factor y + dy, factor x + dx) beyond the place of its own centre. */
+ * to read for output pixel (factor y + dy, factor x + dx), counted from pixel (y, x). */
 int pq_graph_dysample(struct pq_graph *g, int in, int offsets, int factor, int groups,
                       pique_error *err);
 
@@ -273,6 +277,9 @@ struct pq_graph_facts {
     uint64_t flops_per_pixel; /* 2 x multiply-accumulates, for one input pixel */
 };
 void pq_graph_facts(const struct pq_graph *g, struct pq_graph_facts *facts);
+
+/* Whether something in it depends on every pixel of the picture. */
+bool pq_graph_is_whole(const struct pq_graph *g);
 
 /* ---- how rows flow (rows.c) ---- */
 
@@ -295,7 +302,8 @@ int64_t pq_rows_kept(const struct pq_flow *f, int64_t y);
 int64_t pq_rows_ready(const struct pq_flow *f, int64_t have);
 /* The first place from y on where a band of output rows may end: windows are computed whole. */
 int64_t pq_rows_end(const struct pq_op *op, int64_t out_height, int64_t y);
-/* Which of n input pixels stands at i of a padded row, i counted from the first of them; -1: zero. */
+/* Which of n input pixels stands at i of a padded row, i counted from the first of them; -1: zero.
+ */
 int64_t pq_pad_source(enum pq_pad_mode mode, int64_t i, int64_t n);
 /* The same for a reflection, to and fro as often as it takes. */
 int64_t pq_reflect(int64_t i, int64_t n);

@@ -9,10 +9,8 @@
 static struct pq_flow flow_of(const struct pq_graph *g, const struct pq_line *lines, int i, int k)
 {
     const struct pq_op *op = &g->ops[i];
-    return (struct pq_flow){.op = op,
-                            .k = k,
-                            .in_height = lines[op->in[k]].height,
-                            .out_height = lines[i].height};
+    return (struct pq_flow){
+        .op = op, .k = k, .in_height = lines[op->in[k]].height, .out_height = lines[i].height};
 }
 
 void pq_plan_step(const struct pq_graph *g, const struct pq_line *lines, int band,
@@ -59,16 +57,15 @@ static int check_inputs(const struct pq_graph *g, const struct pq_line *lines, i
     for (int k = 1; k < op->inputs; k++) {
         if (op->global_inputs >> k & 1)
             continue;
-        const struct pq_line *want =
-            &lines[op->residual && k == op->inputs - 1 ? i : op->in[0]];
+        const struct pq_line *want = &lines[op->residual && k == op->inputs - 1 ? i : op->in[0]];
         const struct pq_line *have = &lines[op->in[k]];
         if (have->width != want->width || have->height != want->height)
-            return pq_fail(err, PIQUE_EFORMAT,
-                           "operation %d of the network, %s, joins a map of %lld x %lld with one of "
-                           "%lld x %lld",
-                           i, pq_op_name(op->kind), (long long)want->width,
-                           (long long)want->height, (long long)have->width,
-                           (long long)have->height);
+            return pq_fail(
+                err, PIQUE_EFORMAT,
+                "operation %d of the network, %s, joins a map of %lld x %lld with one of "
+                "%lld x %lld",
+                i, pq_op_name(op->kind), (long long)want->width, (long long)want->height,
+                (long long)have->width, (long long)have->height);
     }
     return 0;
 }
@@ -135,7 +132,8 @@ static void still_needed(struct walk *w)
     }
 }
 
-static void compute(struct walk *w, int i)
+/* The rows of one operation in one step; how many they are. */
+static int64_t compute(struct walk *w, int i)
 {
     int64_t y0, y1;
     struct pq_line *line = &w->lines[i];
@@ -149,12 +147,13 @@ static void compute(struct walk *w, int i)
     w->done[i] = y1;
     line->rows = PQ_MAX(line->rows, y1 - w->low[i]);
     if (y1 == y0)
-        return;
+        return 0;
     if (y0 == 0)
         line->born = w->step;
     line->dies = w->step;
     for (int k = 0; k < w->g->ops[i].inputs; k++)
         w->lines[w->g->ops[i].in[k]].dies = w->step;
+    return y1 - y0;
 }
 
 /* Walk the whole schedule without data and note how many rows each ring holds at most, and when.
@@ -162,19 +161,15 @@ static void compute(struct walk *w, int i)
 static bool walk(struct walk *w)
 {
     const struct pq_graph *g = w->g;
-    int64_t total = -1;
     while (w->done[g->output] < w->lines[g->output].height) {
         still_needed(w);
-        int64_t sum = 0;
-        for (int i = w->first; i < g->count; i++) {
-            compute(w, i);
-            sum += w->done[i];
-        }
-        while (w->first < g->count && w->done[w->first] >= w->lines[w->first].height)
-            sum -= w->done[w->first++];
-        if (sum == total)
+        int64_t rows = 0;
+        for (int i = w->first; i < g->count; i++)
+            rows += compute(w, i);
+        if (rows == 0)
             return false;
-        total = sum;
+        while (w->first < g->count && w->done[w->first] >= w->lines[w->first].height)
+            w->first++;
         w->step++;
     }
     return true;
@@ -193,8 +188,7 @@ int pq_plan_lines(const struct pq_graph *g, const struct pq_geometry *geometry,
     int64_t *done = pq_calloc(2 * n, sizeof *done);
     if (!done)
         return pq_fail_nomem(err, 2 * n * sizeof *done);
-    struct walk w = {
-        .g = g, .lines = lines, .done = done, .low = done + n, .band = geometry->band};
+    struct walk w = {.g = g, .lines = lines, .done = done, .low = done + n, .band = geometry->band};
     if (!walk(&w))
         rc = pq_fail(err, PIQUE_EINTERNAL, "the rows of %d x %d pixels do not flow through",
                      geometry->width, geometry->height);

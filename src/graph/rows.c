@@ -264,9 +264,8 @@ int64_t pq_rows_ready(const struct pq_flow *f, int64_t have)
     if (reads_all(op, f->k) || op->global_inputs >> f->k & 1) {
         ready = 0;
     } else if (w) {
-        ready = floor_div(have - 1 + w->before - (int64_t)(w->kernel - 1) * w->dilation,
-                          w->stride) +
-                1;
+        ready =
+            floor_div(have - 1 + w->before - (int64_t)(w->kernel - 1) * w->dilation, w->stride) + 1;
     } else if (is_attention(op)) {
         int reach = f->k ? (op->attention.key_height - op->attention.height) / 2 : 0;
         ready = have - reach < 0 ? 0 : window_start(op, have - reach);
@@ -344,7 +343,7 @@ static void trace_back(const struct pq_graph *g, int64_t y, int64_t *lo, int64_t
     }
 }
 
-static bool reads_whole_picture(const struct pq_graph *g)
+bool pq_graph_is_whole(const struct pq_graph *g)
 {
     for (int i = 1; i < g->count; i++) {
         if (pq_op_is_whole(&g->ops[i]))
@@ -372,7 +371,7 @@ static int64_t period_of(const struct pq_graph *g)
 static int radius_of(const struct pq_graph *g)
 {
     const struct pq_op *out = &g->ops[g->output];
-    if (reads_whole_picture(g))
+    if (pq_graph_is_whole(g))
         return -1;
     int64_t *lo = pq_malloc((size_t)g->count * sizeof *lo);
     int64_t *hi = pq_malloc((size_t)g->count * sizeof *hi);

@@ -5,9 +5,8 @@
  * Output channels come in blocks of 16 lanes; a lane is one output channel, so every level sums an
  * output in one and the same order, with one rounding a step:
  *
- *     sum = bias;  for ky, kx, c:  sum = fma(in[ky][x step + kx dilation - left][c], w[ky][kx][c], sum)
- *     sum = sum < 0 ? sum * slope : sum
- *     out = residual + scale * sum, the product rounded first
+ *     sum = bias;  for ky, kx, c:  sum = fma(in[ky][x step + kx dilation - left][c], w[ky][kx][c],
+ * sum) sum = sum < 0 ? sum * slope : sum out = residual + scale * sum, the product rounded first
  *
  * That order depends on channels and taps alone, never on x, the band, the thread or the level.
  *
@@ -36,17 +35,17 @@ struct pq_conv_args {
     const struct pq_conv_part *parts; /* of the input */
     int part_count;                   /* 1 .. PQ_CONV_PARTS */
     int kernel_h, kernel_w;
-    int step, dilation, left;         /* across; rows are chosen by the caller */
-    int blocks;                       /* output channels / 16, rounded up */
-    const float *weights;             /* packed, at a multiple of 64 bytes */
-    const float *bias;                /* blocks * 16 */
-    const float *slopes;              /* blocks * 16, or NULL for no activation */
-    const float *residual;            /* pixel x = 0 of the row that is added to, or NULL */
-    int residual_stride;              /* floats, at least blocks * 16 */
-    float scale;                      /* of what is added to it */
-    float *out;                       /* pixel x = 0 of the output row, at a multiple of 64 bytes */
-    int out_stride;                   /* floats, a multiple of 16, at least blocks * 16 */
-    int x0, x1;                       /* pixels to compute */
+    int step, dilation, left; /* across; rows are chosen by the caller */
+    int blocks;               /* output channels / 16, rounded up */
+    const float *weights;     /* packed, at a multiple of 64 bytes */
+    const float *bias;        /* blocks * 16 */
+    const float *slopes;      /* blocks * 16, or NULL for no activation */
+    const float *residual;    /* pixel x = 0 of the row that is added to, or NULL */
+    int residual_stride;      /* floats, at least blocks * 16 */
+    float scale;              /* of what is added to it */
+    float *out;               /* pixel x = 0 of the output row, at a multiple of 64 bytes */
+    int out_stride;           /* floats, a multiple of 16, at least blocks * 16 */
+    int x0, x1;               /* pixels to compute */
 };
 
 #define PQ_CONV_FN(name) void name(const struct pq_conv_args *a)

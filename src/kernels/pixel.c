@@ -5,8 +5,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kernels/curve.h"
-
 void pq_pixel_shuffle_row(const float *in, int in_stride, int width, int channels, int factor,
                           int dy, float *out, int out_stride)
 {
@@ -94,24 +92,6 @@ void pq_affine_row(const float *in, int in_stride, const float *factors, const f
     for (int x = 0; x < width; x++, in += in_stride, out += out_stride) {
         for (int c = 0; c < channels; c++)
             out[c] = in[c] * factors[c] + terms[c];
-    }
-}
-
-void pq_sigmoid_row(const float *in, int in_stride, int width, int channels, float *out,
-                    int out_stride)
-{
-    for (int x = 0; x < width; x++, in += in_stride, out += out_stride) {
-        for (int c = 0; c < channels; c++)
-            out[c] = pq_sigmoid(in[c]);
-    }
-}
-
-void pq_silu_row(const float *in, int in_stride, int width, int channels, float *out,
-                 int out_stride)
-{
-    for (int x = 0; x < width; x++, in += in_stride, out += out_stride) {
-        for (int c = 0; c < channels; c++)
-            out[c] = in[c] * pq_sigmoid(in[c]);
     }
 }
 

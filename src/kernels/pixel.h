@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows of pixels moved, repeated, added and resampled. Strides are floats from one pixel to the
- * next, of a second input 0 where one pixel stands for all; widths are pixels of the input. Plain C at every level: a move has no rounding, an addition
- * has one, so a compiler may vectorise them and the bits stay. */
+ * next, of a second input 0 where one pixel stands for all; widths are pixels of the input. Plain C
+ * at every level: a move has no rounding, an addition has one, so a compiler may vectorise them and
+ * the bits stay. */
 #pragma once
 
 #include <stdint.h>
@@ -11,8 +12,8 @@
 void pq_pixel_shuffle_row(const float *in, int in_stride, int width, int channels, int factor,
                           int dy, float *out, int out_stride);
 
-/* And back: row y of the result from `factor` rows; channels counts those of the input, width pixels
- * of the output. */
+/* And back: row y of the result from `factor` rows; channels counts those of the input, width
+ * pixels of the output. */
 void pq_pixel_unshuffle_row(const float *const *rows, int in_stride, int width, int channels,
                             int factor, float *out, int out_stride);
 
@@ -47,15 +48,8 @@ void pq_clip_row(const float *in, int in_stride, float low, float high, int widt
 void pq_affine_row(const float *in, int in_stride, const float *factors, const float *terms,
                    int width, int channels, float *out, int out_stride);
 
-/* 1 / (1 + exp(-x)), and x times that. exp is ours (kernels/curve.h): 2 ulp, the same bits at every
- * level. */
-void pq_sigmoid_row(const float *in, int in_stride, int width, int channels, float *out,
-                    int out_stride);
-void pq_silu_row(const float *in, int in_stride, int width, int channels, float *out,
-                 int out_stride);
-
-/* Where output pixel i of out lies among in pixels, centres aligned: between pixel *first, which may
- * be -1, and the next, *t of the way. */
+/* Where output pixel i of out lies among in pixels, centres aligned: between pixel *first, which
+ * may be -1, and the next, *t of the way. */
 void pq_bilinear_place(int64_t i, int64_t in, int64_t out, int64_t *first, float *t);
 /* One output row from its two input rows, t of the way from the first to the second: first across,
  * then down. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Kernels that are plain C at every level: one source, compiled once for each instruction set, and
- * vectorised by the compiler. They write each step as they want it rounded (explicit fmaf, sums in
- * PQ_WIDE_LANES partial sums that are added in one fixed order), so all levels give the same bits.
+/* Kernels that are one source at every level, compiled once for each instruction set: plain loops
+ * that the compiler vectorises, and lanes (wide/lanes.h) where sums have to stay in registers. They
+ * write each step as they want it rounded (explicit fma, sums over lanes as PQ_WIDE_LANES partial
+ * sums that are added in one fixed order), so all levels give the same bits.
  *
  * Strides are floats from one pixel (or token) to the next; widths are pixels. Nothing is read or
  * written beyond `channels` of a pixel. No function allocates or fails. out may be in, but where it
@@ -58,13 +59,14 @@ struct pq_attention_args {
     const float *bias; /* [queries][keys], or NULL */
     float *out;        /* not q, k or v */
     int out_stride;
-    float *scratch; /* pq_attention_scratch(), at a multiple of 64 bytes */
+    float *scratch; /* pq_attention_scratch(), best at a multiple of 64 bytes */
 };
+enum { PQ_ATTENTION_QUERIES = 8 }; /* that are worked on at a time */
 static inline size_t pq_attention_scratch(int queries, int keys, int dim)
 {
     (void)queries;
     size_t lanes = ((size_t)keys + PQ_WIDE_LANES - 1) / PQ_WIDE_LANES * PQ_WIDE_LANES;
-    return lanes * ((size_t)dim + 2) + (size_t)dim + PQ_WIDE_LANES;
+    return lanes * ((size_t)dim + PQ_ATTENTION_QUERIES) + (size_t)dim * PQ_ATTENTION_QUERIES;
 }
 
 /* Attention among the channels of one head over the tokens of one window:
@@ -82,7 +84,7 @@ struct pq_channel_attention_args {
 };
 static inline size_t pq_channel_attention_scratch(int dim)
 {
-    return (size_t)dim * ((size_t)dim + 4) + PQ_WIDE_LANES;
+    return (size_t)dim * ((size_t)dim + 4);
 }
 
 struct pq_wide {
@@ -105,11 +107,12 @@ struct pq_wide {
     void (*rms_norm)(const float *in, int in_stride, int width, int channels, const float *gamma,
                      const float *beta, float eps, float *out, int out_stride);
 
-    /* sums[c] and, where not NULL, squares[c]: over the pixels of a row, from the left, in double. */
+    /* sums[c] and, where not NULL, squares[c]: over the pixels of a row, from the left, in double.
+     * They are written, not added to. */
     void (*row_sums)(const float *in, int in_stride, int width, int channels, double *sums,
                      double *squares);
     /* gram[h][i][j] = sum over x of q[x][h dim + i] k[x][h dim + j], in double; qq and kk, [heads x
-     * dim], are the sums of squares. */
+     * dim], are the sums of squares. All are written, not added to. */
     void (*row_gram)(const float *q, int q_stride, const float *k, int k_stride, int width,
                      int heads, int dim, double *gram, double *qq, double *kk);
     /* out[h dim + i] = sum over j of matrix[h][j][i] in[h dim + j]; out is not in. */

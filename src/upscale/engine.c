@@ -256,6 +256,8 @@ int pq_stream_bytes(const pique_engine *engine, int frames, int width, int heigh
     size_t bytes;
     int rc = pq_program_memory(engine->program, &geometry, &bytes, err);
     *least = rc ? 0 : bytes;
+    if (pq_graph_is_whole(engine->program->graph))
+        *least = PQ_MIN(*least, budget / 4); /* whole maps may lie on a disk */
     if (!rc)
         rc = choose_band(engine, &geometry, budget, &bytes, err);
     *wanted = rc ? 0 : bytes;
@@ -272,7 +274,13 @@ int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint
     int rc = choose_band(engine, &geometry, budget, &bytes, err);
     if (rc)
         return rc;
-    if (bytes > budget)
+    const bool on_disk = bytes > budget && pq_graph_is_whole(engine->program->graph);
+    if (on_disk)
+        pq_engine_note(engine, PIQUE_EVENT_NOTE,
+                       "the maps of this network take %llu MiB, more than the %llu MiB that memory "
+                       "may hold; they go through a scratch file",
+                       (unsigned long long)(bytes >> 20) + 1, (unsigned long long)(budget >> 20));
+    else if (bytes > budget)
         return pq_fail(err, PIQUE_ENOMEM,
                        "%d x %d pixels need %llu MiB of line buffers, the budget is %llu MiB; "
                        "--memory raises it",

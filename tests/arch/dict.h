@@ -59,7 +59,8 @@ static inline void same_graph(const struct pq_graph *a, const struct pq_graph *b
         assert_memory_equal(x->in, y->in, (size_t)x->inputs * sizeof *x->in);
         assert_int_equal(x->channels, y->channels);
         assert_int_equal(x->num, y->num);
-        assert_int_equal(x->kernel, y->kernel);
+        assert_memory_equal(&x->ver, &y->ver, sizeof x->ver);
+        assert_memory_equal(&x->hor, &y->hor, sizeof x->hor);
         assert_int_equal(x->factor, y->factor);
         assert_int_equal(x->rate_num, y->rate_num);
         assert_int_equal(x->rate_den, y->rate_den);

@@ -49,7 +49,7 @@ static double activated(const struct pq_act *act, double v, int c)
 static double defined(const struct pq_op *op, const struct picture *in, int x, int y, int c)
 {
     double sum = 0;
-    int k = op->kernel, f = op->factor;
+    int k = op->ver.kernel, f = op->factor;
     switch (op->kind) {
     case PQ_OP_CONV2D:
         if (op->bias.data)

@@ -118,39 +118,87 @@ static void what_does_not_fit_is_refused(void **state)
     net_free(&net);
 }
 
-/* rows_ready() must be the largest count whose rows_needed() are there. */
-static void rows_ready_is_the_inverse_of_rows_needed(void **state)
+/* rows_ready() must be the largest count whose rows_needed() are there, and rows_kept() the lowest
+ * row that any of the rows to come needs. */
+static void check_flow(const struct pq_op *op, size_t k, int64_t height, int64_t like)
+{
+    struct pq_flow flow = {op, 0, height, pq_op_extent(op, false, height, like)};
+    int64_t in0, in1, out = flow.out_height;
+    if (out < 1)
+        return;
+    for (int64_t have = 0; have <= height; have++) {
+        int64_t want = 0;
+        while (want < out) {
+            pq_rows_needed(&flow, want, want + 1, &in0, &in1);
+            if (PQ_MIN(in1, height) > have && have < height)
+                break;
+            want++;
+        }
+        int64_t ready = pq_rows_ready(&flow, have);
+        if (ready > want || (have == height && ready != out) ||
+            (op->kind != PQ_OP_PAD && op->kind != PQ_OP_CONV2D && ready != want))
+            fail_msg("operation %zu, %lld of %lld rows: %lld ready, not %lld", k, (long long)have,
+                     (long long)height, (long long)ready, (long long)want);
+    }
+    int64_t low = height;
+    for (int64_t y = out; y >= 0; y--) {
+        if (y < out) {
+            pq_rows_needed(&flow, y, y + 1, &in0, &in1);
+            low = in0 < in1 ? PQ_MIN(low, PQ_MAX(in0, 0)) : low;
+        }
+        int64_t kept = pq_rows_kept(&flow, y);
+        if (kept > low)
+            fail_msg("operation %zu, %lld rows: from row %lld on %lld are kept, %lld is read", k,
+                     (long long)height, (long long)y, (long long)kept, (long long)low);
+    }
+}
+
+static void rows_flow_as_they_are_read(void **state)
 {
     (void)state;
-    static const struct pq_op ops[] = {
-        {.kind = PQ_OP_CONV2D, .kernel = 1, .rate_num = 1, .rate_den = 1},
-        {.kind = PQ_OP_CONV2D, .kernel = 3, .rate_num = 1, .rate_den = 1},
-        {.kind = PQ_OP_CONV2D, .kernel = 17, .rate_num = 1, .rate_den = 1},
-        {.kind = PQ_OP_PIXEL_SHUFFLE, .factor = 3, .rate_num = 3, .rate_den = 1},
-        {.kind = PQ_OP_NEAREST, .factor = 4, .rate_num = 4, .rate_den = 1},
-        {.kind = PQ_OP_ADD, .rate_num = 1, .rate_den = 1},
+    const struct pq_window same3 = {3, 1, 1, 1, 1}, valid3 = {3, 1, 1, 0, 0},
+                           down = {2, 2, 1, 0, 0};
+    const struct pq_window same17 = {17, 1, 1, 8, 8}, wide = {3, 1, 4, 4, 4}, one = {1, 1, 1, 0, 0};
+    const struct pq_window border = {.before = 5, .after = 5}, left = {.before = 3, .after = 0};
+    const struct pq_window seven = {7, 3, 1, 0, 0};
+    const struct pq_attention swin = {.height = 8, .key_height = 8};
+    const struct pq_attention shifted = {.height = 8, .key_height = 8, .shift_y = 4};
+    const struct pq_attention overlap = {.height = 8, .key_height = 12};
+    const struct pq_attention grid = {.height = 4, .key_height = 4, .grid = true};
+    const struct pq_op ops[] = {
+        {.kind = PQ_OP_CONV2D, .ver = one},
+        {.kind = PQ_OP_CONV2D, .ver = same3},
+        {.kind = PQ_OP_CONV2D, .ver = same17},
+        {.kind = PQ_OP_CONV2D, .ver = valid3},
+        {.kind = PQ_OP_CONV2D, .ver = down},
+        {.kind = PQ_OP_DEPTHWISE, .ver = wide},
+        {.kind = PQ_OP_MAX_POOL, .ver = seven},
+        {.kind = PQ_OP_PIXEL_SHUFFLE, .factor = 3},
+        {.kind = PQ_OP_PIXEL_UNSHUFFLE, .factor = 2},
+        {.kind = PQ_OP_NEAREST, .factor = 4},
+        {.kind = PQ_OP_ADD},
         {.kind = PQ_OP_BICUBIC, .rate_num = 1, .rate_den = 2},
         {.kind = PQ_OP_BICUBIC, .rate_num = 3, .rate_den = 4},
         {.kind = PQ_OP_BICUBIC, .rate_num = 5, .rate_den = 2},
         {.kind = PQ_OP_BICUBIC, .rate_num = 7, .rate_den = 3},
+        {.kind = PQ_OP_BILINEAR},
+        {.kind = PQ_OP_PAD, .ver = border, .multiple = 1, .pad_mode = PQ_PAD_ZERO},
+        {.kind = PQ_OP_PAD, .ver = border, .multiple = 4, .pad_mode = PQ_PAD_EDGE},
+        {.kind = PQ_OP_PAD, .ver = border, .multiple = 4, .pad_mode = PQ_PAD_REFLECT},
+        {.kind = PQ_OP_PAD, .ver = left, .multiple = 8, .pad_mode = PQ_PAD_REFLECT},
+        {.kind = PQ_OP_CROP, .ver = border, .like = -1},
+        {.kind = PQ_OP_CROP, .rate_num = 1, .rate_den = 1},
+        {.kind = PQ_OP_ATTENTION, .attention = swin},
+        {.kind = PQ_OP_ATTENTION, .attention = shifted},
+        {.kind = PQ_OP_ATTENTION, .attention = overlap},
+        {.kind = PQ_OP_CHANNEL_ATTENTION, .attention = grid},
+        {.kind = PQ_OP_MEAN, .global = true},
+        {.kind = PQ_OP_DYSAMPLE, .factor = 2},
     };
     for (size_t k = 0; k < PQ_COUNT(ops); k++) {
         for (int64_t height = 1; height < 40; height++) {
-            int64_t out = pq_op_extent(&ops[k], height);
-            for (int64_t have = 0; have <= height; have++) {
-                int64_t want = 0;
-                while (want < out) {
-                    int64_t in0, in1;
-                    pq_op_rows_needed(&ops[k], want, want + 1, &in0, &in1);
-                    if (in1 > have && have < height)
-                        break;
-                    want++;
-                }
-                int64_t ready = pq_op_rows_ready(&ops[k], have, height, out);
-                if (ready != want)
-                    fail_msg("operation %zu, %lld of %lld rows: %lld ready, not %lld", k,
-                             (long long)have, (long long)height, (long long)ready, (long long)want);
-            }
+            for (int64_t like = 1; like < 40; like += 7)
+                check_flow(&ops[k], k, height, like);
         }
     }
 }
@@ -219,7 +267,7 @@ int main(void)
         cmocka_unit_test(activations_are_fused_only_where_nothing_else_reads_the_sum),
         cmocka_unit_test(the_output_itself_keeps_its_sum),
         cmocka_unit_test(what_does_not_fit_is_refused),
-        cmocka_unit_test(rows_ready_is_the_inverse_of_rows_needed),
+        cmocka_unit_test(rows_flow_as_they_are_read),
         cmocka_unit_test(line_buffers_do_not_grow_with_the_height),
         cmocka_unit_test(absurd_sizes_are_refused),
         cmocka_unit_test(every_failed_allocation_is_reported),

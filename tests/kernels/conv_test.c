@@ -93,12 +93,13 @@ static void make_case(struct rng *r, struct row_case *t)
         for (size_t i = 0; i < size; i++)
             t->residual[i] = any_value(r, extreme);
     }
-    size_t n = (size_t)t->out_channels * (size_t)t->in_channels *
-               (size_t)(t->kernel_h * t->kernel_w);
+    size_t n =
+        (size_t)t->out_channels * (size_t)t->in_channels * (size_t)(t->kernel_h * t->kernel_w);
     t->plain = floats(n);
     for (size_t i = 0; i < n; i++)
         t->plain[i] = any_value(r, extreme);
-    t->packed = floats(pq_conv_packed_size(t->out_channels, t->in_channels, t->kernel_h * t->kernel_w));
+    t->packed =
+        floats(pq_conv_packed_size(t->out_channels, t->in_channels, t->kernel_h * t->kernel_w));
     pq_conv_pack(t->plain, t->out_channels, t->in_channels, t->kernel_h * t->kernel_w, t->packed);
     t->bias = floats((size_t)t->blocks * PQ_CONV_LANES);
     t->slopes = floats((size_t)t->blocks * PQ_CONV_LANES);
@@ -180,8 +181,8 @@ static void every_level_gives_the_bits_of_the_reference(void **state)
                     fail_msg("%s, seed %llu: %d->%d channels, %dx%d, pixels %d..%d of %d: "
                              "float %zu is %a, not %a",
                              pq_cpu_level_name((enum pq_cpu_level)level), (unsigned long long)seed,
-                             t.in_channels, t.out_channels, t.kernel_w, t.kernel_h, t.x0, t.x1, t.width,
-                             i, (double)have[i], (double)want[i]);
+                             t.in_channels, t.out_channels, t.kernel_w, t.kernel_h, t.x0, t.x1,
+                             t.width, i, (double)have[i], (double)want[i]);
             }
             free(want);
             free(have);

@@ -2,6 +2,7 @@
 /* Places in one piece of memory for buffers that live for a while each. */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"

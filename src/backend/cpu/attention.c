@@ -125,8 +125,8 @@ static void gather_bias(const struct cpu_job *job, const struct window *w, int h
     for (int qy = 0; qy < w->qy.count; qy++) {
         for (int qx = 0; qx < w->qx.count; qx++) {
             const int32_t *index =
-                a->index +
-                (ptrdiff_t)((w->qy.place + qy) * a->width + w->qx.place + qx) * keys + w->kx.place;
+                a->index + (ptrdiff_t)((w->qy.place + qy) * a->width + w->qx.place + qx) * keys +
+                w->kx.place;
             for (int ky = 0; ky < w->ky.count; ky++) {
                 const int32_t *at = index + (w->ky.place + ky) * a->key_width;
                 for (int kx = 0; kx < w->kx.count; kx++)

@@ -23,8 +23,8 @@ static void conv_task(const struct cpu_job *job, int frame, int64_t y, int stret
     int count = op->inputs - op->residual;
     for (int i = 0; i < count; i++) {
         for (int k = 0; k < op->ver.kernel; k++)
-            rows[i][k] = cpu_input_row(
-                job, i, frame, y * op->ver.stride - op->ver.before + k * op->ver.dilation);
+            rows[i][k] = cpu_input_row(job, i, frame,
+                                       y * op->ver.stride - op->ver.before + k * op->ver.dilation);
         parts[i] = (struct pq_conv_part){
             .rows = rows[i],
             .stride = cpu_input_ring(job, i)->stride,
@@ -127,9 +127,9 @@ static void act(const struct cpu_job *job, int frame, int64_t y, float *out)
     const struct pq_op *op = job->op;
     const struct pq_wide *wide = job->program->wide;
     pq_curve_fn *const curves[PQ_ACT_KINDS] = {
-        [PQ_ACT_SILU] = wide->silu,           [PQ_ACT_SIGMOID] = wide->sigmoid,
-        [PQ_ACT_GELU] = wide->gelu,           [PQ_ACT_GELU_TANH] = wide->gelu_tanh,
-        [PQ_ACT_MISH] = wide->mish,           [PQ_ACT_TANH] = wide->tanh,
+        [PQ_ACT_SILU] = wide->silu,         [PQ_ACT_SIGMOID] = wide->sigmoid,
+        [PQ_ACT_GELU] = wide->gelu,         [PQ_ACT_GELU_TANH] = wide->gelu_tanh,
+        [PQ_ACT_MISH] = wide->mish,         [PQ_ACT_TANH] = wide->tanh,
         [PQ_ACT_SOFTPLUS] = wide->softplus,
     };
     const float *in = cpu_input_row(job, 0, frame, y);
@@ -162,8 +162,8 @@ static void concat(const struct cpu_job *job, int frame, int64_t y, float *out)
     const struct pq_graph *g = job->run->base.program->graph;
     for (int k = 0; k < op->inputs; k++) {
         int channels = g->ops[op->in[k]].channels;
-        pq_copy_row(cpu_input_row(job, k, frame, y), cpu_input_ring(job, k)->stride,
-                    cpu_width(job), channels, out, cpu_stride(job));
+        pq_copy_row(cpu_input_row(job, k, frame, y), cpu_input_ring(job, k)->stride, cpu_width(job),
+                    channels, out, cpu_stride(job));
         out += channels;
     }
 }

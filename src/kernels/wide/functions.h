@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of this folder offer to table.c, under names that tell the level. Each file is
+ * compiled once for each level, with PQ_WIDE_TABLE the name of that level's table. */
+#pragma once
+
+#include "kernels/wide.h"
+
+#ifndef PQ_WIDE_TABLE
+#define PQ_WIDE_TABLE pq_wide_c
+#endif
+#define PQ_WIDE_JOIN_(table, name) table##_##name
+#define PQ_WIDE_JOIN(table, name)  PQ_WIDE_JOIN_(table, name)
+/* depthwise -> pq_wide_avx2_depthwise */
+#define PQ_WIDE(name) PQ_WIDE_JOIN(PQ_WIDE_TABLE, name)
+
+extern const struct pq_wide PQ_WIDE_TABLE;
+
+pq_curve_fn PQ_WIDE(sigmoid), PQ_WIDE(silu), PQ_WIDE(gelu), PQ_WIDE(gelu_tanh), PQ_WIDE(mish),
+    PQ_WIDE(tanh), PQ_WIDE(softplus);
+
+void PQ_WIDE(depthwise)(const struct pq_depthwise_args *a);
+void PQ_WIDE(max_pool)(const struct pq_pool_args *a);
+void PQ_WIDE(mean_pool)(const struct pq_pool_args *a);
+
+void PQ_WIDE(layer_norm)(const float *in, int in_stride, int width, int channels,
+                         const float *gamma, const float *beta, float eps, float *out,
+                         int out_stride);
+void PQ_WIDE(rms_norm)(const float *in, int in_stride, int width, int channels, const float *gamma,
+                       const float *beta, float eps, float *out, int out_stride);
+
+void PQ_WIDE(row_sums)(const float *in, int in_stride, int width, int channels, double *sums,
+                       double *squares);
+void PQ_WIDE(row_gram)(const float *q, int q_stride, const float *k, int k_stride, int width,
+                       int heads, int dim, double *gram, double *qq, double *kk);
+void PQ_WIDE(mix)(const float *in, int in_stride, int width, int heads, int dim,
+                  const float *matrix, float *out, int out_stride);
+
+void PQ_WIDE(attention)(const struct pq_attention_args *a);
+void PQ_WIDE(channel_attention)(const struct pq_channel_attention_args *a);
+
+/* out[r][n] = sum over s, in order from 0, each step fma(a[r][s], b[s][n], sum). Rows of a are
+ * a_row floats apart and its steps a_step; those of b b_step; columns of b and out are neighbours.
+ */
+struct pq_product {
+    int rows, steps, columns;
+    const float *a;
+    ptrdiff_t a_row, a_step;
+    const float *b;
+    ptrdiff_t b_step;
+    float *out; /* neither a nor b */
+    ptrdiff_t out_row;
+};
+void PQ_WIDE(product)(const struct pq_product *p);

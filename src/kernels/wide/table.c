@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernels/wide/functions.h"
+
+const struct pq_wide PQ_WIDE_TABLE = {
+    .sigmoid = PQ_WIDE(sigmoid),
+    .silu = PQ_WIDE(silu),
+    .gelu = PQ_WIDE(gelu),
+    .gelu_tanh = PQ_WIDE(gelu_tanh),
+    .mish = PQ_WIDE(mish),
+    .tanh = PQ_WIDE(tanh),
+    .softplus = PQ_WIDE(softplus),
+    .depthwise = PQ_WIDE(depthwise),
+    .max_pool = PQ_WIDE(max_pool),
+    .mean_pool = PQ_WIDE(mean_pool),
+    .layer_norm = PQ_WIDE(layer_norm),
+    .rms_norm = PQ_WIDE(rms_norm),
+    .row_sums = PQ_WIDE(row_sums),
+    .row_gram = PQ_WIDE(row_gram),
+    .mix = PQ_WIDE(mix),
+    .attention = PQ_WIDE(attention),
+    .channel_attention = PQ_WIDE(channel_attention),
+};
