@@ -527,6 +527,7 @@ static int make_output(struct pq_import *im, const struct frame *frame, struct f
         if (rc < 0)
             return rc;
     }
+    im->size_matters = true; /* if anything is wrong now, it may be right for a multiple */
     if (den != 1 || !lacks(im, op, num, &amount))
         return pq_fail(im->err, PIQUE_EUNSUPPORTED,
                        "%s: the result is no whole multiple of the picture's size", im->file->path);

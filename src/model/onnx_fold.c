@@ -568,25 +568,51 @@ static int fold_product(struct pq_import *im)
     return give(im, rc, &out);
 }
 
+static int fold_split(struct pq_import *im)
+{
+    enum { MAX = 64 };
+    const struct pq_number *in = number(im, 0);
+    const struct pq_tensor *t = &in->tensor;
+    int64_t sizes[MAX], shape[PQ_MAX_DIMS], stride[PQ_MAX_DIMS], whole = 1, from = 0;
+    int axis, n;
+    int rc = pq_import_axis(im, pq_import_int(im, "axis", 0), t->dims, &axis);
+    if (!rc)
+        rc = pq_import_ints(im, "split", 1, MAX, sizes, &n);
+    const int64_t outs = (int64_t)im->node->outs;
+    if (!rc && (outs < 1 || outs > MAX || (n >= 0 && n != outs)))
+        rc = pq_import_fail(im, PIQUE_EFORMAT, "it has not one size for each part");
+    for (int d = t->dims - 1; d >= 0 && !rc; d--) {
+        shape[d] = t->shape[d];
+        stride[d] = whole;
+        whole *= shape[d];
+    }
+    for (int64_t i = 0; i < outs && !rc; i++) {
+        struct pq_number out;
+        const int64_t each = (t->shape[axis] + outs - 1) / outs, left = t->shape[axis] - from;
+        shape[axis] = n < 0 ? PQ_MIN(each, left) : sizes[i];
+        if (shape[axis] < 0 || shape[axis] > left)
+            return pq_import_fail(im, PIQUE_EFORMAT, "its parts do not fit its input");
+        rc = pq_import_folded(
+            im, pq_number_view(&im->folder, in, t->dims, shape, stride, from * stride[axis], &out));
+        if (!rc)
+            rc = pq_import_set_number(im, (size_t)i, &out);
+        from += shape[axis];
+    }
+    return rc;
+}
+
 static const struct {
     const char *op;
     int (*fold)(struct pq_import *im);
 } others[] = {
-    {"Identity", fold_same},
-    {"Dropout", fold_same},
-    {"Cast", fold_cast},
-    {"Shape", fold_shape},
-    {"Gather", fold_gather},
-    {"Concat", fold_concat},
-    {"Slice", fold_slice},
-    {"Unsqueeze", fold_unsqueeze},
-    {"Squeeze", fold_squeeze},
-    {"Reshape", fold_reshape},
-    {"Transpose", fold_transpose},
-    {"Expand", fold_expand},
-    {"ConstantOfShape", fold_constant_of_shape},
-    {"Constant", fold_constant},
-    {"Range", fold_range},
+    {"Identity", fold_same},       {"Dropout", fold_same},
+    {"Cast", fold_cast},           {"Shape", fold_shape},
+    {"Gather", fold_gather},       {"Concat", fold_concat},
+    {"Slice", fold_slice},         {"Split", fold_split},
+    {"Unsqueeze", fold_unsqueeze}, {"Squeeze", fold_squeeze},
+    {"Reshape", fold_reshape},     {"Transpose", fold_transpose},
+    {"Expand", fold_expand},       {"ConstantOfShape", fold_constant_of_shape},
+    {"Constant", fold_constant},   {"Range", fold_range},
     {"ReduceProd", fold_product},
 };
 

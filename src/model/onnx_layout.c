@@ -77,8 +77,10 @@ static bool split(const struct pq_atom *a, const int64_t *size, const int64_t *n
     const int64_t rest = size[0] / need[0];
     if (rest > PQ_MAX_EXTENT)
         return false;
-    *inner = (struct pq_atom){a->axis, (int)rest, a->inner};
-    *outer = (struct pq_atom){a->axis, a->size ? (int)need[0] : PQ_REST, a->inner * (int)rest};
+    const struct pq_atom whole = *a;
+    *inner = (struct pq_atom){whole.axis, (int)rest, whole.inner};
+    *outer =
+        (struct pq_atom){whole.axis, whole.size ? (int)need[0] : PQ_REST, whole.inner * (int)rest};
     return true;
 }
 
@@ -172,6 +174,7 @@ int pq_layout_reshape(struct pq_import *im, const struct pq_value *v, const stru
     /* What is baked into a file for one size means what it means at that size. */
     if (im->fixed && fits && regroup(im, v, (int)dims, want, 1, out))
         return 0;
+    im->size_matters = true;
     if (!im->fixed && pq_number_constant(shape))
         return pq_import_refuse(im, "it makes a shape of a fixed size");
     return pq_import_refuse(im, "it cuts or joins pictures in a way that cannot be run");
