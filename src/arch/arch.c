@@ -44,7 +44,11 @@ static const struct pq_arch archs[] = {
     {"RealPLKSR",
      KEYS("feats.0.weight", "feats.1.channel_mixer.0.weight", "feats.1.lk.conv.weight",
           "feats.1.refine.weight"),
-     NULL, NULL},
+     pq_realplksr_detect, pq_realplksr_build},
+    {"PLKSR",
+     KEYS("feats.0.weight", "feats.1.channe_mixer.0.weight", "feats.1.lk.conv.weight",
+          "feats.1.refine.weight"),
+     pq_plksr_detect, pq_plksr_build},
 };
 
 /* ---- recognising ---- */

@@ -34,6 +34,12 @@ int pq_compact_features(const struct pq_graph *g);
 bool pq_span_detect(const struct pq_statedict *sd);
 int pq_span_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
 
+/* plksr.c */
+bool pq_plksr_detect(const struct pq_statedict *sd);
+int pq_plksr_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+bool pq_realplksr_detect(const struct pq_statedict *sd);
+int pq_realplksr_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
 /* esrgan.c */
 bool pq_esrgan_detect(const struct pq_statedict *sd);
 int pq_esrgan_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);

@@ -12,8 +12,11 @@
  *
  * ESRGAN+ (Rakotonirina and Rasoanaivo, 2020) adds a 1x1 convolution of x to x2, and then x2 to x4.
  * Convolutions are 3x3 with bias but for that one; up, hr and the first four of a dense block end
- * in a leaky ReLU of 0.2. Sizes follow from shapes, the number of blocks and of upsamplings from
- * names. A network that enlarges by 3 has the names of one that enlarges by 2, and is taken for it.
+ * in a leaky ReLU of 0.2. Where 4 or 16 times as many channels come in as go out, each 2x2 or 4x4
+ * pixels of the picture, padded by reflection to a multiple, are one pixel to the network (pixel
+ * unshuffle, Real-ESRGAN), which enlarges by that much less. Sizes follow from shapes, the number
+ * of blocks and of upsamplings from names. A network that enlarges by 3 has the names of one that
+ * enlarges by 2, and is taken for it.
  */
 #include "arch/arch.h"
 
@@ -56,6 +59,7 @@ struct builder {
     const struct style *style;
     int blocks, ups;
     int channels, features, growth, out_channels;
+    int unshuffle; /* pixels a side that are one to the network */
     bool plus;
     struct pq_taking taking;
 };
@@ -164,17 +168,13 @@ static int find_size(const struct builder *b, const char *stem, int which, int *
     return 0;
 }
 
-static int check_picture(const struct builder *b)
+/* 2 or 4 where that many pixels a side are one to the network, else 1. */
+static int find_unshuffle(struct builder *b)
 {
     int in = b->channels, out = b->out_channels;
-    if (in == 4 * out || in == 16 * out)
-        return pq_fail(b->err, PIQUE_EUNSUPPORTED,
-                       "%s: tensor '%s.weight' takes %d channels where %d come out: each %d x %d "
-                       "pixels are one pixel to this network (pixel unshuffle), which is not in "
-                       "this version",
-                       b->sd->map.path, b->style->first, in, out, in == 4 * out ? 2 : 4,
-                       in == 4 * out ? 2 : 4);
-    if (in > MAX_PICTURE)
+    b->unshuffle = in == 4 * out ? 2 : in == 16 * out ? 4 : 1;
+    b->channels /= b->unshuffle * b->unshuffle;
+    if (b->channels > MAX_PICTURE)
         return pq_fail(b->err, PIQUE_EUNSUPPORTED,
                        "%s: tensor '%s.weight' has a shape for %d channels; at most %d can come in",
                        b->sd->map.path, b->style->first, in, MAX_PICTURE);
@@ -191,7 +191,7 @@ static int find_sizes(struct builder *b)
         rc = find_size(b, dense_name(b, 0, 1, 1, name), 0, &b->growth);
     if (!rc)
         rc = find_size(b, last_name(b, name), 0, &b->out_channels);
-    return rc ? rc : check_picture(b);
+    return rc ? rc : find_unshuffle(b);
 }
 
 /* ---- from facts to the graph: each function hands an error of its input on ---- */
@@ -283,6 +283,22 @@ static int add_tail(struct builder *b, int y)
     return add_conv(b, y, last_name(b, name), b->out_channels);
 }
 
+static int add_unshuffle(struct builder *b, int x)
+{
+    if (x < 0 || b->unshuffle == 1)
+        return x;
+    x = pq_graph_pad(b->g, x, PQ_PAD_REFLECT, 0, b->unshuffle, b->err);
+    return x < 0 ? x : pq_graph_pixel_unshuffle(b->g, x, b->unshuffle, b->err);
+}
+
+/* Back to a whole multiple of the picture's size. */
+static int add_crop(struct builder *b, int x)
+{
+    if (x < 0 || b->unshuffle == 1)
+        return x;
+    return pq_graph_crop_like(b->g, x, 0, 1 << b->ups, b->unshuffle, b->err);
+}
+
 int pq_esrgan_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err)
 {
     struct builder b = {.sd = sd, .g = g, .err = err, .style = find_style(sd)};
@@ -294,9 +310,10 @@ int pq_esrgan_build(const struct pq_statedict *sd, struct pq_graph *g, pique_err
     rc = pq_taking_begin(&b.taking, sd, err);
     if (rc)
         return rc;
-    int at = pq_graph_input(g, b.channels, err);
+    int at = add_unshuffle(&b, pq_graph_input(g, b.channels, err));
     at = add_conv(&b, at, b.style->first, b.features);
     at = add_tail(&b, at < 0 ? at : add_body(&b, at));
+    at = add_crop(&b, at);
     rc = at < 0 ? at : pq_taking_check(&b.taking, "an ESRGAN", err);
     pq_taking_end(&b.taking);
     return rc ? rc : pq_graph_finish(g, at, err);

@@ -1,26 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The public face of a model: opened, recognised, checked, described. */
-#include "arch/model.h"
+#include "arch/opened.h"
 
-#include <pthread.h>
 #include <string.h>
 
 #include "arch/arch.h"
 #include "base/alloc.h"
-#include "base/sha256.h"
-#include "model/container.h"
-
-struct pique_model {
-    char *path;
-    struct pq_container container;
-    struct pq_graph *own_graph; /* built by arch/; else the container has one */
-    const char *architecture;
-    int features;
-    struct pq_graph_facts facts;
-    /* Hashing takes longer than all the rest of opening, so it waits until somebody asks. */
-    pthread_mutex_t hash_lock; /* guards sha256, and is held while it is computed */
-    char sha256[PQ_SHA256_HEX];
-};
 
 const struct pq_graph *pq_model_graph(const pique_model *model)
 {
@@ -53,14 +38,41 @@ static int check_channels(const pique_model *m, pique_error *err)
     return 0;
 }
 
-static int open_model(pique_model *m, const char *path, pique_error *err)
+int pq_model_new(const char *path, pique_model **out, pique_error *err)
 {
+    pique_model *m = pq_calloc(1, sizeof *m);
+    *out = m;
+    if (!m)
+        return pq_fail_nomem(err, sizeof *m);
+    pthread_mutex_init(&m->hash_lock, NULL);
     m->path = pq_strdup(path);
-    if (!m->path)
+    return m->path ? 0 : pq_fail_nomem(err, strlen(path) + 1);
+}
+
+static int add_file(pique_model *m, const char *path, pique_error *err)
+{
+    char **files = pq_realloc_array(m->files, m->file_count + 1, sizeof *files);
+    if (!files)
+        return pq_fail_nomem(err, (m->file_count + 1) * sizeof *files);
+    m->files = files;
+    char *copy = pq_strdup(path);
+    if (!copy)
         return pq_fail_nomem(err, strlen(path) + 1);
-    int rc = pq_container_open(path, &m->container, err);
-    if (!rc)
-        rc = recognise(m, err);
+    files[m->file_count++] = copy;
+    return 0;
+}
+
+int pq_model_add_files(pique_model *m, const pique_model *from, pique_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < from->file_count && !rc; i++)
+        rc = add_file(m, from->files[i], err);
+    return rc;
+}
+
+int pq_model_finish(pique_model *m, pique_error *err)
+{
+    int rc = recognise(m, err);
     if (rc)
         return rc;
     pq_graph_facts(pq_model_graph(m), &m->facts);
@@ -73,14 +85,15 @@ int pique_model_open(const char *path, pique_model **out, pique_error *err)
         *out = NULL;
     if (!path || !out)
         return pq_fail(err, PIQUE_EINVAL, "pique_model_open: path and out must not be NULL");
-    pique_model *m = pq_calloc(1, sizeof *m);
-    if (!m)
-        return pq_fail_nomem(err, sizeof *m);
-    pthread_mutex_init(&m->hash_lock, NULL);
-    int rc = open_model(m, path, err);
+    int rc = pq_model_new(path, out, err);
+    if (!rc)
+        rc = add_file(*out, path, err);
+    if (!rc)
+        rc = pq_container_open(path, &(*out)->container, err);
+    if (!rc)
+        rc = pq_model_finish(*out, err);
     if (rc)
-        pique_model_close(&m);
-    *out = m;
+        pique_model_close(out);
     return rc;
 }
 
@@ -92,6 +105,9 @@ void pique_model_close(pique_model **model)
     pq_graph_free(&m->own_graph);
     pq_container_close(&m->container);
     pthread_mutex_destroy(&m->hash_lock);
+    for (size_t i = 0; i < m->file_count; i++)
+        pq_free(m->files[i]);
+    pq_free(m->files);
     pq_free(m->path);
     pq_free(m);
     *model = NULL;
@@ -167,5 +183,21 @@ int pique_model_get_metadata(const pique_model *model, size_t i, const char **ke
         return PIQUE_EINVAL;
     *key = model->container.sd.metadata[i].key;
     *value = model->container.sd.metadata[i].value;
+    return 0;
+}
+
+int pique_model_get_global(const pique_model *model, size_t i, pique_global_info *info,
+                           pique_error *err)
+{
+    if (!model || !info || info->size < sizeof info->size)
+        return pq_fail(err, PIQUE_EINVAL, "pique_model_get_global: info->size is not set");
+    const struct pq_statedict *sd = &model->container.sd;
+    if (i >= sd->global_count)
+        return pq_fail(err, PIQUE_EINVAL, "%s: names no function or class %zu, it names %zu",
+                       model->path, i, sd->global_count);
+    const struct pq_global *g = &sd->globals[i];
+    pique_global_info full = {
+        .name = g->name, .uses = g->uses, .role = g->interpreted ? "interpreted" : "opaque"};
+    copy_info(info, &full, info->size, sizeof full);
     return 0;
 }

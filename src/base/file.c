@@ -491,3 +491,9 @@ bool pq_exists(const char *path)
     struct stat st;
     return lstat(path, &st) == 0;
 }
+
+bool pq_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}

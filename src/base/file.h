@@ -76,3 +76,5 @@ int pq_make_folders(const char *path, pique_error *err);
 int pq_folder_lock(const char *path, struct pq_file *f, pique_error *err);
 bool pq_is_folder(const char *path);
 bool pq_exists(const char *path);
+/* Whether both exist and are one file, by whatever names. */
+bool pq_same_file(const char *a, const char *b);

@@ -62,9 +62,19 @@ static int check_operands(const struct pq_options *o, pique_error *err)
         return pq_fail(err, PIQUE_EINVAL, "nothing to do: pique%s%s takes %s; see pique --help",
                        blank, c->words, c->operands);
     }
-    bool one = o->command == PQ_CMD_MODELS_INFO || o->command == PQ_CMD_COMPLETE;
-    if (one && o->operand_count > 1)
-        return pq_fail(err, PIQUE_EINVAL, "pique %s takes one %s", c->words, c->operands);
+    static const struct {
+        enum pq_command_id command;
+        size_t count;
+        const char *text;
+    } exact[] = {{PQ_CMD_MODELS_INFO, 1, "one "},
+                 {PQ_CMD_COMPLETE, 1, "one "},
+                 {PQ_CMD_MODELS_CONVERT, 2, ""},
+                 {PQ_CMD_MODELS_BLEND, 4, ""}};
+    for (size_t i = 0; i < sizeof exact / sizeof *exact; i++) {
+        if (o->command == exact[i].command && o->operand_count != exact[i].count)
+            return pq_fail(err, PIQUE_EINVAL, "pique %s takes %s%s", c->words, exact[i].text,
+                           c->operands);
+    }
     return 0;
 }
 
@@ -88,6 +98,10 @@ static int dispatch(const struct pq_options *o)
         return pq_cli_models_fetch(o);
     case PQ_CMD_MODELS_VERIFY:
         return pq_cli_models_verify(o);
+    case PQ_CMD_MODELS_CONVERT:
+        return pq_cli_models_convert(o);
+    case PQ_CMD_MODELS_BLEND:
+        return pq_cli_models_blend(o);
     case PQ_CMD_DEVICES:
         return pq_cli_devices(o);
     case PQ_CMD_COMPLETE:

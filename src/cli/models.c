@@ -39,8 +39,7 @@ static void list_other_files(const char *folder, struct pq_names *names)
         return;
     for (struct dirent *e; (e = readdir(d)) != NULL;) {
         if (is_model_name(e->d_name) && e->d_name[0] != '.' &&
-            !pq_catalogue_any_file(is_named, e->d_name) &&
-            !pq_names_add(names, e->d_name))
+            !pq_catalogue_any_file(is_named, e->d_name) && !pq_names_add(names, e->d_name))
             break;
     }
     closedir(d);
@@ -183,6 +182,18 @@ static void add_shape(struct pq_str *s, const pique_tensor_info *t)
         pq_str_add(s, "scalar");
 }
 
+/* What a PyTorch file names, for whoever wants to look at it before trusting it. */
+static void add_globals(struct pq_str *s, const pique_model *model)
+{
+    pique_global_info g = {.size = sizeof g};
+    for (size_t i = 0; pique_model_get_global(model, i, &g, NULL) == 0; i++) {
+        pq_str_add(s, i ? "" : "\npickle globals\n");
+        pq_str_printf(s, "%6" PRIu64 " x  %-11s  ", g.uses, g.role);
+        add_shown(s, g.name, 0);
+        pq_str_add(s, "\n");
+    }
+}
+
 static void info_text(struct pq_str *s, const pique_model *model, const pique_model_info *m,
                       const struct pq_catalogue_entry *e)
 {
@@ -217,6 +228,7 @@ static void info_text(struct pq_str *s, const pique_model *model, const pique_mo
         add_shown(s, value, 0);
         pq_str_add(s, "\n");
     }
+    add_globals(s, model);
     pq_str_printf(s, "\n%zu tensors\n", m->tensor_count);
     pique_tensor_info t = {.size = sizeof t};
     for (size_t i = 0; pique_model_get_tensor(model, i, &t, NULL) == 0; i++) {
@@ -258,6 +270,16 @@ static void info_json(struct pq_str *s, const pique_model *model, const pique_mo
     for (size_t i = 0; pique_model_get_metadata(model, i, &key, &value) == 0; i++)
         pq_json_string(&j, key, value);
     pq_json_close(&j, '}');
+    pq_json_open(&j, "globals", '[');
+    pique_global_info g = {.size = sizeof g};
+    for (size_t i = 0; pique_model_get_global(model, i, &g, NULL) == 0; i++) {
+        pq_json_open(&j, NULL, '{');
+        pq_json_string(&j, "name", g.name);
+        pq_json_uint(&j, "uses", g.uses);
+        pq_json_string(&j, "role", g.role);
+        pq_json_close(&j, '}');
+    }
+    pq_json_close(&j, ']');
     pq_json_open(&j, "tensors", '[');
     pique_tensor_info t = {.size = sizeof t};
     for (size_t i = 0; pique_model_get_tensor(model, i, &t, NULL) == 0; i++) {
@@ -287,26 +309,18 @@ int pq_cli_models_info(const struct pq_options *o)
     const char *name = o->operands[0];
     struct pq_str text = {0};
     pique_error err;
-    pique_model *model = NULL;
-    char *path = NULL;
+    pique_model *model;
     pique_model_info info = {.size = sizeof info};
-    int rc = pq_model_resolve(name, &path, &err);
-    int status = rc ? pq_cli_model_exit(name, rc) : 0;
-    if (!rc)
-        rc = pique_model_open(path, &model, &err);
-    if (!rc)
-        rc = pique_model_get_info(model, &info, &err);
-    if (!rc && pq_given(o, PQ_OPT_JSON))
-        info_json(&text, model, &info, pq_catalogue_find(name, NULL));
-    else if (!rc)
-        info_text(&text, model, &info, pq_catalogue_find(name, NULL));
-    if (rc) {
-        int fallback = pq_cli_fail(&err);
-        status = status ? status : fallback;
-    } else {
-        status = pq_cli_print(&text);
+    int status = 0;
+    if (pq_cli_model_open(name, &model, &status, &err)) {
+        pq_cli_fail(&err);
+        return status;
     }
+    (void)pique_model_get_info(model, &info, NULL); /* can only fail on arguments */
+    if (pq_given(o, PQ_OPT_JSON))
+        info_json(&text, model, &info, pq_catalogue_find(name, NULL));
+    else
+        info_text(&text, model, &info, pq_catalogue_find(name, NULL));
     pique_model_close(&model);
-    pq_free(path);
-    return status;
+    return pq_cli_print(&text);
 }

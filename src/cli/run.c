@@ -7,7 +7,6 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "cli/catalogue.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
 #include "cli/files.h"
@@ -88,17 +87,13 @@ static bool nothing_usable(struct run *run)
 static bool open_model(struct run *run)
 {
     const char *name = pq_text(run->options, PQ_OPT_MODEL);
-    char *path = NULL;
     pique_error err;
-    int rc = pq_model_resolve(name, &path, &err);
-    if (rc)
-        return stop(run, &err, pq_cli_model_exit(name, rc));
-    rc = pique_model_open(path, &run->model, &err);
-    pq_free(path);
+    int status = 0;
+    if (pq_cli_model_open(name, &run->model, &status, &err))
+        return stop(run, &err, status);
     run->model_info.size = sizeof run->model_info;
-    if (!rc)
-        rc = pique_model_get_info(run->model, &run->model_info, &err);
-    return rc && stop(run, &err, pq_exit_of(rc));
+    (void)pique_model_get_info(run->model, &run->model_info, NULL); /* fails on arguments alone */
+    return false;
 }
 
 static bool name_outputs(struct run *run)

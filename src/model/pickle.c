@@ -129,14 +129,10 @@ static int make_global(struct pq_machine *m, const char *module, size_t module_b
     text[bytes] = '\0';
     if (memchr(text, 0, bytes) || module_bytes == 0 || name_bytes == 0 || !pq_text_ok(text, bytes))
         return pq_pm_broken(m, "names something with control characters");
-    if (pq_pickle_dangerous(module, module_bytes, name, name_bytes))
-        return pq_fail(m->err, PIQUE_EFORMAT,
-                       "%s: tries to run code when it is opened (%s). pique runs none; do not open "
-                       "this file with other programs",
-                       m->path, text);
     for (size_t i = 0; i < p->global_count; i++) {
-        if (p->globals[i]->bytes == bytes && memcmp(p->globals[i]->text, text, bytes) == 0) {
-            *out = p->globals[i];
+        value *v = &p->globals[i]->value;
+        if (v->bytes == bytes && memcmp(v->text, text, bytes) == 0) {
+            *out = v;
             return 0;
         }
     }
@@ -144,13 +140,15 @@ static int make_global(struct pq_machine *m, const char *module, size_t module_b
         return pq_pm_broken(m, "names more things than any model");
     int rc = pq_pm_grow(m, &p->globals, p->global_count, &p->global_capacity, sizeof *p->globals);
     char *copy = rc ? NULL : pq_pm_take(m, bytes + 1);
-    value *v = copy ? pq_pm_make(m, PQ_PICKLE_GLOBAL) : NULL;
-    if (!v)
+    struct pq_pickle_global *g = copy ? pq_pm_take(m, sizeof *g) : NULL;
+    if (!g)
         return PIQUE_ENOMEM;
     memcpy(copy, text, bytes + 1);
-    v->text = copy;
-    v->bytes = bytes;
-    p->globals[p->global_count++] = *out = v;
+    *g = (struct pq_pickle_global){
+        .value = {.kind = PQ_PICKLE_GLOBAL, .text = copy, .bytes = bytes},
+        .dangerous = pq_pickle_dangerous(module, module_bytes, name, name_bytes)};
+    p->globals[p->global_count++] = g;
+    *out = &g->value;
     return 0;
 }
 
@@ -180,7 +178,7 @@ static int stack_global(struct pq_machine *m)
 
 /* ---- what would be calls ---- */
 
-static bool is_dict_class(const value *v)
+bool pq_pickle_is_dict_class(const value *v)
 {
     static const char *const names[] = {"collections.OrderedDict", "typing.OrderedDict",
                                         "collections.defaultdict", "collections.Counter",
@@ -222,7 +220,7 @@ static int push_object(struct pq_machine *m, value *class, value *args)
         return pq_pm_broken(m, "calls what is no function");
     if (args->kind != PQ_PICKLE_TUPLE)
         return pq_pm_broken(m, "calls a function without a list of arguments");
-    if (is_dict_class(class)) {
+    if (pq_pickle_is_dict_class(class)) {
         value *dict = pq_pm_make(m, PQ_PICKLE_DICT);
         int rc = dict ? fill_dict(m, dict, args) : PIQUE_ENOMEM;
         return rc ? rc : pq_pm_push(m, dict);
@@ -268,6 +266,7 @@ static int inst(struct pq_machine *m)
         rc = pq_pm_pop_mark(m, &items, &count);
     if (rc)
         return rc;
+    pq_pm_count_use(class);
     value *args = pq_pm_collect(m, PQ_PICKLE_TUPLE, items, count);
     return args ? push_object(m, class, args) : PIQUE_ENOMEM;
 }
@@ -569,6 +568,9 @@ int pq_pickle_read(const char *path, const unsigned char *data, size_t bytes, st
     struct pq_machine m = {.path = path, .data = data, .bytes = bytes, .out = out, .err = err};
     *out = (struct pq_pickle){0};
     int rc = run(&m);
+    /* Whatever else is wrong with it: a file that names what runs code is refused as that. */
+    if (rc != PIQUE_ENOMEM && pq_pickle_check_names(path, out, err))
+        rc = PIQUE_EFORMAT;
     pq_pm_free(&m);
     if (rc)
         pq_pickle_free(out);

@@ -6,7 +6,7 @@
  *
  * Protocols 2 to 5. Steps, memory and memo are bounded by constants and by the size of the pickle.
  * A pickle that names something which runs programs or code (os.system, builtins.eval) is refused
- * whole, with a sentence, even though nothing would come of it. */
+ * whole, with a sentence that lists all such names, even though nothing would come of it. */
 #pragma once
 
 #include <stdbool.h>
@@ -53,13 +53,21 @@ struct pq_pickle_value {
     };
 };
 
+/* What a GLOBAL is a part of: a name that the pickle takes, and how often it takes it. */
+struct pq_pickle_global {
+    struct pq_pickle_value value; /* first, so that the address of one is that of the other */
+    uint64_t uses;
+    bool dangerous; /* it runs programs or code; then the pickle is refused in the end */
+};
+
 struct pq_pickle_block; /* of the arena */
 
 /* Strings lie in the bytes that were read, which must stay. */
 struct pq_pickle {
     const struct pq_pickle_value *root;
-    size_t bytes; /* the pickle itself had; what follows is not looked at */
-    struct pq_pickle_value **globals, **persistent; /* each once in order; every one */
+    size_t bytes;                        /* the pickle itself had; what follows is not looked at */
+    struct pq_pickle_global **globals;   /* each once, in order */
+    struct pq_pickle_value **persistent; /* every one */
     size_t global_count, global_capacity, persistent_count, persistent_capacity;
     struct pq_pickle_block *blocks;
 };
@@ -71,9 +79,14 @@ void pq_pickle_free(struct pq_pickle *pickle); /* {0} is fine */
 
 /* Whether a value is there and is this text, or the GLOBAL of this name. */
 bool pq_pickle_is(const struct pq_pickle_value *v, const char *text);
+/* Whether a GLOBAL is a class that gives a DICT. */
+bool pq_pickle_is_dict_class(const struct pq_pickle_value *v);
 /* The value of a key in a DICT, or NULL; where a key is there twice, the last. */
 struct pq_pickle_value *pq_pickle_get(const struct pq_pickle_value *dict, const char *key);
 
 /* Whether a name is one that runs programs or code. Neither text is terminated. */
 bool pq_pickle_dangerous(const char *module, size_t module_bytes, const char *name,
                          size_t name_bytes);
+/* PIQUE_EFORMAT with a sentence that lists the dangerous ones among the globals, where there are.
+ */
+int pq_pickle_check_names(const char *path, const struct pq_pickle *pickle, pique_error *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Names that no model needs and that run programs or code when Python reads a pickle. This list
  * keeps nothing out, for nothing is ever called; it tells a person that the file is an attack. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -145,4 +146,27 @@ bool pq_pickle_dangerous(const char *module, size_t module_bytes, const char *na
         at += part + 1;
     }
     return false;
+}
+
+int pq_pickle_check_names(const char *path, const struct pq_pickle *pickle, pique_error *err)
+{
+    char names[300] = "";
+    size_t length = 0;
+    bool more = false;
+    for (size_t i = 0; i < pickle->global_count; i++) {
+        const struct pq_pickle_value *v = &pickle->globals[i]->value;
+        if (!pickle->globals[i]->dangerous)
+            continue;
+        if (length && length + 2 + v->bytes >= sizeof names)
+            more = true;
+        else
+            length += (size_t)snprintf(names + length, sizeof names - length, "%s%.250s",
+                                       length ? ", " : "", v->text);
+    }
+    if (length == 0)
+        return 0;
+    return pq_fail(err, PIQUE_EFORMAT,
+                   "%s: tries to run code when it is opened (%s%s). pique runs none; do not open "
+                   "this file with other programs",
+                   path, names, more ? " and more" : "");
 }

@@ -86,10 +86,17 @@ int pq_pm_broken(struct pq_machine *m, const char *what)
 
 /* ---- the stack ---- */
 
+void pq_pm_count_use(value *v)
+{
+    if (v->kind == PQ_PICKLE_GLOBAL)
+        ((struct pq_pickle_global *)v)->uses++;
+}
+
 int pq_pm_push(struct pq_machine *m, value *v)
 {
     if (!v)
         return PIQUE_ENOMEM;
+    pq_pm_count_use(v);
     int rc = pq_pm_grow(m, &m->stack, m->depth, &m->stack_capacity, sizeof *m->stack);
     if (!rc)
         m->stack[m->depth++] = v;

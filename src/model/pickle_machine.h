@@ -34,6 +34,8 @@ struct pq_pickle_value *pq_pm_collect(struct pq_machine *m, enum pq_pickle_kind 
 /* PIQUE_EFORMAT: "the pickle WHAT", and where. */
 int pq_pm_broken(struct pq_machine *m, const char *what);
 
+/* A GLOBAL is taken once more; pushing one counts it. Others are left alone. */
+void pq_pm_count_use(struct pq_pickle_value *v);
 /* v NULL is PIQUE_ENOMEM, so that what was just made can be passed as it is. */
 int pq_pm_push(struct pq_machine *m, struct pq_pickle_value *v);
 struct pq_pickle_value *pq_pm_pop(struct pq_machine *m);

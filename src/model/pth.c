@@ -22,6 +22,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "model/pickle.h"
+#include "model/pth_globals.h"
 #include "model/pth_storage.h"
 #include "model/zip.h"
 
@@ -366,29 +367,17 @@ static int add_notes(struct reader *r, const value *dict, size_t length)
     return rc;
 }
 
-static int add_taken(struct reader *r, const char *key, struct pq_str *s)
+static int add_left_out(struct reader *r)
 {
-    char *text = pq_str_take(s);
-    int rc = text ? pq_statedict_add_metadata(r->sd, key, text, r->err)
-                  : pq_fail_nomem(r->err, sizeof *s);
-    pq_free(text);
-    return rc;
-}
-
-static int add_metadata(struct reader *r)
-{
-    const struct pq_pickle *p = &r->pickle;
-    struct pq_str s = {0};
-    for (size_t i = 0; i < p->global_count; i++) {
-        pq_str_add(&s, i ? ", " : "");
-        pq_str_add_n(&s, p->globals[i]->text, p->globals[i]->bytes);
-    }
-    int rc = add_taken(r, "pickle globals", &s);
-    if (rc || r->left_out_count == 0)
-        return rc;
+    if (r->left_out_count == 0)
+        return 0;
     if (r->left_out_count > MAX_LEFT_OUT)
         pq_str_printf(&r->left_out, " and %zu more", r->left_out_count - MAX_LEFT_OUT);
-    return add_taken(r, "tensors left out", &r->left_out);
+    char *text = pq_str_take(&r->left_out);
+    int rc = text ? pq_statedict_add_metadata(r->sd, "tensors left out", text, r->err)
+                  : pq_fail_nomem(r->err, sizeof r->left_out);
+    pq_free(text);
+    return rc;
 }
 
 static int read_object(struct reader *r)
@@ -403,7 +392,7 @@ static int read_object(struct reader *r)
     if (!rc)
         rc = pq_statedict_check_names(r->sd, r->err);
     if (!rc)
-        rc = add_metadata(r);
+        rc = add_left_out(r);
     if (!rc && dict != root)
         rc = add_notes(r, dict_of(root), 0);
     return rc;
@@ -463,13 +452,22 @@ static int read_zip(struct reader *r)
         rc = read_byteorder(r, in_folder(r, folder, bytes, "byteorder"));
     if (!rc)
         rc = pq_pickle_read(r->path, map->data + e->offset, (size_t)e->size, &r->pickle, r->err);
+    if (!rc)
+        rc = pq_pth_add_globals(r->sd, &r->pickle, r->err);
     if (!rc && r->pickle.bytes != e->size)
         rc = pq_fail(r->err, PIQUE_EFORMAT, "%s: data.pkl goes on after the pickle's end", r->path);
     if (!rc)
         rc = pq_storages_find(map, &r->pickle, &r->storages, r->err);
     if (!rc)
         rc = pq_storages_in_zip(map, &r->storages, &r->zip, folder, bytes, r->err);
-    return rc ? rc : read_object(r);
+    if (!rc)
+        rc = read_object(r);
+    if (!rc && r->sd->count == 0 && in_folder(r, folder, bytes, "constants/0"))
+        rc = pq_fail(r->err, PIQUE_EUNSUPPORTED,
+                     "%s: is a frozen TorchScript module, whose weights have no names any more; "
+                     "the module is needed as it was before torch.jit.freeze()",
+                     r->path);
+    return rc;
 }
 
 /* ---- the older form ---- */
@@ -479,9 +477,10 @@ static int next_pickle(struct reader *r, size_t *at, struct pq_pickle *out)
 {
     const struct pq_map *map = &r->sd->map;
     int rc = pq_pickle_read(r->path, map->data + *at, map->size - *at, out, r->err);
-    if (!rc)
-        *at += out->bytes;
-    return rc;
+    if (rc)
+        return rc;
+    *at += out->bytes;
+    return pq_pth_add_globals(r->sd, out, r->err);
 }
 
 static bool is_magic(const value *v)
@@ -492,29 +491,33 @@ static bool is_magic(const value *v)
            memcmp(v->text, magic, sizeof magic) == 0;
 }
 
-/* The three pickles before the object. */
+/* One of the three pickles before the object. */
+static int check_preamble(struct reader *r, int i, const value *v)
+{
+    const value *little = pq_pickle_get(v, "little_endian");
+    if (i == 0 && !is_magic(v))
+        return pq_fail(r->err, PIQUE_EUNSUPPORTED, "%s: is a pickle, but not one of PyTorch",
+                       r->path);
+    if (i == 1 && (v->kind != PQ_PICKLE_INT || v->integer != LEGACY_PROTOCOL))
+        return pq_fail(r->err, PIQUE_EUNSUPPORTED,
+                       "%s: is of a protocol of PyTorch other than 1001", r->path);
+    if (i == 2 && (!little || little->kind != PQ_PICKLE_BOOL || !little->integer))
+        return pq_fail(r->err, PIQUE_EUNSUPPORTED,
+                       "%s: was written on a big-endian machine, which cannot be read", r->path);
+    return 0;
+}
+
 static int read_preamble(struct reader *r, size_t *at)
 {
-    for (int i = 0; i < 3; i++) {
+    int rc = 0;
+    for (int i = 0; i < 3 && !rc; i++) {
         struct pq_pickle p;
-        int rc = next_pickle(r, at, &p);
-        if (rc)
-            return rc;
-        const value *little = pq_pickle_get(p.root, "little_endian");
-        if (i == 0 && !is_magic(p.root))
-            rc = pq_fail(r->err, PIQUE_EUNSUPPORTED, "%s: is a pickle, but not one of PyTorch",
-                         r->path);
-        else if (i == 1 && (p.root->kind != PQ_PICKLE_INT || p.root->integer != LEGACY_PROTOCOL))
-            rc = pq_fail(r->err, PIQUE_EUNSUPPORTED,
-                         "%s: is of a protocol of PyTorch other than 1001", r->path);
-        else if (i == 2 && (!little || little->kind != PQ_PICKLE_BOOL || !little->integer))
-            rc = pq_fail(r->err, PIQUE_EUNSUPPORTED,
-                         "%s: was written on a big-endian machine, which cannot be read", r->path);
+        rc = next_pickle(r, at, &p);
+        if (!rc)
+            rc = check_preamble(r, i, p.root);
         pq_pickle_free(&p);
-        if (rc)
-            return rc;
     }
-    return 0;
+    return rc;
 }
 
 static int read_legacy(struct reader *r)

@@ -5,7 +5,6 @@
 #include "model/statedict.h"
 
 /* Read sd->map, which is open, into sd. Besides simple values that stood beside the tensors, the
- * metadata tells under "pickle globals" every function and class that the file names, and under
- * "tensors left out" those whose type cannot be read. On failure the caller frees sd all the
- * same. */
+ * metadata tells under "tensors left out" those whose type cannot be read. On failure the caller
+ * frees sd all the same. */
 int pq_pth_read(struct pq_statedict *sd, pique_error *err);

@@ -48,6 +48,11 @@ static const struct pq_storage_type *find_type(const struct pq_pickle_value *cla
     return NULL;
 }
 
+bool pq_storage_is_class(const struct pq_pickle_value *v)
+{
+    return find_type(v) != NULL;
+}
+
 static bool get_count(const struct pq_pickle_value *v, uint64_t *out)
 {
     if (v->kind != PQ_PICKLE_INT || v->integer < 0)

@@ -31,6 +31,9 @@ struct pq_storages {
     size_t count;
 };
 
+/* Whether a GLOBAL is a class of storages that is known. */
+bool pq_storage_is_class(const struct pq_pickle_value *v);
+
 /* Every storage that the pickle refers to, without data yet. On failure *out is empty. */
 int pq_storages_find(const struct pq_map *map, const struct pq_pickle *pickle,
                      struct pq_storages *out, pique_error *err);

@@ -17,7 +17,10 @@ void pq_statedict_free(struct pq_statedict *sd)
     }
     for (size_t i = 0; i < sd->owned_count; i++)
         pq_free(sd->owned[i]);
+    for (size_t i = 0; i < sd->global_count; i++)
+        pq_free(sd->globals[i].name);
     pq_free(sd->tensors);
+    pq_free(sd->globals);
     pq_free(sd->metadata);
     pq_free(sd->owned);
     for (size_t i = 0; i < sd->other_count; i++)
@@ -65,6 +68,28 @@ int pq_statedict_add_metadata(struct pq_statedict *sd, const char *key, const ch
     struct pq_pair *pair = &sd->metadata[sd->metadata_count++];
     *pair = (struct pq_pair){.key = pq_strdup(key), .value = pq_strdup(value)};
     return pair->key && pair->value ? 0 : pq_fail_nomem(err, strlen(key) + strlen(value) + 2);
+}
+
+int pq_statedict_add_global(struct pq_statedict *sd, const char *name, uint64_t uses,
+                            bool interpreted, pique_error *err)
+{
+    for (size_t i = 0; i < sd->global_count; i++) {
+        if (strcmp(sd->globals[i].name, name) == 0) {
+            sd->globals[i].uses += uses;
+            return 0;
+        }
+    }
+    struct pq_global *globals =
+        pq_grown(sd->globals, sd->global_count, &sd->global_capacity, sizeof *globals);
+    if (!globals)
+        return pq_fail_nomem(err, (sd->global_count + 1) * sizeof *globals);
+    sd->globals = globals;
+    char *copy = pq_strdup(name);
+    if (!copy)
+        return pq_fail_nomem(err, strlen(name) + 1);
+    sd->globals[sd->global_count++] =
+        (struct pq_global){.name = copy, .uses = uses, .interpreted = interpreted};
+    return 0;
 }
 
 int pq_statedict_own(struct pq_statedict *sd, size_t bytes, void **out, pique_error *err)

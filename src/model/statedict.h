@@ -23,6 +23,13 @@ struct pq_pair {
     char *key, *value; /* owned */
 };
 
+/* A function or class that a pickle names. */
+struct pq_global {
+    char *name; /* owned; "module.name" */
+    uint64_t uses;
+    bool interpreted; /* the reader knows what it gives; else it is a value that nobody looks at */
+};
+
 /* Owns the map, all names and what it was asked to own; tensors point into these. Immutable once
  * read. */
 struct pq_statedict {
@@ -31,6 +38,8 @@ struct pq_statedict {
     size_t count, capacity;
     struct pq_pair *metadata;
     size_t metadata_count, metadata_capacity;
+    struct pq_global *globals; /* of a pickle, each once */
+    size_t global_count, global_capacity;
     void **owned;
     size_t owned_count, owned_capacity;
     struct pq_map *others; /* files beside map that hold tensors too */
@@ -47,6 +56,9 @@ int pq_statedict_add(struct pq_statedict *sd, const char *name, const struct pq_
 /* Key and value are copied. */
 int pq_statedict_add_metadata(struct pq_statedict *sd, const char *key, const char *value,
                               pique_error *err);
+/* name is copied; a name that is there already is used so much more often. */
+int pq_statedict_add_global(struct pq_statedict *sd, const char *name, uint64_t uses,
+                            bool interpreted, pique_error *err);
 /* Memory for tensors that do not lie in the file as they should; freed with sd. */
 int pq_statedict_own(struct pq_statedict *sd, size_t bytes, void **out, pique_error *err);
 /* Open another file of the model, in the folder of sd->map (pq_map_open_beside()). *out is valid

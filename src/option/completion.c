@@ -61,7 +61,8 @@ void pq_option_bash(struct pq_str *out)
                     "    local command=${COMP_WORDS[1]-} words\n"
                     "    COMPREPLY=()\n"
                     "    [ \"$COMP_CWORD\" -gt 2 ] && case \"$command ${COMP_WORDS[2]}\" in\n"
-                    "    'models info'|'models fetch'|'models verify') "
+                    "    'models info'|'models fetch'|'models verify'|"
+                    "'models convert'|'models blend') "
                     "command=\"models ${COMP_WORDS[2]}\";;\n"
                     "    esac\n"
                     "    case $prev in\n");
@@ -72,7 +73,7 @@ void pq_option_bash(struct pq_str *out)
         pq_str_printf(out, "    '%s') words='", pq_commands[i].words);
         bash_option_names(out, (enum pq_command_id)i);
         if (i == PQ_CMD_MODELS)
-            pq_str_add(out, " info fetch verify");
+            pq_str_add(out, " info fetch verify convert blend");
         else if (i == PQ_CMD_COMPLETE)
             pq_str_add(out, " bash zsh fish");
         pq_str_add(out, "';;\n");
@@ -149,6 +150,8 @@ static const char *zsh_operands(enum pq_command_id command)
     case PQ_CMD_MODELS_INFO:
     case PQ_CMD_MODELS_FETCH:
     case PQ_CMD_MODELS_VERIFY:
+    case PQ_CMD_MODELS_CONVERT:
+    case PQ_CMD_MODELS_BLEND:
         return " \\\n        '*:model:_pique_models'";
     case PQ_CMD_COMPLETE:
         return " \\\n        '1:shell:(bash zsh fish)'";
@@ -170,11 +173,13 @@ void pq_option_zsh(struct pq_str *out)
              "    if (( CURRENT == 2 )); then\n"
              "        compadd models devices complete man schema\n"
              "    fi\n"
-             "    if [[ $command == models && ${words[3]-} == (info|fetch|verify) ]]; then\n"
+             "    if [[ $command == models && ${words[3]-} == (info|fetch|verify|convert|blend) "
+             "]]; then\n"
              "        command=\"models ${words[3]}\"\n"
              "        (( CURRENT > 3 )) && { shift 2 words; (( CURRENT -= 2 )) }\n"
              "    elif [[ $command == (models|devices|complete|man|schema) ]]; then\n"
-             "        (( CURRENT == 3 )) && [[ $command == models ]] && compadd info fetch verify\n"
+             "        (( CURRENT == 3 )) && [[ $command == models ]] && compadd info fetch verify "
+             "convert blend\n"
              "        (( CURRENT > 2 )) && { shift words; (( CURRENT -= 1 )) }\n"
              "    fi\n"
              "    case $command in\n");
@@ -219,7 +224,7 @@ static void fish_condition(struct pq_str *out, enum pq_command_id command)
                       blank + 1);
     else if (command == PQ_CMD_MODELS)
         pq_str_add(out, " -n '__fish_seen_subcommand_from models; and not "
-                        "__fish_seen_subcommand_from info fetch verify'");
+                        "__fish_seen_subcommand_from info fetch verify convert blend'");
     else
         pq_str_printf(out, " -n '__fish_seen_subcommand_from %s'", words);
 }
@@ -258,10 +263,11 @@ void pq_option_fish(struct pq_str *out)
         fish_quoted(out, pq_commands[c].help);
         pq_str_add(out, "\n");
     }
-    pq_str_add(out, "complete -c pique -n '__fish_seen_subcommand_from info fetch verify' "
-                    "-a '(pique models --names 2>/dev/null)'\n"
-                    "complete -c pique -n '__fish_seen_subcommand_from complete' -f "
-                    "-a 'bash zsh fish'\n");
+    pq_str_add(out,
+               "complete -c pique -n '__fish_seen_subcommand_from info fetch verify convert blend' "
+               "-a '(pique models --names 2>/dev/null)'\n"
+               "complete -c pique -n '__fish_seen_subcommand_from complete' -f "
+               "-a 'bash zsh fish'\n");
     for (size_t c = 0; c < PQ_CMD_COUNT; c++) {
         for (size_t i = 0; i < PQ_OPT_COUNT; i++) {
             if (pq_option_table[i].commands >> c & 1)

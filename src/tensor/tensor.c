@@ -79,6 +79,30 @@ float pq_f16_to_f32(uint16_t half)
     return sign ? -tiny : tiny;
 }
 
+/* In whole numbers, so that the rounding mode of the caller does not matter. */
+uint16_t pq_f64_to_f16(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint16_t sign = (uint16_t)(bits >> 48 & 0x8000);
+    int exponent = (int)(bits >> 52 & 0x7ff) - 1023;
+    uint64_t mantissa = bits & 0xfffffffffffff;
+    if (exponent == 1024)
+        return (uint16_t)(sign | 0x7c00 | (mantissa ? 0x200 | mantissa >> 42 : 0));
+    if (exponent > 15)
+        return sign | 0x7c00;
+    if (exponent < -25)
+        return sign;
+    bool normal = exponent >= -14;
+    int shift = normal ? 42 : 28 - exponent;
+    mantissa |= (uint64_t)1 << 52;
+    uint64_t kept = mantissa >> shift, rest = mantissa & (((uint64_t)1 << shift) - 1);
+    uint64_t half = (uint64_t)1 << (shift - 1);
+    kept += rest > half || (rest == half && kept % 2);
+    /* The leading one of a normal number adds one to the exponent, as a carry may. */
+    return (uint16_t)(sign | (((uint64_t)(normal ? exponent + 14 : 0) << 10) + kept));
+}
+
 void pq_tensor_to_f32(const struct pq_tensor *t, size_t first, size_t count, float *out)
 {
     size_t size = pq_dtype_size(t->dtype);

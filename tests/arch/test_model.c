@@ -120,6 +120,20 @@ static void an_older_program_gets_what_it_has_room_for(void **state)
     pique_model_close(&m);
 }
 
+static void a_file_without_a_pickle_names_nothing(void **state)
+{
+    (void)state;
+    pique_model *m = open_or_fail(st_path);
+    pique_global_info g = {.size = sizeof g};
+    pique_error err;
+    assert_int_equal(pique_model_get_global(m, 0, &g, &err), PIQUE_EINVAL);
+    g.size = 0;
+    assert_int_equal(pique_model_get_global(m, 0, &g, &err), PIQUE_EINVAL);
+    assert_non_null(strstr(err.message, "size is not set"));
+    assert_int_equal(pique_model_get_global(NULL, 0, &g, NULL), PIQUE_EINVAL);
+    pique_model_close(&m);
+}
+
 static void senseless_arguments_are_refused(void **state)
 {
     (void)state;
@@ -303,6 +317,7 @@ int main(void)
         cmocka_unit_test(a_model_tells_its_facts),
         cmocka_unit_test(file_bytes_count_both_halves),
         cmocka_unit_test(an_older_program_gets_what_it_has_room_for),
+        cmocka_unit_test(a_file_without_a_pickle_names_nothing),
         cmocka_unit_test(senseless_arguments_are_refused),
         cmocka_unit_test(many_threads_may_ask_at_once),
         cmocka_unit_test(a_network_that_changes_the_channels_is_refused),

@@ -45,9 +45,20 @@ class Pth(Case):
         info = json.loads(result.stdout)
         self.assertEqual(info['container'], 'pth')
         self.assertEqual(info['metadata']['epoch'], '3')
-        self.assertEqual(info['metadata']['pickle globals'].split(', '),
-                         ['collections.OrderedDict', 'torch._utils._rebuild_tensor_v2',
-                          'torch.FloatStorage'])
+        tensors = len(self.net)
+        self.assertEqual(info['globals'], [
+            {'name': 'collections.OrderedDict', 'uses': tensors + 1, 'role': 'interpreted'},
+            {'name': 'torch._utils._rebuild_tensor_v2', 'uses': tensors, 'role': 'interpreted'},
+            {'name': 'torch.FloatStorage', 'uses': tensors, 'role': 'interpreted'}])
+        text = self.run_pique('models', 'info', 'listed', model=None).stdout.decode()
+        self.assertIn('\npickle globals\n', text)
+        self.assertRegex(text, r'\n *%d x  interpreted +torch.FloatStorage\n' % tensors)
+        made = {'params': make_pth.plain(self.net), 'who': make_pth.Call(make_pth.OPAQUE, 1)}
+        self.model('opaque.pth', make_pth.save(made))
+        text = self.run_pique('models', 'info', 'opaque', model=None).stdout.decode()
+        self.assertRegex(text, r'\n +1 x  opaque +omegaconf.DictConfig\n')
+        info = json.loads(self.run_pique('models', 'info', 'tiny', '--json', model=None).stdout)
+        self.assertEqual(info['globals'], [])
         self.assertIn(b'listed.pth', self.run_pique('models', model=None).stdout)
 
     def test_a_file_that_tries_to_run_code_is_refused(self):
@@ -56,7 +67,17 @@ class Pth(Case):
         for words in (['a.png', '-m', 'evil'], ['models', 'info', 'evil']):
             self.check(self.run_pique(*words, model=None), 65,
                        'evil.pth: tries to run code when it is opened (os.system)')
+        code = b''.join(b'c%s\n0' % n for n in (b'os\nsystem', b'torch\nSize', b'builtins\nexec'))
+        self.model('worse.pth', make_pth.with_pickle(b'\x80\2' + code + b'}.'))
+        self.check(self.run_pique('models', 'info', 'worse', model=None), 65,
+                   'tries to run code when it is opened (os.system, builtins.exec)')
         self.assertEqual(self.files(), ['a.png'])
+
+    def test_torchscript_opens_and_gives_the_same_picture(self):
+        self.put('a.png', png(23, 17, 'noise'))
+        self.model('script.pt', make_pth.zip_file(make_pth.script_entries(self.net),
+                                                  pack=['.py', '.debug_pkl']))
+        self.assertEqual(self.upscaled('script'), self.upscaled('tiny'))
 
 
 if __name__ == '__main__':

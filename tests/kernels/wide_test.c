@@ -201,7 +201,7 @@ static void call_norm(struct call *c)
         in_stride = stride;
     }
     if (rms)
-        c->wide->rms_norm(in, in_stride, width, channels, gamma, 1e-5f, out, stride);
+        c->wide->rms_norm(in, in_stride, width, channels, gamma, beta, 1e-5f, out, stride);
     else
         c->wide->layer_norm(in, in_stride, width, channels, gamma, beta, 1e-5f, out, stride);
     check_gaps(c, 0, width, stride, channels);

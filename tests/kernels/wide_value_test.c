@@ -268,7 +268,7 @@ static void norms_are_within_their_bounds(void **state)
         const double s = sqrt(square + eps), steps = n / 16 + 6;
         const double mean_off = steps * U * size;
         pq_wide_c.layer_norm(in, n, 1, n, gain, beta, eps, out, n);
-        pq_wide_c.rms_norm(in, n, 1, n, gain, eps, rms, n);
+        pq_wide_c.rms_norm(in, n, 1, n, gain, beta, eps, rms, n);
         for (int c = 0; c < n; c++) {
             double d = in[c] - mean, want = d / s * gain[c] + beta[c];
             double relative = (steps / 2 + 4) * U + (mean_off + U * most) / s;
@@ -276,7 +276,8 @@ static void norms_are_within_their_bounds(void **state)
             near("layer norm", seed, out[c], want,
                  1.01 * (off * fabs((double)gain[c]) + U * fabs(want)));
             want = in[c] / sqrt(squares + eps) * gain[c];
-            near("rms norm", seed, rms[c], want, (steps / 2 + 5) * U * fabs(want) * 1.01);
+            near("rms norm", seed, rms[c], want + beta[c],
+                 1.01 * ((steps / 2 + 5) * U * fabs(want) + U * fabs(want + beta[c])));
         }
     }
 }

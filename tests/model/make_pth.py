@@ -37,7 +37,8 @@ def give(module_name, name, thing):
 
 
 for NAME in ('torch', 'torch._utils', 'torch._tensor', 'torch.nn', 'torch.nn.parameter',
-             'torch.cuda', '__torch__', 'net_arch', 'omegaconf'):
+             'torch.cuda', 'torch.jit', 'torch.jit._pickle', '__torch__', 'net_arch', 'omegaconf',
+             'whoever', 'whoever.knows', 'another'):
     module(NAME)
 
 STORAGES = {'F32': 'FloatStorage', 'F16': 'HalfStorage', 'BF16': 'BFloat16Storage',
@@ -58,7 +59,7 @@ REBUILD_SPARSE = function('torch._utils', '_rebuild_sparse_tensor')
 FROM_TYPE = function('torch._tensor', '_rebuild_from_type_v2')
 SIZE = give('torch', 'Size', type('Size', (), {}))
 PARAMETER = give('torch.nn.parameter', 'Parameter', type('Parameter', (), {}))
-SCRIPT = give('__torch__', 'Net', type('Net', (), {}))
+INT_LIST = function('torch.jit._pickle', 'build_intlist')
 MODULE = give('net_arch', 'Net', type('Net', (), {}))
 OPAQUE = give('omegaconf', 'DictConfig', type('DictConfig', (), {}))
 
@@ -280,24 +281,68 @@ def shared(net):
     return d
 
 
+def script_class(path, name):
+    """A class of TorchScript: __torch__, the module of the class, and a mangled part where the same
+    class was compiled before for another instance."""
+    parts = path.split('.')
+    for i in range(1, len(parts)):
+        module('.'.join(parts[:i + 1]))
+    return give(path, name, type(name, (), {}))
+
+
 def script(net):
-    """TorchScript: a tree of objects, one a dot of the name."""
-    def tree(items):
-        o = SCRIPT()
-        o.training = False
-        for name, t in items.items():
-            if isinstance(t, dict):
-                t = tree(t)
-            setattr(o, name, t)
+    """What torch.jit.script() makes of SRVGGNetCompact, as PyTorch 1.13 saves it: a tree of objects,
+    one a dot of a name, whose attributes stand in the order of the class, with tensors as they are
+    and lists of numbers through a function. Written down from the data.pkl of a real one, whose
+    instructions are these but for the memo and for tuples of up to three, which it marks as well."""
+    def new(cls, **attributes):
+        o = cls()
+        o.training = True
+        o._is_full_backward_hook = None
+        o.__dict__.update(attributes)
         return o
-    nested = {}
-    for name, t in plain(net).items():
-        at = nested
-        *folders, last = name.split('.')
-        for part in folders:
-            at = at.setdefault(part, {})
-        at[last] = t
-    return tree(nested)
+
+    layers, tensors = collections.OrderedDict(), plain(net)
+    for name in net:
+        _, layer, last = name.split('.')
+        layers.setdefault(layer, collections.OrderedDict())[last] = tensors[name]
+    body, mangled = SCRIPT['list'](), {}
+    body.training, body._is_full_backward_hook = True, None
+    for layer, weights in layers.items():
+        shape = net['body.%s.weight' % layer][0]
+        conv = len(shape) == 4
+        if conv and shape not in mangled:  # a class of its own for each shape of a convolution
+            mangled[shape] = script_class(
+                '__torch__.torch.nn.modules.conv' +
+                ('.___torch_mangle_%d' % (len(mangled) - 1) if mangled else ''), 'Conv2d')
+        o = (mangled[shape] if conv else SCRIPT['prelu'])()
+        o.__dict__.update(weights)
+        o.training, o._is_full_backward_hook = True, None
+        if conv:
+            o.transposed = False
+            o._reversed_padding_repeated_twice = Call(INT_LIST, [1, 1, 1, 1])
+        setattr(body, layer, o)
+    return new(SCRIPT['net'], num_in_ch=net['body.0.weight'][0][1], upscale=2, body=body,
+               upsampler=new(SCRIPT['shuffle'], upscale_factor=2))
+
+
+def script_entries(net):
+    """The archive of torch.jit.save(): data first, then the pickle, code that is packed, and
+    constants, of which there are none."""
+    text, storages = dump(script(net))
+    entries = [('archive/data/%s' % key, s.data) for key, s in storages]
+    entries.append(('archive/data.pkl', text))
+    for name in ('__torch__', '__torch__/torch/nn/modules/conv',
+                 '__torch__/torch/nn/modules/conv/___torch_mangle_0'):
+        entries += [('archive/code/%s.py' % name, b'def forward(self):\n  pass\n' * 20),
+                    ('archive/code/%s.py.debug_pkl' % name, b'x' * 300)]
+    return entries + [('archive/constants.pkl', b'\x80\2).'), ('archive/version', b'2\n')]
+
+
+SCRIPT = {'net': script_class('__torch__', 'SRVGGNetCompact'),
+          'list': script_class('__torch__.torch.nn.modules.container', 'ModuleList'),
+          'prelu': script_class('__torch__.torch.nn.modules.activation', 'PReLU'),
+          'shuffle': script_class('__torch__.torch.nn.modules.pixelshuffle', 'PixelShuffle')}
 
 
 def whole_module(net):
@@ -358,6 +403,10 @@ def good():
         'optimizer_states': [{'state': {0: {'step': tensor(Storage('F32', bytes(4)), ())}}}],
         'big': 1 << 70, 'none': None, 'kwargs': {'scale': 2, 'deep': {'x': 1}},
         'state_dict': renamed(plain(net), 'net.')}), safetensors(net)
+    what = give('whoever.knows', 'What', type('What', (), {}))
+    d = {'params': plain(net), 'a': Call(what, 1), 'b': what,
+         'c': Call(function('another', 'one'), what)}
+    yield 'named', save(d), safetensors(net)
     d = plain(net)
     d['mask'] = tensor(Storage('U8', b'abc'), (3,))
     d['flag'] = tensor(Storage('BOOL', b'\1'), ())
@@ -373,11 +422,7 @@ def good():
         a[2] = Call(SIZE, a[2])
         d[k] = Call(REBUILD2, *a)
     yield 'size', save(d), safetensors(net)
-    e = entries_of(script(net))
-    e += [('archive/code/__torch__.py', b'def forward(self):\n  pass\n' * 20),
-          ('archive/code/__torch__.py.debug_pkl', b'x' * 300),
-          ('archive/constants.pkl', b'\x80\2).')]
-    yield 'script', zip_file(e, pack=['.py', '.debug_pkl']), safetensors(net)
+    yield 'script', zip_file(script_entries(net), pack=['.py', '.debug_pkl']), safetensors(net)
     yield 'whole_module', save(whole_module(net)), safetensors(net)
     more = network()
     more['empty'] = ((0, 3), [])
@@ -556,6 +601,16 @@ def bad():
     yield 'code_inst', 'tries to run code', with_pickle(b'\x80\2(X\2\0\0\0idios\nsystem\n.')
     yield 'code_text', 'tries to run code', with_pickle(b"cos\nsystem\n(S'id'\ntR.")
     yield 'code_unused', 'tries to run code', with_pickle(b'\x80\2cos\nsystem\n0}.')
+    yield 'code_several', '(os.system, builtins.eval, posix.fork)', with_pickle(
+        b'\x80\2}(X\1\0\0\0acos\nsystem\nX\1\0\0\0bctorch\nSize\nX\1\0\0\0ccbuiltins\neval\n'
+        b'X\1\0\0\0dcos\nsystem\nX\1\0\0\0ecposix\nfork\nu.')
+    yield 'code_many', ' and more)', with_pickle(b'\x80\2' + b''.join(
+        b'cos\nf%d\n0' % i for i in range(400)) + b'N.')
+    yield 'code_long', 'tries to run code', with_pickle(b'\x80\2cos\n' + b'x' * 256 + b'\n.')
+    yield 'code_cut', 'tries to run code', with_pickle(b'\x80\2cos\nsystem\nq')
+    yield 'frozen', 'is a frozen TorchScript module', zip_file(
+        [('a/data.pkl', b'\x80\2c__torch__\nNet\n)\x81}X\1\0\0\0tNsb.'), ('a/constants/0', b'12345678'),
+         ('a/constants.pkl', b'\x80\2).')])
     # the older form
     net = plain(network())
     yield 'legacy_magic', 'not one of PyTorch', save_legacy(net, magic=MAGIC + 1)

@@ -102,7 +102,7 @@ static void check_good(const char *name)
         fail_msg("%s: %s", name, err.message);
     if (!same_tensors(&a, &b))
         fail_msg("%s: is not what the safetensors file says", name);
-    assert_non_null(metadata(&a, "pickle globals"));
+    assert_true(a.global_count > 0);
     if (pq_statedict_find(&b, "body.0.weight") && b.count == 8) {
         assert_int_equal(pq_arch_build(&a, &graph, &arch, &err), 0);
         assert_string_equal(arch, "Compact");
@@ -159,12 +159,60 @@ static void what_stood_beside_the_tensors_is_told(void **state)
     assert_string_equal(metadata(&sd, "kwargs.scale"), "2");
     assert_null(metadata(&sd, "big"));
     assert_null(metadata(&sd, "kwargs.deep"));
-    const char *globals = metadata(&sd, "pickle globals");
-    assert_non_null(strstr(globals, "omegaconf.DictConfig"));
-    assert_non_null(strstr(globals, "torch._utils._rebuild_tensor_v2"));
-    assert_non_null(strstr(globals, "torch.FloatStorage"));
     memory_free(&sd);
     bytes_free(&file);
+}
+
+static const struct pq_global *global(const struct pq_statedict *sd, const char *name)
+{
+    for (size_t i = 0; i < sd->global_count; i++) {
+        if (strcmp(sd->globals[i].name, name) == 0)
+            return &sd->globals[i];
+    }
+    return NULL;
+}
+
+static void every_name_is_told_with_its_uses_and_its_part(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *name;
+        uint64_t uses;
+        bool interpreted;
+    } cases[] = {
+        /* 8 tensors, and one in the optimiser */
+        {"lightning", "torch._utils._rebuild_tensor_v2", 9, true},
+        {"lightning", "torch.FloatStorage", 9, true},
+        {"lightning", "omegaconf.DictConfig", 1, false},
+        {"zip", "collections.OrderedDict", 9, true},
+        {"protocol4", "torch._utils._rebuild_tensor_v2", 8, true},
+        {"legacy", "torch._utils._rebuild_tensor_v2", 8, true},
+        {"legacy_v1", "torch._utils._rebuild_tensor", 8, true},
+        {"f16", "torch.HalfStorage", 8, true},
+        {"left_out", "torch._utils._rebuild_sparse_tensor", 1, false},
+        {"left_out", "torch.BoolStorage", 1, true},
+        {"subclass", "torch._tensor._rebuild_from_type_v2", 8, true},
+        {"subclass", "torch.nn.parameter.Parameter", 8, true},
+        {"size", "torch.Size", 8, true},
+        {"whole_module", "torch._utils._rebuild_parameter", 8, true},
+        {"whole_module", "net_arch.Net", 7, false},
+        {"script", "__torch__.torch.nn.modules.conv.Conv2d", 1, false},
+        {"script", "torch.jit._pickle.build_intlist", 3, false},
+        {"named", "whoever.knows.What", 3, false},
+        {"named", "another.one", 1, false},
+    };
+    for (size_t i = 0; i < PQ_COUNT(cases); i++) {
+        struct bytes file = load("good/%s.pth", cases[i].file);
+        struct pq_statedict sd;
+        pique_error err;
+        if (read_bytes(file.data, file.size, &sd, &err))
+            fail_msg("%s", err.message);
+        const struct pq_global *g = global(&sd, cases[i].name);
+        if (!g || g->uses != cases[i].uses || g->interpreted != cases[i].interpreted)
+            fail_msg("%s: %s, %d uses", cases[i].file, cases[i].name, g ? (int)g->uses : -1);
+        memory_free(&sd);
+        bytes_free(&file);
+    }
 }
 
 static void tensors_that_cannot_be_used_are_listed(void **state)
@@ -241,8 +289,12 @@ static struct place find_pickle(const struct bytes *file)
     assert_non_null(e);
     struct place p = {.at = (size_t)e->offset, .size = (size_t)e->size};
     p.sums[0] = p.at + p.size + 4;
-    const unsigned char *central = memmem(file->data, file->size, "PK\1\2", 4);
-    assert_non_null(central);
+    static const char name[] = "archive/data.pkl";
+    const unsigned char *central = file->data, *end = file->data + file->size;
+    do {
+        central = memmem(central + 1, (size_t)(end - central - 1), "PK\1\2", 4);
+        assert_non_null(central);
+    } while (memcmp(central + 46, name, sizeof name - 1) != 0);
     p.sums[1] = (size_t)(central - file->data) + 16;
     pq_zip_close(&zip);
     return p;
@@ -353,7 +405,7 @@ static void a_lie_in_any_number_of_the_pickle_never_reads_outside(void **state)
 static void any_allocation_may_fail(void **state)
 {
     (void)state;
-    static const char *const names[] = {"lightning", "legacy_transposed", "left_out"};
+    static const char *const names[] = {"lightning", "legacy_transposed", "left_out", "script"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct bytes file = load("good/%s.pth", names[i]);
         int rc = -1;
@@ -428,6 +480,7 @@ int main(void)
         cmocka_unit_test(every_form_holds_the_same_tensors_as_safetensors),
         cmocka_unit_test(only_what_is_out_of_order_is_copied),
         cmocka_unit_test(what_stood_beside_the_tensors_is_told),
+        cmocka_unit_test(every_name_is_told_with_its_uses_and_its_part),
         cmocka_unit_test(tensors_that_cannot_be_used_are_listed),
         cmocka_unit_test(files_that_lie_are_refused_with_a_reason),
         cmocka_unit_test(a_file_cut_at_any_byte_is_refused),

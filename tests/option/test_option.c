@@ -412,6 +412,11 @@ static void test_the_bash_completion_completes(void **state)
                "COMP_WORDS=(pique --alp); want --alpha\n"
                "COMP_WORDS=(pique a.png --format w); want webp\n"
                "COMP_WORDS=(pique models f); want fetch\n"
+               "COMP_WORDS=(pique models c); want convert\n"
+               "COMP_WORDS=(pique models b); want blend\n"
+               "COMP_WORDS=(pique models blend t); want tiny\n"
+               "COMP_WORDS=(pique models convert t); want tiny\n"
+               "COMP_WORDS=(pique models convert --h); want '--help --help-all --half'\n"
                "COMP_WORDS=(pique models info t); want tiny\n"
                "COMP_WORDS=(pique models fetch --fro); want --from\n");
     int rc = feed("bash", "bash", s.data);

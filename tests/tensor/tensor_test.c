@@ -31,6 +31,32 @@ static void all_halves_convert_exactly(void **state)
     }
 }
 
+/* Every half, the middle between it and the next, and what lies just beside that middle. */
+static void a_number_becomes_the_nearest_half(void **state)
+{
+    (void)state;
+    for (uint32_t h = 0; h < 0x7c00; h++) {
+        double low = half_value((uint16_t)h);
+        double high = h == 0x7bff ? 65536 : half_value((uint16_t)(h + 1));
+        double middle = low + (high - low) / 2;
+        uint16_t even = (uint16_t)(h % 2 ? h + 1 : h);
+        for (uint16_t sign = 0; sign < 2; sign++) {
+            uint16_t s = (uint16_t)(sign << 15);
+            double one = sign ? -1 : 1;
+            assert_int_equal(pq_f64_to_f16(one * low), s | h);
+            assert_int_equal(pq_f64_to_f16(one * middle), s | even);
+            assert_int_equal(pq_f64_to_f16(one * nextafter(middle, 0)), s | h);
+            assert_int_equal(pq_f64_to_f16(one * nextafter(middle, 1e9)), s | (h + 1));
+        }
+    }
+    assert_int_equal(pq_f64_to_f16(65520), 0x7c00);
+    assert_int_equal(pq_f64_to_f16(-1e300), 0xfc00);
+    assert_int_equal(pq_f64_to_f16(-INFINITY), 0xfc00);
+    assert_int_equal(pq_f64_to_f16(0x1p-1074), 0);
+    assert_int_equal(pq_f64_to_f16(-0.0), 0x8000);
+    assert_int_equal(pq_f64_to_f16(NAN) & 0x7e00, 0x7e00);
+}
+
 static void bf16_is_the_upper_half_of_a_float(void **state)
 {
     (void)state;
@@ -104,6 +130,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_halves_convert_exactly),
+        cmocka_unit_test(a_number_becomes_the_nearest_half),
         cmocka_unit_test(bf16_is_the_upper_half_of_a_float),
         cmocka_unit_test(conversion_reads_any_alignment),
         cmocka_unit_test(products_that_do_not_fit_are_seen),

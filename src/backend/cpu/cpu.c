@@ -19,7 +19,8 @@ static void copy_rows(struct cpu_run *run, int i, int64_t y0, int64_t y1,
     size_t stride = (size_t)ring->stride;
     for (int f = 0; f < run->base.geometry.frames; f++) {
         for (int64_t y = y0; y < y1; y++) {
-            float *inside = cpu_ring_row(ring, run->base.geometry.frames, f, y);
+            float *inside = into_ring ? cpu_new_row(run, i, f, y)
+                                      : cpu_ring_row(ring, run->base.geometry.frames, f, y);
             float *outside = band->data + f * band->frame_stride + (y - y0) * band->row_stride;
             const float *from = into_ring ? outside : inside;
             float *to = into_ring ? inside : outside;

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* From what names a model on the command line to a model that is open. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cli/catalogue.h"
+#include "cli/commands.h"
+#include "cli/exit.h"
+#include "pique/pique.h"
+
+static int open_one(const char *name, pique_model **out, int *exit, pique_error *err)
+{
+    char *path = NULL;
+    *out = NULL;
+    int rc = pq_model_resolve(name, &path, err);
+    if (rc) {
+        *exit = pq_cli_model_exit(name, rc);
+        return rc;
+    }
+    rc = pique_model_open(path, out, err);
+    *exit = pq_exit_of(rc);
+    pq_free(path);
+    return rc;
+}
+
+int pq_cli_model_blend(const char *a, const char *b, double weight, pique_model **out, int *exit,
+                       pique_error *err)
+{
+    pique_model *first = NULL, *second = NULL;
+    *out = NULL;
+    int rc = open_one(a, &first, exit, err);
+    if (!rc)
+        rc = open_one(b, &second, exit, err);
+    if (!rc) {
+        rc = pique_model_blend(first, second, weight, out, err);
+        *exit = pq_exit_of(rc);
+    }
+    pique_model_close(&first);
+    pique_model_close(&second);
+    return rc;
+}
+
+/* Whether a name stands for something that can be opened. */
+static bool is_there(const char *name)
+{
+    char *path = NULL;
+    bool there = pq_model_resolve(name, &path, NULL) == 0;
+    pq_free(path);
+    return there;
+}
+
+/* "A+B:W" in three parts of copy, where that is what was meant: what stands before a + and behind
+ * it up to the last : are both there. A file of that name goes first. */
+static bool is_blend(const char *name, char *copy, const char **second, double *weight)
+{
+    char *colon = strrchr(copy, ':');
+    if (!colon || is_there(name) || !pq_cli_weight(colon + 1, weight))
+        return false;
+    *colon = '\0';
+    for (char *plus = strchr(copy, '+'); plus; plus = strchr(plus + 1, '+')) {
+        *plus = '\0';
+        if (is_there(copy) && is_there(plus + 1)) {
+            *second = plus + 1;
+            return true;
+        }
+        *plus = '+';
+    }
+    return false;
+}
+
+int pq_cli_model_open(const char *name, pique_model **out, int *exit, pique_error *err)
+{
+    char *copy = pq_strdup(name);
+    const char *second = NULL;
+    double weight = 0;
+    *out = NULL;
+    if (!copy) {
+        *exit = PQ_EXIT_FULL;
+        return pq_fail_nomem(err, strlen(name) + 1);
+    }
+    int rc = is_blend(name, copy, &second, &weight)
+                 ? pq_cli_model_blend(copy, second, weight, out, exit, err)
+                 : open_one(name, out, exit, err);
+    pq_free(copy);
+    return rc;
+}
+
+bool pq_cli_weight(const char *text, double *weight)
+{
+    char *end;
+    if (*text == '\0' || strlen(text) > 32 || strspn(text, "0123456789.") != strlen(text))
+        return false;
+    *weight = strtod(text, &end);
+    return *end == '\0' && *weight <= 1;
+}
