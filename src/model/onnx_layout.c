@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Atoms, see onnx_import.h. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -156,6 +157,24 @@ static bool resolve(struct pq_import *im, const struct pq_value *v, int dims, bo
     return true;
 }
 
+static int refuse_fixed(struct pq_import *im)
+{
+    return pq_import_refuse(im,
+                            "the file was exported for %" PRId64 " x %" PRId64
+                            " only; export it again with dynamic axes",
+                            im->port->shape[3], im->port->shape[2]);
+}
+
+/* Whether rows or columns are in pieces: then a size that a file is for was cut into them. */
+static int refuse_order(struct pq_import *im, const struct pq_layout *l)
+{
+    for (int i = 0; i < l->count && im->fixed; i++) {
+        if (l->atoms[i].axis != PQ_CHANNELS && (l->atoms[i].size || l->atoms[i].inner > 1))
+            return refuse_fixed(im);
+    }
+    return pq_import_refuse(im, "it needs channels, rows and columns in another order");
+}
+
 int pq_layout_reshape(struct pq_import *im, const struct pq_value *v, const struct pq_number *shape,
                       bool zero_is_zero, struct pq_layout *out)
 {
@@ -175,7 +194,9 @@ int pq_layout_reshape(struct pq_import *im, const struct pq_value *v, const stru
     if (im->fixed && fits && regroup(im, v, (int)dims, want, 1, out))
         return 0;
     im->size_matters = true;
-    if (!im->fixed && pq_number_constant(shape))
+    if (im->fixed && pq_number_constant(shape))
+        return refuse_fixed(im);
+    if (pq_number_constant(shape))
         return pq_import_refuse(im, "it makes a shape of a fixed size");
     return pq_import_refuse(im, "it cuts or joins pictures in a way that cannot be run");
 }
@@ -318,7 +339,7 @@ int pq_layout_settle(struct pq_import *im, struct pq_value *v, int channel)
     merge(l);
     if (channel < 0 || channel >= l->dims || !read_spread(l, channel, &spread) ||
         spread.inner[0] != spread.inner[1] || spread.tail[0].size != spread.tail[1].size)
-        return pq_import_refuse(im, "it needs channels, rows and columns in another order");
+        return refuse_order(im, l);
     const int factor = spread.inner[0], tail = spread.tail[0].size;
     struct pq_atom a[PQ_MAX_ATOMS + 2];
     int count = channel_atoms(l, channel, a), op = v->op;
@@ -353,6 +374,8 @@ int pq_layout_picture(struct pq_import *im, const struct pq_value *v, int *op)
     struct pq_value settled = *v;
     if (v->kind != PQ_VALUE_PICTURE)
         return pq_import_refuse(im, "its input must be a picture, not numbers");
+    if (v->layout.dims != 4 && im->fixed)
+        return refuse_order(im, &v->layout);
     if (v->layout.dims != 4)
         return pq_import_refuse(im, "its input has %d dimensions; 4 can be run", v->layout.dims);
     int rc = pq_layout_settle(im, &settled, 1);
@@ -360,7 +383,7 @@ int pq_layout_picture(struct pq_import *im, const struct pq_value *v, int *op)
         return rc;
     const struct pq_layout *l = &settled.layout;
     if (l->length[0] || l->length[2] > 1 || l->length[2] != l->length[3])
-        return pq_import_refuse(im, "it needs channels, rows and columns in another order");
+        return refuse_order(im, l);
     *op = settled.op;
     return 0;
 }

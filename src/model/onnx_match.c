@@ -104,14 +104,15 @@ static bool is_tanh_argument(const struct pq_import *im, int id, int x)
         return false;
     const struct pq_onnx_node *sum = maker(im, p.of[0], "Add");
     for (size_t i = 0; sum && i < 2; i++) {
-        struct product cube = {.factor = 1};
-        if (input(im, sum, i) != x || !flatten(im, input(im, sum, 1 - i), 3, &cube) ||
-            !about(cube.factor, 0.044715))
-            continue;
-        if (cube.count == 3 && cube.of[0] == x && cube.of[1] == x && cube.of[2] == x)
-            return true;
-        if (cube.count == 1 && is_cube(im, cube.of[0], x))
-            return true;
+        for (int depth = 1; depth <= 3 && input(im, sum, i) == x; depth++) {
+            struct product cube = {.factor = 1};
+            if (!flatten(im, input(im, sum, 1 - i), depth, &cube) || !about(cube.factor, 0.044715))
+                continue;
+            if (cube.count == 3 && cube.of[0] == x && cube.of[1] == x && cube.of[2] == x)
+                return true;
+            if (cube.count == 1 && is_cube(im, cube.of[0], x))
+                return true;
+        }
     }
     return false;
 }
@@ -158,24 +159,34 @@ static bool known_product(const struct pq_import *im, double factor, int x, int 
     return node && input(im, node, 0) == x;
 }
 
-static int match_product(struct pq_import *im, bool *done)
+static int match_factors(struct pq_import *im, const struct product *p, bool *done)
 {
-    struct product p = {.factor = 1};
     enum pq_act_kind kind;
     pique_error e = {0};
-    if (!flatten(im, input(im, im->node, 0), 2, &p) ||
-        !flatten(im, input(im, im->node, 1), 2, &p) || p.count != 2)
-        return 0;
-    for (int i = 0; i < 2; i++) {
-        const struct pq_value *x = &im->values[p.of[i]];
+    for (int i = 0; i < 2 && p->count == 2; i++) {
+        const struct pq_value *x = &im->values[p->of[i]];
         if (x->kind != PQ_VALUE_PICTURE ||
-            !known_product(im, p.factor, p.of[i], p.of[1 - i], &kind))
+            !known_product(im, p->factor, p->of[i], p->of[1 - i], &kind))
             continue;
         *done = true;
         const int op = pq_graph_curve(im->graph, x->op, kind, &e);
         return pq_import_set_picture(im, 0, pq_import_placed(im, op, &e), &x->layout);
     }
     return 0;
+}
+
+/* x may be a product itself, so how deep the tree goes is tried. */
+static int match_product(struct pq_import *im, bool *done)
+{
+    enum { DEPTH = 3 };
+    int rc = 0;
+    for (int i = 0; i < DEPTH * DEPTH && !rc && !*done; i++) {
+        struct product p = {.factor = 1};
+        if (flatten(im, input(im, im->node, 0), i / DEPTH, &p) &&
+            flatten(im, input(im, im->node, 1), i % DEPTH, &p))
+            rc = match_factors(im, &p, done);
+    }
+    return rc;
 }
 
 /* ---- layer norm ---- */

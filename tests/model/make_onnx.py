@@ -227,9 +227,11 @@ def slices_of_channels(n):
 
 @good()
 def channel_shuffle(n):
-    y = n.op('Reshape', n.op('Sigmoid', n.conv('x', 3, 6)), n.ints(0, 2, 3, 0, -1))
-    y = n.op('Reshape', n.op('Transpose', y, perm=[0, 2, 1, 3, 4]), n.ints(0, 6, -1, 9))
-    return n.conv(n.op('Reshape', y, n.ints(0, 6, 6, -1)), 6, 3)
+    y = n.op('Sigmoid', n.conv('x', 3, 6))
+    h, w = n.size(y, 2), n.size(y, 3)
+    y = n.op('Reshape', y, n.op('Concat', n.ints(0, 2, 3), h, w, axis=0))
+    y = n.op('Transpose', y, perm=[0, 2, 1, 3, 4])
+    return n.conv(n.op('Reshape', y, n.op('Concat', n.ints(0, -1), h, w, axis=0)), 6, 3)
 
 
 @good(scale=2)
@@ -506,7 +508,7 @@ def fixed_reshape(n):
     return n.op('Reshape', 'x', n.ints(1, 3, 64, 64))
 
 
-@bad("was exported for 9 x 6 only", fixed=True)
+@bad("the file was exported for 9 x 6 only", fixed=True)
 def fixed_windows(n):
     return n.op('Reshape', 'x', n.ints(1, 3, 2, 3, 3, 3))
 

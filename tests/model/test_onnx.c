@@ -396,15 +396,21 @@ static void write_file(const char *path, const void *data, size_t size)
     fclose(f);
 }
 
+static const char *in_folder(char *path, size_t size, const char *folder, const char *name)
+{
+    assert_true(snprintf(path, size, "%s/%s", folder, name) < (int)size);
+    return path;
+}
+
 static void weights_beside_the_file_are_read_and_no_others(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/pique.onnx.XXXXXX", path[128], inside[128], outside[128];
+    char folder[] = "/tmp/pique.onnx.XXXXXX", path[256], inside[128], outside[128];
     assert_non_null(mkdtemp(folder));
     snprintf(inside, sizeof inside, "%s/in", folder);
     assert_int_equal(mkdir(inside, 0700), 0);
     const float weights[] = {1, 2, 3, 4};
-#define IN(name) (snprintf(path, sizeof path, "%s/%s", inside, name), path)
+#define IN(name) in_folder(path, sizeof path, inside, name)
     snprintf(outside, sizeof outside, "%s/secret", folder);
     write_file(outside, weights, sizeof weights);
     write_file(IN("w.bin"), weights, sizeof weights);
