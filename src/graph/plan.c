@@ -100,6 +100,7 @@ static int measure(const struct pq_graph *g, const struct pq_geometry *geometry,
         for (int k = 0; k < op->inputs - op->residual; k++) {
             struct pq_line *in = &lines[op->in[k]];
             in->pad = PQ_MAX(in->pad, reach_of(&op->hor, in->width, line->width));
+            in->zeros = in->zeros || op->ver.before || op->ver.after;
         }
     }
     return 0;

@@ -27,6 +27,7 @@ struct pq_line {
     int64_t width, height; /* of the whole result */
     int64_t rows;          /* ring size */
     int pad;               /* zero columns on each side that readers rely on */
+    bool zeros;            /* readers rely on rows of zeros above and below, too */
     int64_t born, dies;    /* the steps in which its first row is computed and its last one read */
 };
 

@@ -103,16 +103,18 @@ static void find_spans(const struct pq_attention *a, int n, int size, int key_si
 static void gather(const struct cpu_job *job, int k, int frame, const struct span *sy,
                    const struct span *sx, int c, int dim, float *to)
 {
-    const int64_t width = cpu_input_line(job, k)->width;
+    const struct pq_line *line = cpu_input_line(job, k);
     const int stride = cpu_input_ring(job, k)->stride;
     for (int ty = 0; ty < sy->count; ty++) {
-        const float *row = cpu_input_row(job, k, frame, sy->first + ty * sy->step) + c;
+        const int64_t y = sy->first + ty * sy->step;
+        const bool inside = y >= 0 && y < line->height;
+        const float *row = inside ? cpu_input_row(job, k, frame, y) + c : NULL;
         for (int tx = 0; tx < sx->count; tx++, to += dim) {
-            int64_t x = sx->first + tx * sx->step;
-            if (x < 0 || x >= width)
-                memset(to, 0, (size_t)dim * sizeof *to);
-            else
+            const int64_t x = sx->first + tx * sx->step;
+            if (row && x >= 0 && x < line->width)
                 memcpy(to, row + x * stride, (size_t)dim * sizeof *to);
+            else
+                memset(to, 0, (size_t)dim * sizeof *to);
         }
     }
 }

@@ -56,7 +56,7 @@ static bool measure(const struct cpu_program *program, const struct pq_geometry 
         if (!ring_floats(&lines[i], stride, geometry->frames, &p->floats) ||
             !row_floats(&lines[i], stride, &row))
             return false;
-        if (lines[i].pad)
+        if (lines[i].zeros)
             l->zero_floats = PQ_MAX(l->zero_floats, row);
     }
     l->scratch_floats = (program->scratch_floats + ALIGN - 1) / ALIGN * ALIGN;

@@ -135,6 +135,29 @@ def times(factor, *ends):
     return tune
 
 
+def level(make, sd, channels, targets):
+    """For `tune`: scales what the named modules add up last, so that their results deviate by about
+    so much from their mean for some picture. By powers of two: the same on any machine.
+
+    targets: (name, deviation, ends of the tensors to scale), in the order of the network."""
+    g = torch.Generator().manual_seed(1)
+    x = (torch.rand(1, channels, 8, 8, generator=g) * 0.6).repeat_interleave(3, 2)
+    x = (x.repeat_interleave(3, 3) + torch.rand(1, channels, 24, 24, generator=g) * 0.4).double()
+    module = make().double().eval()
+    for name, deviation, ends in targets:
+        seen = []
+        module.load_state_dict(sd)
+        hook = module.get_submodule(name).register_forward_hook(
+            lambda _module, _inputs, output: seen.append(output.std().item()))
+        with torch.no_grad():
+            module(x)
+        hook.remove()
+        factor = 2.0 ** round(math.log2(deviation / seen[0]))
+        for end in ends:
+            if name + '.' + end in sd:
+                sd[name + '.' + end].mul_(factor)
+
+
 def as_views(sd):
     """The same values; matrices lie transposed in memory, other tensors two to a storage."""
     views, waiting = {}, None

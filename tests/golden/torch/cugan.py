@@ -234,12 +234,12 @@ def cases():
 
     clipped = tune(clipped=True)
     return [
-        cugan('cugan-2x', 2, width=37, height=40, seed=1),
+        cugan('cugan-2x', 2, width=37, height=40, seed=1, container='safetensors'),
         cugan('cugan-3x', 3, width=37, height=33, stored='f16'),
         cugan('cugan-4x', 4, width=33, height=32, stored='f16', container='legacy'),
-        cugan('cugan-2x-pro', 2, True, stored='bf16', **size),
+        # The public files say a number, those saved again a tensor.
+        cugan('cugan-2x-pro', 2, True, stored='bf16', wrap=lambda sd: dict(sd, pro=1), **size),
         cugan('cugan-3x-pro', 3, True, width=32, height=34, stored='f16', container='safetensors'),
-        cugan('cugan-4x-pro', 4, True, width=32, height=33, stored='f16', seed=1),
         cugan('cugan-2x-fast', 'fast', width=49, height=43, stored='f16'),
         waifu2x('vgg7', 'VGG7', VGG7, wrap=nunif('waifu2x.vgg_7')),
         waifu2x('upconv7', 'UpConv7', UpConv7, scale=2, wrap=nunif('waifu2x.upconv_7')),

@@ -15,8 +15,8 @@ CONV_SCALE = 0.01
 
 
 def overlap_index(window, large):
-    """[query, key]. Differences are counted from window - large + 1 and not from where they begin, so
-    that many are negative, which PyTorch takes from the end of the table."""
+    """[query, key]. Differences are counted from window - large + 1 and not from where they begin,
+    so that many are negative, which PyTorch takes from the end of the table."""
     def places(n):
         at = torch.arange(n)
         return at.repeat_interleave(n), at.repeat(n)
@@ -137,7 +137,8 @@ class HAT(Ends):
         self.register_buffer('relative_position_index_OCA', overlap_index(window, large))
         self.patch_embed = Norm(dim)
         self.layers = nn.Sequential(*[
-            Group(dim, window, large, count, depth, dim * mlp, dim // compress, dim // squeeze, resi)
+            Group(dim, window, large, count, depth, dim * mlp, dim // compress, dim // squeeze,
+                  resi)
             for count, depth in zip(heads, depths)])
         self.norm = nn.LayerNorm(dim)
         self.conv_after_body = nn.Conv2d(dim, dim, 3, padding=1) if resi == '1conv' \

@@ -173,11 +173,11 @@ def cases():
                     tolerance=2e-5, **more)
 
     return [  # attention, layer norm, DySample
-        of_real('x4', 12, 4, 3, 13, True, False, False, wrap=ema, **x4),
+        of_real('x4', 12, 4, 3, 13, True, False, False, stored='f16', wrap=ema, **x4),
         of_real('x2-k17', 12, 2, 3, 17, True, False, False, stored='f16', container='safetensors'),
         of_real('x3-no-ea', 16, 3, 4, 13, False, False, False, stored='f16', **x3),
         of_real('x1-no-ea', 8, 1, 2, 9, False, False, False, container='legacy'),
-        of_real('x2-layer-norm', 12, 2, 4, 9, True, True, False, wrap=ema),
+        of_real('x2-layer-norm', 8, 2, 4, 9, True, True, False, wrap=ema),
         of_real('x4-layer-norm-no-ea', 16, 4, 4, 9, False, True, False, stored='bf16', **x4),
         of_real('x1-dysample', 8, 1, 4, 9, True, False, True, container='safetensors'),
         of_real('x2-dysample', 8, 2, 4, 9, True, False, True),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""SRFormer: as SwinIR, with keys and values of a quarter of the tokens, each gathered from 2 x 2 of a
-quarter of the channels, and a depthwise convolution between the two layers that follow. Zhou et al.,
-SRFormer: Permuted Self-Attention for Single Image Super-Resolution, 2023."""
+"""SRFormer: as SwinIR, with keys and values of a quarter of the tokens, each gathered from 2 x 2 of
+a quarter of the channels, and a depthwise convolution between the two layers that follow. Zhou et
+al., SRFormer: Permuted Self-Attention for Single Image Super-Resolution, 2023."""
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -44,7 +44,8 @@ class Attention(nn.Module):
         n = self.window
         half = n // 2
         x = cut(rolled(x, shift, shift), n, n)
-        # row pair, row, column pair, column, k or v, channel -> k or v, pair, pair, row, column, channel
+        # row pair, row, column pair, column, k or v, channel
+        # -> k or v, row pair, column pair, row, column, channel
         kv = self.kv(x).reshape(-1, half, 2, half, 2, 2, c // 4).permute(5, 0, 1, 3, 2, 4, 6)
         k, v = kv.reshape(2, -1, half * half, c)
         bias = self.relative_position_bias_table[aligned_index(n)].permute(2, 0, 1)
@@ -56,7 +57,8 @@ class Attention(nn.Module):
 class Depthwise(nn.Module):
     def __init__(self, dim):
         super().__init__()
-        self.depthwise_conv = nn.Sequential(nn.Conv2d(dim, dim, 5, padding=2, groups=dim), nn.GELU())
+        self.depthwise_conv = nn.Sequential(
+            nn.Conv2d(dim, dim, 5, padding=2, groups=dim), nn.GELU())
 
     def forward(self, x):
         return tokens(self.depthwise_conv(picture(x)))

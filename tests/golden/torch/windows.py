@@ -65,7 +65,8 @@ def heads(x, count):
 
 
 def attend(q, k, v, count, bias=None, mask=None):
-    """softmax(q k / sqrt(d) + bias + mask) v. bias (count, query, key), mask (windows, query, key)."""
+    """softmax(q k / sqrt(d) + bias + mask) v. bias (count, query, key), mask (windows, query,
+    key)."""
     q, k, v = heads(q, count), heads(k, count), heads(v, count)
     a = q * q.shape[-1] ** -0.5 @ k.transpose(2, 3)
     if bias is not None:
