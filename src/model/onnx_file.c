@@ -40,7 +40,7 @@ static size_t offset_of(const struct reader *r, const unsigned char *at)
 
 static int damaged(struct reader *r, const unsigned char *at, const char *why)
 {
-    return pq_fail(r->err, PIQUE_EFORMAT, "%s: byte %zu: the file %s", r->file->path,
+    return pq_fail(r->err, PIQUE_EFORMAT, "%s: byte %zu: the ONNX file %s", r->file->path,
                    offset_of(r, at), why);
 }
 
@@ -158,7 +158,7 @@ static int add_tensor(struct reader *r, struct pq_wire bytes, bool initializer)
     if (rc && !why)
         return pq_fail_nomem(r->err, (unsigned long long)(bytes.end - bytes.at));
     if (rc)
-        return pq_fail(r->err, rc, "%s: byte %zu: the file %s", r->file->path,
+        return pq_fail(r->err, rc, "%s: byte %zu: the ONNX file %s", r->file->path,
                        offset_of(r, bytes.at), why);
     return 0;
 }
