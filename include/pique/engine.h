@@ -43,7 +43,8 @@ enum pique_log_level {
 typedef void (*pique_log_fn)(void *user, enum pique_log_level level, const char *line);
 
 enum pique_event_kind {
-    PIQUE_EVENT_PROGRESS, /**< rows_done of rows_total output rows are finished */
+    PIQUE_EVENT_PROGRESS, /**< rows_done of rows_total output rows are finished; with tta
+                               the rows of each of its runs count too */
     PIQUE_EVENT_NOTE,     /**< something the user should know, in text; the work goes on */
     PIQUE_EVENT_RETRY     /**< a result was refused and is computed again, in text why */
 };
@@ -89,6 +90,9 @@ typedef struct pique_engine_options {
     void *event_user;
     const pique_cancel *cancel;       /**< borrowed as long as the engine lives; or NULL */
     const pique_allocator *allocator; /**< copied; or NULL for the C library's */
+    pique_engine *threads_of; /**< compute on the threads of this engine, for models that take
+                                   turns: the two are never called at once, and that one is
+                                   closed later; `threads` then means nothing. NULL: own threads */
 } pique_engine_options;
 
 /** Compile a model for a device.

@@ -77,6 +77,9 @@ typedef struct pique_picture_options {
     int depth;            /**< 8 or 16; 0: as the source where the format can */
     bool overwrite;       /**< replace an existing output */
     bool allow_untrusted; /**< read formats whose readers are not hardened (JPEG XL) */
+
+    bool tta; /**< each pass is the mean over the eight flips and turns of the picture: eight times
+                   the work, and memory for the whole picture */
 } pique_picture_options;
 
 /** What happened. */
@@ -84,7 +87,7 @@ typedef struct pique_picture_report {
     size_t size;             /**< sizeof(pique_picture_report), set by the caller */
     int in_width, in_height; /**< as seen */
     int out_width, out_height;
-    int passes;
+    int passes;      /**< runs of a network, all models of a chain together */
     char format[16]; /**< of the output */
     int depth;       /**< of the output */
     uint64_t bytes_written;
@@ -114,6 +117,22 @@ int pique_picture_probe(const char *path, bool allow_untrusted, pique_picture_in
 int pique_picture_upscale(pique_engine *engine, const char *src, const char *dst,
                           const pique_picture_options *options, pique_picture_report *report,
                           pique_error *err);
+
+/** The most models of a chain. */
+#define PIQUE_CHAIN_MODELS 16
+
+/** The same through several models, one after the other: restoration models of scale 1 before one
+ *  that enlarges, say. What lies between two of them is clipped to 0..1 and not rounded. The scale
+ *  of the chain is the product of all. Where a larger output is asked for than that gives, the last
+ *  model that enlarges runs several times, each time on what it returned; the others run once.
+ *  @param engines  one for each model, in order; borrowed. Threads, allocator, memory budget,
+ *                  cancel token and listener of the first one serve the whole chain; open the
+ *                  others with its `threads_of`, so that there are no more threads than cores.
+ *  @param count    1 .. PIQUE_CHAIN_MODELS.
+ *  @return as pique_picture_upscale(). */
+int pique_picture_upscale_chain(pique_engine *const *engines, size_t count, const char *src,
+                                const char *dst, const pique_picture_options *options,
+                                pique_picture_report *report, pique_error *err);
 
 #ifdef __cplusplus
 }

@@ -19,5 +19,6 @@
 #include "error.h"
 #include "model.h"
 #include "picture.h"
+#include "sheet.h"
 
 #endif

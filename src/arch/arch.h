@@ -30,6 +30,12 @@ int pq_compact_build(const struct pq_statedict *sd, struct pq_graph *g, pique_er
 /* The width of its body where the graph has Compact's structure, else 0. */
 int pq_compact_features(const struct pq_graph *g);
 
+/* dat.c */
+int pq_dat_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
+/* omnisr.c */
+int pq_omnisr_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
 /* span.c */
 bool pq_span_detect(const struct pq_statedict *sd);
 int pq_span_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
@@ -39,6 +45,16 @@ bool pq_plksr_detect(const struct pq_statedict *sd);
 int pq_plksr_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
 bool pq_realplksr_detect(const struct pq_statedict *sd);
 int pq_realplksr_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
+/* swinir.c */
+bool pq_swinir_detect(const struct pq_statedict *sd);
+int pq_swinir_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
+/* hat.c */
+int pq_hat_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
+/* drct.c */
+int pq_drct_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
 
 /* esrgan.c */
 bool pq_esrgan_detect(const struct pq_statedict *sd);

@@ -221,8 +221,8 @@ int pq_compact_features(const struct pq_graph *g)
         body = picture;
         picture = other;
     }
-    if (ops[body].kind == PQ_OP_PIXEL_SHUFFLE && ops[picture].kind == PQ_OP_NEAREST &&
-        ops[body].factor == ops[picture].factor) {
+    if (ops[body].kind == PQ_OP_PIXEL_SHUFFLE && !ops[body].by_place &&
+        ops[picture].kind == PQ_OP_NEAREST && ops[body].factor == ops[picture].factor) {
         body = ops[body].in[0];
         picture = ops[picture].in[0];
         seen += 2;

@@ -48,6 +48,11 @@ int pq_square_root(int64_t n)
     return root * root == n ? (int)root : 0;
 }
 
+float pq_parts_rsqrt(int n)
+{
+    return (float)(1 / sqrt(n));
+}
+
 /* ---- names and shapes ---- */
 
 bool pq_parts_has(const struct pq_parts *p, const char *fmt, ...)
@@ -141,12 +146,12 @@ int pq_parts_values(struct pq_parts *p, int dims, const int64_t *shape, const fl
 
 /* ---- layers ---- */
 
-/* NAME.bias [outputs], or NULL where the file has none. */
+/* NAME.bias [outputs], or NULL where the file has none and may do so. */
 static int take_bias(struct pq_parts *p, const char *name, int outputs,
                      const struct pq_tensor **bias)
 {
     *bias = NULL;
-    if (!pq_parts_has(p, "%s.bias", name))
+    if (!p->needs_biases && !pq_parts_has(p, "%s.bias", name))
         return 0;
     return pq_take(&p->taking, name, ".bias", 1, (const int64_t[]){outputs}, bias, p->err);
 }
@@ -359,6 +364,11 @@ int pq_parts_scale(struct pq_parts *p, int in, float factor, int terms, const fl
 int pq_parts_pad_to(struct pq_parts *p, int in, enum pq_pad_mode mode, int multiple)
 {
     return in < 0 || multiple == 1 ? in : pq_graph_pad(p->g, in, mode, 0, multiple, p->err);
+}
+
+int pq_parts_pad_least(struct pq_parts *p, int in, enum pq_pad_mode mode, int multiple, int least)
+{
+    return in < 0 ? in : pq_graph_pad_least(p->g, in, mode, multiple, least, p->err);
 }
 
 int pq_parts_crop_to(struct pq_parts *p, int in, int picture, int scale)

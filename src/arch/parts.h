@@ -14,6 +14,7 @@ struct pq_parts {
     const struct pq_statedict *sd;
     struct pq_graph *g;
     struct pq_taking taking;
+    bool needs_biases; /* convolutions and linear layers without one are refused */
     pique_error *err;
 };
 
@@ -78,10 +79,13 @@ int pq_parts_scale(struct pq_parts *p, int in, float factor, int terms, const fl
 
 /* The picture padded at the bottom and the right up to a multiple, and back to scale x its size. */
 int pq_parts_pad_to(struct pq_parts *p, int in, enum pq_pad_mode mode, int multiple);
+int pq_parts_pad_least(struct pq_parts *p, int in, enum pq_pad_mode mode, int multiple, int least);
 int pq_parts_crop_to(struct pq_parts *p, int in, int picture, int scale);
 
 /* PIQUE_EFORMAT with "FILE: " before the sentence. */
 int pq_parts_fail(const struct pq_parts *p, int code, const char *fmt, ...) PQ_FORMAT(3);
 
+/* 1 / sqrt(n), what attention multiplies its products with. */
+float pq_parts_rsqrt(int n);
 /* The whole number whose square n is, or 0. */
 int pq_square_root(int64_t n);

@@ -310,6 +310,31 @@ int pq_file_create(const char *path, bool overwrite, struct pq_file *f, pique_er
     return 0;
 }
 
+int pq_file_resume(const char *part, const char *path, bool anew, struct pq_file *f, int64_t *at,
+                   pique_error *err)
+{
+    *f = (struct pq_file){.fd = -1, .owns_fd = true, .keeps_temp = true};
+    *at = 0;
+    f->path = pq_strdup(path);
+    f->temp_path = pq_strdup(part);
+    int rc = f->path && f->temp_path ? 0 : pq_fail_nomem(err, strlen(part) + strlen(path));
+    if (rc)
+        goto out;
+    f->fd = open_fd(part, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0666);
+    if (f->fd < 0 || (anew && ftruncate(f->fd, 0) != 0)) {
+        rc = pq_fail_errno(err, errno, part, "be created");
+        goto out;
+    }
+    if (pq_file_size(f) < 0)
+        rc = pq_fail(err, PIQUE_ECREATE, "%s: is not a regular file", part);
+    else
+        rc = pq_file_seek(f, 0, SEEK_END, at, err);
+out:
+    if (rc)
+        pq_file_close(f);
+    return rc;
+}
+
 int pq_file_temp(struct pq_file *f, pique_error *err)
 {
     *f = (struct pq_file){.fd = -1, .owns_fd = true};
@@ -426,7 +451,7 @@ void pq_file_close(struct pq_file *f)
 {
     if (f->fd >= 0 && f->owns_fd)
         close(f->fd);
-    if (f->temp_path)
+    if (f->temp_path && !f->keeps_temp)
         unlink(f->temp_path);
     pq_free(f->temp_path);
     pq_free(f->path);

@@ -36,6 +36,7 @@ struct pq_file {
     char *path;      /* for messages; "standard input" for a pipe */
     char *temp_path; /* of an output not yet committed, else NULL */
     bool owns_fd;
+    bool keeps_temp; /* pq_file_close() leaves the temporary file, for pq_file_resume() */
 };
 
 /* Open for reading. "-" is standard input. A folder is refused with a sentence. */
@@ -45,6 +46,13 @@ int pq_file_open(const char *path, struct pq_file *f, pique_error *err);
  * standard output, written as it comes. overwrite false: PIQUE_EEXIST where path exists now or when
  * it is committed. An existing path that is not a regular file is PIQUE_ECREATE. */
 int pq_file_create(const char *path, bool overwrite, struct pq_file *f, pique_error *err);
+
+/* Begin or go on with an output that may take several processes: the file `part`, in an existing
+ * folder of the same file system as path, made where it is missing, emptied where anew is set, and
+ * written on from its end, which is *at. pq_file_commit() gives it the name path; pq_file_close()
+ * leaves it where it is. What else uses part is the caller's to exclude. */
+int pq_file_resume(const char *part, const char *path, bool anew, struct pq_file *f, int64_t *at,
+                   pique_error *err);
 
 /* Whether an entry of a folder is the temporary file of an output of that name; where nobody is at
  * work, what a killed process left. */

@@ -33,18 +33,29 @@ static void add_error(struct pq_json *j, const pique_error *why)
     pq_json_string(j, "message", why->message);
 }
 
-void pq_event_start(struct pq_report *r, const pique_model_info *model)
+static void add_model(struct pq_json *j, const char *key, const pique_model_info *model)
+{
+    pq_json_open(j, key, '{');
+    pq_json_string(j, "path", model->path);
+    pq_json_string(j, "architecture", model->architecture);
+    pq_json_number(j, "scale", (double)model->scale_num / model->scale_den);
+    pq_json_close(j, '}');
+}
+
+/* "model" is the first of "models", which a picture goes through in this order. */
+void pq_event_start(struct pq_report *r, const struct pq_chain *chain)
 {
     struct pq_json j = begin("start");
     pq_json_int(&j, "schema", SCHEMA);
     pq_json_string(&j, "version", pique_version());
     pq_json_uint(&j, "files", r->total);
-    if (model) {
-        pq_json_open(&j, "model", '{');
-        pq_json_string(&j, "path", model->path);
-        pq_json_string(&j, "architecture", model->architecture);
-        pq_json_number(&j, "scale", (double)model->scale_num / model->scale_den);
-        pq_json_close(&j, '}');
+    if (chain) {
+        add_model(&j, "model", &chain->links[0].info);
+        pq_json_open(&j, "models", '[');
+        for (size_t i = 0; i < chain->count; i++)
+            add_model(&j, NULL, &chain->links[i].info);
+        pq_json_close(&j, ']');
+        pq_json_number(&j, "scale", pq_chain_scale(chain));
     }
     end(r, &j);
 }

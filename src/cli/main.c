@@ -68,6 +68,7 @@ static int check_operands(const struct pq_options *o, pique_error *err)
         const char *text;
     } exact[] = {{PQ_CMD_MODELS_INFO, 1, "one "},
                  {PQ_CMD_COMPLETE, 1, "one "},
+                 {PQ_CMD_COMPARE, 1, "one "},
                  {PQ_CMD_MODELS_CONVERT, 2, ""},
                  {PQ_CMD_MODELS_BLEND, 4, ""}};
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++) {
@@ -90,6 +91,8 @@ static int dispatch(const struct pq_options *o)
     if (check_operands(o, &err) != 0)
         return pq_cli_fail(&err);
     switch (o->command) {
+    case PQ_CMD_COMPARE:
+        return pq_cli_compare(o);
     case PQ_CMD_MODELS:
         return pq_cli_models(o);
     case PQ_CMD_MODELS_INFO:

@@ -86,6 +86,16 @@ int pq_cli_model_open(const char *name, pique_model **out, int *exit, pique_erro
     return rc;
 }
 
+bool pq_cli_model_is_one(const char *name)
+{
+    char *copy = pq_strdup(name);
+    const char *second;
+    double weight;
+    bool one = is_there(name) || (copy && is_blend(name, copy, &second, &weight));
+    pq_free(copy);
+    return one;
+}
+
 bool pq_cli_weight(const char *text, double *weight)
 {
     char *end;

@@ -67,8 +67,27 @@ static void say_problem(struct pq_report *r, const pique_error *why)
 
 /* ---- the course of a run ---- */
 
+/* "model a.pth (Compact, x1)", one line a model, and what they make together. */
+static void say_models(struct pq_report *r, const struct pq_chain *chain)
+{
+    for (size_t i = 0; i < chain->count; i++) {
+        const pique_model_info *m = &chain->links[i].info;
+        char *text = pq_asprintf("%s (%s, x%g)", m->path, m->architecture,
+                                 (double)m->scale_num / m->scale_den);
+        if (text)
+            pq_say(r, "pique: model ", text);
+        pq_free(text);
+    }
+    if (chain->count > 1) {
+        char *text = pq_asprintf("%zu models, x%g together", chain->count, pq_chain_scale(chain));
+        if (text)
+            pq_say(r, "pique: ", text);
+        pq_free(text);
+    }
+}
+
 void pq_report_start(struct pq_report *r, const struct pq_inputs *inputs,
-                     const pique_model_info *model)
+                     const struct pq_chain *chain)
 {
     pthread_mutex_lock(&r->lock);
     r->total = inputs->count;
@@ -77,14 +96,9 @@ void pq_report_start(struct pq_report *r, const struct pq_inputs *inputs,
             r->work_total += (double)inputs->list[i].bytes + 1;
     }
     if (r->json)
-        pq_event_start(r, model);
-    if (r->verbose && model) {
-        double scale = (double)model->scale_num / model->scale_den;
-        char *text = pq_asprintf("%s (%s, x%g)", model->path, model->architecture, scale);
-        if (text)
-            pq_say(r, "pique: model ", text);
-        pq_free(text);
-    }
+        pq_event_start(r, chain);
+    if (r->verbose && chain)
+        say_models(r, chain);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -156,6 +170,14 @@ void pq_report_done(struct pq_report *r, const struct pq_input *input,
         say_result(r, input, picture);
     if (r->list_names)
         pq_print_line(r, input->output);
+    pthread_mutex_unlock(&r->lock);
+}
+
+void pq_report_computed(struct pq_report *r, const struct pq_input *input)
+{
+    pthread_mutex_lock(&r->lock);
+    account(r, input, true);
+    pq_progress_clear(r);
     pthread_mutex_unlock(&r->lock);
 }
 

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/chain.h"
 #include "cli/files.h"
 #include "pique/pique.h"
 
@@ -42,13 +43,16 @@ struct pq_report {
 void pq_report_init(struct pq_report *r, bool json, bool quiet, int verbose, bool carries_picture);
 void pq_report_destroy(struct pq_report *r);
 
-/* The course of a run, in this order; end may come at any time. */
+/* The course of a run, in this order; end may come at any time. chain: NULL where no model was
+ * opened. */
 void pq_report_start(struct pq_report *r, const struct pq_inputs *inputs,
-                     const pique_model_info *model);
+                     const struct pq_chain *chain);
 void pq_report_engine(struct pq_report *r, const char *device, const char *numeric_key);
 void pq_report_begin(struct pq_report *r, const struct pq_input *input, int width, int height);
 void pq_report_done(struct pq_report *r, const struct pq_input *input,
                     const pique_picture_report *picture);
+/* Begun and done, where the result is told elsewhere. */
+void pq_report_computed(struct pq_report *r, const struct pq_input *input);
 void pq_report_failed(struct pq_report *r, const struct pq_input *input, const pique_error *why);
 void pq_report_skipped(struct pq_report *r, const struct pq_input *input, const char *why);
 /* Instead of begin and done, where nothing is to be computed. */
@@ -76,7 +80,7 @@ void pq_progress_clear(struct pq_report *r);
 double pq_progress_eta(const struct pq_report *r, double fraction, double now);
 
 /* json.c: the events. The lock is held. */
-void pq_event_start(struct pq_report *r, const pique_model_info *model);
+void pq_event_start(struct pq_report *r, const struct pq_chain *chain);
 void pq_event_engine(struct pq_report *r, const char *device, const char *numeric_key);
 void pq_event_progress(struct pq_report *r, uint64_t rows_done, uint64_t rows_total, double now);
 void pq_event_done(struct pq_report *r, const struct pq_input *input,

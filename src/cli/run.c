@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The implicit command: pique a.png b.jpg dir/ -o out/ -m MODEL -s SCALE.
  *
- * Options, inputs, model, names, engine, and then one picture after the other; a picture that
+ * Options, inputs, models, names, engines, and then one picture after the other; a picture that
  * fails does not stop the others. The first failure decides the exit status. */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "cli/chain.h"
+#include "cli/choose.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
 #include "cli/files.h"
@@ -22,12 +24,11 @@ struct run {
     struct pq_naming naming;
     char *suffix; /* that naming points at */
     struct pq_report report;
-    pique_model *model;
-    pique_model_info model_info;
-    pique_engine *engine;
+    struct pq_chain chain;
     pique_cancel *cancel;
     pique_picture_options picture;
-    int first_failure; /* exit status, 0 while nothing failed */
+    double pixels, seconds; /* of the pictures that went through the network once */
+    int first_failure;      /* exit status, 0 while nothing failed */
     bool interrupted;
 };
 
@@ -84,23 +85,22 @@ static bool nothing_usable(struct run *run)
     return true;
 }
 
-static bool open_model(struct run *run)
+static bool open_models(struct run *run)
 {
-    const char *name = pq_text(run->options, PQ_OPT_MODEL);
+    const char *text = pq_text(run->options, PQ_OPT_MODEL);
+    int status;
     pique_error err;
-    int status = 0;
-    if (pq_cli_model_open(name, &run->model, &status, &err))
-        return stop(run, &err, status);
-    run->model_info.size = sizeof run->model_info;
-    (void)pique_model_get_info(run->model, &run->model_info, NULL); /* fails on arguments alone */
-    return false;
+    int rc = pq_get_models(run->options, &run->report, text, &status, &err);
+    if (!rc)
+        rc = pq_chain_open(&run->chain, text, ',', &status, &err);
+    return rc && stop(run, &err, status);
 }
 
 static bool name_outputs(struct run *run)
 {
     pique_error err;
-    double own_scale = (double)run->model_info.scale_num / run->model_info.scale_den;
-    run->suffix = pq_target_suffix(run->options, &run->picture, &run->naming, own_scale);
+    run->suffix =
+        pq_target_suffix(run->options, &run->picture, &run->naming, pq_chain_scale(&run->chain));
     run->naming.suffix = run->suffix;
     int rc =
         run->suffix ? pq_name_outputs(&run->inputs, &run->naming, &err) : pq_fail_nomem(&err, 64);
@@ -123,14 +123,18 @@ static bool open_engine(struct run *run)
                                   .event_user = &run->report,
                                   .cancel = run->cancel};
         pq_options_to_engine(run->options, &e);
-        rc = pique_engine_open(run->model, &e, &run->engine, &err);
+        rc = pq_chain_start(&run->chain, &e, &err);
     }
+    char *key = rc ? NULL : pq_chain_numeric_key(&run->chain);
+    if (!rc && !key)
+        rc = pq_fail_nomem(&err, 64);
     if (rc) {
         bool unable = rc == PIQUE_EUNSUPPORTED || rc == PIQUE_EDEVICE;
         return stop(run, &err, unable ? PQ_EXIT_UNAVAILABLE : pq_exit_of(rc));
     }
     const char *device = pq_text(run->options, PQ_OPT_DEVICE);
-    pq_report_engine(&run->report, device ? device : "auto", pique_engine_numeric_key(run->engine));
+    pq_report_engine(&run->report, device ? device : "auto", key);
+    pq_free(key);
     return false;
 }
 
@@ -186,10 +190,15 @@ static int upscale(struct run *run, const struct pq_input *input, pique_error *e
     pq_report_begin(&run->report, input, info.width, info.height);
     int rc = run->naming.folder ? make_parent(input->output, err) : 0;
     if (!rc) {
-        rc = pique_picture_upscale(run->engine, input->path, input->output, &options, &report, err);
+        rc = pique_picture_upscale_chain(run->chain.engines, run->chain.count, input->path,
+                                         input->output, &options, &report, err);
     }
     if (!rc)
         pq_report_done(&run->report, input, &report);
+    if (!rc && report.passes == 1) {
+        run->pixels += (double)report.in_width * report.in_height;
+        run->seconds += report.seconds;
+    }
     return rc;
 }
 
@@ -253,9 +262,9 @@ static void plan_all(struct run *run)
 
 static void do_run(struct run *run)
 {
-    if (collect(run) || nothing_usable(run) || open_model(run) || name_outputs(run))
+    if (collect(run) || nothing_usable(run) || open_models(run) || name_outputs(run))
         return;
-    pq_report_start(&run->report, &run->inputs, &run->model_info);
+    pq_report_start(&run->report, &run->inputs, &run->chain);
     if (pq_given(run->options, PQ_OPT_DRY_RUN)) {
         plan_all(run);
         return;
@@ -265,6 +274,10 @@ static void do_run(struct run *run)
     pq_watch_signals(run->cancel);
     process_all(run);
     pq_unwatch_signals();
+    if (run->chain.count == 1)
+        pq_note_speed(run->options, &run->report, run->chain.links[0].model,
+                      pique_engine_numeric_key(run->chain.engines[0]), run->pixels, run->seconds);
+    pq_tell_recommended(run->options, &run->report);
 }
 
 int pq_cli_run(const struct pq_options *o)
@@ -289,9 +302,8 @@ int pq_cli_run(const struct pq_options *o)
         int lost = pq_cli_fail(&err);
         status = status ? status : lost;
     }
-    pique_engine_close(&run.engine);
+    pq_chain_close(&run.chain);
     pique_cancel_free(&run.cancel);
-    pique_model_close(&run.model);
     pq_inputs_free(&run.inputs);
     pq_free(run.suffix);
     pq_report_destroy(&run.report);

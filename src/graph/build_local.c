@@ -180,7 +180,7 @@ int pq_graph_slice(struct pq_graph *g, int in, int first, int count, pique_error
 }
 
 static int append_factor(struct pq_graph *g, enum pq_op_kind kind, int in, int factor,
-                         pique_error *err)
+                         bool by_place, pique_error *err)
 {
     int rc = pq_build_check_input(g, in, kind, err);
     if (!rc)
@@ -198,6 +198,7 @@ static int append_factor(struct pq_graph *g, enum pq_op_kind kind, int in, int f
                                                : channels;
     struct pq_op op = pq_op_new(g, kind, in, channels);
     op.factor = factor;
+    op.by_place = by_place;
     if (kind == PQ_OP_PIXEL_UNSHUFFLE)
         op.rate_den = factor;
     else
@@ -207,17 +208,27 @@ static int append_factor(struct pq_graph *g, enum pq_op_kind kind, int in, int f
 
 int pq_graph_pixel_shuffle(struct pq_graph *g, int in, int factor, pique_error *err)
 {
-    return append_factor(g, PQ_OP_PIXEL_SHUFFLE, in, factor, err);
+    return append_factor(g, PQ_OP_PIXEL_SHUFFLE, in, factor, false, err);
 }
 
 int pq_graph_pixel_unshuffle(struct pq_graph *g, int in, int factor, pique_error *err)
 {
-    return append_factor(g, PQ_OP_PIXEL_UNSHUFFLE, in, factor, err);
+    return append_factor(g, PQ_OP_PIXEL_UNSHUFFLE, in, factor, false, err);
+}
+
+int pq_graph_pixel_shuffle_by_place(struct pq_graph *g, int in, int factor, pique_error *err)
+{
+    return append_factor(g, PQ_OP_PIXEL_SHUFFLE, in, factor, true, err);
+}
+
+int pq_graph_pixel_unshuffle_by_place(struct pq_graph *g, int in, int factor, pique_error *err)
+{
+    return append_factor(g, PQ_OP_PIXEL_UNSHUFFLE, in, factor, true, err);
 }
 
 int pq_graph_nearest(struct pq_graph *g, int in, int factor, pique_error *err)
 {
-    return append_factor(g, PQ_OP_NEAREST, in, factor, err);
+    return append_factor(g, PQ_OP_NEAREST, in, factor, false, err);
 }
 
 /* ---- sizes ---- */
@@ -302,6 +313,19 @@ int pq_graph_pad(struct pq_graph *g, int in, enum pq_pad_mode mode, int border, 
                  pique_error *err)
 {
     return pq_graph_pad4(g, in, mode, border, border, border, border, multiple, err);
+}
+
+int pq_graph_pad_least(struct pq_graph *g, int in, enum pq_pad_mode mode, int multiple, int least,
+                       pique_error *err)
+{
+    int pad = pq_graph_pad(g, in, mode, 0, multiple, err);
+    if (pad < 0)
+        return pad;
+    if (least < 0 || least > PQ_MAX_PAD || least % multiple)
+        return pq_fail(err, PIQUE_EUNSUPPORTED, "padding to %d pixels, a multiple of %d, at least",
+                       least, multiple);
+    g->ops[pad].least = least;
+    return pad;
 }
 
 int pq_graph_crop(struct pq_graph *g, int in, int border, pique_error *err)

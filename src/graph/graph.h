@@ -26,7 +26,8 @@ enum pq_op_kind {
     PQ_OP_CONV2D,            /* window ver x hor over all channels, zeros outside */
     PQ_OP_DEPTHWISE,         /* the same over each channel alone; weight [c, 1, kh, kw] */
     PQ_OP_ACT,               /* an activation, enum pq_act_kind */
-    PQ_OP_PIXEL_SHUFFLE,     /* channel c*f*f + dy*f + dx -> channel c at (f*y+dy, f*x+dx) */
+    PQ_OP_PIXEL_SHUFFLE,     /* channel c*f*f + dy*f + dx -> channel c at (f*y+dy, f*x+dx); with
+                                by_place, channel (dy*f + dx)*channels + c */
     PQ_OP_PIXEL_UNSHUFFLE,   /* and back; the size is a multiple of f */
     PQ_OP_NEAREST,           /* each pixel becomes f x f pixels */
     PQ_OP_ADD,               /* in[0] + scale in[1] */
@@ -39,7 +40,7 @@ enum pq_op_kind {
                                 low-pass: what PyTorch and ncnn call bicubic without antialias */
     PQ_OP_BILINEAR,          /* to the size of `like`; centres and borders as above, no low-pass */
     PQ_OP_PAD,               /* rows and columns around, enum pq_pad_mode, then more at the bottom
-                                and the right up to a multiple */
+                                and the right up to a multiple, and to `least` */
     PQ_OP_CROP,              /* fewer rows and columns, by number or to the size of `like` */
     PQ_OP_MAX_POOL,          /* the largest of a window; what lies outside does not count */
     PQ_OP_MEAN_POOL,         /* the mean of a window, zeros outside */
@@ -138,8 +139,10 @@ struct pq_op {
     bool global, column;    /* what the result is, if no picture */
     struct pq_window ver, hor; /* CONV2D, DEPTHWISE, pools; before and after: PAD, CROP */
     int multiple;              /* PAD; 1: none */
+    int least;                 /* PAD: of the size without the border; 0: none */
     enum pq_pad_mode pad_mode;
     int factor;              /* PIXEL_SHUFFLE, PIXEL_UNSHUFFLE, NEAREST, DYSAMPLE */
+    bool by_place;           /* PIXEL_SHUFFLE, PIXEL_UNSHUFFLE */
     int first;               /* SLICE */
     int groups;              /* GROUP_NORM, DYSAMPLE; heads of ROW_GRAM, GRAM_SOFTMAX, MIX */
     bool squares;            /* ROW_SUMS */
@@ -215,6 +218,9 @@ int pq_graph_concat(struct pq_graph *g, int count, const int *in, pique_error *e
 int pq_graph_slice(struct pq_graph *g, int in, int first, int count, pique_error *err);
 int pq_graph_pixel_shuffle(struct pq_graph *g, int in, int factor, pique_error *err);
 int pq_graph_pixel_unshuffle(struct pq_graph *g, int in, int factor, pique_error *err);
+/* With all channels of a place together. */
+int pq_graph_pixel_shuffle_by_place(struct pq_graph *g, int in, int factor, pique_error *err);
+int pq_graph_pixel_unshuffle_by_place(struct pq_graph *g, int in, int factor, pique_error *err);
 int pq_graph_nearest(struct pq_graph *g, int in, int factor, pique_error *err);
 int pq_graph_bicubic(struct pq_graph *g, int in, int rate_num, int rate_den, pique_error *err);
 /* To the size of operation `like`. */
@@ -225,6 +231,9 @@ int pq_graph_pad(struct pq_graph *g, int in, enum pq_pad_mode mode, int border, 
                  pique_error *err);
 int pq_graph_pad4(struct pq_graph *g, int in, enum pq_pad_mode mode, int top, int left, int bottom,
                   int right, int multiple, pique_error *err);
+/* At the bottom and the right, to a multiple, and to `least`, a multiple too, where it is less. */
+int pq_graph_pad_least(struct pq_graph *g, int in, enum pq_pad_mode mode, int multiple, int least,
+                       pique_error *err);
 /* That many rows and columns less on each side. */
 int pq_graph_crop(struct pq_graph *g, int in, int border, pique_error *err);
 /* From the top left, to scale_num/scale_den times the size of operation `like`. */

@@ -39,7 +39,8 @@ int64_t pq_op_extent(const struct pq_op *op, bool hor, int64_t in_extent, int64_
     case PQ_OP_PIXEL_UNSHUFFLE:
         return in_extent % op->factor ? 0 : in_extent / op->factor;
     case PQ_OP_PAD:
-        return w->before + ceil_div(in_extent, op->multiple) * op->multiple + w->after;
+        in_extent = PQ_MAX(ceil_div(in_extent, op->multiple) * op->multiple, op->least);
+        return w->before + in_extent + w->after;
     case PQ_OP_CROP:
         if (op->like < 0)
             return in_extent - w->before - w->after;

@@ -8,6 +8,7 @@
 #include "image/formats.h"
 #include "image/picture.h"
 #include "image/sink.h"
+#include "image/text.h"
 #include "image/vips.h"
 
 static int open_picture(const char *path, bool allow_untrusted, struct pq_picture **out,
@@ -103,6 +104,7 @@ static struct pq_picture_io table = {
     .probe = probe,
     .open_source = open_source,
     .open_sink = open_sink,
+    .draw_text = pq_text_draw,
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -30,6 +30,29 @@ void pq_pixel_unshuffle_row(const float *const *rows, int in_stride, int width, 
     }
 }
 
+void pq_pixel_shuffle_by_place_row(const float *in, int in_stride, int width, int channels,
+                                   int factor, int dy, float *out, int out_stride)
+{
+    in += (ptrdiff_t)dy * factor * channels;
+    for (int x = 0; x < width; x++, in += in_stride) {
+        for (int dx = 0; dx < factor; dx++, out += out_stride)
+            memcpy(out, in + (ptrdiff_t)dx * channels, (size_t)channels * sizeof *out);
+    }
+}
+
+void pq_pixel_unshuffle_by_place_row(const float *const *rows, int in_stride, int width,
+                                     int channels, int factor, float *out, int out_stride)
+{
+    for (int x = 0; x < width; x++, out += out_stride) {
+        float *to = out;
+        for (int dy = 0; dy < factor; dy++) {
+            const float *from = rows[dy] + (ptrdiff_t)x * factor * in_stride;
+            for (int dx = 0; dx < factor; dx++, from += in_stride, to += channels)
+                memcpy(to, from, (size_t)channels * sizeof *to);
+        }
+    }
+}
+
 void pq_nearest_row(const float *in, int in_stride, int width, int channels, int factor, float *out,
                     int out_stride)
 {

@@ -17,6 +17,12 @@ void pq_pixel_shuffle_row(const float *in, int in_stride, int width, int channel
 void pq_pixel_unshuffle_row(const float *const *rows, int in_stride, int width, int channels,
                             int factor, float *out, int out_stride);
 
+/* The same two with channel (dy*f + dx)*channels + c in place of c*f*f + dy*f + dx. */
+void pq_pixel_shuffle_by_place_row(const float *in, int in_stride, int width, int channels,
+                                   int factor, int dy, float *out, int out_stride);
+void pq_pixel_unshuffle_by_place_row(const float *const *rows, int in_stride, int width,
+                                     int channels, int factor, float *out, int out_stride);
+
 /* Each pixel becomes `factor` pixels. */
 void pq_nearest_row(const float *in, int in_stride, int width, int channels, int factor, float *out,
                     int out_stride);

@@ -81,6 +81,7 @@ void pq_options_to_picture(const struct pq_options *o, pique_picture_options *p)
     p->compression_set = true;
     p->depth = !v[PQ_OPT_DEPTH].set ? 0 : v[PQ_OPT_DEPTH].whole == 0 ? 8 : 16;
     p->overwrite = v[PQ_OPT_OVERWRITE].whole != 0;
+    p->tta = v[PQ_OPT_TTA].whole != 0;
     p->allow_untrusted = v[PQ_OPT_ALLOW_UNTRUSTED].whole != 0;
 }
 

@@ -80,12 +80,13 @@ void pq_option_bash(struct pq_str *out)
     }
     pq_str_add(out, "    *) words='");
     bash_option_names(out, PQ_CMD_RUN);
-    pq_str_add(out, "'\n        [ \"$COMP_CWORD\" -eq 1 ] && words+=' models devices complete man "
-                    "schema';;\n    esac\n"
-                    "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-                    "    [[ $command == models\\ * ]] && _pique_models\n"
-                    "    [[ $cur == -* ]] || _pique_files\n"
-                    "}\ncomplete -F _pique pique\n");
+    pq_str_add(
+        out, "'\n        [ \"$COMP_CWORD\" -eq 1 ] && words+=' compare models devices complete man "
+             "schema';;\n    esac\n"
+             "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
+             "    [[ $command == models\\ * ]] && _pique_models\n"
+             "    [[ $cur == -* ]] || _pique_files\n"
+             "}\ncomplete -F _pique pique\n");
 }
 
 /* ---- zsh ---- */
@@ -147,6 +148,8 @@ static const char *zsh_operands(enum pq_command_id command)
     switch (command) {
     case PQ_CMD_RUN:
         return " \\\n        '*:picture or folder:_files'";
+    case PQ_CMD_COMPARE:
+        return " \\\n        '1:picture:_files'";
     case PQ_CMD_MODELS_INFO:
     case PQ_CMD_MODELS_FETCH:
     case PQ_CMD_MODELS_VERIFY:
@@ -216,7 +219,9 @@ static void fish_condition(struct pq_str *out, enum pq_command_id command)
     const char *words = pq_commands[command].words;
     const char *blank = strchr(words, ' ');
     if (command == PQ_CMD_RUN)
-        pq_str_add(out, " -n 'not __fish_seen_subcommand_from models devices complete man schema'");
+        pq_str_add(
+            out,
+            " -n 'not __fish_seen_subcommand_from compare models devices complete man schema'");
     else if (blank)
         pq_str_printf(out,
                       " -n '__fish_seen_subcommand_from models; and "

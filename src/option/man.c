@@ -103,7 +103,9 @@ static const char events[] =
     "With \\fB\\-\\-json\\fR every line of standard output is an object with a member "
     "\\fIevent\\fR. Members may be added later; those that are here keep their meaning as long as "
     "\\fIschema\\fR is 1. Bytes of a name that are not UTF\\-8 become U+FFFD.\n"
-    ".TP\n.B start\nschema, version, files, model (path, architecture, scale).\n"
+    ".TP\n.B start\nschema, version, files, models (each path, architecture, scale; in the "
+    "order in which a picture goes through them), model (the first of them), scale of all "
+    "together.\n"
     ".TP\n.B engine\ndevice, numeric_key: the same key, model and options give the same bits.\n"
     ".TP\n.B progress\nfile (from 1), input, rows_done, rows_total, seconds_left for the whole "
     "run; at most four a second.\n"
@@ -139,6 +141,8 @@ static const char ending[] =
     ".TP\npique drawing.png\nWrites drawing_x4.png beside it.\n"
     ".TP\npique photos/ \\-o big/ \\-\\-fit 3840x2160 \\-f webp\nMirrors a folder for a 4K "
     "screen.\n"
+    ".TP\npique compare photo.jpg \\-m a.pth,b.pth,denoise.pth+b.pth\nWrites photo_compare.png: a "
+    "piece of the picture as each of the three makes it, and a list of what each took.\n"
     ".TP\ncurl \\-s URL | pique \\- \\-o \\- \\-s 2 > out.png\nWorks in a pipe.\n";
 
 void pq_option_man(struct pq_str *out, const char *version)

@@ -41,6 +41,7 @@ enum pq_option_kind {
     PQ_KIND_NUMBER, /* number in least .. most */
     PQ_KIND_SCALE,  /* number above 0 and at most `most`; "4x" and "x4" are fine */
     PQ_KIND_SIZE,   /* WxH, each in least .. most */
+    PQ_KIND_CROP,   /* WxH, each in least .. most, or WxH+X+Y */
     PQ_KIND_BYTES,  /* whole number with K, M, G or T, in least .. most */
     PQ_KIND_ROWS,   /* whole number in least .. most, or "whole" */
     PQ_KIND_CHOICE, /* one of `choices` */
@@ -103,7 +104,8 @@ struct pq_value {
     bool set;          /* given by the user; false: the fallback */
     double number;     /* NUMBER and SCALE */
     int64_t whole;     /* INT, COUNT, FLAG (0, 1), CHOICE (index), ROWS (INT_MAX: whole), BYTES */
-    int width, height; /* SIZE */
+    int width, height; /* SIZE, CROP */
+    int x, y;          /* CROP; -1: not given */
     unsigned char rgb[3];
     const char *text; /* as it was given; borrowed from argv or the table. NULL: nothing */
 };

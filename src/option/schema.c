@@ -66,6 +66,10 @@ static void add_type(struct pq_json *j, const struct pq_option *o)
         pq_json_string(j, "type", "string");
         pq_json_string(j, "pattern", "^[0-9]+[xX][0-9]+$");
         break;
+    case PQ_KIND_CROP:
+        pq_json_string(j, "type", "string");
+        pq_json_string(j, "pattern", "^[0-9]+[xX][0-9]+([+][0-9]+[+][0-9]+)?$");
+        break;
     case PQ_KIND_BYTES:
         pq_json_string(j, "type", "string");
         pq_json_string(j, "pattern", "^[0-9.]+[KMGTkmgt]?(i?B|b)?$");

@@ -61,6 +61,28 @@ static bool read_size(const struct pq_option *option, const char *text, struct p
     return true;
 }
 
+/* 256x256, 256x256+10+20 */
+static bool read_crop(const struct pq_option *option, const char *text, struct pq_value *v)
+{
+    enum { FARTHEST = 100000000 };
+    char size[32];
+    const size_t length = strcspn(text, "+");
+    int64_t x = -1, y = -1;
+    if (length >= sizeof size)
+        return false;
+    memcpy(size, text, length);
+    size[length] = '\0';
+    if (text[length]) {
+        const char *first = text + length + 1, *second = strchr(first, '+');
+        if (!second || !read_whole(first, (size_t)(second - first), 0, FARTHEST, &x) ||
+            !read_whole(second + 1, strlen(second + 1), 0, FARTHEST, &y))
+            return false;
+    }
+    v->x = (int)x;
+    v->y = (int)y;
+    return read_size(option, size, v);
+}
+
 /* 1536, 512K, 1.5G, 2GiB */
 static bool read_bytes(const struct pq_option *option, const char *text, struct pq_value *v)
 {
@@ -136,6 +158,8 @@ static bool read_value(const struct pq_option *option, const char *text, struct 
         return read_scale(option, text, v);
     case PQ_KIND_SIZE:
         return read_size(option, text, v);
+    case PQ_KIND_CROP:
+        return read_crop(option, text, v);
     case PQ_KIND_BYTES:
         return read_bytes(option, text, v);
     case PQ_KIND_ROWS:
@@ -187,6 +211,10 @@ static void add_expected(struct pq_str *s, const struct pq_option *o)
     case PQ_KIND_SIZE:
         pq_str_printf(s, "a size such as 1920x1080, each side from %.0f to %.0f", o->least,
                       o->most);
+        break;
+    case PQ_KIND_CROP:
+        pq_str_printf(s, "a piece such as 256x256 or 256x256+100+50, each side from %.0f to %.0f",
+                      o->least, o->most);
         break;
     case PQ_KIND_BYTES:
         pq_str_add(s, "a size such as 500M or 2G, from 1M to 1024T");

@@ -39,6 +39,7 @@ struct pique_engine {
     const pique_model *model;
     struct pq_program *program;
     struct pq_pool *pool;
+    bool borrowed_pool; /* of another engine */
     struct pq_log log;
     pique_event_fn event;
     void *event_user;
@@ -136,7 +137,12 @@ int pique_engine_open(const pique_model *model, const pique_engine_options *opti
     if (o.allocator)
         engine->allocator = *o.allocator;
     pq_log_init(&engine->log, o.log, o.log_user);
-    rc = pq_pool_create(o.threads ? o.threads : pq_cores(), &engine->pool, err);
+    if (o.threads_of) {
+        engine->pool = o.threads_of->pool;
+        engine->borrowed_pool = true;
+    } else {
+        rc = pq_pool_create(o.threads ? o.threads : pq_cores(), &engine->pool, err);
+    }
     if (!rc) {
         struct pq_device_options device = {
             .id = o.device,
@@ -174,7 +180,8 @@ void pique_engine_close(pique_engine **enginep)
         return;
     batch_end(engine);
     pq_program_release(&engine->program);
-    pq_pool_destroy(&engine->pool);
+    if (!engine->borrowed_pool)
+        pq_pool_destroy(&engine->pool);
     pq_log_destroy(&engine->log);
     pq_free(engine);
     *enginep = NULL;

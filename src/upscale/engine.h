@@ -33,10 +33,17 @@ void pq_stream_output_size(const struct pq_stream *stream, int *width, int *heig
 int pq_stream_bytes(const pique_engine *engine, int frames, int width, int height,
                     uint64_t memory_bytes, uint64_t *least, uint64_t *wanted, pique_error *err);
 
+/* The engines of a chain of models, in the order in which a picture goes through them. The first
+ * one's threads, allocator, memory budget, cancel token and listener are those of the whole. */
+struct pq_engines {
+    pique_engine *const *list; /* borrowed */
+    int count;                 /* at least 1 */
+};
+
 const pique_model *pq_engine_model(const pique_engine *engine);
 struct pq_pool *pq_engine_pool(pique_engine *engine);
 const pique_allocator *pq_engine_allocator(const pique_engine *engine); /* NULL: the C library */
-uint64_t pq_engine_memory_budget(const pique_engine *engine); /* bytes, never 0 */
+uint64_t pq_engine_memory_budget(const pique_engine *engine);           /* bytes, never 0 */
 /* PIQUE_ECANCELED with a sentence where the token is set, else 0. */
 int pq_engine_check_cancel(const pique_engine *engine, pique_error *err);
 /* Deliver an event to the engine's callback, if any. */

@@ -32,6 +32,7 @@ struct network {
     struct pq_stream *stream;
     struct pq_check *check;
     int pass;
+    bool clip;
     int channels; /* of the model, in and out */
     int frames;
     int band, max_out;
@@ -116,7 +117,7 @@ static void deliver_alpha(struct network *n, float *out)
         float *a = out + (size_t)x * 4 + 3;
         if (keeps_alpha(even, count, source_of(x, n->in->width, width), a))
             continue;
-        *a = pq_clip01(n->channels == 1 ? alpha[0] : n->channels == 3 ? pq_luma(alpha) : alpha[3]);
+        *a = n->channels == 1 ? alpha[0] : n->channels == 3 ? pq_luma(alpha) : alpha[3];
     }
     pq_ring_drop(&n->even, source_of(n->y + 1, height, n->stage.height) - AROUND);
 }
@@ -130,9 +131,11 @@ static void deliver_row(struct network *n, float *out)
                                    : frame_row(n->output, n, 0, n->max_out, n->taken, width) + c;
     for (size_t x = 0; x < (size_t)width; x++)
         for (int c = 0; c < 3; c++)
-            out[x * (size_t)planes + (size_t)c] = pq_clip01(from[c][x * (size_t)n->channels]);
+            out[x * (size_t)planes + (size_t)c] = from[c][x * (size_t)n->channels];
     if (planes == 4)
         deliver_alpha(n, out);
+    for (size_t i = 0; n->clip && i < (size_t)width * (size_t)planes; i++)
+        out[i] = pq_clip01(out[i]);
     n->taken++;
     n->y++;
 }
@@ -292,8 +295,8 @@ static int open_stream(struct network *n, uint64_t memory_bytes, pique_error *er
     return 0;
 }
 
-int pq_network_stage(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes, int pass,
-                     pique_error *err)
+static int open_network(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes,
+                        int pass, bool clip, pique_error *err)
 {
     struct network *n = pq_calloc(1, sizeof *n);
     if (!n)
@@ -301,6 +304,7 @@ int pq_network_stage(struct pq_stage **chain, pique_engine *engine, uint64_t mem
     n->in = *chain;
     n->engine = engine;
     n->pass = pass;
+    n->clip = clip;
     n->stage = (struct pq_stage){.planes = n->in->planes,
                                  .allocator = n->in->allocator,
                                  .read = network_read,
@@ -317,4 +321,16 @@ int pq_network_stage(struct pq_stage **chain, pique_engine *engine, uint64_t mem
     }
     *chain = &n->stage;
     return 0;
+}
+
+int pq_network_stage(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes, int pass,
+                     pique_error *err)
+{
+    return open_network(chain, engine, memory_bytes, pass, true, err);
+}
+
+int pq_network_stage_unclipped(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes,
+                               int pass, pique_error *err)
+{
+    return open_network(chain, engine, memory_bytes, pass, false, err);
 }

@@ -6,11 +6,12 @@
  * computing. A result that the sanity check refuses is computed once more from the start. */
 #include <fenv.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "upscale/budget.h"
+#include "upscale/call.h"
 #include "upscale/engine.h"
 #include "upscale/module.h"
 #include "upscale/output.h"
@@ -19,24 +20,17 @@
 
 /* One call of pique_picture_upscale(). */
 struct job {
-    pique_engine *engine;
+    const struct pq_engines *engines;
+    pique_engine *engine; /* the first of them: threads, memory, cancel, events */
     const struct pq_picture_io *io;
     const char *src, *dst;
     const char *name; /* of src, for messages */
     struct pq_plan plan;
     struct pq_row_source *source;
     bool used; /* the source is not at its top */
+    struct pq_tally tally;
     pique_picture_report report;
 };
-
-/* The caller's struct may be shorter than ours; its size stays. */
-static void copy_out(void *to, size_t to_size, const void *from, size_t from_size)
-{
-    const size_t n = PQ_MIN(to_size, from_size);
-    if (n > sizeof(size_t))
-        memcpy((char *)to + sizeof(size_t), (const char *)from + sizeof(size_t),
-               n - sizeof(size_t));
-}
 
 int pique_picture_probe(const char *path, bool allow_untrusted, pique_picture_info *info,
                         pique_error *err)
@@ -50,13 +44,21 @@ int pique_picture_probe(const char *path, bool allow_untrusted, pique_picture_in
     pique_picture_info full = {.size = sizeof full};
     rc = io->probe(path, allow_untrusted, &full, err);
     if (!rc)
-        copy_out(info, info->size, &full, sizeof full);
+        pq_copy_out(info, info->size, &full, sizeof full);
     return rc;
 }
 
 static bool has_effect(const struct pq_effects *e)
 {
     return e->sharpen != 0 || e->contrast != 1 || e->saturation != 1;
+}
+
+static int build_pass(struct job *j, struct pq_stage **chain, int pass, pique_error *err)
+{
+    const struct pq_plan *p = &j->plan;
+    pique_engine *engine = j->engines->list[p->size.model[pass]];
+    return p->options.tta ? pq_tta_stage(chain, engine, p->share[pass], pass + 1, &j->tally, err)
+                          : pq_network_stage(chain, engine, p->share[pass], pass + 1, err);
 }
 
 /* All stages of one attempt. On failure what was built stays in *chain. */
@@ -71,7 +73,7 @@ static int build_chain(struct job *j, struct pq_stage **chain, pique_error *err)
     if (!rc && (*chain)->planes == 4)
         rc = pq_bleed_stage(chain, err);
     for (int i = 0; !rc && i < p->size.passes; i++)
-        rc = pq_network_stage(chain, j->engine, p->share[i], i + 1, err);
+        rc = build_pass(j, chain, i, err);
     if (!rc && !p->size.own &&
         ((*chain)->width != p->size.width || (*chain)->height != p->size.height))
         rc = pq_resize_stage(chain, p->size.width, p->size.height, pool, err);
@@ -86,12 +88,12 @@ static int pump(struct job *j, struct pq_stage *chain, const struct pq_picture_f
 {
     struct pq_output *output;
     int rc = pq_output_new(chain, format, sink, pq_engine_pool(j->engine), &output, err);
-    const uint64_t total = (uint64_t)chain->height;
-    for (int done = 0; !rc && done < chain->height;) {
+    j->tally.total += (uint64_t)chain->height;
+    for (int done = 0, before = 0; !rc && done < chain->height; before = done) {
         if ((rc = pq_engine_check_cancel(j->engine, err)) ||
             (rc = pq_output_step(output, &done, err)))
             break;
-        pq_engine_progress(j->engine, (uint64_t)done, total);
+        pq_tally_add(&j->tally, done - before);
     }
     if (!rc)
         j->report.hash = pq_output_hash(output);
@@ -105,6 +107,7 @@ static int attempt(struct job *j, pique_error *err)
     struct pq_row_sink *sink = NULL;
     int rc = j->used ? j->source->rewind(j->source, err) : 0;
     j->used = true;
+    j->tally = (struct pq_tally){.engine = j->engine};
     if (!rc)
         rc = build_chain(j, &chain, err);
     if (!rc) {
@@ -165,20 +168,13 @@ static int run(struct job *j, const pique_picture_options *options, pique_error 
         rc = j->io->open_source(j->src, j->plan.options.allow_untrusted, &j->source, err);
     if (rc)
         return rc;
-    rc = pq_plan_picture(&j->plan, j->engine, j->io, j->source, j->name, j->dst, &j->used, err);
+    rc = pq_plan_picture(&j->plan, j->engines, j->io, j->source, j->name, j->dst, &j->used, err);
     if (!rc)
         rc = name_picture(j, attempt_twice(j, err), err);
     j->report.in_width = j->source->format.width;
     j->report.in_height = j->source->format.height;
     j->source->close(j->source);
     return rc;
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 static void fill_report(struct job *j, pique_picture_report *report, double seconds)
@@ -188,21 +184,32 @@ static void fill_report(struct job *j, pique_picture_report *report, double seco
     j->report.depth = j->plan.format.depth;
     j->report.passes = j->plan.size.passes;
     j->report.seconds = seconds;
-    copy_out(report, report->size, &j->report, sizeof j->report);
+    pq_copy_out(report, report->size, &j->report, sizeof j->report);
 }
 
 int pique_picture_upscale(pique_engine *engine, const char *src, const char *dst,
                           const pique_picture_options *options, pique_picture_report *report,
                           pique_error *err)
 {
-    if (!engine || !src || !dst)
-        return pq_fail(err, PIQUE_EINVAL, "an engine, a source and a destination are needed");
+    return pique_picture_upscale_chain(&engine, 1, src, dst, options, report, err);
+}
+
+int pique_picture_upscale_chain(pique_engine *const *engines, size_t count, const char *src,
+                                const char *dst, const pique_picture_options *options,
+                                pique_picture_report *report, pique_error *err)
+{
+    struct pq_engines list;
+    const int bad = pq_engines_take(engines, count, &list, err);
+    if (bad)
+        return bad;
+    if (!src || !dst)
+        return pq_fail(err, PIQUE_EINVAL, "a source and a destination are needed");
     if (report && report->size < sizeof report->size)
         return pq_fail(err, PIQUE_EINVAL, "the size of the picture report is not set");
-    struct job job = {.engine = engine, .src = src, .dst = dst};
+    struct job job = {.engines = &list, .engine = engines[0], .src = src, .dst = dst};
     job.name = strcmp(src, "-") == 0 ? "standard input" : src;
     pique_error why = {0};
-    const double start = now();
+    const double start = pq_seconds();
     /* The same picture whatever rounding the program around us has set. */
     fenv_t theirs;
     fegetenv(&theirs);
@@ -212,6 +219,6 @@ int pique_picture_upscale(pique_engine *engine, const char *src, const char *dst
     if (rc && err)
         *err = why;
     if (!rc && report)
-        fill_report(&job, report, now() - start);
+        fill_report(&job, report, pq_seconds() - start);
     return rc;
 }

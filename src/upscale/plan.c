@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "upscale/plan.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -119,6 +120,16 @@ static void note_losses(const struct pq_plan *p, pique_engine *engine,
                            src, table[i].what, p->caps->name, dst);
 }
 
+/* Memory that grows with the height of the picture is told before it is taken, where it is much. */
+static void note_memory(const struct pq_plan *p, pique_engine *engine, const char *src)
+{
+    const uint64_t much = UINT64_C(128) << 20;
+    if (p->whole_bytes >= much)
+        pq_engine_note(engine, PIQUE_EVENT_NOTE,
+                       "%s: --tta keeps whole pictures, which takes %" PRIu64 " MiB", src,
+                       p->whole_bytes >> 20);
+}
+
 static void choose_alpha(struct pq_plan *p, const struct pq_picture_format *in)
 {
     p->alpha = in->alpha ? p->options.alpha : PIQUE_ALPHA_DROP;
@@ -163,21 +174,39 @@ static int survey(struct pq_plan *p, pique_engine *engine, struct pq_row_source 
     return 0;
 }
 
+/* The most samples of one pixel in a batch, whatever the models' channels: alpha takes as many as
+ * the colours. */
+static int batch_samples(int planes)
+{
+    return planes == 4 ? 6 : 4;
+}
+
 /* What the stages around the streams take; the streams' own share is the engine's to say. */
-static uint64_t other_bytes(const struct pq_plan *p, const struct pq_row_source *source,
-                            int channels, int frames)
+static uint64_t other_bytes(const struct pq_plan *p, const struct pq_row_source *source)
 {
     /* Two rings of 65 rows and two rows; 16 rows of floats, as many of samples of half the size at
      * most, and 18 of the effects; what a pass keeps beyond the rows of a step. */
-    enum { SOURCE_ROWS = 16, BLEED_ROWS = 132, OUT_ROWS = 42, NETWORK_ROWS = 8, PIXEL = 16 };
+    enum {
+        SOURCE_ROWS = 16,
+        BLEED_ROWS = 132,
+        OUT_ROWS = 42,
+        NETWORK_ROWS = 8,
+        PIXEL = 16,
+        TURNED_ROWS = 16
+    };
     const struct pq_size *s = &p->size;
     const int planes = p->alpha == PIQUE_ALPHA_KEEP ? 4 : 3;
     uint64_t sum = pq_picture_row_bytes(&source->format) * SOURCE_ROWS;
     if (planes == 4)
         sum += (uint64_t)s->in_width * PIXEL * BLEED_ROWS;
     sum += (uint64_t)s->width * PIXEL * OUT_ROWS;
-    for (int i = 0; i <= s->passes; i++)
-        sum += (uint64_t)s->pass_width[i] * (uint64_t)(channels * frames) * 4 * NETWORK_ROWS;
+    for (int i = 0; i <= s->passes; i++) {
+        const int side =
+            p->options.tta ? PQ_MAX(s->pass_width[i], s->pass_height[i]) : s->pass_width[i];
+        sum += (uint64_t)side * (uint64_t)batch_samples(planes) * 4 * NETWORK_ROWS;
+        if (p->options.tta)
+            sum += (uint64_t)side * PIXEL * TURNED_ROWS;
+    }
     uint64_t resize = 0, first = 0;
     const int w = s->pass_width[s->passes], h = s->pass_height[s->passes];
     if (!s->own && (w != s->width || h != s->height))
@@ -190,14 +219,15 @@ static uint64_t other_bytes(const struct pq_plan *p, const struct pq_row_source 
     return sum + resize + first;
 }
 
-static int choose_size(struct pq_plan *p, pique_engine *engine, const struct pq_row_source *source,
-                       const char *src, const char *dst, pique_error *err)
+static int choose_size(struct pq_plan *p, const struct pq_engines *engines,
+                       const struct pq_row_source *source, const char *src, const char *dst,
+                       pique_error *err)
 {
-    pique_model_info model = {.size = sizeof model};
-    int rc = pique_model_get_info(pq_engine_model(engine), &model, err);
+    struct pq_scale scales[PIQUE_CHAIN_MODELS];
+    int rc = pq_engines_scales(engines, scales, err);
     if (!rc)
-        rc = pq_size_resolve(&p->options, source->format.width, source->format.height,
-                             model.scale_num, model.scale_den, src, &p->size, err);
+        rc = pq_size_resolve(&p->options, source->format.width, source->format.height, scales,
+                             engines->count, src, &p->size, err);
     if (rc)
         return rc;
     const struct pq_size *s = &p->size;
@@ -205,15 +235,20 @@ static int choose_size(struct pq_plan *p, pique_engine *engine, const struct pq_
         return pq_fail(err, PIQUE_EUNSUPPORTED,
                        "%s: %d x %d pixels are more than the %d a side that %s holds", dst,
                        s->width, s->height, p->caps->max_extent, p->caps->name);
-    const int frames = pq_network_frames(model.in_channels, p->alpha == PIQUE_ALPHA_KEEP);
-    return pq_budget_share(engine, s, frames, other_bytes(p, source, model.in_channels, frames),
-                           src, p->share, err);
+    const bool alpha = p->alpha == PIQUE_ALPHA_KEEP;
+    p->whole_bytes = p->options.tta ? pq_tta_bytes(s, alpha ? 4 : 3) : 0;
+    const struct pq_demand demand = {.alpha = alpha,
+                                     .tta = p->options.tta,
+                                     .other = other_bytes(p, source),
+                                     .whole = p->whole_bytes};
+    return pq_budget_share(engines, s, &demand, src, p->share, err);
 }
 
-int pq_plan_picture(struct pq_plan *p, pique_engine *engine, const struct pq_picture_io *io,
-                    struct pq_row_source *source, const char *src, const char *dst, bool *used,
-                    pique_error *err)
+int pq_plan_picture(struct pq_plan *p, const struct pq_engines *engines,
+                    const struct pq_picture_io *io, struct pq_row_source *source, const char *src,
+                    const char *dst, bool *used, pique_error *err)
 {
+    pique_engine *engine = engines->list[0];
     int rc =
         pq_format_choose(io->formats, p->options.format, dst, source->info.format, &p->caps, err);
     if (!rc)
@@ -225,13 +260,15 @@ int pq_plan_picture(struct pq_plan *p, pique_engine *engine, const struct pq_pic
     choose_alpha(p, &source->format);
     /* What cannot work fails before the survey; memory is judged after it, when it is known whether
      * alpha takes part. */
-    rc = choose_size(p, engine, source, src, dst, err);
+    rc = choose_size(p, engines, source, src, dst, err);
     if (rc && rc != PIQUE_ENOMEM)
         return rc;
     rc = survey(p, engine, source, src, used, err);
     if (!rc)
-        rc = choose_size(p, engine, source, src, dst, err);
-    if (!rc)
+        rc = choose_size(p, engines, source, src, dst, err);
+    if (!rc) {
         note_losses(p, engine, &source->info, src, dst);
+        note_memory(p, engine, src);
+    }
     return rc;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "pique/picture.h"
+#include "upscale/engine.h"
 #include "upscale/rows.h"
 #include "upscale/size.h"
 #include "upscale/stages.h"
@@ -20,6 +21,7 @@ struct pq_plan {
     struct pq_size size;
     struct pq_effects effects;
     uint64_t share[PQ_MAX_PASSES]; /* memory of each pass */
+    uint64_t whole_bytes;          /* of pictures that are kept as a whole */
 };
 
 /* The options, checked by themselves. options may be NULL. */
@@ -28,6 +30,6 @@ int pq_plan_options(struct pq_plan *plan, const pique_picture_options *options, 
 /* Format, alpha, depth, size and memory for this source. Tells the user through the engine what
  * will not be kept. Reads the source once where its mean or its alpha must be known; *used then
  * tells that it must be rewound. */
-int pq_plan_picture(struct pq_plan *plan, pique_engine *engine, const struct pq_picture_io *io,
-                    struct pq_row_source *source, const char *src, const char *dst, bool *used,
-                    pique_error *err);
+int pq_plan_picture(struct pq_plan *plan, const struct pq_engines *engines,
+                    const struct pq_picture_io *io, struct pq_row_source *source, const char *src,
+                    const char *dst, bool *used, pique_error *err);

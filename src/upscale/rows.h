@@ -84,6 +84,11 @@ struct pq_picture_io {
     int (*open_sink)(const char *path, const struct pq_picture_format *format,
                      const struct pq_save *save, const struct pq_row_source *like,
                      struct pq_row_sink **out, pique_error *err);
+    /* Text, UTF-8 with "\n" between lines, in letters of so many pixels, into the top left of a
+     * mask of width x height: 0 where there is none, 255 where it covers a pixel wholly. What does
+     * not fit is cut. PIQUE_EUNSUPPORTED where this machine cannot. May be NULL. */
+    int (*draw_text)(const char *text, int pixels, unsigned char *mask, int width, int height,
+                     pique_error *err);
 };
 
-enum { PQ_PICTURE_IO_VERSION = 2 };
+enum { PQ_PICTURE_IO_VERSION = 3 };

@@ -64,8 +64,7 @@ static void fit_inside(int w, int h, int fit_w, int fit_h, struct pq_size *s)
     }
 }
 
-static void target(const pique_picture_options *o, int w, int h, int num, int den,
-                   struct pq_size *s)
+static void target(const pique_picture_options *o, int w, int h, struct pq_size *s)
 {
     if (o->fit_width) {
         fit_inside(w, h, o->fit_width, o->fit_height, s);
@@ -76,50 +75,104 @@ static void target(const pique_picture_options *o, int w, int h, int num, int de
         s->width = scaled(s->in_width, o->scale);
         s->height = scaled(s->in_height, o->scale);
     } else {
-        s->own = true;
-        s->width = extent(s->in_width, num, den);
-        s->height = extent(s->in_height, num, den);
+        s->own = true; /* known once the passes are */
     }
+}
+
+/* The last model that enlarges; -1: none does. */
+static int last_upscaler(const struct pq_scale *scales, int models)
+{
+    int last = models - 1;
+    while (last >= 0 && scales[last].num <= scales[last].den)
+        last--;
+    return last;
+}
+
+/* One more pass, and the size after it; false where there are too many or a side passes 2^31-1. */
+static bool add_pass(struct pq_size *s, const struct pq_scale *scales, int model)
+{
+    if (s->passes == PQ_MAX_PASSES)
+        return false;
+    const int n = s->passes++;
+    s->model[n] = model;
+    s->pass_width[n + 1] = extent(s->pass_width[n], scales[model].num, scales[model].den);
+    s->pass_height[n + 1] = extent(s->pass_height[n], scales[model].num, scales[model].den);
+    return s->pass_width[n + 1] && s->pass_height[n + 1];
+}
+
+/* The chain with its last upscaler, if any, `repeats` times. *grows: the last of those still made
+ * something larger. */
+static bool line_up(struct pq_size *s, const struct pq_scale *scales, int models, int repeats,
+                    bool *grows)
+{
+    const int repeated = last_upscaler(scales, models);
+    s->passes = 0;
+    s->pass_width[0] = s->in_width;
+    s->pass_height[0] = s->in_height;
+    *grows = false;
+    for (int m = 0; m < models; m++) {
+        for (int i = m == repeated ? repeats : 1; i > 0; i--) {
+            if (!add_pass(s, scales, m))
+                return false;
+        }
+        const int n = s->passes;
+        if (m == repeated)
+            *grows = s->pass_width[n] > s->pass_width[n - 1] ||
+                     s->pass_height[n] > s->pass_height[n - 1];
+    }
+    return true;
 }
 
 /* Sizes after each pass; false where a side passes 2^31-1 or the passes do not end. */
-static bool count_passes(struct pq_size *s, int num, int den)
+static bool count_passes(struct pq_size *s, const struct pq_scale *scales, int models)
 {
-    s->pass_width[0] = s->in_width;
-    s->pass_height[0] = s->in_height;
-    for (s->passes = 1; s->passes <= PQ_MAX_PASSES; s->passes++) {
-        const int n = s->passes;
-        const int w = s->pass_width[n] = extent(s->pass_width[n - 1], num, den);
-        const int h = s->pass_height[n] = extent(s->pass_height[n - 1], num, den);
-        if (!w || !h)
+    bool grows = true;
+    for (int repeats = 1; grows; repeats++) {
+        if (!line_up(s, scales, models, repeats, &grows))
             return false;
-        const bool grows = w > s->pass_width[n - 1] || h > s->pass_height[n - 1];
-        if ((w >= s->width && h >= s->height) || !grows)
+        const int w = s->pass_width[s->passes], h = s->pass_height[s->passes];
+        if (s->own) {
+            s->width = w;
+            s->height = h;
+        }
+        if (w >= s->width && h >= s->height)
             return true;
     }
-    return false;
+    return true;
 }
 
-int pq_size_resolve(const pique_picture_options *o, int width, int height, int num, int den,
-                    const char *path, struct pq_size *out, pique_error *err)
+static int check_scales(const struct pq_scale *scales, int models, int width, int height,
+                        const char *path, pique_error *err)
+{
+    bool sound = width > 0 && height > 0 && models > 0 && models <= PQ_MAX_PASSES;
+    for (int i = 0; sound && i < models; i++)
+        sound = scales[i].num > 0 && scales[i].den > 0;
+    return sound ? 0
+                 : pq_fail(err, PIQUE_EINTERNAL, "%s: %d x %d pixels and %d models make no sense",
+                           path, width, height, models);
+}
+
+int pq_size_resolve(const pique_picture_options *o, int width, int height,
+                    const struct pq_scale *scales, int models, const char *path,
+                    struct pq_size *out, pique_error *err)
 {
     int rc = pq_size_check(o, err);
     if (rc)
         return rc;
-    if (width < 1 || height < 1 || num < 1 || den < 1)
-        return pq_fail(err, PIQUE_EINTERNAL, "%s: %d x %d pixels and a model scale of %d/%d", path,
-                       width, height, num, den);
+    if ((rc = check_scales(scales, models, width, height, path, err)))
+        return rc;
     struct pq_size s = {.in_width = width, .in_height = height};
     if (o->pre_downscale && height > o->pre_downscale) {
         s.in_width = ratio(width, o->pre_downscale, height);
         s.in_height = o->pre_downscale;
     }
-    target(o, width, height, num, den, &s);
+    target(o, width, height, &s);
+    const bool counted = count_passes(&s, scales, models);
     if (!s.width || !s.height)
         return pq_fail(err, PIQUE_EUNSUPPORTED,
                        "%s: %d x %d pixels would become more than %d pixels wide or high", path,
                        width, height, INT_MAX);
-    if (!count_passes(&s, num, den))
+    if (!counted)
         return pq_fail(
             err, PIQUE_EUNSUPPORTED,
             "%s: on its way to %d x %d the picture would pass %d pixels a side; choose a "

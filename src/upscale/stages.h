@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The stages between a picture and the network, in the order in which a pixel meets them:
  *
- *     source -> resize (pre-downscale) -> bleed (alpha) -> network, once a pass
+ *     source -> resize (pre-downscale) -> bleed (alpha) -> network or tta, once a pass
  *            -> resize (exact size) -> effects -> output (output.h)
  *
  * Each function puts a stage behind *chain, which it replaces; on failure *chain stays as it was,
@@ -15,7 +15,9 @@
 
 #include "base/pool.h"
 #include "pique/engine.h"
+#include "upscale/engine.h"
 #include "upscale/rows.h"
+#include "upscale/size.h"
 #include "upscale/stage.h"
 
 /* The picture as float rows: v * float(1/255) or v * float(1/65535); grey is repeated as R, G and
@@ -36,8 +38,31 @@ int pq_bleed_stage(struct pq_stage **chain, pique_error *err);
  * values, and a picture that is written after one pass is clipped there anyway. */
 int pq_network_stage(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes, int pass,
                      pique_error *err);
+/* The same without the clipping. */
+int pq_network_stage_unclipped(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes,
+                               int pass, pique_error *err);
 /* How many pictures of a batch a pass takes for a model of so many input channels. */
 int pq_network_frames(int in_channels, bool alpha);
+
+/* How far the work is: rows done of all rows that some stage computes. */
+struct pq_tally {
+    pique_engine *engine; /* whose listener is told */
+    uint64_t done, total;
+};
+static inline void pq_tally_add(struct pq_tally *tally, int rows)
+{
+    tally->done += (uint64_t)rows;
+    pq_engine_progress(tally->engine, tally->done, tally->total);
+}
+
+/* One pass as the mean over the eight flips and turns of the picture. Keeps all of its input and
+ * then all of its output; what lies before it is closed when it has been read. tally: borrowed,
+ * gets the rows of all eight added to its total, and to what is done as they are. */
+int pq_tta_stage(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes, int pass,
+                 struct pq_tally *tally, pique_error *err);
+/* The most that such stages, one a pass, keep of whole pictures at a time; UINT64_MAX on overflow.
+ */
+uint64_t pq_tta_bytes(const struct pq_size *size, int planes);
 
 /* Lanczos-3 to exactly width x height, clipped to 0..1. pool: rows are shared out; NULL: none. */
 int pq_resize_stage(struct pq_stage **chain, int width, int height, struct pq_pool *pool,

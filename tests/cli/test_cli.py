@@ -128,6 +128,8 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix='pique-cli-')
         self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        self.cache = tempfile.mkdtemp(prefix='pique-cache-')
+        self.addCleanup(shutil.rmtree, self.cache, ignore_errors=True)
 
     def path(self, *names):
         return os.path.join(self.dir, *names)
@@ -137,12 +139,15 @@ class Case(unittest.TestCase):
         return name
 
     def environment(self, **more):
-        env = dict(os.environ, PIQUE_MODELS=self.models or self.dir, HOME=self.dir, TERM='xterm')
+        env = dict(os.environ, PIQUE_MODELS=self.models or self.dir, HOME=self.dir, TERM='xterm',
+                   XDG_CACHE_HOME=self.cache)
         env.pop('NO_COLOR', None)
         if SANITIZED:
             # The thread-local memory of the codecs' threads makes gcc 12's leak check crash.
             env['ASAN_OPTIONS'] = ':'.join(filter(None, [env.get('ASAN_OPTIONS'),
                                                          'intercept_tls_get_addr=0']))
+            env['LSAN_OPTIONS'] = 'suppressions=%s:print_suppressions=0' % os.path.join(
+                os.path.dirname(os.path.abspath(__file__)), '..', 'image', 'lsan.supp')
         env.update(more)
         return env
 
@@ -746,6 +751,213 @@ class Pipes(Case):
         process.stderr.close()
         self.assertEqual(process.wait(TIMEOUT), 74, text)
         self.assertIn('standard output', text)
+
+
+class Chain(Case):
+    """Several models one after the other."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.make_model('restore', 4, 2, 1)
+
+    def hash_of(self, model, *words):
+        result = self.run_pique('a.png', '-o', 'x.png', '-y', '--json', *words, model=model)
+        self.check(result, 0)
+        return [e['hash'] for e in self.events(result) if e['event'] == 'file_done'][0]
+
+    def test_names_and_files_follow_one_another(self):
+        self.put('a.png', png(20, 15, 'noise'))
+        shutil.copy(os.path.join(self.models, 'restore.safetensors'), self.path('r.safetensors'))
+        result = self.run_pique('a.png', '--json', '-v', model='r.safetensors,tiny')
+        self.check(result, 0, 'model r.safetensors (Compact, x1)', '2 models, x2 together')
+        self.assertEqual(self.files(), ['a.png', 'a_x2.png', 'r.safetensors'])
+        self.assert_png('a_x2.png', 40, 30)
+        start = self.events(result)[0]
+        self.assertEqual([m['scale'] for m in start['models']], [1, 2])
+        self.assertEqual((start['scale'], start['model']), (2, start['models'][0]))
+
+    def test_a_model_that_does_not_enlarge_restores(self):
+        self.put('a.png', png(20, 15, 'noise'))
+        self.check(self.run_pique('a.png', model='restore,restore'), 0)
+        self.assert_png('a_x1.png', 20, 15)
+
+    def test_the_last_that_enlarges_runs_as_often_as_needed(self):
+        self.put('a.png', png(20, 15, 'noise'))
+        result = self.run_pique('a.png', '-s', '7', '--json', model='restore,tiny')
+        self.check(result, 0)
+        self.assert_png('a_x7.png', 140, 105)
+        done = [e for e in self.events(result) if e['event'] == 'file_done'][0]
+        self.assertEqual(done['passes'], 4)
+
+    def test_one_hash_over_threads_bands_and_memory(self):
+        self.put('a.png', png(37, 31, 'noise'))
+        hashes = {self.hash_of('restore,tiny', '-s', '3', *words) for words in
+                  (['-j', '1'], ['-j', '3', '--band', '1'], ['--band', 'whole'],
+                   ['--memory', '3M'], ['--cpu', 'scalar'])}
+        self.assertEqual(len(hashes), 1)
+        self.assertNotEqual(self.hash_of('tiny,restore', '-s', '3'), hashes.pop())
+
+    def test_a_file_with_a_comma_in_its_name_is_a_file(self):
+        self.put('a.png')
+        for folder in (self.dir, self.models):
+            shutil.copy(os.path.join(self.models, 'restore.safetensors'),
+                        os.path.join(folder, 'x,y.safetensors'))
+        self.check(self.run_pique('a.png', model='x,y.safetensors'), 0)
+        self.assert_png('a_x1.png', 6, 5)
+        os.unlink(self.path('x,y.safetensors'))
+        self.check(self.run_pique('a.png', '-y', model='x,y'), 0)  # in the models folder
+        os.unlink(os.path.join(self.models, 'x,y.safetensors'))
+
+    def test_what_is_wrong_with_a_list_is_said(self):
+        self.put('a.png')
+        for model, status, sentence in (
+                ('tiny,', 2, 'a name is missing in this list'), (',tiny', 2, 'a name is missing'),
+                ('tiny,,tiny', 2, 'a name is missing'),
+                ('tiny,nowhere', 69, 'nowhere: no such model'),
+                ('tiny,gone.pth', 66, 'gone.pth'), (','.join(['tiny'] * 17), 2, 'at most 16')):
+            with self.subTest(model):
+                self.check(self.run_pique('a.png', model=model), status, sentence)
+        self.assertEqual(self.files(), ['a.png'])
+
+
+class Tta(Case):
+    """The mean over the eight flips and turns."""
+
+    def run_tta(self, *words):
+        result = self.run_pique('a.png', '-o', 'x.png', '-y', '--json', '--tta', *words)
+        self.check(result, 0)
+        return self.events(result)
+
+    def test_one_hash_over_threads_bands_memory_and_levels(self):
+        self.put('a.png', png(37, 23, 'noise'))
+        hashes = set()
+        for words in (['-j', '1'], ['-j', '3', '--band', '1'], ['--band', 'whole'],
+                      ['--memory', '2M'], ['--cpu', 'scalar']):
+            done = [e for e in self.run_tta(*words) if e['event'] == 'file_done'][0]
+            hashes.add(done['hash'])
+            self.assertEqual((done['out_width'], done['passes']), (74, 1))
+        self.assertEqual(len(hashes), 1)
+
+    def test_a_turned_picture_gives_the_turned_result(self):
+        """But for the order of the sums, which may move a sample by one."""
+        side = [bytes((x * 37 + y * 91 + x * y) % 256 for x in range(12) for _ in 'rgb')
+                for y in range(9)]
+        down = [b''.join(side[y][3 * x:3 * x + 3] for y in range(9)) for x in range(12)]
+        out = []
+        for name, rows in (('side', side), ('down', down)):
+            head = b'P6\n%d %d\n255\n' % (len(rows[0]) // 3, len(rows))
+            self.put(name + '.ppm', head + b''.join(rows))
+            self.check(self.run_pique(name + '.ppm', '-o', name + '-out.ppm', '--tta'), 0)
+            out.append(read(self.path(name + '-out.ppm'))[-24 * 18 * 3:])
+        worst = max(abs(out[0][(y * 24 + x) * 3 + c] - out[1][(x * 18 + y) * 3 + c])
+                    for y in range(18) for x in range(24) for c in range(3))
+        self.assertLessEqual(worst, 1)
+
+    def test_memory_for_the_whole_picture_is_told_or_refused(self):
+        self.put('a.png', large_png(1500, 1500))
+        result = self.run_pique('a.png', '--tta', '--memory', '100M')
+        self.check(result, 75, 'a.png: ', '129 MiB of it because --tta keeps whole pictures',
+                   '--memory can raise it')
+        self.assertEqual(self.files(), ['a.png'])
+        if not SANITIZED:
+            self.check(self.run_pique('a.png', '--tta', '--memory', '400M'), 0,
+                       'note: a.png: --tta keeps whole pictures, which takes 128 MiB')
+
+    def test_progress_only_grows(self):
+        self.put('a.png', png(300, 200, 'noise'))
+        events = self.run_tta('-s', '4')
+        done = [e['rows_done'] for e in events if e['event'] == 'progress']
+        self.assertEqual(done, sorted(done))
+        total = {e['rows_total'] for e in events if e['event'] == 'progress'}
+        self.assertEqual(total, {4 * (600 + 400 + 1200 + 800) + 800})
+
+
+class Compare(Case):
+    """pique compare: one piece, several models, one sheet."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.make_model('restore', 4, 2, 1)
+        cls.make_model('four', 4, 2, 4)
+
+    def compare(self, *words, model='tiny,four', stdin=b''):
+        return self.run_pique('compare', *words, model=model, stdin=stdin)
+
+    def test_a_sheet_and_a_table_come_out(self):
+        self.put('dir/a.png', png(60, 40, 'noise'))
+        result = self.compare('dir/a.png', '--crop', '20x10+5+7', model='tiny,four,restore+tiny')
+        self.check(result, 0)
+        table = result.stdout.decode().splitlines()
+        self.assertEqual(table[0].split(), ['MODEL', 'NETWORK', 'SECONDS', 'FILE', 'MEMORY'])
+        self.assertEqual([line.split('  ')[0] for line in table[1:4]],
+                         ['tiny', 'four', 'restore + tiny Compact x1 + Compact x2'])
+        self.assertIn('dir/a_compare.png', table[-1])
+        self.assertIn('20x10+5+7', table[-1])
+        width, height = png_size(read(self.path('dir/a_compare.png')))
+        self.assertEqual(width, 12 + 2 * (80 + 12))  # four pictures, x4, letters of 12
+        self.assertGreaterEqual(height, 12 + 2 * (40 + 12))
+        self.assertEqual(self.files(), ['dir/a.png', 'dir/a_compare.png'])
+
+    def test_the_json_is_one_object(self):
+        self.put('a.png', png(60, 40, 'noise'))
+        result = self.compare('a.png', '--json', '-o', 'sheet.webp', '--tta')
+        self.check(result, 0)
+        sheet = json.loads(result.stdout)
+        self.assertEqual(sheet['sheet'], 'sheet.webp')
+        self.assertEqual(sheet['crop'], {'x': 0, 'y': 0, 'width': 60, 'height': 40})
+        tiny, four = sheet['results']
+        self.assertEqual((tiny['name'], tiny['scale'], tiny['width'], tiny['height']),
+                         ('tiny', 2, 120, 80))
+        self.assertEqual(four['models'][0]['architecture'], 'Compact')
+        self.assertEqual(four['file_bytes'],
+                         os.path.getsize(os.path.join(self.models, 'four.safetensors')))
+        self.assertGreater(four['memory_bytes'], tiny['memory_bytes'])
+        self.assertGreater(tiny['seconds'], 0)
+
+    def test_a_picture_comes_from_a_pipe_when_the_sheet_has_a_name(self):
+        self.check(self.compare('-', '-o', 's.png', stdin=png(60, 40)), 0)
+        self.assertEqual(self.files(), ['s.png'])
+
+    def test_what_cannot_be_compared_is_said(self):
+        self.put('a.png', png(60, 40))
+        self.put('b_compare.png')
+        self.put('b.png')
+        for words, model, status, sentence in (
+                (['a.png', '--crop', '61x5'], 'tiny', 2, 'is not inside a picture of 60 x 40'),
+                (['a.png'], 'tiny,,four', 2, 'a name is missing'),
+                (['a.png'], 'tiny+', 2, 'a name is missing'),
+                (['a.png'], 'tiny,nowhere', 69, 'nowhere: no such model'),
+                (['a.png', '-o', '-'], 'tiny', 2, 'the sheet is a picture file'),
+                (['a.png', '-o', 'x.bmp'], 'tiny', 2, 'the sheet is a picture file'),
+                (['a.png', '-s', '2'], 'tiny', 2, 'has no option -s'),
+                (['a.png', 'b.png'], 'tiny', 2, 'takes one'),
+                (['b.png'], 'tiny', 73, 'b_compare.png: exists already'),
+                (['gone.png'], 'tiny', 66, 'gone.png'),
+                (['-'], 'tiny', 2, 'name the sheet by -o'),
+                (['a.png', '--memory', '1M', '--tta', '-o', 'm.png'], 'four+four', 75, '--memory'),
+                (['a.png'], ','.join(['tiny'] * 64), 2, 'at most 63')):
+            with self.subTest(words=words, model=model):
+                self.check(self.compare(*words, model=model), status, sentence)
+        self.assertEqual(self.files(), ['a.png', 'b.png', 'b_compare.png'])
+        self.check(self.compare('b.png', '-y'), 0)
+
+    def test_without_a_model_those_that_are_installed_are_taken(self):
+        self.put('a.png', png(60, 40))
+        self.check(self.run_pique('compare', 'a.png', model=None), 69, 'pique models fetch')
+
+    def test_a_stop_leaves_nothing(self):
+        self.put('a.png', png(256, 256, 'noise'))
+        self.make_model('slow', 64, 16, 4)
+        child = subprocess.Popen([PROGRAM, 'compare', 'a.png', '-m', 'slow,slow,slow', '--tta'],
+                                 cwd=self.dir, env=self.environment(), stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
+        time.sleep(1)
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=TIMEOUT)
+        self.assertEqual(child.returncode, 130, err)
+        self.assertEqual(self.files(), ['a.png'])
 
 
 class Json(Case):

@@ -7,6 +7,7 @@
 
 #include "helper.h"
 #include "image/formats.h"
+#include "image/vips.h"
 
 static const char *module_path;
 
@@ -134,6 +135,43 @@ static void a_source_may_change_its_thread(void **state)
     free_picture(&p);
 }
 
+static size_t covered(const unsigned char *mask, size_t n)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        count += mask[i] > 127;
+    return count;
+}
+
+static void text_is_drawn_as_it_is_and_cut_where_it_does_not_fit(void **state)
+{
+    enum { W = 200, H = 60 };
+    static unsigned char mask[W * H], again[W * H];
+    pique_error err = {0};
+    if (!pq_vips_has("text"))
+        skip();
+    assert_ok(io()->draw_text("name\nlarger", 16, mask, W, H, &err), err);
+    const size_t plain = covered(mask, W * H);
+    assert_in_range(plain, 60, 2000);
+    assert_true(covered(mask + (size_t)W * 45, W * 15) == 0);
+    /* No markup, no bytes that are not UTF-8, no lines or letters outside. */
+    assert_ok(io()->draw_text("<b>name</b>&amp;", 16, again, W, H, &err), err);
+    assert_true(covered(again, W * H) > plain);
+    assert_ok(io()->draw_text("a\377\300b <", 16, again, W, H, &err), err);
+    assert_true(covered(again, W * H) > 0);
+    assert_ok(io()->draw_text("", 16, again, W, H, &err), err);
+    assert_true(covered(again, W * H) == 0);
+    assert_ok(io()->draw_text("\n \n", 16, again, W, H, &err), err);
+    char *long_text = malloc(5000);
+    for (int i = 0; i < 4999; i++)
+        long_text[i] = i % 60 ? 'W' : '\n';
+    long_text[4999] = '\0';
+    unsigned char *small = malloc(7 * 5);
+    assert_ok(io()->draw_text(long_text, 28, small, 7, 5, &err), err);
+    free(small);
+    free(long_text);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -145,6 +183,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_module_exports_one_symbol),
         cmocka_unit_test(png_and_tiff_may_be_as_large_as_libvips_takes),
+        cmocka_unit_test(text_is_drawn_as_it_is_and_cut_where_it_does_not_fit),
         cmocka_unit_test(four_threads_read_and_write_at_once),
         cmocka_unit_test(a_source_may_change_its_thread),
     };

@@ -127,6 +127,45 @@ static void test_dashes_that_are_no_options_are_operands_and_values(void **state
     pq_options_free(&o);
 }
 
+static void test_a_crop_has_a_size_and_perhaps_a_place(void **state)
+{
+    static const struct {
+        const char *text;
+        int w, h, x, y; /* w 0: refused */
+    } table[] = {
+        {"256x128", 256, 128, -1, -1},
+        {"1X1+0+0", 1, 1, 0, 0},
+        {"8x9+100+50", 8, 9, 100, 50},
+        {"8x9+100", 0, 0, 0, 0},
+        {"8x9+1+", 0, 0, 0, 0},
+        {"8x9+-1+3", 0, 0, 0, 0},
+        {"0x9", 0, 0, 0, 0},
+        {"8193x9", 0, 0, 0, 0},
+        {"8x9+1+2+3", 0, 0, 0, 0},
+        {"+1+2", 0, 0, 0, 0},
+        {"8", 0, 0, 0, 0},
+        {"", 0, 0, 0, 0},
+        {"8x9+999999999+1", 0, 0, 0, 0},
+        {"11111111111111111111111111111111111111x1", 0, 0, 0, 0},
+    };
+    const struct pq_option *crop = &pq_option_table[PQ_OPT_CROP];
+    for (size_t i = 0; i < PQ_COUNT(table); i++) {
+        struct pq_options o;
+        pique_error err = {0};
+        assert_int_equal(pq_options_init(&o, PQ_CMD_COMPARE, &err), 0);
+        int rc = pq_options_set(&o, crop, table[i].text, &err);
+        if (rc != (table[i].w ? 0 : PIQUE_EINVAL))
+            fail_msg("'%s' gave %d '%s'", table[i].text, rc, err.message);
+        const struct pq_value *v = &o.values[PQ_OPT_CROP];
+        if (rc)
+            assert_non_null(strstr(err.message, "a piece such as 256x256 or 256x256+100+50"));
+        else
+            assert_true(v->width == table[i].w && v->height == table[i].h && v->x == table[i].x &&
+                        v->y == table[i].y);
+        pq_options_free(&o);
+    }
+}
+
 static void test_the_last_of_two_wins_and_verbose_counts(void **state)
 {
     struct pq_options o;
@@ -490,6 +529,7 @@ int main(void)
         cmocka_unit_test(test_format_choices_are_in_the_order_of_the_library),
         cmocka_unit_test(test_words_are_taken_in_every_usual_form),
         cmocka_unit_test(test_dashes_that_are_no_options_are_operands_and_values),
+        cmocka_unit_test(test_a_crop_has_a_size_and_perhaps_a_place),
         cmocka_unit_test(test_the_last_of_two_wins_and_verbose_counts),
         cmocka_unit_test(test_every_mistake_gets_a_sentence_that_names_it),
         cmocka_unit_test(test_options_that_contradict_each_other_are_refused),

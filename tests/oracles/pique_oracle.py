@@ -281,9 +281,8 @@ def even_alpha(alpha, around=2):
     return even
 
 
-def through_network(planes, model):
-    """One pass; the result is clipped to 0..1. The new alpha is what the network makes of alpha as
-    a grey picture, but the old value exactly where the 5x5 pixels around it have only that one."""
+def computed(planes, model):
+    """What the network makes of the planes, not clipped; alpha as a grey picture."""
     x = planes.transpose(2, 0, 1)
     if model.channels == 1:
         y = np.concatenate([forward(model, plane[None]) for plane in x])
@@ -295,7 +294,23 @@ def through_network(planes, model):
         if len(x) == 4:
             alpha = forward(model, x[3:].repeat(3, 0))
             y = np.concatenate([y, np.tensordot(LUMA, alpha, 1)[None]])
-    y = np.clip(y, 0, 1).transpose(1, 2, 0)
+    return y.transpose(1, 2, 0)
+
+
+def mean_of_turns(planes, model):
+    """Four quarter turns, each as it is and mirrored."""
+    total = 0
+    for quarters in range(4):
+        turned = np.rot90(planes, quarters)
+        total = total + np.rot90(computed(turned, model), -quarters)
+        total = total + np.rot90(computed(turned[:, ::-1], model)[:, ::-1], -quarters)
+    return total / 8
+
+
+def through_network(planes, model, tta=False):
+    """One pass; the result is clipped to 0..1. The new alpha is what the network makes of alpha as
+    a grey picture, but the old value exactly where the 5x5 pixels around it have only that one."""
+    y = np.clip(mean_of_turns(planes, model) if tta else computed(planes, model), 0, 1)
     if planes.shape[2] == 4:
         h, w = y.shape[:2]
         rows = [(2 * i + 1) * planes.shape[0] // (2 * h) for i in range(h)]
@@ -398,10 +413,30 @@ class Result:
         return scaled_samples(self.planes, depth, self.grey)
 
 
+def in_order(models, w, h, width, height):
+    """The models as they run: each once, the last that enlarges, in its place, until the whole
+    gives width x height."""
+    enlarging = [i for i, model in enumerate(models) if model.scale > 1]
+    order = list(models)
+
+    def extent(side):
+        for model in order:
+            side = max(int(side * model.scale), 1)
+        return side
+
+    while enlarging and (extent(w) < width or extent(h) < height):
+        order.insert(enlarging[-1], models[enlarging[-1]])
+    return order
+
+
 def upscale(samples, depth, model, **options):
-    """samples (h, w, n) as the picture is seen: orientation applied, palette expanded, CMYK
+    """model: one, or a list of those that follow one another. samples (h, w, n) as the picture is seen: orientation applied, palette expanded, CMYK
     already sRGB. Options are those of the program: scale, width, height, fit, pre_downscale,
-    sharpen, contrast, saturation, alpha, background."""
+    sharpen, contrast, saturation, alpha, background, tta."""
+    models = model if isinstance(model, list) else [model]
+    own_scale = Fraction(1)
+    for model in models:
+        own_scale *= model.scale
     planes = to_planes(samples, depth)
     alpha = options.get('alpha', 'keep')
     background = options.get('background', (255, 255, 255))
@@ -419,17 +454,15 @@ def upscale(samples, depth, model, **options):
         reduced_h = options['pre_downscale']
         reduced_w = round_half_up(Fraction(w * reduced_h, h))
         planes = even_again(resize(planes, reduced_w, reduced_h))
-    width, height = target_size(options, w, h, reduced_w, reduced_h, model.scale)
+    width, height = target_size(options, w, h, reduced_w, reduced_h, own_scale)
     if planes.shape[2] == 4:
         planes = bleed(planes)
-    passes = 0
-    while passes == 0 or (model.scale > 1 and
-                          (planes.shape[1] < width or planes.shape[0] < height)):
-        planes = through_network(planes, model)
-        passes += 1
+    order = in_order(models, reduced_w, reduced_h, width, height)
+    for model in order:
+        planes = through_network(planes, model, options.get('tta', False))
     resized = planes.shape[:2] != (height, width)
     if resized:
         planes = resize(planes, width, height)
     if any(name in options for name in ('sharpen', 'contrast', 'saturation')):
         planes = effects(planes, options, mean)
-    return Result(planes, grey, passes, resized)
+    return Result(planes, grey, len(order), resized)

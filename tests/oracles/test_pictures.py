@@ -82,10 +82,12 @@ class Pictures(unittest.TestCase):
               data=None, suffix='.png', **options):
         """samples: the picture as it is seen; data: the file, where it is not a plain PNG of
         them."""
-        path = self.models.get(model, model)
+        names = model.split(',')
+        path = ','.join(self.models.get(name, name) for name in names)
         target = self.run_picture(data or support.png(samples, depth), suffix, path, *args,
                                   *(['--depth', out_depth] if out_depth else []))
-        result = oracle.upscale(samples, depth, oracle.read_model(path), **options)
+        result = oracle.upscale(samples, depth, [oracle.read_model(p) for p in path.split(',')],
+                                **options)
         bound = tolerance
         colour_bound = None
         if result.planes.shape[2] == 4 and result.resized:
@@ -111,6 +113,24 @@ class Pictures(unittest.TestCase):
     def test_an_rgba_picture_of_8_bits(self):
         self.check(support.drawing(110, 50, 4))
         self.check(support.drawing(110, 50, 4), model='x1', out_depth=16)
+
+    def test_several_models_one_after_the_other(self):
+        twice = 2 * TOLERANCE
+        self.check(support.drawing(37, 29, 3), model='x1,x2', out_depth=16, tolerance=2 * twice)
+        self.check(support.drawing(51, 30, 4, 16), 16, model='x1,x2-alpha', tolerance=2 * twice)
+        self.check(support.drawing(40, 31, 1), model='x2-grey,x1', out_depth=16,
+                   tolerance=2 * twice)
+        self.check(support.drawing(23, 17, 3), model='x1,x2', args=['-s', '3.5'], scale=3.5,
+                   out_depth=16, tolerance=4 * twice)
+        self.check(support.drawing(23, 17, 3), model='x1,x1', tolerance=2 * twice)
+
+    def test_the_mean_over_the_eight_turns(self):
+        self.check(support.drawing(37, 29, 3), args=['--tta'], tta=True, out_depth=16)
+        self.check(support.drawing(29, 37, 3), model='x3', args=['--tta'], tta=True)
+        self.check(support.drawing(51, 30, 4, 16), 16, args=['--tta'], tta=True)
+        self.check(support.drawing(40, 31, 1), model='x2-grey', args=['--tta'], tta=True)
+        self.check(support.drawing(23, 17, 3), model='x1,x2', args=['--tta', '-s', '3'], scale=3,
+                   tta=True, out_depth=16, tolerance=8 * TOLERANCE)
 
     def test_a_picture_with_nothing_visible_keeps_its_stored_colours(self):
         samples = support.drawing(20, 15, 4)

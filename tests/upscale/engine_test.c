@@ -18,6 +18,7 @@
 #include "pique/pique.h"
 #include "upscale/budget.h"
 #include "upscale/engine.h"
+#include "upscale/stages.h"
 
 enum { WIDTH = 33, HEIGHT = 21, SCALE = 2, FRAMES = 2 };
 enum { IN = WIDTH * HEIGHT * 3, OUT = IN * SCALE * SCALE };
@@ -255,22 +256,61 @@ static void a_budget_lowers_the_band_and_then_refuses(void **state)
     pique_engine_close(&engine);
 }
 
+static void engines_that_take_turns_share_their_threads(void **state)
+{
+    (void)state;
+    pique_engine *first = open_engine((pique_engine_options){.threads = 3});
+    pique_engine *second = open_engine((pique_engine_options){.threads = 7, .threads_of = first});
+    assert_ptr_equal(pq_engine_pool(second), pq_engine_pool(first));
+    assert_int_equal(pq_pool_threads(pq_engine_pool(second)), 3);
+    pique_engine_close(&second);
+    assert_int_equal(pique_batch_begin(first, 1, WIDTH, HEIGHT, NULL), 0);
+    pique_engine_close(&first);
+}
+
 static void what_is_needed_is_said_whatever_the_budget(void **state)
 {
     (void)state;
     pique_engine *engine = open_engine((pique_engine_options){.memory_bytes = 50000});
+    const struct pq_engines engines = {&engine, 1};
     struct pq_size size = {.in_width = 500, .in_height = 400, .passes = 1};
     size.pass_width[0] = 500;
     size.pass_height[0] = 400;
+    const struct pq_demand demand = {0};
     uint64_t share[PQ_MAX_PASSES];
     pique_error err;
-    assert_int_equal(pq_budget_share(engine, &size, 1, 0, "a.png", share, &err), PIQUE_ENOMEM);
+    assert_int_equal(pq_budget_share(&engines, &size, &demand, "a.png", share, &err), PIQUE_ENOMEM);
     assert_non_null(strstr(err.message, "a.png: 2 MiB are needed"));
     /* Beyond what a side may have, which no budget helps. */
     size.pass_width[0] = 1 << 30;
     size.pass_width[0] += 1 << 29;
-    assert_int_equal(pq_budget_share(engine, &size, 1, 0, "a.png", share, &err), PIQUE_EINVAL);
+    assert_int_equal(pq_budget_share(&engines, &size, &demand, "a.png", share, &err), PIQUE_EINVAL);
     assert_non_null(strstr(err.message, "a.png: 1610612736 x 400 pixels would become"));
+    pique_engine_close(&engine);
+}
+
+static void whole_pictures_are_within_the_budget_or_refused(void **state)
+{
+    (void)state;
+    pique_engine *engine = open_engine((pique_engine_options){.memory_bytes = 100 << 20});
+    const struct pq_engines engines = {&engine, 1};
+    struct pq_size size = {.in_width = 100, .in_height = 900, .passes = 2};
+    const int widths[] = {100, 200, 400}, heights[] = {900, 1800, 3600};
+    memcpy(size.pass_width, widths, sizeof widths);
+    memcpy(size.pass_height, heights, sizeof heights);
+    struct pq_demand demand = {.tta = true, .whole = pq_tta_bytes(&size, 3)};
+    uint64_t share[PQ_MAX_PASSES], upright[PQ_MAX_PASSES];
+    pique_error err;
+    assert_int_equal(pq_budget_share(&engines, &size, &demand, "a.png", share, &err), 0);
+    for (int i = 0; i < 2; i++)
+        assert_true(share[i] + demand.whole <= 100 << 20);
+    /* On its side the picture is nine times as wide. */
+    assert_int_equal(
+        pq_budget_share(&engines, &size, &(struct pq_demand){0}, "a.png", upright, &err), 0);
+    assert_true(share[0] > upright[0] * 2);
+    demand.whole = 100 << 20;
+    assert_int_equal(pq_budget_share(&engines, &size, &demand, "a.png", share, &err), PIQUE_ENOMEM);
+    assert_non_null(strstr(err.message, "100 MiB of it because --tta keeps whole pictures"));
     pique_engine_close(&engine);
 }
 
@@ -379,7 +419,9 @@ int main(void)
         cmocka_unit_test(the_callers_rounding_mode_changes_nothing),
         cmocka_unit_test(a_batch_ends_with_its_first_failure),
         cmocka_unit_test(a_budget_lowers_the_band_and_then_refuses),
+        cmocka_unit_test(engines_that_take_turns_share_their_threads),
         cmocka_unit_test(what_is_needed_is_said_whatever_the_budget),
+        cmocka_unit_test(whole_pictures_are_within_the_budget_or_refused),
         cmocka_unit_test(a_budget_counts_the_rows_around_the_network),
         cmocka_unit_test(a_cancelled_engine_stops),
         cmocka_unit_test(mistakes_are_refused_with_a_sentence),

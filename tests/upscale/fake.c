@@ -219,7 +219,9 @@ int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint
         return pq_fail_nomem(err, n);
     }
     *s = (struct pq_stream){engine, engine->network, frames, width, height, input, 0, 0};
-    if (engine->bad_streams > 0 && engine->bad_streams--)
+    if (engine->bad_after > 0)
+        engine->bad_after--;
+    else if (engine->bad_streams > 0 && engine->bad_streams--)
         s->network = FAKE_NAN;
     engine->streams_opened++;
     engine->streams_open++;
@@ -271,6 +273,8 @@ static float value(const struct pq_stream *s, int f, int x, int y, int c)
         return NAN;
     if (s->network == FAKE_LOUD)
         return 3 * input_at(s, f, sx, sy, c) - 1;
+    if (s->network == FAKE_RIGHT)
+        return 3 * input_at(s, f, sx + 1, sy, c) - 1;
     if (s->network != FAKE_BLUR)
         return input_at(s, f, sx, sy, c);
     float sum = 0;

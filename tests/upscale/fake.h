@@ -44,7 +44,8 @@ enum fake_network {
     FAKE_BLUR,     /* mean of 3 x 3, border repeated, then nearest */
     FAKE_CONSTANT, /* 0.5 everywhere */
     FAKE_NAN,      /* nearest, but one value is not a number */
-    FAKE_LOUD      /* nearest, of 3 x - 1: leaves 0..1 */
+    FAKE_LOUD,     /* nearest, of 3 x - 1: leaves 0..1 */
+    FAKE_RIGHT     /* the same of the pixel at the right, border repeated */
 };
 
 struct pique_engine {
@@ -54,7 +55,8 @@ struct pique_engine {
     uint64_t budget;
     struct pq_pool *pool; /* or NULL */
     const pique_allocator *allocator;
-    int bad_streams;  /* so many streams from now use FAKE_NAN */
+    int bad_streams;  /* so many streams use FAKE_NAN ... */
+    int bad_after;    /* ... after so many good ones */
     int fail_step;    /* the N-th step fails with EDEVICE; 0: none */
     int cancel_after; /* checks until the token is set; 0: never */
     bool stuck;       /* never gives a row */

@@ -320,6 +320,102 @@ static void sizes_and_passes_reach_the_sink(void **state)
     }
 }
 
+static int upscale_chain(pique_engine *const *engines, size_t count, const char *dst,
+                         const pique_picture_options *options, pique_picture_report *report,
+                         pique_error *err)
+{
+    forget_sink();
+    engines[0]->progress_done = 0;
+    int rc = pique_picture_upscale_chain(engines, count, "in.png", dst, options, report, err);
+    for (size_t i = 0; i < count; i++)
+        assert_clean(engines[i], rc);
+    return rc;
+}
+
+static void a_chain_is_one_model_after_the_other_clipped_and_not_rounded_between(void **state)
+{
+    (void)state;
+    new_world(24, 24, 3, true, 8);
+    pique_engine loud = engine_of(FAKE_LOUD, 1), blur = engine_of(FAKE_BLUR, 2);
+    loud.channels = 1;
+    loud.band = 7;
+    pique_engine *both[] = {&loud, &blur};
+    pique_picture_report r = {.size = sizeof r};
+    const pique_picture_options *deep = OPTIONS(.depth = 16, .alpha = PIQUE_ALPHA_DROP);
+    assert_int_equal(upscale_chain(both, 2, "o.png", deep, &r, NULL), 0);
+    assert_int_equal(r.out_width, 48);
+    assert_int_equal(r.passes, 2);
+    assert_int_equal(loud.frames, 3);
+    assert_int_equal(blur.frames, 1);
+    for (int i = 0; i < 48 * 48 * 3; i++) {
+        const int c = i % 3, x = i / 3 % 48 / 2, y = i / 3 / 96;
+        double sum = 0;
+        for (int v = y - 1; v <= y + 1; v++)
+            for (int u = x - 1; u <= x + 1; u++) {
+                const int at = PQ_MIN(PQ_MAX(v, 0), 23) * 24 + PQ_MIN(PQ_MAX(u, 0), 23);
+                sum += fmin(fmax(3 * (world.samples[at * 4 + c] / 255.0) - 1, 0), 1);
+            }
+        const double got = ((uint16_t *)(void *)world.sink.samples)[i];
+        assert_true(fabs(got - sum / 9 * 65535) < 0.6);
+    }
+    /* Alpha goes through both; the last that enlarges is repeated. */
+    pique_engine one = engine_of(FAKE_NEAREST, 1), two = engine_of(FAKE_NEAREST, 2);
+    pique_engine *three[] = {&one, &two, &one};
+    assert_int_equal(upscale_chain(three, 3, "o.png", OPTIONS(.scale = 4), &r, NULL), 0);
+    assert_int_equal(r.passes, 4);
+    assert_int_equal(one.streams_opened, 2);
+    assert_int_equal(two.streams_opened, 2);
+    for (int i = 0; i < 96 * 96; i++)
+        assert_int_equal(world.sink.samples[i * 4 + 3],
+                         world.samples[(i / 96 / 4 * 24 + i % 96 / 4) * 4 + 3]);
+}
+
+static void models_that_do_not_enlarge_restore_at_the_same_size(void **state)
+{
+    (void)state;
+    new_world(13, 21, 3, false, 8);
+    pique_engine one = engine_of(FAKE_NEAREST, 1);
+    pique_engine *twice[] = {&one, &one};
+    pique_picture_report r = {.size = sizeof r};
+    assert_int_equal(upscale_chain(twice, 2, "o.png", NULL, &r, NULL), 0);
+    assert_int_equal(r.out_width, 13);
+    assert_int_equal(r.out_height, 21);
+    assert_memory_equal(world.sink.samples, world.samples, 13 * 21 * 3);
+}
+
+static void a_chain_of_none_or_of_too_many_is_refused(void **state)
+{
+    (void)state;
+    new_world(13, 21, 3, false, 8);
+    pique_engine one = engine_of(FAKE_NEAREST, 1);
+    pique_engine *many[PIQUE_CHAIN_MODELS + 1] = {0};
+    pique_error err;
+    assert_int_equal(pique_picture_upscale_chain(many, 2, "i", "o", NULL, NULL, &err),
+                     PIQUE_EINVAL);
+    for (int i = 0; i <= PIQUE_CHAIN_MODELS; i++)
+        many[i] = &one;
+    assert_int_equal(upscale_chain(many, 0, "o.png", NULL, NULL, &err), PIQUE_EINVAL);
+    assert_int_equal(upscale_chain(many, PIQUE_CHAIN_MODELS + 1, "o.png", NULL, NULL, &err),
+                     PIQUE_EINVAL);
+    assert_non_null(strstr(err.message, "a chain of 17 models"));
+    assert_int_equal(upscale_chain(many, PIQUE_CHAIN_MODELS, "o.png", NULL, NULL, &err), 0);
+}
+
+static void the_models_of_a_chain_share_one_budget(void **state)
+{
+    (void)state;
+    new_world(20, 30, 3, false, 8);
+    pique_engine a = engine_of(FAKE_NEAREST, 1), b = engine_of(FAKE_NEAREST, 2);
+    pique_engine *both[] = {&a, &b};
+    a.budget = 1000; /* the first one's counts */
+    pique_error err = {0};
+    assert_int_equal(upscale_chain(both, 2, "o.png", NULL, NULL, &err), PIQUE_ENOMEM);
+    assert_non_null(strstr(err.message, "2 passes"));
+    a.budget = 1 << 28;
+    b.budget = 1000;
+    assert_int_equal(upscale_chain(both, 2, "o.png", NULL, NULL, &err), 0);
+}
+
 static void contrast_turns_about_the_mean_of_the_source(void **state)
 {
     (void)state;
@@ -366,6 +462,33 @@ static void threads_bands_memory_and_rounding_mode_change_nothing(void **state)
         assert_true(hash == r.hash);
     }
     pq_pool_destroy(&pool);
+}
+
+static void the_mean_over_the_turns_goes_through_passes_sizes_and_retries(void **state)
+{
+    (void)state;
+    new_world(30, 41, 3, true, 8);
+    const pique_picture_options *o = OPTIONS(.scale = 2.7, .tta = true, .contrast = 1.1);
+    uint64_t hash = 0;
+    for (int i = 0; i < 6; i++) {
+        pique_engine e = engine_of(FAKE_RIGHT, 2);
+        e.band = 1 + i * 5;
+        e.bad_after = 3 + i * 2; /* two for the sizes, then eight a pass */
+        e.bad_streams = i == 0 ? 0 : 1;
+        pique_picture_report r = {.size = sizeof r};
+        assert_int_equal(upscale(&e, "o.png", o, &r, NULL), 0);
+        assert_int_equal(r.passes, 2);
+        assert_int_equal(r.retries, i > 0);
+        assert_int_equal(e.progress_done, e.progress_total);
+        hash = i ? hash : r.hash;
+        assert_true(hash == r.hash);
+    }
+    pique_engine e = engine_of(FAKE_RIGHT, 2);
+    e.budget = 300000;
+    pique_error err = {0};
+    assert_int_equal(upscale(&e, "o.png", o, NULL, &err), PIQUE_ENOMEM);
+    assert_non_null(strstr(err.message, "--tta"));
+    assert_int_equal(e.streams_opened, 0);
 }
 
 /* ---- retry ---- */
@@ -667,8 +790,13 @@ int main(void)
         cmocka_unit_test(an_opaque_picture_takes_one_frame_and_keeps_its_alpha_channel),
         cmocka_unit_test(grey_over_a_coloured_background_becomes_rgb),
         cmocka_unit_test(sizes_and_passes_reach_the_sink),
+        cmocka_unit_test(a_chain_is_one_model_after_the_other_clipped_and_not_rounded_between),
+        cmocka_unit_test(models_that_do_not_enlarge_restore_at_the_same_size),
+        cmocka_unit_test(a_chain_of_none_or_of_too_many_is_refused),
+        cmocka_unit_test(the_models_of_a_chain_share_one_budget),
         cmocka_unit_test(contrast_turns_about_the_mean_of_the_source),
         cmocka_unit_test(threads_bands_memory_and_rounding_mode_change_nothing),
+        cmocka_unit_test(the_mean_over_the_turns_goes_through_passes_sizes_and_retries),
         cmocka_unit_test(a_refused_result_is_computed_once_more),
         cmocka_unit_test(a_result_that_is_wrong_twice_is_an_error),
         cmocka_unit_test(what_went_down_a_pipe_is_not_computed_again),

@@ -13,6 +13,8 @@ struct row {
     int in_w, in_h, out_w, out_h, passes; /* passes 0: refused with code in_w */
 };
 
+static const struct pq_scale TWICE = {2, 1};
+
 static const struct row TABLE[] = {
     /* The model's own scale. */
     {{0}, 100, 50, 4, 1, 100, 50, 400, 200, 1},
@@ -76,7 +78,8 @@ static void sizes_and_passes_follow_the_table(void **state)
         const struct row *r = &TABLE[i];
         struct pq_size s;
         pique_error err = {0};
-        int rc = pq_size_resolve(&r->o, r->w, r->h, r->num, r->den, "a.png", &s, &err);
+        int rc = pq_size_resolve(&r->o, r->w, r->h, &(struct pq_scale){r->num, r->den}, 1, "a.png",
+                                 &s, &err);
         print_message("row %zu: %d %s\n", i, rc, err.message);
         if (!r->passes) {
             assert_int_equal(rc, r->in_w);
@@ -92,25 +95,74 @@ static void sizes_and_passes_follow_the_table(void **state)
     }
 }
 
+/* Chains of models: which runs in each pass, as a string of digits. */
+static const struct {
+    int scales[3], models; /* numerators; the denominator of a negative one is 2 */
+    double scale;          /* asked for; 0: the models' own */
+    const char *order;
+    int width, height; /* of the output of 100 x 50 */
+} CHAINS[] = {
+    {{1, 4}, 2, 0, "01", 400, 200},
+    {{1, 4}, 2, 2, "01", 200, 100},
+    {{1, 4}, 2, 16, "011", 1600, 800},
+    {{1, 1, 1}, 3, 0, "012", 100, 50},
+    {{1, 1}, 2, 3, "01", 300, 150},
+    {{2, 3}, 2, 0, "01", 600, 300},
+    {{2, 3}, 2, 7, "011", 700, 350},
+    /* In its place, so that what follows sees the last of it. */
+    {{1, 2, 1}, 3, 8, "01112", 800, 400},
+    {{4, 1}, 2, 8, "001", 800, 400},
+    /* Half of the size after the fourfold one. */
+    {{4, -1}, 2, 0, "01", 200, 100},
+    {{4, -1}, 2, 8, "001", 800, 400},
+    {{2, 2}, 2, 64, "011111", 6400, 3200},
+    {{1, 1, -3}, 3, 64, "0122222222222", 6400, 3200}, /* 1.5 to the 11th is 86 */
+};
+
+static void the_last_upscaler_of_a_chain_is_repeated_in_its_place(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < PQ_COUNT(CHAINS); i++) {
+        struct pq_scale scales[3];
+        for (int m = 0; m < 3; m++) {
+            const int n = CHAINS[i].scales[m];
+            scales[m] = n < 0 ? (struct pq_scale){-n, 2} : (struct pq_scale){n, 1};
+        }
+        const pique_picture_options o = {.scale = CHAINS[i].scale};
+        struct pq_size s;
+        pique_error err = {0};
+        int rc = pq_size_resolve(&o, 100, 50, scales, CHAINS[i].models, "a.png", &s, &err);
+        print_message("chain %zu: %d %s\n", i, rc, err.message);
+        assert_int_equal(rc, 0);
+        char order[PQ_MAX_PASSES + 1] = "";
+        for (int p = 0; p < s.passes; p++)
+            order[p] = (char)('0' + s.model[p]);
+        assert_string_equal(order, CHAINS[i].order);
+        assert_int_equal(s.width, CHAINS[i].width);
+        assert_int_equal(s.height, CHAINS[i].height);
+    }
+}
+
 static void a_refused_scale_is_named(void **state)
 {
     (void)state;
     pique_error err;
     struct pq_size s;
     const pique_picture_options o = {.scale = (double)NAN};
-    assert_int_equal(pq_size_resolve(&o, 1, 1, 2, 1, "a.png", &s, &err), PIQUE_EINVAL);
+    assert_int_equal(pq_size_resolve(&o, 1, 1, &TWICE, 1, "a.png", &s, &err), PIQUE_EINVAL);
     assert_non_null(strstr(err.message, "nan"));
-    assert_int_equal(pq_size_resolve(&o, 1, 1, 2, 1, "a.png", &s, NULL), PIQUE_EINVAL);
+    assert_int_equal(pq_size_resolve(&o, 1, 1, &TWICE, 1, "a.png", &s, NULL), PIQUE_EINVAL);
 }
 
 static void only_no_option_is_the_models_own_scale(void **state)
 {
     (void)state;
     struct pq_size s;
-    assert_int_equal(pq_size_resolve(&(pique_picture_options){0}, 9, 9, 2, 1, "a", &s, NULL), 0);
+    assert_int_equal(pq_size_resolve(&(pique_picture_options){0}, 9, 9, &TWICE, 1, "a", &s, NULL),
+                     0);
     assert_true(s.own);
     assert_int_equal(
-        pq_size_resolve(&(pique_picture_options){.scale = 2}, 9, 9, 2, 1, "a", &s, NULL), 0);
+        pq_size_resolve(&(pique_picture_options){.scale = 2}, 9, 9, &TWICE, 1, "a", &s, NULL), 0);
     assert_false(s.own);
 }
 
@@ -118,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_and_passes_follow_the_table),
+        cmocka_unit_test(the_last_upscaler_of_a_chain_is_repeated_in_its_place),
         cmocka_unit_test(a_refused_scale_is_named),
         cmocka_unit_test(only_no_option_is_the_models_own_scale),
     };

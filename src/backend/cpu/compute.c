@@ -177,9 +177,10 @@ static void slice(const struct cpu_job *job, int frame, int64_t y, float *out)
 static void pixel_shuffle(const struct cpu_job *job, int frame, int64_t y, float *out)
 {
     const int factor = job->op->factor;
-    pq_pixel_shuffle_row(cpu_input_row(job, 0, frame, y / factor), cpu_input_ring(job, 0)->stride,
-                         (int)cpu_input_line(job, 0)->width, job->op->channels, factor,
-                         (int)(y % factor), out, cpu_stride(job));
+    const float *in = cpu_input_row(job, 0, frame, y / factor);
+    (job->op->by_place ? pq_pixel_shuffle_by_place_row : pq_pixel_shuffle_row)(
+        in, cpu_input_ring(job, 0)->stride, (int)cpu_input_line(job, 0)->width, job->op->channels,
+        factor, (int)(y % factor), out, cpu_stride(job));
 }
 
 static void pixel_unshuffle(const struct cpu_job *job, int frame, int64_t y, float *out)
@@ -188,8 +189,9 @@ static void pixel_unshuffle(const struct cpu_job *job, int frame, int64_t y, flo
     const float *rows[PQ_MAX_FACTOR];
     for (int dy = 0; dy < factor; dy++)
         rows[dy] = cpu_input_row(job, 0, frame, y * factor + dy);
-    pq_pixel_unshuffle_row(rows, cpu_input_ring(job, 0)->stride, cpu_width(job),
-                           job->op->channels / (factor * factor), factor, out, cpu_stride(job));
+    (job->op->by_place ? pq_pixel_unshuffle_by_place_row : pq_pixel_unshuffle_row)(
+        rows, cpu_input_ring(job, 0)->stride, cpu_width(job), job->op->channels / (factor * factor),
+        factor, out, cpu_stride(job));
 }
 
 static void nearest(const struct cpu_job *job, int frame, int64_t y, float *out)

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* One or several models, opened in the order in which a picture goes through them. */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/str.h"
+#include "pique/pique.h"
+
+struct pq_link {
+    char *name; /* as it was typed */
+    pique_model *model;
+    pique_model_info info;
+};
+
+struct pq_chain {
+    struct pq_link links[PIQUE_CHAIN_MODELS];
+    pique_engine *engines[PIQUE_CHAIN_MODELS]; /* after pq_chain_start() */
+    size_t count;
+};
+
+/* Open what `text` names: a model (as pq_model_resolve() finds it) or several, separated by
+ * `separator`. Text that is as a whole the name of a file, here or in the models folder, is that
+ * file, whatever is in it. {0} is an empty chain; the caller closes it whatever is returned.
+ * @param exit_status  for a failure. @return 0, or what pq_model_resolve() and pique_model_open()
+ * return; PIQUE_EINVAL for an empty name or too many. */
+int pq_chain_open(struct pq_chain *chain, const char *text, char separator, int *exit_status,
+                  pique_error *err);
+
+/* Open the engines, all on the threads of the first. */
+int pq_chain_start(struct pq_chain *chain, const pique_engine_options *options, pique_error *err);
+
+/* Close the engines again; the models stay open. */
+void pq_chain_stop(struct pq_chain *chain);
+
+/* By how much all of it enlarges. */
+double pq_chain_scale(const struct pq_chain *chain);
+
+/* The numeric keys of the engines, each once. pq_free() it; NULL: out of memory. */
+char *pq_chain_numeric_key(const struct pq_chain *chain);
+
+void pq_chain_close(struct pq_chain *chain);
