@@ -38,6 +38,7 @@ const char *pq_op_name(enum pq_op_kind kind)
         [PQ_OP_MIX] = "channel mix",
         [PQ_OP_ATTENTION] = "attention",
         [PQ_OP_CHANNEL_ATTENTION] = "channel attention",
+        [PQ_OP_GIVEN] = "given statistic",
         [PQ_OP_DYSAMPLE] = "dysample",
     };
     return names[kind];

@@ -59,6 +59,8 @@ enum pq_op_kind {
     PQ_OP_MIX,               /* out_i = sum over j of matrix[head][i][j] in[0]_j; in[1] is global */
     PQ_OP_ATTENTION,         /* softmax attention in windows; inputs q, k, v */
     PQ_OP_CHANNEL_ATTENTION, /* attention among channels in windows; inputs q, k, v */
+    PQ_OP_GIVEN,             /* global, without inputs: what another run found operation `first` of
+                                another graph to be */
     PQ_OP_DYSAMPLE,          /* in[0] enlarged by factor, read where in[1] says (Liu et al. 2023,
                                 DySample) */
     PQ_OP_KINDS
@@ -151,7 +153,7 @@ struct pq_op {
     enum pq_pad_mode pad_mode;
     int factor;              /* PIXEL_SHUFFLE, PIXEL_UNSHUFFLE, NEAREST, DYSAMPLE */
     bool by_place;           /* PIXEL_SHUFFLE, PIXEL_UNSHUFFLE */
-    int first;               /* SLICE */
+    int first;               /* SLICE, GIVEN; GIVEN */
     int groups;              /* GROUP_NORM, DYSAMPLE; heads of ROW_GRAM, GRAM_SOFTMAX, MIX */
     bool squares;            /* ROW_SUMS */
     int rate_num, rate_den;  /* size out / size in, lowest terms; CROP: result / like */
@@ -294,6 +296,14 @@ struct pq_graph_facts {
     uint64_t flops_per_pixel; /* 2 x multiply-accumulates, for one input pixel */
 };
 void pq_graph_facts(const struct pq_graph *g, struct pq_graph_facts *facts);
+
+/* A copy of a finished graph in which every statistic over the whole picture is given, so that what
+ * led to it alone is gone. It borrows all weights of g. */
+int pq_graph_given(const struct pq_graph *g, struct pq_graph **out, pique_error *err);
+/* Whether an operation is such a statistic. */
+bool pq_op_is_statistic(const struct pq_op *op);
+/* Multiply-accumulates for one pixel of the result. */
+uint64_t pq_op_macs(const struct pq_op *op);
 
 /* Whether something in it depends on every pixel of the picture. */
 bool pq_graph_is_whole(const struct pq_graph *g);

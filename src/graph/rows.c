@@ -436,8 +436,7 @@ static uint64_t count_of(const struct pq_tensor *t)
     return t->data && pq_tensor_count(t, &n) ? n : 0;
 }
 
-/* Multiply-accumulates for one pixel of the result. */
-static uint64_t macs_of(const struct pq_op *op)
+uint64_t pq_op_macs(const struct pq_op *op)
 {
     const struct pq_attention *a = &op->attention;
     switch (op->kind) {
@@ -472,6 +471,7 @@ void pq_graph_facts(const struct pq_graph *g, struct pq_graph_facts *facts)
             facts->parameters += count_of(&op->weight) + count_of(&op->bias);
         facts->parameters += count_of(&op->act.slopes);
         uint64_t area = (uint64_t)op->num * (uint64_t)op->num;
-        facts->flops_per_pixel += 2 * macs_of(op) * area / ((uint64_t)op->den * (uint64_t)op->den);
+        facts->flops_per_pixel +=
+            2 * pq_op_macs(op) * area / ((uint64_t)op->den * (uint64_t)op->den);
     }
 }

@@ -459,6 +459,92 @@ static void whole_maps_share_memory(void **state)
     assert_true(bytes[0] < 5 * 100 * 300 * 16 * sizeof(float));
 }
 
+/* Run a whole picture through a program, all rows in one band. The run is the caller's. */
+static struct pq_run *run_once(struct pq_program *program, const struct pq_geometry *geometry,
+                               const struct pq_given *given, float *in, float *out, bool on_disk)
+{
+    struct pq_run *run;
+    const int channels = program->graph->ops[0].channels;
+    const ptrdiff_t row = (ptrdiff_t)geometry->width * channels;
+    int done = 0, got, fed = 0;
+    assert_int_equal(pq_run_begin(program, geometry, on_disk, &run, NULL), 0);
+    pq_run_give(run, given);
+    while (!pq_run_finished(run)) {
+        const int count = PQ_MIN(geometry->band, geometry->height - fed);
+        const struct pq_band from = {in + fed * row, row, row * geometry->height};
+        const struct pq_band to = {out + done * row, row, row * geometry->height};
+        assert_int_equal(pq_run_step(run, &from, count, &to, &got, NULL), 0);
+        fed += count;
+        done += got;
+    }
+    return run;
+}
+
+/* Every kind of statistic, on maps that are needed again behind it. */
+static void build_all_statistics(struct rng *r, uint64_t seed)
+{
+    begin(r, seed, 12);
+    weight = net_tensor(&net, r, 1, (const int64_t[]){3}, 2);
+    int at = net_conv(&net, r, 0, 12, 3);
+    at = pq_graph_group_norm(net.graph, at, 3, NULL, NULL, 0.1f, NULL);
+    at = pq_graph_add(net.graph, at, 0, 1, NULL);
+    at = pq_graph_mul(net.graph, at, pq_graph_mean(net.graph, at, NULL), NULL);
+    at = net_conv(&net, r, at, 12, 3);
+    finish(pq_graph_channel_mix(net.graph, at, 0, at, 3, &weight, NULL));
+}
+
+/* What a run's own statistics, given to a second run, must make of the picture is what the first
+ * one made of it; and a scratch file changes nothing. */
+static void statistics_that_are_given_change_no_bit(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct rng r;
+        build_all_statistics(&r, seed);
+        struct pq_geometry geometry = {1 + (int)(seed % 2), 1 + rng_below(&r, 40),
+                                       8 + rng_below(&r, 40), 3};
+        struct pq_graph *graph;
+        struct pq_pool *pool;
+        struct pq_program *exact, *streams;
+        struct pq_given *given;
+        assert_int_equal(pq_graph_given(net.graph, &graph, NULL), 0);
+        assert_true(pq_graph_is_whole(net.graph));
+        assert_false(pq_graph_is_whole(graph));
+        assert_int_equal(pq_pool_create(2, &pool, NULL), 0);
+        struct pq_device_options options = {.pool = pool};
+        assert_int_equal(pq_program_compile(net.graph, &options, &exact, NULL), 0);
+        assert_int_equal(pq_program_compile(graph, &options, &streams, NULL), 0);
+        float *in = net_picture(&r, &geometry, 12), *want = net_picture(&r, &geometry, 12);
+        float *have = net_picture(&r, &geometry, 12);
+        size_t bytes = (size_t)(geometry.frames * geometry.width * geometry.height * 12) * 4;
+        struct pq_run *first = run_once(exact, &geometry, NULL, in, want, false);
+        assert_true(pq_run_share(first) == 1);
+        assert_int_equal(pq_run_statistics(first, &given, NULL), 0);
+        struct pq_run *second = run_once(streams, &geometry, given, in, have, false);
+        assert_memory_equal(want, have, bytes);
+        struct pq_run *third = run_once(exact, &geometry, NULL, in, have, true);
+        assert_memory_equal(want, have, bytes);
+        /* Without whole maps it takes less. */
+        size_t whole, lines;
+        geometry.height = 400;
+        assert_int_equal(pq_program_memory(exact, &geometry, &whole, NULL), 0);
+        assert_int_equal(pq_program_memory(streams, &geometry, &lines, NULL), 0);
+        assert_true(lines < whole / 4);
+        pq_given_free(&given);
+        pq_run_end(&first);
+        pq_run_end(&second);
+        pq_run_end(&third);
+        pq_program_release(&exact);
+        pq_program_release(&streams);
+        pq_pool_destroy(&pool);
+        pq_graph_free(&graph);
+        free(in);
+        free(want);
+        free(have);
+        net_free(&net);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +556,7 @@ int main(void)
         cmocka_unit_test(attention_with_larger_windows_of_keys_sees_zeros_outside),
         cmocka_unit_test(dysample_reads_where_it_is_told),
         cmocka_unit_test(whole_maps_share_memory),
+        cmocka_unit_test(statistics_that_are_given_change_no_bit),
     };
     return cmocka_run_group_tests_name("whole", tests, NULL, NULL);
 }

@@ -229,6 +229,7 @@ static cpu_row_fn *const row_fns[PQ_OP_KINDS] = {
     [PQ_OP_GRAM_SOFTMAX] = cpu_gram_softmax,
     [PQ_OP_MIX] = cpu_mix,
     [PQ_OP_DYSAMPLE] = cpu_dysample,
+    [PQ_OP_GIVEN] = cpu_given,
 };
 
 static void task(void *context, int index, int worker)
