@@ -104,7 +104,7 @@ int pq_emit_channel_mean(struct pq_import *im, int op)
     return pq_emit_mix(im, op, w, 1);
 }
 
-int pq_emit_unshuffle(struct pq_import *im, int op, int factor)
+int pq_emit_unshuffle(struct pq_import *im, int op, int factor, bool by_place)
 {
     pique_error e = {0};
     for (int s = 0; s < PQ_SAMPLES; s++) {
@@ -114,13 +114,17 @@ int pq_emit_unshuffle(struct pq_import *im, int op, int factor)
     }
     if (im->size_matters)
         return pq_import_refuse(im, "the size must be a multiple of %d", factor);
-    return pq_import_placed(im, pq_graph_pixel_unshuffle(im->graph, op, factor, &e), &e);
+    op = by_place ? pq_graph_pixel_unshuffle_by_place(im->graph, op, factor, &e)
+                  : pq_graph_pixel_unshuffle(im->graph, op, factor, &e);
+    return pq_import_placed(im, op, &e);
 }
 
-int pq_emit_shuffle(struct pq_import *im, int op, int factor)
+int pq_emit_shuffle(struct pq_import *im, int op, int factor, bool by_place)
 {
     pique_error e = {0};
-    return pq_import_placed(im, pq_graph_pixel_shuffle(im->graph, op, factor, &e), &e);
+    op = by_place ? pq_graph_pixel_shuffle_by_place(im->graph, op, factor, &e)
+                  : pq_graph_pixel_shuffle(im->graph, op, factor, &e);
+    return pq_import_placed(im, op, &e);
 }
 
 /* ---- factors and terms ---- */

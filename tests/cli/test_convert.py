@@ -135,7 +135,6 @@ class Convert(Case):
                 (['tiny'], 2, 'takes NAME|FILE OUT.safetensors'), (['tiny', 'a', 'b'], 2, 'takes'),
                 (['tiny', 'x.pth'], 2, 'ends in .safetensors'),
                 (['tiny', '-'], 2, 'ends in .safetensors'),
-                (['tiny', 'x.onnx'], 65, 'cannot be written by this version yet'),
                 (['tiny', 'no/x.safetensors'], 73, 'its folder does not exist'),
                 (['nonsense', 'x.safetensors'], 69, 'nonsense'),
                 (['gone.pth', 'x.safetensors'], 66, 'gone.pth'),
