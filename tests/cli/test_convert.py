@@ -110,6 +110,18 @@ class Convert(Case):
         self.assertEqual(metadata['source_sha256'], sha256(os.path.join(self.models, 'pair.bin')))
         self.assertEqual(self.picture('./out.safetensors'), self.picture('pair'))
 
+    def test_an_onnx_file_gives_the_same_picture(self):
+        self.put('a.png', png(23, 17, 'noise'))
+        wanted = self.picture('tiny')
+        for name in ('tiny', 'pair'):
+            self.convert(name, 'out.onnx', '-y')
+            self.assertEqual(self.picture('./out.onnx'), wanted, name)
+        self.convert('./out.onnx', 'again.onnx')
+        self.assertEqual(self.picture('./again.onnx'), wanted)
+        self.convert('tiny', 'half.onnx', '--half')
+        self.assertLess(len(read(self.path('half.onnx'))), len(read(self.path('out.onnx'))))
+        self.picture('./half.onnx')
+
     def test_a_weight_that_a_half_cannot_hold_is_named(self):
         net = dict(self.net)
         shape, values = net['body.2.bias']
