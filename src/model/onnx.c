@@ -547,6 +547,8 @@ static int make_output(struct pq_import *im, const struct frame *frame, struct f
 static int import_once(struct pq_import *im, const struct frame *frame, struct frame *again)
 {
     im->folder = (struct pq_folder){.graph = im->graph, .budget = PQ_FOLD_BUDGET, .why = ""};
+    im->folder.budget += im->sd->map.size;
+    im->floats_left = im->folder.budget;
     im->input = im->output = -1;
     int rc = give_ids(im);
     if (!rc)

@@ -11,7 +11,8 @@ int pq_emit_select(struct pq_import *im, int op, const int *from, int count);
  * (f y + dy, f x + dx), and back. */
 int pq_emit_unshuffle(struct pq_import *im, int op, int factor, bool by_place);
 int pq_emit_shuffle(struct pq_import *im, int op, int factor, bool by_place);
-/* A list of numbers of the graph's; data NULL out of memory. */
+/* A list of numbers of the graph's; data NULL out of memory, or where a file wants far more
+ * computed than it holds. */
 float *pq_emit_floats(struct pq_import *im, int64_t count, struct pq_tensor *t);
 /* x factor + term a channel; each may be NULL. */
 int pq_emit_affine(struct pq_import *im, int op, const float *factors, const float *terms);

@@ -61,6 +61,7 @@ struct pq_import {
     int *ids;                        /* value of each of file->names; -1: an empty name */
     const struct pq_onnx_node *node; /* that is being imported */
     struct pq_folder folder;
+    size_t floats_left;                            /* of weights that are computed */
     int64_t rows[PQ_SAMPLES], columns[PQ_SAMPLES]; /* of the input */
     bool fixed;                        /* sample 0 is the one size that the file was exported for */
     int64_t (*extents)[2][PQ_SAMPLES]; /* of each operation: rows, columns */
