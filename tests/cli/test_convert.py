@@ -112,8 +112,8 @@ class Convert(Case):
 
     def test_an_onnx_file_gives_the_same_picture(self):
         self.put('a.png', png(23, 17, 'noise'))
-        wanted = self.picture('tiny')
         for name in ('tiny', 'pair'):
+            wanted = self.picture(name)
             self.convert(name, 'out.onnx', '-y')
             self.assertEqual(self.picture('./out.onnx'), wanted, name)
         self.convert('./out.onnx', 'again.onnx')
