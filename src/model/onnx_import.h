@@ -132,6 +132,9 @@ int pq_layout_channel_dim(const struct pq_layout *l, int channels);
 /* onnx_fold.c: the node, all of whose inputs are numbers (or Shape of anything). PIQUE_EUNSUPPORTED
  * where no such operator can be folded. */
 int pq_import_fold(struct pq_import *im);
+/* onnx_arithmetic.c: the same for operators on one number after another; *known says whether it is
+ * one. */
+int pq_import_fold_arithmetic(struct pq_import *im, bool *known);
 /* onnx_ops.c: the node, one of whose inputs is a picture. */
 int pq_import_op(struct pq_import *im);
 /* onnx_match.c: whether the node is the last of several that are one operation together; *done says
