@@ -4,6 +4,7 @@
 
 #include "arch/opened.h"
 #include "base/alloc.h"
+#include "base/str.h"
 #include "model/save.h"
 #include "pique/pique.h"
 
@@ -46,6 +47,23 @@ static void read_options(const pique_save_options *options, pique_save_options *
         memcpy(full, options, PQ_MIN(options->size, sizeof *full));
 }
 
+/* An ONNX file says how its network is joined, so that any names do: those of the file that it came
+ * from where those of the architecture are not known. */
+static int names_for_graph(const pique_model *m, struct pq_statedict *out, pique_error *err)
+{
+    const struct pq_statedict *sd = &m->container.sd;
+    pique_error ignored;
+    int rc = pq_model_names(m, out, &ignored);
+    if (!rc || rc == PIQUE_ENOMEM)
+        return rc ? pq_fail_nomem(err, sd->count * sizeof *sd->tensors) : 0;
+    pq_statedict_free(out);
+    out->map.path = pq_strdup(m->path);
+    rc = out->map.path ? 0 : pq_fail_nomem(err, strlen(m->path) + 1);
+    for (size_t i = 0; i < sd->count && !rc; i++)
+        rc = pq_statedict_add(out, sd->tensors[i].name, &sd->tensors[i].tensor, err);
+    return rc;
+}
+
 int pique_model_save(const pique_model *model, const char *path, const pique_save_options *options,
                      pique_error *err)
 {
@@ -60,7 +78,8 @@ int pique_model_save(const pique_model *model, const char *path, const pique_sav
     pique_save_options o;
     struct pq_statedict sd;
     read_options(options, &o);
-    int rc = pq_model_names(model, &sd, err);
+    int rc = pq_ends_with(path, ".onnx") ? names_for_graph(model, &sd, err)
+                                         : pq_model_names(model, &sd, err);
     if (!rc)
         rc = add_metadata(model, &sd, err);
     struct pq_saving saving = {
