@@ -111,8 +111,7 @@ static const struct pq_arch archs[] = {
           "gblocks.1.conv.weight", "gblocks.1.fc2.weight"),
      NULL, pq_mosr_build},
     {"RCAN",
-     KEYS("head.0.weight", "body.0.body.0.body.0.weight", "body.0.body.0.body.3.conv_du.0.weight",
-          "tail.1.weight"),
+     KEYS("body.0.body.0.body.0.weight", "body.0.body.0.body.3.conv_du.0.weight", "tail.1.weight"),
      pq_rcan_detect, pq_rcan_build},
 };
 

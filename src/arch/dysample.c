@@ -45,6 +45,11 @@ int pq_dysample_add(struct pq_parts *p, int x, int channels, int scale, const ch
     return at;
 }
 
+bool pq_dysample_has(const struct pq_parts *p, const char *stem)
+{
+    return pq_parts_has(p, "%s.offset.weight", stem) || pq_parts_has(p, "%s.init_pos", stem);
+}
+
 int pq_dysample_scale(const struct pq_parts *p, const char *stem)
 {
     enum { GROUPS = 4 };

@@ -30,11 +30,11 @@ struct mosr {
 static int find_scale(struct mosr *n)
 {
     struct pq_parts *p = &n->parts;
-    if (pq_parts_has(p, "upsampler.offset.weight")) {
+    if (pq_dysample_has(p, "upsampler")) {
         n->upsampler = DYSAMPLE;
         return pq_dysample_scale(p, "upsampler");
     }
-    if (pq_parts_has(p, "upsampler.in_to_k.weight")) {
+    if (pq_parts_has(p, "upsampler.in_to_k.weight") || pq_parts_has(p, "upsampler.in_to_k.bias")) {
         n->upsampler = GEOMETRIC;
         return pq_parts_square_scale(p, MEAN_OF * n->channels, "upsampler.in_to_k.weight");
     }
@@ -67,8 +67,8 @@ static int add_block(struct mosr *n, int x, int block)
         return PQ_MIN(PQ_MIN(twice, through), kernel);
     if (twice % 2 || through > hidden)
         return pq_parts_fail(p, PIQUE_EFORMAT,
-                             "'gblocks.%d' has %d channels, which are no two halves with %d "
-                             "channels in one",
+                             "tensor 'gblocks.%d.fc1.weight' has %d outputs, which are no two "
+                             "halves with %d channels in one",
                              block, twice, through);
     int y = pq_parts_layer_norm(p, x, eps, "gblocks.%d.norm", block);
     y = pq_parts_conv(p, y, twice, KERNEL, "gblocks.%d.fc1", block);

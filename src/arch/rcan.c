@@ -17,21 +17,19 @@
 #include "arch/parts.h"
 #include "base/alloc.h"
 
-enum { KERNEL = 3, MAX_PARTS = 500, MAX_STEPS = 4, RANGE = 255 };
+enum { KERNEL = 3, MAX_PARTS = 500, RANGE = 255 };
 
 struct rcan {
     struct pq_parts parts;
     int channels, features, groups;
+    int steps;       /* of the tail */
     int fold, inner; /* the picture is folded by, and then enlarged by */
     bool normed;
 };
 
 bool pq_rcan_detect(const struct pq_statedict *sd)
 {
-    return (pq_statedict_find(sd, "head.0.weight") || pq_statedict_find(sd, "head.1.weight")) &&
-           pq_statedict_find(sd, "tail.1.weight") &&
-           pq_statedict_find(sd, "body.0.body.0.body.0.weight") &&
-           pq_statedict_find(sd, "body.0.body.0.body.3.conv_du.0.weight");
+    return pq_statedict_find(sd, "body.0.body.0.body.3.conv_du.0.weight") != NULL;
 }
 
 static bool is_folded(const struct pq_parts *p)
@@ -43,9 +41,12 @@ static bool is_folded(const struct pq_parts *p)
 static int find_enlarging(struct rcan *n)
 {
     struct pq_parts *p = &n->parts;
+    const int layers = pq_parts_count(p, "tail.0"); /* each second one is a shuffle */
+    if (layers < 0)
+        return layers;
     n->inner = 1;
-    for (int i = 0; i < MAX_STEPS && pq_parts_has(p, "tail.0.%d.weight", 2 * i); i++) {
-        int step = pq_parts_square_scale(p, n->features, "tail.0.%d.weight", 2 * i);
+    for (n->steps = 0; 2 * n->steps < layers; n->steps++) {
+        int step = pq_parts_square_scale(p, n->features, "tail.0.%d.weight", 2 * n->steps);
         if (step < 0)
             return step;
         n->inner *= step;
@@ -139,7 +140,7 @@ static int add_tail(struct rcan *n, int at)
 {
     struct pq_parts *p = &n->parts;
     const float nothing = 0;
-    for (int i = 0; i < MAX_STEPS && pq_parts_has(p, "tail.0.%d.weight", 2 * i); i++) {
+    for (int i = 0; i < n->steps && at >= 0; i++) {
         int step = pq_parts_square_scale(p, n->features, "tail.0.%d.weight", 2 * i);
         at = pq_parts_conv(p, at, n->features * step * step, KERNEL, "tail.0.%d", 2 * i);
         at = pq_parts_shuffle(p, at, step);

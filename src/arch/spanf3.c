@@ -22,8 +22,7 @@ struct spanf3 {
 
 bool pq_spanf3_detect(const struct pq_statedict *sd)
 {
-    return pq_statedict_find(sd, "conv_cat.weight") &&
-           pq_statedict_find(sd, "block_1.att_conv.weight") && pq_span_has(sd, "to_pixel");
+    return pq_statedict_find(sd, "block_1.att_conv.weight") || pq_span_has(sd, "to_pixel");
 }
 
 /* Of a folded picture the outputs tell the channels, and the inputs by how much it is folded. */

@@ -37,7 +37,7 @@ static int find_sizes(struct spanplus *s)
     s->layers = s->channels < 0 ? s->channels : pq_parts_count(p, "feats");
     if (s->layers < 0)
         return s->layers;
-    s->dysample = pq_parts_has(p, "upsampler.offset.weight");
+    s->dysample = pq_dysample_has(p, "upsampler");
     s->alone = pq_parts_has(p, "upsampler.weight");
     if (s->alone)
         s->scale = 1;

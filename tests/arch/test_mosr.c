@@ -21,9 +21,9 @@ static void sizes_that_fit_nothing_are_refused(void **state)
     (void)state;
     static const struct spoilt cases[] = {
         {"mosr-x4-ps.pth", "gblocks.0.weight", 1, 5, "a picture of 1 to 4 channels"},
-        {"mosr-x4-ps.pth", "gblocks.0.weight", 0, 65536, "'gblocks.0.weight'"},
+        {"mosr-x4-ps.pth", "gblocks.0.weight", 0, 65536, "'gblocks.0.bias'"},
         {"mosr-x4-ps.pth", "gblocks.1.fc1.weight", 0, 23, "no two halves"},
-        {"mosr-x4-ps.pth", "gblocks.1.conv.weight", 0, 13, "'gblocks.1'"},
+        {"mosr-x4-ps.pth", "gblocks.1.conv.weight", 0, 13, "no two halves"},
         {"mosr-x4-ps.pth", "gblocks.1.conv.weight", 2, 6, "'gblocks.1.conv.weight'"},
         {"mosr-x4-ps.pth", "upsampler.0.weight", 0, 47, "the square of a scale"},
         {"mosr-x4-gps.pth", "upsampler.in_to_k.weight", 0, 48, "the square of a scale"},
@@ -46,7 +46,7 @@ static void any_size_runs(void **state)
 static void the_reach_is_known(void **state)
 {
     (void)state;
-    assert_int_equal(golden_radius(folder, "mosr-x4-ps.pth", "MoSR"), 0);
+    assert_int_equal(golden_radius(folder, "mosr-x4-ps.pth", "MoSR"), 14);
     assert_int_equal(golden_radius(folder, "mosr-x2-dys.safetensors", "MoSR"), -1);
 }
 
