@@ -40,6 +40,24 @@ int pq_omnisr_build(const struct pq_statedict *sd, struct pq_graph *g, pique_err
 bool pq_span_detect(const struct pq_statedict *sd);
 int pq_span_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
 
+/* spanplus.c */
+bool pq_spanplus_detect(const struct pq_statedict *sd);
+int pq_spanplus_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
+/* spanf3.c */
+bool pq_spanf3_detect(const struct pq_statedict *sd);
+int pq_spanf3_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
+/* safmn.c */
+int pq_safmn_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
+/* mosr.c */
+int pq_mosr_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
+/* rcan.c */
+bool pq_rcan_detect(const struct pq_statedict *sd);
+int pq_rcan_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
 /* plksr.c */
 bool pq_plksr_detect(const struct pq_statedict *sd);
 int pq_plksr_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);

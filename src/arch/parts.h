@@ -29,9 +29,14 @@ int pq_parts_finish(struct pq_parts *p, int output, const char *network);
 bool pq_parts_has(const struct pq_parts *p, const char *fmt, ...) PQ_FORMAT(2);
 /* Extent `dim` of a tensor, 1 .. PQ_MAX_EXTENT; PIQUE_EFORMAT where it is missing or has it not. */
 int pq_parts_extent(const struct pq_parts *p, int dim, const char *fmt, ...) PQ_FORMAT(3);
-/* 1 + the largest i of the names that begin with "STEM.i."; 0 where there is none. STEM is the
- * format. PIQUE_EUNSUPPORTED over 1000. */
+/* 1 + the largest i of the names that begin with "STEM.i.", or "STEMi." where STEM ends in an
+ * underscore; 0 where there is none. STEM is the format. PIQUE_EUNSUPPORTED over 1000. */
 int pq_parts_count(const struct pq_parts *p, const char *fmt, ...) PQ_FORMAT(2);
+/* The channels of a picture, which are the inputs (extent 1) of that weight: 1 to 4. */
+int pq_parts_picture(const struct pq_parts *p, const char *fmt, ...) PQ_FORMAT(2);
+/* The scale whose square times `channels` is the number of outputs (extent 0) of that tensor. */
+int pq_parts_square_scale(const struct pq_parts *p, int channels, const char *fmt, ...)
+    PQ_FORMAT(3);
 /* What a file may hold and the network needs not: one tensor, or all whose names end so. */
 void pq_parts_skip(struct pq_parts *p, const char *fmt, ...) PQ_FORMAT(2);
 void pq_parts_skip_endings(struct pq_parts *p, const char *ending);
