@@ -120,9 +120,10 @@ static void what_does_not_fit_is_refused(void **state)
 
 /* rows_ready() must be the largest count whose rows_needed() are there, and rows_kept() the lowest
  * row that any of the rows to come needs. */
-static void check_flow(const struct pq_op *op, size_t k, int64_t height, int64_t like)
+static void check_flow(const struct pq_op *op, size_t k, int input, int64_t height, int64_t like)
 {
-    struct pq_flow flow = {op, 0, height, pq_op_extent(op, false, height, like)};
+    struct pq_flow flow = {op, input, height,
+                           pq_op_extent(op, false, height * pq_op_fold(op, input), like)};
     int64_t in0, in1, out = flow.out_height;
     if (out < 1)
         return;
@@ -164,6 +165,7 @@ static void rows_flow_as_they_are_read(void **state)
     const struct pq_attention swin = {.height = 8, .key_height = 8};
     const struct pq_attention shifted = {.height = 8, .key_height = 8, .shift_y = 4};
     const struct pq_attention overlap = {.height = 8, .key_height = 12};
+    const struct pq_attention folded = {.height = 6, .key_height = 3, .shift_y = 3, .fold = 2};
     const struct pq_attention grid = {.height = 4, .key_height = 4, .grid = true};
     const struct pq_op ops[] = {
         {.kind = PQ_OP_CONV2D, .ver = one},
@@ -188,19 +190,24 @@ static void rows_flow_as_they_are_read(void **state)
         {.kind = PQ_OP_PAD, .ver = left, .multiple = 8, .pad_mode = PQ_PAD_REFLECT},
         {.kind = PQ_OP_PAD, .multiple = 4, .least = 24, .pad_mode = PQ_PAD_ZERO},
         {.kind = PQ_OP_PAD, .multiple = 4, .least = 24, .pad_mode = PQ_PAD_REFLECT},
+        {.kind = PQ_OP_PAD, .ver = left, .multiple = 1, .pad_mode = PQ_PAD_WRAP},
         {.kind = PQ_OP_CROP, .ver = border, .like = -1},
         {.kind = PQ_OP_CROP, .rate_num = 1, .rate_den = 1},
         {.kind = PQ_OP_ATTENTION, .attention = swin},
         {.kind = PQ_OP_ATTENTION, .attention = shifted},
         {.kind = PQ_OP_ATTENTION, .attention = overlap},
+        {.kind = PQ_OP_ATTENTION, .attention = folded},
         {.kind = PQ_OP_CHANNEL_ATTENTION, .attention = grid},
         {.kind = PQ_OP_MEAN, .global = true},
         {.kind = PQ_OP_DYSAMPLE, .factor = 2},
     };
     for (size_t k = 0; k < PQ_COUNT(ops); k++) {
         for (int64_t height = 1; height < 40; height++) {
-            for (int64_t like = 1; like < 40; like += 7)
-                check_flow(&ops[k], k, height, like);
+            for (int64_t like = 1; like < 40; like += 7) {
+                check_flow(&ops[k], k, 0, height, like);
+                if (ops[k].kind == PQ_OP_ATTENTION)
+                    check_flow(&ops[k], k, 1, height, like);
+            }
         }
     }
 }
