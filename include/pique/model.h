@@ -29,7 +29,8 @@ typedef struct pique_model_info {
     int out_channels;         /**< colour channels of the output */
     int features;             /**< width of the body, 0 where the word has no meaning */
     int convolutions;         /**< number of convolutions */
-    int receptive_radius;     /**< input pixels on each side that one output pixel depends on */
+    int receptive_radius;     /**< input pixels on each side that one output pixel depends on;
+                                   -1: all there are */
     uint64_t parameters;      /**< number of weights */
     uint64_t flops_per_pixel; /**< 2 x multiply-accumulates for one input pixel */
     uint64_t file_bytes;      /**< of all files of the model */
