@@ -26,7 +26,7 @@ static const struct pq_arch archs[] = {
      KEYS("layers.0.residual_group.blocks.0.norm1.weight",
           "layers.0.residual_group.blocks.0.mlp.fc1.bias",
           "layers.0.residual_group.blocks.0.attn.relative_position_index"),
-     pq_swinir_detect, pq_swinir_build},
+     NULL, pq_swinir_build},
     {"SRFormer",
      KEYS("layers.0.residual_group.blocks.0.norm1.weight",
           "layers.0.residual_group.blocks.0.attn.aligned_relative_position_index",
@@ -114,7 +114,7 @@ static int fail_unknown(const struct pq_statedict *sd, pique_error *err)
         }
     }
     struct pq_str s = {0};
-    if (best)
+    if (best && lacks)
         pq_str_printf(&s, "; closest is %s, which needs '%s'", best->name, lacks);
     pq_str_add(&s, "; first tensors: ");
     for (size_t i = 0; i < sd->count && i < SHOWN; i++)

@@ -47,7 +47,6 @@ bool pq_realplksr_detect(const struct pq_statedict *sd);
 int pq_realplksr_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
 
 /* swinir.c */
-bool pq_swinir_detect(const struct pq_statedict *sd);
 int pq_swinir_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
 
 /* hat.c */
