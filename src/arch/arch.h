@@ -58,6 +58,9 @@ int pq_srformer_build(const struct pq_statedict *sd, struct pq_graph *g, pique_e
 /* swin_unet.c */
 int pq_swin_unet_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
 
+/* atd.c */
+int pq_atd_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
 /* drct.c */
 int pq_drct_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
 
