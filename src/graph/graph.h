@@ -64,7 +64,8 @@ enum pq_op_kind {
     /* A dictionary of tokens is a global tensor, one token behind another; `groups` of them. */
     PQ_OP_CONSTANT,          /* global: the weights */
     PQ_OP_TOKENS_LINEAR,     /* global: a matrix, weight [out, in], and a bias for each token */
-    PQ_OP_TOKENS_UNIT,       /* global: each token divided by its norm, times its weight */
+    PQ_OP_TOKENS_UNIT,       /* global: each token divided by its norm, times its weight; then
+                                [channels][tokens], as LOOK_UP reads it */
     PQ_OP_LOOK_UP,           /* softmax over the tokens of in[1], global, of their products with a
                                 pixel of in[0]: a channel a token */
     PQ_OP_BLEND,             /* the sum over tokens of in[1], global, times a pixel's channels */

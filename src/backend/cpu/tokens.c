@@ -38,18 +38,17 @@ void cpu_tokens_unit(const struct cpu_job *job, int frame, int64_t y, float *out
     const struct pq_op *op = job->op;
     const int tokens = op->groups, channels = op->channels / tokens;
     const float *in = cpu_input_row(job, 0, frame, y);
-    for (int t = 0; t < tokens; t++, in += channels, out += channels) {
+    for (int t = 0; t < tokens; t++, in += channels) {
         double squares = 0;
         for (int c = 0; c < channels; c++)
             squares += (double)in[c] * (double)in[c];
         const double factor = (double)job->step->weights[t] / PQ_MAX(sqrt(squares), 1e-12);
         for (int c = 0; c < channels; c++)
-            out[c] = (float)((double)in[c] * factor);
+            out[c * tokens + t] = (float)((double)in[c] * factor);
     }
 }
 
-/* in[0]'s pixels times a matrix of in[1]: [steps][columns], where its step and column lie so far
- * apart. */
+/* in[0]'s pixels times in[1], a matrix [channels of in[0]][channels]. */
 static void multiply(const struct cpu_job *job, int frame, int64_t y, float *out)
 {
     const struct pq_op *op = job->op;
@@ -72,19 +71,12 @@ void cpu_blend(const struct cpu_job *job, int frame, int64_t y, float *out)
 
 void cpu_look_up(const struct cpu_job *job, int frame, int64_t y, float *out)
 {
-    const struct pq_op *op = job->op;
-    const int tokens = op->channels, channels = op->groups;
-    const float *keys = cpu_input_row(job, 1, frame, 0), *q = cpu_input_row(job, 0, frame, y);
-    for (int x = 0; x < cpu_width(job);
-         x++, q += cpu_input_ring(job, 0)->stride, out += cpu_stride(job)) {
-        float most = -INFINITY, sum = 0;
-        for (int t = 0; t < tokens; t++) {
-            float score = 0;
-            for (int c = 0; c < channels; c++)
-                score = fmaf(q[c], keys[t * channels + c], score);
-            out[t] = score;
-            most = score > most ? score : most;
-        }
+    const int tokens = job->op->channels;
+    multiply(job, frame, y, out);
+    for (int x = 0; x < cpu_width(job); x++, out += cpu_stride(job)) {
+        float most = out[0], sum = 0;
+        for (int t = 1; t < tokens; t++)
+            most = out[t] > most ? out[t] : most;
         for (int t = 0; t < tokens; t++) {
             out[t] = pq_exp(out[t] - most);
             sum += out[t];
