@@ -24,6 +24,10 @@ struct pq_map {
 
 /* Map a regular file for reading. */
 int pq_map_open(const char *path, struct pq_map *map, pique_error *err);
+/* Map a file that another one names: `name` in the folder of path. The name is not to be trusted:
+ * it may hold no slash, and the file must be a regular one that is no link and has no other name
+ * (hard links), so that nothing outside the folder can be reached. PIQUE_EFORMAT otherwise. */
+int pq_map_open_beside(const char *path, const char *name, struct pq_map *map, pique_error *err);
 void pq_map_close(struct pq_map *map);
 
 /* A file open for reading or writing. Thread-safety: one call at a time. */
@@ -32,6 +36,7 @@ struct pq_file {
     char *path;      /* for messages; "standard input" for a pipe */
     char *temp_path; /* of an output not yet committed, else NULL */
     bool owns_fd;
+    bool keeps_temp; /* pq_file_close() leaves the temporary file, for pq_file_resume() */
 };
 
 /* Open for reading. "-" is standard input. A folder is refused with a sentence. */
@@ -41,6 +46,13 @@ int pq_file_open(const char *path, struct pq_file *f, pique_error *err);
  * standard output, written as it comes. overwrite false: PIQUE_EEXIST where path exists now or when
  * it is committed. An existing path that is not a regular file is PIQUE_ECREATE. */
 int pq_file_create(const char *path, bool overwrite, struct pq_file *f, pique_error *err);
+
+/* Begin or go on with an output that may take several processes: the file `part`, in an existing
+ * folder of the same file system as path, made where it is missing, emptied where anew is set, and
+ * written on from its end, which is *at. pq_file_commit() gives it the name path; pq_file_close()
+ * leaves it where it is. What else uses part is the caller's to exclude. */
+int pq_file_resume(const char *part, const char *path, bool anew, struct pq_file *f, int64_t *at,
+                   pique_error *err);
 
 /* Whether an entry of a folder is the temporary file of an output of that name; where nobody is at
  * work, what a killed process left. */

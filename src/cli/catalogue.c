@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/catalogue.h"
 
+#include <ctype.h>
 #include <jansson.h>
 #include <limits.h>
 #include <pwd.h>
@@ -52,8 +53,8 @@ static bool read_variant(const json_t *from, struct pq_catalogue_variant *to, ui
     for (size_t i = 0; i < count; i++) {
         const json_t *f = json_array_get(list, i);
         files[i] = (struct pq_catalogue_file){.name = text(f, "name"),
-                                              .sha256 = text(f, "sha256"),
-                                              .path = text(f, "path"),
+                                              .sha256 = maybe_text(f, "sha256"),
+                                              .path = maybe_text(f, "path"),
                                               .upstream = maybe_text(f, "upstream"),
                                               .bytes = number(f, "bytes")};
         *bytes += files[i].bytes;
@@ -69,13 +70,14 @@ static bool read_entry(const json_t *from, struct pq_catalogue_entry *to)
 {
     *to = (struct pq_catalogue_entry){
         .name = text(from, "name"),
+        .title = maybe_text(from, "title"),
         .architecture = text(from, "architecture"),
         .about = text(from, "about"),
         .licence = text(from, "licence"),
         .licence_source = maybe_text(from, "licence_source"),
         .home = text(from, "home"),
-        .package = text(from, "package"),
-        .package_version = text(from, "version"),
+        .package = maybe_text(from, "package"),
+        .package_version = maybe_text(from, "version"),
         .package_bytes = number(from, "package_bytes"),
         .scale = (int)number(from, "scale"),
         .supported = json_is_true(json_object_get(from, "supported")),
@@ -87,11 +89,15 @@ static bool read_entry(const json_t *from, struct pq_catalogue_entry *to)
     if (!variants)
         return false;
     to->variants = variants;
+    bool all_known = true;
     for (; to->variant_count < count; to->variant_count++) {
         size_t i = to->variant_count;
         if (!read_variant(json_array_get(list, i), &variants[i], &to->bytes))
             return false;
+        for (size_t f = 0; f < variants[i].file_count; f++)
+            all_known &= variants[i].files[f].bytes != 0;
     }
+    to->bytes = all_known ? to->bytes : 0;
     return true;
 }
 
@@ -139,25 +145,55 @@ const struct pq_catalogue_entry *pq_catalogue_at(size_t i)
     return i < pq_catalogue_count() ? &catalogue.entries[i] : NULL;
 }
 
-const struct pq_catalogue_entry *pq_catalogue_find(const char *name,
-                                                   const struct pq_catalogue_variant **variant)
+/* How two names are compared. */
+typedef bool same_name(const char *a, const char *b);
+
+static bool exactly(const char *a, const char *b)
+{
+    return a && strcmp(a, b) == 0;
+}
+
+/* Letters and digits alone, whatever their case: "2x Ani4K v2 Compact" is 2x-Ani4Kv2-Compact. */
+static bool loosely(const char *a, const char *b)
+{
+    if (!a)
+        return false;
+    for (;; a++, b++) {
+        a += strcspn(a, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+");
+        b += strcspn(b, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+");
+        if (*a == '\0' || *b == '\0' || tolower(*a) != tolower(*b))
+            return *a == *b;
+    }
+}
+
+static const struct pq_catalogue_entry *find_by(same_name *same, const char *name,
+                                                const struct pq_catalogue_variant **variant)
 {
     const struct pq_catalogue_entry *found = NULL;
-    const struct pq_catalogue_variant *which = NULL;
+    *variant = NULL;
     for (size_t i = 0; i < pq_catalogue_count(); i++) {
         const struct pq_catalogue_entry *entry = &catalogue.entries[i];
-        if (strcmp(entry->name, name) == 0) {
-            found = entry;
-            which = NULL;
-            break;
+        if (same(entry->name, name) || (same == loosely && same(entry->title, name))) {
+            *variant = NULL;
+            return entry;
         }
         for (size_t k = 0; !found && k < entry->variant_count; k++) {
-            if (strcmp(entry->variants[k].name, name) == 0) {
+            if (same(entry->variants[k].name, name)) {
                 found = entry;
-                which = &entry->variants[k];
+                *variant = &entry->variants[k];
             }
         }
     }
+    return found;
+}
+
+const struct pq_catalogue_entry *pq_catalogue_find(const char *name,
+                                                   const struct pq_catalogue_variant **variant)
+{
+    const struct pq_catalogue_variant *which;
+    const struct pq_catalogue_entry *found = find_by(exactly, name, &which);
+    if (!found && !strchr(name, '/'))
+        found = find_by(loosely, name, &which);
     if (variant)
         *variant = which;
     return found;
@@ -182,6 +218,12 @@ const char *pq_catalogue_default(void)
 {
     read_catalogue();
     return text(catalogue.root, "default");
+}
+
+const char *pq_catalogue_recommended(void)
+{
+    read_catalogue();
+    return maybe_text(catalogue.root, "recommended");
 }
 
 static void consider(const char *candidate, const char *name, const char **best, int *least)
@@ -211,7 +253,7 @@ const char *pq_catalogue_nearest(const char *name)
 
 /* ---- the folder ---- */
 
-static const char *home_folder(void)
+const char *pq_home_folder(void)
 {
     const char *home = getenv("HOME");
     if (home && *home)
@@ -229,7 +271,7 @@ char *pq_models_folder(void)
     const char *data = getenv("XDG_DATA_HOME");
     if (data && data[0] == '/')
         return pq_asprintf("%s/pique/models", data);
-    return pq_asprintf("%s/.local/share/pique/models", home_folder());
+    return pq_asprintf("%s/.local/share/pique/models", pq_home_folder());
 }
 
 char *pq_models_path(const char *folder, const char *name)
@@ -253,7 +295,8 @@ bool pq_catalogue_installed(const char *folder, const struct pq_catalogue_varian
     for (size_t i = 0; all && i < variant->file_count; i++) {
         uint64_t bytes = 0;
         char *path = pq_models_path(folder, variant->files[i].name);
-        all = path && is_file(path, &bytes) && bytes == variant->files[i].bytes;
+        uint64_t right = variant->files[i].bytes;
+        all = path && is_file(path, &bytes) && (!right || bytes == right);
         pq_free(path);
     }
     return all;
@@ -303,21 +346,25 @@ int pq_model_resolve(const char *name_or_path, char **path, pique_error *err)
     int rc = 0;
     const struct pq_catalogue_variant *variant;
     const struct pq_catalogue_entry *entry = pq_catalogue_find(name_or_path, &variant);
+    /* A file that is called just that is nearer than a name that only resembles it. */
+    bool loose = entry && strcmp(variant ? variant->name : entry->name, name_or_path) != 0;
     if (entry && !variant && entry->variant_count)
         variant = &entry->variants[0];
-    if (entry && variant && pq_catalogue_installed(folder, variant)) {
+    if (!entry || loose)
+        rc = find_in_folder(folder, name_or_path, path, err);
+    if (!rc && !*path && variant && pq_catalogue_installed(folder, variant)) {
         *path = pq_models_path(folder, variant->files[0].name);
         rc = *path ? 0 : pq_fail_nomem(err, strlen(folder) + 64);
-    } else {
+    }
+    if (!rc && !*path && entry && !loose)
         rc = find_in_folder(folder, name_or_path, path, err);
-        if (!rc && !*path && entry) {
-            rc = pq_fail(err, PIQUE_ENOENT,
-                         "%s: this model is known but not here yet; get it with: pique models "
-                         "fetch %s",
-                         name_or_path, name_or_path);
-        } else if (!rc && !*path) {
-            rc = fail_unknown(name_or_path, err);
-        }
+    if (!rc && !*path && entry) {
+        rc = pq_fail(err, PIQUE_ENOENT,
+                     "%s: this model is known but not here yet; get it with: pique models "
+                     "fetch %s",
+                     name_or_path, entry->name);
+    } else if (!rc && !*path) {
+        rc = fail_unknown(name_or_path, err);
     }
     pq_free(folder);
     return rc;

@@ -100,22 +100,31 @@ int pq_child_start(const char *const argv[], const char *folder, struct pq_child
     return rc;
 }
 
-int pq_child_read(struct pq_child *child, void *data, size_t size, size_t *got, pq_child_tick *tick,
-                  void *context, pique_error *err)
+int pq_child_read_some(struct pq_child *child, void *data, size_t size, size_t *got,
+                       pq_child_tick *tick, void *context, pique_error *err)
 {
     enum { TICK_MS = 200 };
     *got = 0;
-    while (*got < size) {
+    for (;;) {
         if (interrupted)
             return pq_fail(err, PIQUE_ECANCELED, "interrupted");
         if (tick)
-            tick(context, *got);
+            tick(context);
         struct pollfd wait = {.fd = child->out.fd, .events = POLLIN};
         int ready = poll(&wait, 1, TICK_MS);
-        if (ready == 0 || (ready < 0 && errno == EINTR))
-            continue;
+        if (ready > 0 || (ready < 0 && errno != EINTR))
+            return pq_file_read(&child->out, data, size, got, err);
+    }
+}
+
+int pq_child_read(struct pq_child *child, void *data, size_t size, size_t *got, pq_child_tick *tick,
+                  void *context, pique_error *err)
+{
+    *got = 0;
+    while (*got < size) {
         size_t n;
-        int rc = pq_file_read(&child->out, (char *)data + *got, size - *got, &n, err);
+        int rc =
+            pq_child_read_some(child, (char *)data + *got, size - *got, &n, tick, context, err);
         if (rc || n == 0)
             return rc;
         *got += n;

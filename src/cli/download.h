@@ -8,6 +8,12 @@
 
 #include "base/error.h"
 #include "cli/catalogue.h"
+#include "cli/sums.h"
+#include "cli/tell.h"
+
+/* A file whose size nobody has told may have so many bytes: the largest that people use have a
+ * third of that. */
+#define PQ_FETCH_MOST ((uint64_t)4 << 30)
 
 enum pq_fetch_source { PQ_FROM_BOTH, PQ_FROM_UPSTREAM, PQ_FROM_NPM };
 
@@ -15,7 +21,9 @@ struct pq_fetch_item {
     const struct pq_catalogue_entry *entry;
     const struct pq_catalogue_variant *variant;
     const struct pq_catalogue_file *file;
-    char *path; /* where it belongs */
+    char *path;         /* where it belongs */
+    const char *sha256; /* what its sum must be: of the catalogue, of the user, or of the first
+                           time; NULL: nobody knows */
     bool here;
 };
 
@@ -24,14 +32,21 @@ struct pq_fetch {
     struct pq_fetch_item *items;
     size_t count, capacity;
     enum pq_fetch_source source;
-    const char *bad_host; /* did not answer; do not wait for it again */
+    const char *given_sum; /* by the user, for the one file; or NULL */
+    const char *bad_host;  /* did not answer; do not wait for it again */
     size_t bad_host_length;
-    char *temp;    /* the unpacked package, or NULL */
-    bool terminal; /* progress is shown */
+    char *temp; /* the unpacked package, or NULL */
+    struct pq_tell tell;
+    struct pq_sums sums; /* remembered; those that are new are written by pq_download() */
 };
 
-/* Get all items that are not here, under a lock on the folder. Says on standard output what came
- * from where. Interrupted, it leaves no part of a file.
+/* Get all items that are not here, under a lock on the folder, and say what came from where.
+ * Interrupted, it leaves what the next try goes on with.
  * @return 0; PIQUE_EIO no network; PIQUE_EFORMAT wrong files; PIQUE_EEXIST another process is at
  * it; PIQUE_ENOSPC; PIQUE_ECREATE; PIQUE_ECANCELED interrupted; PIQUE_ENOMEM. */
 int pq_download(struct pq_fetch *f, pique_error *err);
+
+/* For package.c. */
+void pq_fetch_tell_file(const struct pq_fetch *f, const struct pq_fetch_item *item, uint64_t bytes,
+                        const char *sha256, const char *source, uint64_t resumed_at);
+int pq_fetch_make_folder(const struct pq_fetch_item *item, pique_error *err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* pique models: the catalogue and the models folder, without opening a single model, so that the
- * answer is there at once. pique models info: one model, opened and told in full. */
-#include <dirent.h>
+/* pique models: the catalogue and the models folder. A file is opened when it is first seen and
+ * remembered, so that the answer is there at once. pique models info: one model, in full. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -10,41 +9,8 @@
 #include "cli/catalogue.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
-#include "cli/names.h"
+#include "cli/listing.h"
 #include "pique/pique.h"
-
-/* ---- files that the catalogue does not know ---- */
-
-static bool is_named(const struct pq_catalogue_file *file, const char *name)
-{
-    return strcmp(file->name, name) == 0;
-}
-
-/* Whether a name ends as those of model files do; of an ncnn pair the .param counts. */
-static bool is_model_name(const char *name)
-{
-    static const char *const suffixes[] = {".safetensors", ".param", ".pth", ".pt", ".ckpt"};
-    for (size_t i = 0; i < PQ_COUNT(suffixes); i++) {
-        if (pq_ends_with(name, suffixes[i]))
-            return true;
-    }
-    return false;
-}
-
-/* Model files of the folder by their names. */
-static void list_other_files(const char *folder, struct pq_names *names)
-{
-    DIR *d = opendir(folder);
-    if (!d)
-        return;
-    for (struct dirent *e; (e = readdir(d)) != NULL;) {
-        if (is_model_name(e->d_name) && e->d_name[0] != '.' &&
-            !pq_catalogue_any_file(is_named, e->d_name) && !pq_names_add(names, e->d_name))
-            break;
-    }
-    closedir(d);
-    pq_names_sort(names);
-}
 
 /* Text from a file or its name, harmless and at least so wide. */
 static void add_shown(struct pq_str *s, const char *text, int width)
@@ -57,84 +23,81 @@ static void add_shown(struct pq_str *s, const char *text, int width)
 
 /* ---- the list ---- */
 
-static bool installed(const char *folder, const struct pq_catalogue_entry *e)
+static void list_text(struct pq_str *s, const struct pq_listing *l)
 {
-    return e->variant_count && pq_catalogue_installed(folder, &e->variants[0]);
-}
-
-static void add_entry(struct pq_str *s, const struct pq_catalogue_entry *e, bool here)
-{
-    char size[24];
-    pq_str_printf(s, "%-28s %-8s x%-4d %8s  %-12s %s\n", e->name, e->architecture, e->scale,
-                  pq_size_text(e->bytes, size), e->licence,
-                  here ? (e->supported ? "installed" : "here, not usable yet")
-                       : (e->supported ? "not here" : "not usable yet"));
-}
-
-static void add_entry_json(struct pq_json *j, const struct pq_catalogue_entry *e, bool here)
-{
-    pq_json_open(j, NULL, '{');
-    pq_json_string(j, "name", e->name);
-    pq_json_string(j, "architecture", e->architecture);
-    pq_json_int(j, "scale", e->scale);
-    pq_json_uint(j, "bytes", e->bytes);
-    pq_json_string(j, "licence", e->licence);
-    pq_json_string(j, "licence_source", e->licence_source);
-    pq_json_bool(j, "non_commercial", e->non_commercial);
-    pq_json_string(j, "about", e->about);
-    pq_json_bool(j, "supported", e->supported);
-    pq_json_bool(j, "installed", here);
-    pq_json_bool(j, "default", strcmp(e->name, pq_catalogue_default()) == 0);
-    pq_json_open(j, "variants", '[');
-    for (size_t v = 0; v < e->variant_count; v++)
-        pq_json_string(j, NULL, e->variants[v].name);
-    pq_json_close(j, ']');
-    pq_json_close(j, '}');
-}
-
-static void list_text(struct pq_str *s, const char *folder, const struct pq_names *others)
-{
-    pq_str_printf(s, "%-28s %-8s %-5s %8s  %-12s %s\n", "NAME", "NETWORK", "SCALE", "SIZE",
-                  "LICENCE", "STATE");
-    for (size_t i = 0; i < pq_catalogue_count(); i++) {
-        const struct pq_catalogue_entry *e = pq_catalogue_at(i);
-        add_entry(s, e, installed(folder, e));
-    }
-    for (size_t i = 0; i < others->count; i++) {
-        add_shown(s, others->list[i], 28);
-        pq_str_add(s, " own file; pique models info tells more\n");
+    const char *recommended = pq_catalogue_recommended();
+    bool problems = false;
+    pq_row_heading(s);
+    for (size_t i = 0; i < l->count; i++) {
+        pq_row_text(s, &l->rows[i]);
+        problems |= l->rows[i].problem != NULL;
     }
     pq_str_add(s, "\nFolder: ");
-    add_shown(s, folder, 0);
+    add_shown(s, l->folder, 0);
     pq_str_printf(s, "\nDefault: %s\n", pq_catalogue_default());
+    if (recommended)
+        pq_str_printf(s, "Recommended for anime: %s\n", recommended);
+    for (size_t i = 0; i < l->notes.count; i++) {
+        pq_str_add(s, "Note: ");
+        add_shown(s, l->notes.list[i], 0);
+        pq_str_add(s, "\n");
+    }
+    if (problems)
+        pq_str_add(s, "pique models info NAME says why a file cannot be opened.\n");
     pq_str_add(s,
                "pique models fetch NAME gets a model, pique models info NAME tells all of it.\n");
 }
 
-static void list_json(struct pq_str *s, const char *folder, const struct pq_names *others)
+static void list_json(struct pq_str *s, const struct pq_listing *l)
 {
     struct pq_json j = {0};
     pq_json_open(&j, NULL, '{');
-    pq_json_string(&j, "folder", folder);
+    pq_json_string(&j, "folder", l->folder);
     pq_json_open(&j, "models", '[');
-    for (size_t i = 0; i < pq_catalogue_count(); i++) {
-        const struct pq_catalogue_entry *e = pq_catalogue_at(i);
-        add_entry_json(&j, e, installed(folder, e));
+    for (size_t i = 0; i < l->count; i++) {
+        if (!l->rows[i].entry)
+            continue;
+        pq_json_open(&j, NULL, '{');
+        pq_row_json(&j, &l->rows[i]);
+        pq_json_close(&j, '}');
     }
     pq_json_close(&j, ']');
     pq_json_open(&j, "files", '[');
-    for (size_t i = 0; i < others->count; i++)
-        pq_json_string(&j, NULL, others->list[i]);
+    for (size_t i = 0; i < l->count; i++) {
+        if (!l->rows[i].entry)
+            pq_json_string(&j, NULL, l->rows[i].file);
+    }
+    pq_json_close(&j, ']');
+    pq_json_open(&j, "own", '[');
+    for (size_t i = 0; i < l->count; i++) {
+        if (l->rows[i].entry)
+            continue;
+        pq_json_open(&j, NULL, '{');
+        pq_row_json(&j, &l->rows[i]);
+        pq_json_close(&j, '}');
+    }
+    pq_json_close(&j, ']');
+    pq_json_open(&j, "notes", '[');
+    for (size_t i = 0; i < l->notes.count; i++)
+        pq_json_string(&j, NULL, l->notes.list[i]);
     pq_json_close(&j, ']');
     pq_json_close(&j, '}');
     pq_json_take_line(&j, s);
 }
 
-/* For completions: one a line, so not the names that could not be one. */
-static void list_names(struct pq_str *s, const char *folder, const struct pq_names *others)
+static bool is_named(const struct pq_catalogue_file *file, const char *name)
 {
+    return strcmp(file->name, name) == 0;
+}
+
+/* For completions: one a line, so not the names that could not be one; and without a look into any
+ * file. */
+static int list_names(struct pq_str *s, const char *folder, pique_error *err)
+{
+    struct pq_shelf shelf;
+    int rc = pq_shelf_scan(folder, &shelf, err);
     pq_str_add(s, "");
-    for (size_t i = 0; i < pq_catalogue_count(); i++) {
+    for (size_t i = 0; !rc && i < pq_catalogue_count(); i++) {
         const struct pq_catalogue_entry *e = pq_catalogue_at(i);
         for (size_t v = 0; v < e->variant_count; v++) {
             if (!pq_catalogue_installed(folder, &e->variants[v]))
@@ -145,30 +108,39 @@ static void list_names(struct pq_str *s, const char *folder, const struct pq_nam
                 pq_str_printf(s, "%s\n", e->variants[v].name);
         }
     }
-    for (size_t i = 0; i < others->count; i++) {
-        const char *dot = strrchr(others->list[i], '.');
-        if (!strpbrk(others->list[i], "\r\n"))
-            pq_str_printf(s, "%.*s\n", (int)(dot - others->list[i]), others->list[i]);
+    for (size_t i = 0; !rc && i < shelf.count; i++) {
+        const char *name = shelf.files[i].name;
+        if (!strpbrk(name, "\r\n") && !pq_catalogue_any_file(is_named, name))
+            pq_str_printf(s, "%.*s\n", (int)pq_model_stem(name), name);
     }
+    if (!rc)
+        pq_shelf_free(&shelf);
+    return rc;
 }
 
 int pq_cli_models(const struct pq_options *o)
 {
+    pique_error err;
     struct pq_str text = {0};
-    struct pq_names others = {0};
+    struct pq_listing listing = {0};
+    if (pq_given(o, PQ_OPT_WATCH))
+        return pq_cli_models_watch(o);
     char *folder = pq_models_folder();
-    if (folder) {
-        list_other_files(folder, &others);
-        if (pq_given(o, PQ_OPT_NAMES))
-            list_names(&text, folder, &others);
-        else if (pq_given(o, PQ_OPT_JSON))
-            list_json(&text, folder, &others);
-        else
-            list_text(&text, folder, &others);
-    }
-    text.failed |= !folder;
-    pq_names_free(&others);
+    int rc = folder ? 0 : pq_fail_nomem(&err, 256);
+    if (!rc && pq_given(o, PQ_OPT_NAMES))
+        rc = list_names(&text, folder, &err);
+    else if (!rc)
+        rc = pq_listing_make(&listing, folder, &err);
+    if (!rc && pq_given(o, PQ_OPT_JSON) && !pq_given(o, PQ_OPT_NAMES))
+        list_json(&text, &listing);
+    else if (!rc && !pq_given(o, PQ_OPT_NAMES))
+        list_text(&text, &listing);
+    pq_listing_free(&listing);
     pq_free(folder);
+    if (rc) {
+        pq_str_free(&text);
+        return pq_cli_fail(&err);
+    }
     return pq_cli_print(&text);
 }
 
@@ -299,7 +271,7 @@ static void info_json(struct pq_str *s, const pique_model *model, const pique_mo
 
 int pq_cli_model_exit(const char *name, int status)
 {
-    bool path = strchr(name, '/') || is_model_name(name) || pq_ends_with(name, ".bin") ||
+    bool path = strchr(name, '/') || pq_is_model_name(name) || pq_ends_with(name, ".bin") ||
                 pq_ends_with(name, ".onnx");
     return status == PIQUE_ENOENT && !path ? PQ_EXIT_UNAVAILABLE : pq_exit_of(status);
 }

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "cli/chain.h"
+#include "cli/choose.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
 #include "cli/files.h"
@@ -26,7 +27,8 @@ struct run {
     struct pq_chain chain;
     pique_cancel *cancel;
     pique_picture_options picture;
-    int first_failure; /* exit status, 0 while nothing failed */
+    double pixels, seconds; /* of the pictures that went through the network once */
+    int first_failure;      /* exit status, 0 while nothing failed */
     bool interrupted;
 };
 
@@ -85,9 +87,12 @@ static bool nothing_usable(struct run *run)
 
 static bool open_models(struct run *run)
 {
+    const char *text = pq_text(run->options, PQ_OPT_MODEL);
     int status;
     pique_error err;
-    int rc = pq_chain_open(&run->chain, pq_text(run->options, PQ_OPT_MODEL), ',', &status, &err);
+    int rc = pq_get_models(run->options, &run->report, text, &status, &err);
+    if (!rc)
+        rc = pq_chain_open(&run->chain, text, ',', &status, &err);
     return rc && stop(run, &err, status);
 }
 
@@ -190,6 +195,10 @@ static int upscale(struct run *run, const struct pq_input *input, pique_error *e
     }
     if (!rc)
         pq_report_done(&run->report, input, &report);
+    if (!rc && report.passes == 1) {
+        run->pixels += (double)report.in_width * report.in_height;
+        run->seconds += report.seconds;
+    }
     return rc;
 }
 
@@ -265,6 +274,10 @@ static void do_run(struct run *run)
     pq_watch_signals(run->cancel);
     process_all(run);
     pq_unwatch_signals();
+    if (run->chain.count == 1)
+        pq_note_speed(run->options, &run->report, run->chain.links[0].model,
+                      pique_engine_numeric_key(run->chain.engines[0]), run->pixels, run->seconds);
+    pq_tell_recommended(run->options, &run->report);
 }
 
 int pq_cli_run(const struct pq_options *o)

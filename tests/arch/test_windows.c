@@ -2,13 +2,9 @@
 /* Networks of shifted windows, from the files that PyTorch made: what does not fit is refused by
  * name, whichever tensor it is, and so is every failed allocation. That the networks compute what
  * PyTorch does is seen in tests/golden. */
-#include <stdio.h>
+#include "refuse.h"
 
-#include "arch/arch.h"
-#include "base/alloc.h"
-#include "base/fault.h"
-#include "dict.h"
-#include "model/container.h"
+#include <math.h>
 
 static const char *folder;
 
@@ -32,15 +28,6 @@ static const struct {
     {"swin-unet-2x.pth", "SwinUNet"},
     {"swin-unet-4x-norm.pth", "SwinUNet"},
 };
-
-static void open_file(const char *file, struct pq_container *c)
-{
-    char path[4096];
-    pique_error err;
-    snprintf(path, sizeof path, "%s/%s", folder, file);
-    if (pq_container_open(path, c, &err))
-        fail_msg("%s", err.message);
-}
 
 static int build(const struct pq_statedict *sd, const char **name, pique_error *err)
 {
@@ -88,7 +75,7 @@ static void each_file_is_known_for_what_it_is(void **state)
         struct pq_container c;
         const char *name;
         pique_error err;
-        open_file(files[i].file, &c);
+        golden_open(folder, files[i].file, &c);
         if (build(&c.sd, &name, &err))
             fail_msg("%s", err.message);
         assert_string_equal(name, files[i].name);
@@ -109,7 +96,7 @@ static void a_missing_tensor_is_refused_by_name(void **state)
     (void)state;
     for (size_t f = 0; f < PQ_COUNT(files); f++) {
         struct pq_container c;
-        open_file(files[f].file, &c);
+        golden_open(folder, files[f].file, &c);
         for (size_t i = 0; i < c.sd.count; i++) {
             char *name = c.sd.tensors[i].name;
             const char *arch;
@@ -132,7 +119,7 @@ static void a_misshapen_tensor_is_refused(void **state)
     (void)state;
     for (size_t f = 0; f < PQ_COUNT(files); f++) {
         struct pq_container c;
-        open_file(files[f].file, &c);
+        golden_open(folder, files[f].file, &c);
         for (size_t i = 0; i < c.sd.count; i++) {
             struct pq_tensor *t = &c.sd.tensors[i].tensor;
             const struct pq_tensor good = *t;
@@ -164,7 +151,7 @@ static void an_index_that_is_not_by_distance_is_refused(void **state)
     int seen = 0;
     for (size_t f = 0; f < PQ_COUNT(files); f++) {
         struct pq_container c;
-        open_file(files[f].file, &c);
+        golden_open(folder, files[f].file, &c);
         for (size_t i = 0; i < c.sd.count; i++) {
             struct pq_tensor *t = &c.sd.tensors[i].tensor;
             size_t count;
@@ -200,7 +187,7 @@ static void a_tensor_too_many_is_refused_by_name(void **state)
         pique_error err;
         const float one = 1;
         const struct pq_tensor t = {.dtype = PQ_F32, .dims = 1, .shape = {1}, .data = &one};
-        open_file(files[f].file, &c);
+        golden_open(folder, files[f].file, &c);
         assert_int_equal(pq_statedict_add(&c.sd, "conv_more.weight", &t, NULL), 0);
         assert_int_equal(build(&c.sd, &arch, &err), PIQUE_EFORMAT);
         assert_true(names_it(err.message, "conv_more.weight"));
@@ -208,22 +195,41 @@ static void a_tensor_too_many_is_refused_by_name(void **state)
     }
 }
 
-static void every_failed_allocation_is_a_status(void **state)
+static void memory_may_run_out(void **state)
 {
     (void)state;
+    for (size_t f = 0; f < PQ_COUNT(files); f++)
+        every_failed_allocation_is_a_status(folder, files[f].file);
+}
+
+/* Less than a window, and less than what is reflected. */
+static void a_picture_of_any_size_goes_through(void **state)
+{
+    (void)state;
+    static const int sizes[][2] = {{1, 1}, {1, 6}, {5, 1}, {2, 3}, {9, 4}};
     for (size_t f = 0; f < PQ_COUNT(files); f++) {
         struct pq_container c;
-        open_file(files[f].file, &c);
-        for (int n = 1;; n++) {
-            const char *name;
-            pq_fault_arm(PQ_FAULT_ALLOC, n, 0, false);
-            int rc = build(&c.sd, &name, NULL);
-            bool struck = pq_fault_count(PQ_FAULT_ALLOC) >= n;
-            pq_fault_arm(PQ_FAULT_ALLOC, 0, 0, false);
-            assert_int_equal(rc, struck ? PIQUE_ENOMEM : 0);
-            if (!struck)
-                break;
+        pique_error err;
+        golden_open(folder, files[f].file, &c);
+        struct pq_graph *g = golden_build(&c.sd, files[f].name, &err);
+        assert_non_null(g);
+        struct pq_graph_facts facts;
+        pq_graph_facts(g, &facts);
+        for (size_t i = 0; i < PQ_COUNT(sizes); i++) {
+            const struct pq_geometry geometry = {1, sizes[i][0], sizes[i][1], 2};
+            struct rng r = {7};
+            int width, height, rc;
+            float *in = net_picture(&r, &geometry, facts.in_channels);
+            float *out = net_run(g, "cpu", 2, &geometry, in, &width, &height, &rc);
+            assert_int_equal(rc, 0);
+            assert_int_equal(width, sizes[i][0] * facts.num);
+            assert_int_equal(height, sizes[i][1] * facts.num);
+            for (int k = 0; k < width * height * facts.out_channels; k++)
+                assert_true(isfinite(out[k]));
+            free(in);
+            free(out);
         }
+        pq_graph_free(&g);
         pq_container_close(&c);
     }
 }
@@ -237,7 +243,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_misshapen_tensor_is_refused),
         cmocka_unit_test(an_index_that_is_not_by_distance_is_refused),
         cmocka_unit_test(a_tensor_too_many_is_refused_by_name),
-        cmocka_unit_test(every_failed_allocation_is_a_status),
+        cmocka_unit_test(memory_may_run_out),
+        cmocka_unit_test(a_picture_of_any_size_goes_through),
     };
     return cmocka_run_group_tests_name("windows", tests, NULL, NULL);
 }

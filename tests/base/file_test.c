@@ -119,6 +119,35 @@ static void an_output_that_appears_meanwhile_is_not_overwritten(void **state)
     assert_int_equal(files_in_folder(), 1);
 }
 
+static void an_output_is_gone_on_with_where_it_was_left(void **state)
+{
+    (void)state;
+    struct pq_file f;
+    pique_error err;
+    int64_t at;
+    char part[300];
+    snprintf(part, sizeof part, "%s/.part", folder);
+    assert_int_equal(pq_file_resume(part, path, false, &f, &at, &err), 0);
+    assert_int_equal(at, 0);
+    assert_int_equal(pq_file_write(&f, "one ", 4, &err), 0);
+    pq_file_close(&f);
+    assert_int_equal(files_in_folder(), 1);
+    assert_int_equal(pq_file_resume(part, path, false, &f, &at, &err), 0);
+    assert_int_equal(at, 4);
+    assert_int_equal(pq_file_write(&f, "two", 3, &err), 0);
+    assert_int_equal(pq_file_commit(&f, true, &err), 0);
+    assert_content("one two");
+    assert_int_equal(files_in_folder(), 1);
+    assert_int_equal(pq_file_resume(path, path, true, &f, &at, &err), 0);
+    assert_int_equal(at, 0);
+    pq_file_close(&f);
+    assert_content("");
+    assert_int_equal(symlink(path, part), 0);
+    assert_int_not_equal(pq_file_resume(part, path, false, &f, &at, &err), 0);
+    assert_int_equal(unlink(part), 0);
+    assert_int_equal(pq_file_resume(folder, path, false, &f, &at, &err), PIQUE_ECREATE);
+}
+
 static void every_fault_leaves_nothing_behind(void **state)
 {
     (void)state;
@@ -344,6 +373,7 @@ int main(void)
         TEST(an_output_appears_only_when_committed),
         TEST(an_existing_output_is_refused_or_replaced),
         TEST(an_output_that_appears_meanwhile_is_not_overwritten),
+        TEST(an_output_is_gone_on_with_where_it_was_left),
         TEST(every_fault_leaves_nothing_behind),
         TEST(every_failed_allocation_leaves_nothing_behind),
         TEST(what_is_not_a_file_is_named),

@@ -188,6 +188,8 @@ static void rows_flow_as_they_are_read(void **state)
         {.kind = PQ_OP_PAD, .ver = border, .multiple = 4, .pad_mode = PQ_PAD_EDGE},
         {.kind = PQ_OP_PAD, .ver = border, .multiple = 4, .pad_mode = PQ_PAD_REFLECT},
         {.kind = PQ_OP_PAD, .ver = left, .multiple = 8, .pad_mode = PQ_PAD_REFLECT},
+        {.kind = PQ_OP_PAD, .multiple = 4, .least = 24, .pad_mode = PQ_PAD_ZERO},
+        {.kind = PQ_OP_PAD, .multiple = 4, .least = 24, .pad_mode = PQ_PAD_REFLECT},
         {.kind = PQ_OP_PAD, .ver = left, .multiple = 1, .pad_mode = PQ_PAD_WRAP},
         {.kind = PQ_OP_PAD, .ver = border, .multiple = 4, .pad_mode = PQ_PAD_MIRROR},
         {.kind = PQ_OP_CROP, .ver = border, .like = -1},
@@ -209,6 +211,23 @@ static void rows_flow_as_they_are_read(void **state)
             }
         }
     }
+}
+
+static void padding_reaches_a_least_size(void **state)
+{
+    (void)state;
+    struct pq_graph *g;
+    pique_error err;
+    assert_int_equal(pq_graph_new(&g, NULL), 0);
+    int x = pq_graph_input(g, 3, NULL);
+    int pad = pq_graph_pad_least(g, x, PQ_PAD_ZERO, 8, 16, NULL);
+    assert_true(pad > x);
+    static const int sizes[][2] = {{1, 16}, {8, 16}, {16, 16}, {17, 24}, {24, 24}};
+    for (size_t i = 0; i < PQ_COUNT(sizes); i++)
+        assert_int_equal(pq_op_extent(&g->ops[pad], false, sizes[i][0], 0), sizes[i][1]);
+    assert_int_equal(pq_graph_pad_least(g, x, PQ_PAD_ZERO, 8, 12, &err), PIQUE_EUNSUPPORTED);
+    assert_int_equal(pq_graph_pad_least(g, x, PQ_PAD_ZERO, 8, -8, &err), PIQUE_EUNSUPPORTED);
+    pq_graph_free(&g);
 }
 
 /* Memory must grow with the width and the band alone. */
@@ -276,6 +295,7 @@ int main(void)
         cmocka_unit_test(the_output_itself_keeps_its_sum),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(rows_flow_as_they_are_read),
+        cmocka_unit_test(padding_reaches_a_least_size),
         cmocka_unit_test(line_buffers_do_not_grow_with_the_height),
         cmocka_unit_test(absurd_sizes_are_refused),
         cmocka_unit_test(every_failed_allocation_is_reported),

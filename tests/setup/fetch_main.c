@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The fetch and verify commands alone, so that a test can run them without the rest of the program:
- * fetch-test fetch NAME..., fetch-test verify, fetch-test resolve NAME. FAULT=KIND:N:ERRNO in the
- * environment fails the N-th call of a kind (base/fault.h). */
+/* The commands about the models folder alone, so that a test can run them without the rest of the
+ * program: fetch-test fetch NAME..., fetch-test verify, fetch-test models, fetch-test resolve NAME.
+ * FAULT=KIND:N:ERRNO in the environment fails the N-th call of a kind (base/fault.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +41,9 @@ static int command(enum pq_command_id id, int count, char **words)
     if (pq_options_parse(&o, id, count, words, &err) != 0)
         status = pq_cli_fail(&err);
     else
-        status = id == PQ_CMD_MODELS_FETCH ? pq_cli_models_fetch(&o) : pq_cli_models_verify(&o);
+        status = id == PQ_CMD_MODELS_FETCH    ? pq_cli_models_fetch(&o)
+                 : id == PQ_CMD_MODELS_VERIFY ? pq_cli_models_verify(&o)
+                                              : pq_cli_models(&o);
     pq_options_free(&o);
     return status;
 }
@@ -53,6 +55,8 @@ int main(int argc, char **argv)
         return command(PQ_CMD_MODELS_FETCH, argc - 2, argv + 2);
     if (argc > 1 && strcmp(argv[1], "verify") == 0)
         return command(PQ_CMD_MODELS_VERIFY, argc - 2, argv + 2);
+    if (argc > 1 && strcmp(argv[1], "models") == 0)
+        return command(PQ_CMD_MODELS, argc - 2, argv + 2);
     if (argc > 2 && strcmp(argv[1], "resolve") == 0)
         return resolve(argv[2]);
     return 2;
