@@ -38,7 +38,7 @@ static const struct pq_arch archs[] = {
      KEYS("layers.0.residual_group.blocks.0.norm1.weight",
           "layers.0.residual_group.blocks.0.mlp.fc1.bias",
           "layers.0.residual_group.blocks.0.attn.relative_position_index"),
-     pq_swinir_detect, pq_swinir_build},
+     NULL, pq_swinir_build},
     {"SRFormer",
      KEYS("layers.0.residual_group.blocks.0.norm1.weight",
           "layers.0.residual_group.blocks.0.attn.aligned_relative_position_index",
@@ -93,6 +93,15 @@ static const struct pq_arch archs[] = {
           "feats.0.safm.mfr.0.weight", "feats.0.safm.aggr.weight", "feats.0.ccm.ccm.0.weight",
           "to_img.0.weight"),
      NULL, pq_safmn_build},
+    {"ATD",
+     KEYS("relative_position_index_SA", "layers.0.residual_group.td",
+          "layers.0.residual_group.layers.0.norm1.weight",
+          "layers.0.residual_group.layers.0.wqkv.weight",
+          "layers.0.residual_group.layers.0.attn_win.relative_position_bias_table",
+          "layers.0.residual_group.layers.0.attn_atd.wq.weight",
+          "layers.0.residual_group.layers.0.attn_aca.logit_scale",
+          "layers.0.residual_group.layers.0.convffn.fc1.weight"),
+     NULL, pq_atd_build},
     {"DRCT",
      KEYS("conv_first.weight", "layers.0.swin1.norm1.weight",
           "layers.0.swin1.attn.relative_position_bias_table", "layers.0.adjust1.weight",
@@ -160,7 +169,7 @@ static int fail_unknown(const struct pq_statedict *sd, pique_error *err)
         }
     }
     struct pq_str s = {0};
-    if (best)
+    if (best && lacks)
         pq_str_printf(&s, "; closest is %s, which needs '%s'", best->name, lacks);
     pq_str_add(&s, "; first tensors: ");
     for (size_t i = 0; i < sd->count && i < SHOWN; i++)

@@ -65,7 +65,6 @@ bool pq_realplksr_detect(const struct pq_statedict *sd);
 int pq_realplksr_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
 
 /* swinir.c */
-bool pq_swinir_detect(const struct pq_statedict *sd);
 int pq_swinir_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
 
 /* hat.c */
@@ -76,6 +75,9 @@ int pq_srformer_build(const struct pq_statedict *sd, struct pq_graph *g, pique_e
 
 /* swin_unet.c */
 int pq_swin_unet_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
+/* atd.c */
+int pq_atd_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
 
 /* drct.c */
 int pq_drct_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);

@@ -40,6 +40,20 @@ const char *pq_op_name(enum pq_op_kind kind)
         [PQ_OP_CHANNEL_ATTENTION] = "channel attention",
         [PQ_OP_GIVEN] = "given statistic",
         [PQ_OP_DYSAMPLE] = "dysample",
+        [PQ_OP_CONSTANT] = "constant",
+        [PQ_OP_TOKENS_LINEAR] = "linear layer over tokens",
+        [PQ_OP_TOKENS_UNIT] = "norm of tokens",
+        [PQ_OP_LOOK_UP] = "look-up of tokens",
+        [PQ_OP_BLEND] = "blend of tokens",
+        [PQ_OP_ROW_EXP] = "exponential of a row",
+        [PQ_OP_ROW_SHARES] = "shares of a row",
+        [PQ_OP_TOKENS_UPDATE] = "update of tokens",
+        [PQ_OP_CATEGORY] = "category",
+        [PQ_OP_ROW_COUNTS] = "counts of a row",
+        [PQ_OP_ORDER] = "order",
+        [PQ_OP_RANK] = "rank",
+        [PQ_OP_PICK] = "pick",
+        [PQ_OP_RUN_ATTENTION] = "attention in runs",
     };
     return names[kind];
 }

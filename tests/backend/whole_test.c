@@ -324,6 +324,86 @@ static struct picture attended(const struct pq_graph *g, const struct picture *i
     return p;
 }
 
+/* Keys of every 2 x 2 pixels, as SRFormer's windows have them: what was published rolls the
+ * picture, cuts windows, makes one key of each 2 x 2 pixels, and masks by the regions of a picture
+ * of half the size. Only even shifts: those keys are made of neighbours. The input's channels are
+ * q, then a quarter of k and of v. */
+static struct picture folded(const struct pq_graph *g, const struct picture *in)
+{
+    (void)g;
+    const struct pq_attention *w = &windows;
+    const int all = in->channels / 3 * 2, quarter = all / 4, dim = all / heads;
+    const int half_h = w->height / 2, half_w = w->width / 2, keys = half_h * half_w;
+    const struct axis qy = axis_of(in->height, w->height, w->height, w->shift_y);
+    const struct axis qx = axis_of(in->width, w->width, w->width, w->shift_x);
+    const struct axis ky = axis_of(in->height / 2, half_h, half_h, w->shift_y / 2);
+    const struct axis kx = axis_of(in->width / 2, half_w, half_w, w->shift_x / 2);
+    struct picture p = picture_new(in->width, in->height, all);
+    double *s = calloc((size_t)keys, sizeof *s), *k = calloc((size_t)(2 * keys * all), sizeof *k);
+    assert_true(s && k);
+    for (int i = 0; i < in->width * in->height; i++) {
+        const int x = i % in->width, y = i / in->width;
+        const int ry = rolled(&qy, y), rx = rolled(&qx, x);
+        for (int j = 0; j < keys; j++) {
+            const int ty = ry / w->height * half_h + j / half_w;
+            const int tx = rx / w->width * half_w + j % half_w;
+            s[j] = band(&qy, ry) == band(&ky, ty) && band(&qx, rx) == band(&kx, tx) ? 0 : -INFINITY;
+            for (int c = 0; c < 2 * all; c++) {
+                const int place = c % all / quarter;
+                const double *from = pixel(in, (2 * tx + place % 2 + w->shift_x) % in->width,
+                                           (2 * ty + place / 2 + w->shift_y) % in->height);
+                k[j * 2 * all + c] = from[all + c / all * quarter + c % quarter];
+            }
+        }
+        for (int h = 0; h < heads; h++) {
+            double t[64 * 64];
+            for (int j = 0; j < keys; j++) {
+                t[j] = s[j];
+                for (int c = h * dim; c < (h + 1) * dim; c++)
+                    t[j] += (double)w->scale * pixel(in, x, y)[c] * k[j * 2 * all + c];
+            }
+            softmax(t, keys);
+            for (int j = 0; j < keys; j++) {
+                for (int c = h * dim; c < (h + 1) * dim; c++)
+                    pixel(&p, x, y)[c] += t[j] * k[(j * 2 + 1) * all + c];
+            }
+        }
+    }
+    free(s);
+    free(k);
+    return p;
+}
+
+static void attention_with_folded_keys_is_roll_fold_and_mask(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct rng r = {seed};
+        const int h = 2 * (1 + rng_below(&r, 3)), w = 2 * (1 + rng_below(&r, 3));
+        heads = 1 + rng_below(&r, 3);
+        const int all = 4 * heads * (1 + rng_below(&r, 3));
+        windows = (struct pq_attention){.heads = heads,
+                                        .height = h,
+                                        .width = w,
+                                        .key_height = h / 2,
+                                        .key_width = w / 2,
+                                        .shift_y = 2 * rng_below(&r, h / 2),
+                                        .shift_x = 2 * rng_below(&r, w / 2),
+                                        .fold = 2,
+                                        .scale = 0.7f};
+        begin(&r, seed, all / 2 * 3);
+        int qkv[3] = {pq_graph_slice(net.graph, 0, 0, all, NULL)};
+        for (int i = 1; i < 3; i++) {
+            const int part = pq_graph_slice(net.graph, 0, all + (i - 1) * (all / 4), all / 4, NULL);
+            qkv[i] = pq_graph_pixel_unshuffle_by_place(net.graph, part, 2, NULL);
+        }
+        finish(pq_graph_attention(net.graph, qkv[0], qkv[1], qkv[2], &windows, NULL, NULL));
+        check_graph(net.graph, &r, seed, w * (1 + rng_below(&r, 5)), h * (1 + rng_below(&r, 5)),
+                    folded, 2e-5);
+        net_free(&net);
+    }
+}
+
 static void check_attention(struct rng *r, uint64_t seed, int width, int height)
 {
     int all = heads * (1 + rng_below(r, 9)), qkv[3];
@@ -554,6 +634,7 @@ int main(void)
         cmocka_unit_test(channel_attention_in_windows_is_its_definition),
         cmocka_unit_test(attention_in_shifted_windows_is_roll_and_mask),
         cmocka_unit_test(attention_with_larger_windows_of_keys_sees_zeros_outside),
+        cmocka_unit_test(attention_with_folded_keys_is_roll_fold_and_mask),
         cmocka_unit_test(dysample_reads_where_it_is_told),
         cmocka_unit_test(whole_maps_share_memory),
         cmocka_unit_test(statistics_that_are_given_change_no_bit),
