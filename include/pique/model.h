@@ -21,9 +21,10 @@ typedef struct pique_model pique_model;
 typedef struct pique_model_info {
     size_t size;              /**< sizeof(pique_model_info), set by the caller before the call */
     const char *path;         /**< as it was opened */
-    const char *container;    /**< "safetensors", "pth" (PyTorch), "ncnn", "blend" */
-    const char *architecture; /**< "Compact", "ESRGAN", "SPAN", or "graph" for a network taken as
-                                   it is */
+    const char *container;    /**< "safetensors", "pth" (PyTorch), "ncnn", "onnx", "waifu2x
+                                   json", "blend" */
+    const char *architecture; /**< "Compact", "ESRGAN", "Real-CUGAN" and so on, or "graph" for a
+                                   network taken as it is */
     int scale_num, scale_den; /**< output size / input size, in lowest terms */
     int in_channels;          /**< colour channels of the input: 1, 3 or 4 */
     int out_channels;         /**< colour channels of the output */

@@ -84,10 +84,18 @@ static const struct pq_arch archs[] = {
      KEYS("conv_1.sk.weight", "block_1.c1_r.sk.weight", "block_1.att_conv.weight",
           "conv_cat.weight", "to_pixel.sk.weight"),
      pq_spanf3_detect, pq_spanf3_build},
+    {"VGG7", KEYS("net.0.weight", "net.2.weight", "net.10.weight", "net.12.weight"), pq_vgg7_detect,
+     pq_vgg7_build},
+    {"UpConv7", KEYS("net.0.weight", "net.2.weight", "net.10.weight", "net.12.weight"),
+     pq_upconv7_detect, pq_upconv7_build},
+    {"UpCunet",
+     KEYS("unet1.conv1.conv.0.weight", "unet1.conv_bottom.weight", "unet2.conv1.conv.0.weight",
+          "unet2.conv_bottom.weight"),
+     pq_upcunet_detect, pq_upcunet_build},
     {"Real-CUGAN",
      KEYS("unet1.conv1.conv.0.weight", "unet1.conv_bottom.weight", "unet2.conv1.conv.0.weight",
           "unet2.conv_bottom.weight"),
-     NULL, NULL},
+     NULL, pq_cugan_build},
     {"SAFMN",
      KEYS("to_feat.weight", "feats.0.norm1.weight", "feats.0.norm2.weight",
           "feats.0.safm.mfr.0.weight", "feats.0.safm.aggr.weight", "feats.0.ccm.ccm.0.weight",
@@ -204,11 +212,29 @@ int pq_arch_build(const struct pq_statedict *sd, struct pq_graph **graph, const 
     return rc;
 }
 
+/* nunif's, Real-CUGAN's, and what the name of a JSON file says. */
+const char *const pq_arch_notes[] = {"nunif_model", "name",          "kwargs.no_clip",
+                                     "pro",         "enlarge first", NULL};
+
+int pq_arch_copy_notes(const struct pq_statedict *from, struct pq_statedict *to, pique_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; pq_arch_notes[i] && !rc; i++) {
+        const char *value = pq_statedict_note(from, pq_arch_notes[i]);
+        if (value)
+            rc = pq_statedict_add_metadata(to, pq_arch_notes[i], value, err);
+    }
+    return rc;
+}
+
 const char *pq_arch_of_graph(const struct pq_graph *g, int *features)
 {
     *features = pq_compact_features(g);
     if (*features)
         return "Compact";
     *features = pq_esrgan_features(g);
-    return *features ? "ESRGAN" : "graph";
+    if (*features)
+        return "ESRGAN";
+    const char *chain = pq_waifu2x_chain(g);
+    return chain ? chain : pq_unet_is(g) ? "UpCunet" : "graph";
 }

@@ -20,7 +20,8 @@ static bool is_ours(const char *key)
     return false;
 }
 
-/* Notes of a safetensors file go along; other files hold what only their own program asks for. A
+/* Notes of a safetensors file go along; other files hold what only their own program asks for, but
+ * for what says which network it is: that is in *out already. A
  * blend has three sentences about itself in place of one source. */
 static int add_metadata(const pique_model *m, struct pq_statedict *out, pique_error *err)
 {
@@ -33,8 +34,9 @@ static int add_metadata(const pique_model *m, struct pq_statedict *out, pique_er
     if (!rc)
         rc = pq_statedict_add_metadata(out, "pique_version", pique_version(), err);
     for (size_t i = 0; keep && i < sd->metadata_count && !rc; i++) {
-        if (blend || !is_ours(sd->metadata[i].key))
-            rc = pq_statedict_add_metadata(out, sd->metadata[i].key, sd->metadata[i].value, err);
+        const char *key = sd->metadata[i].key;
+        if ((blend || !is_ours(key)) && !pq_statedict_note(out, key))
+            rc = pq_statedict_add_metadata(out, key, sd->metadata[i].value, err);
     }
     return rc;
 }

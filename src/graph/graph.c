@@ -225,6 +225,28 @@ int pq_graph_input(struct pq_graph *g, int channels, pique_error *err)
     return pq_graph_append(g, pq_op_new(g, PQ_OP_INPUT, -1, channels), err);
 }
 
+int pq_graph_append_graph(struct pq_graph *g, const struct pq_graph *part, int in, pique_error *err)
+{
+    int rc = pq_build_check_input(g, in, PQ_OP_INPUT, err);
+    if (rc)
+        return rc;
+    if (g->ops[in].channels != part->ops[0].channels)
+        return pq_fail(err, PIQUE_EFORMAT, "%d channels come into a network for %d",
+                       g->ops[in].channels, part->ops[0].channels);
+    const int first = g->count - 1; /* where the part's operation 0 would stand */
+    for (int i = 1; i < part->count; i++) {
+        struct pq_op op = part->ops[i];
+        for (int k = 0; k < op.inputs; k++)
+            op.in[k] = op.in[k] ? op.in[k] + first : in;
+        if (op.like >= 0)
+            op.like = op.like ? op.like + first : in;
+        int at = pq_graph_append(g, op, err);
+        if (at < 0)
+            return at;
+    }
+    return part->output ? part->output + first : in;
+}
+
 /* ---- finishing ---- */
 
 int pq_graph_finish(struct pq_graph *g, int output, pique_error *err)

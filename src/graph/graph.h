@@ -269,9 +269,13 @@ int pq_graph_pad_least(struct pq_graph *g, int in, enum pq_pad_mode mode, int mu
                        pique_error *err);
 /* That many rows and columns less on each side. */
 int pq_graph_crop(struct pq_graph *g, int in, int border, pique_error *err);
+int pq_graph_crop4(struct pq_graph *g, int in, int top, int left, int bottom, int right,
+                   pique_error *err);
 /* From the top left, to scale_num/scale_den times the size of operation `like`. */
 int pq_graph_crop_like(struct pq_graph *g, int in, int like, int scale_num, int scale_den,
                        pique_error *err);
+/* From (top, left) on, to the size of operation `like`. */
+int pq_graph_crop_at(struct pq_graph *g, int in, int top, int left, int like, pique_error *err);
 /* PQ_OP_MAX_POOL or PQ_OP_MEAN_POOL without padding. */
 int pq_graph_pool(struct pq_graph *g, int in, enum pq_op_kind kind, int kernel, int stride,
                   pique_error *err);
@@ -333,6 +337,11 @@ int pq_graph_channel_attention(struct pq_graph *g, int q, int k, int v,
  * to read for output pixel (factor y + dy, factor x + dx), counted from pixel (y, x). */
 int pq_graph_dysample(struct pq_graph *g, int in, int offsets, int factor, int groups,
                       pique_error *err);
+
+/* A finished graph with operation `in` in place of its input; the index of its result. Its weights
+ * stay where they are and must live as long as g. */
+int pq_graph_append_graph(struct pq_graph *g, const struct pq_graph *part, int in,
+                          pique_error *err);
 
 /* Name the result, fuse (graph/fuse.c) and drop what it does not need. After this the graph does
  * not change. */

@@ -50,7 +50,7 @@ int64_t pq_op_extent(const struct pq_op *op, bool hor, int64_t in_extent, int64_
         if (op->like < 0)
             return in_extent - w->before - w->after;
         like_extent = like_extent * op->rate_num / op->rate_den;
-        return like_extent > in_extent ? 0 : like_extent;
+        return like_extent > in_extent - w->before ? 0 : like_extent;
     case PQ_OP_BICUBIC:
         return in_extent * op->rate_num / op->rate_den;
     case PQ_OP_BILINEAR:
