@@ -33,6 +33,9 @@ check: ## build three ways and run every test that needs nothing more
 
 check-oracles: ## compare with other programs
 	@tools/setup build oracle
+	@test -d tests/oracles/onnxruntime/node_modules || ! command -v npm >/dev/null || { \
+		echo "Getting ONNX Runtime from npm, to tests/oracles/onnxruntime (290 MB)"; \
+		npm ci --ignore-scripts --prefix tests/oracles/onnxruntime; }
 	@tools/check --oracles
 
 check-all: check check-oracles ## all tests

@@ -10,26 +10,62 @@
         __VA_ARGS__, NULL                                                                          \
     }
 
-/* The first row that fits decides, so a network whose names include another's stands before it. */
+/* The first row that fits decides, so a network whose names include another's stands before it.
+ * Rows without functions are networks that are known but cannot be run: their files are refused by
+ * name. */
 static const struct pq_arch archs[] = {
     {"Compact", KEYS("body.0.weight", "body.1.weight"), pq_compact_detect, pq_compact_build},
+    {"MM-RealSR",
+     KEYS("conv_first.weight", "am_list.0.fc.0.weight", "dd_embed.0.weight", "conv_last.weight"),
+     NULL, NULL},
     {"ESRGAN",
      KEYS("conv_first.weight", "body.0.rdb1.conv1.weight", "conv_body.weight", "conv_last.weight"),
      pq_esrgan_detect, pq_esrgan_build},
-    /* Known by name, so that the answer is "not yet" and not "what is this". */
     {"HAT",
      KEYS("relative_position_index_SA", "conv_first.weight", "conv_last.weight",
           "layers.0.residual_group.overlap_attn.relative_position_bias_table",
           "layers.0.residual_group.blocks.0.conv_block.cab.0.weight"),
      NULL, pq_hat_build},
+    {"GRL",
+     KEYS("conv_first.weight", "norm_start.weight", "norm_end.weight",
+          "layers.0.blocks.0.attn.window_attn.attn_transform.logit_scale"),
+     NULL, NULL},
+    {"Swin2SR",
+     KEYS("patch_embed.proj.weight", "layers.0.residual_group.blocks.0.norm1.weight",
+          "layers.0.residual_group.blocks.0.attn.logit_scale"),
+     NULL, NULL},
     {"SwinIR",
      KEYS("layers.0.residual_group.blocks.0.norm1.weight",
           "layers.0.residual_group.blocks.0.mlp.fc1.bias",
           "layers.0.residual_group.blocks.0.attn.relative_position_index"),
      pq_swinir_detect, pq_swinir_build},
+    {"SRFormer",
+     KEYS("layers.0.residual_group.blocks.0.norm1.weight",
+          "layers.0.residual_group.blocks.0.attn.aligned_relative_position_index",
+          "layers.0.residual_group.blocks.0.mlp.fc1.bias", "conv_first.weight"),
+     NULL, pq_srformer_build},
+    {"SwinUNet",
+     KEYS("unet.patch.0.weight", "unet.patch.2.weight",
+          "unet.swin1.block.0.attn.relative_position_bias_table", "unet.down1.conv.weight",
+          "unet.up1.proj.weight", "unet.to_image.proj.weight"),
+     NULL, pq_swin_unet_build},
     {"OmniSR",
      KEYS("residual_layer.0.residual_layer.0.layer.0.fn.0.weight", "input.weight", "up.0.weight"),
      NULL, pq_omnisr_build},
+    {"GFPGAN", KEYS("toRGB.0.weight", "stylegan_decoder.style_mlp.1.weight"), NULL, NULL},
+    {"SCUNet", KEYS("m_head.0.weight", "m_tail.0.weight", "m_body.0.conv1_1.weight"), NULL, NULL},
+    {"FBCNN", KEYS("qf_pred.0.res.0.weight", "m_head.weight"), NULL, NULL},
+    {"DRUNet", KEYS("m_head.weight", "m_down1.0.res.0.weight", "m_tail.weight"), NULL, NULL},
+    {"CRAFT",
+     KEYS("conv_first.weight", "layers.0.residual_group.hf_blocks.0.attn.temperature",
+          "layers.0.residual_group.hf_blocks.0.norm1.weight"),
+     NULL, NULL},
+    {"DITN", KEYS("sft.weight", "UFONE.0.ITLs.0.attn.temperature", "upsample.0.weight"), NULL,
+     NULL},
+    {"RGT",
+     KEYS("before_RG.1.weight", "layers.0.blocks.0.gamma",
+          "layers.0.blocks.0.attn.attns.0.rpe_biases", "layers.0.blocks.0.mlp.fc1.weight"),
+     NULL, NULL},
     {"DAT",
      KEYS("conv_first.weight", "before_RG.1.weight", "layers.0.blocks.0.attn.qkv.weight",
           "layers.0.blocks.0.attn.attns.0.rpe_biases",
@@ -128,8 +164,7 @@ int pq_arch_build(const struct pq_statedict *sd, struct pq_graph **graph, const 
         return fail_unknown(sd, err);
     if (!arch->build)
         return pq_fail(err, PIQUE_EUNSUPPORTED,
-                       "%s: unsupported architecture: this is %s, which this version cannot run "
-                       "yet",
+                       "%s: unsupported architecture: this is %s, which this version cannot run",
                        sd->map.path, arch->name);
     *name = arch->name;
     int rc = pq_graph_new(graph, err);

@@ -53,6 +53,12 @@ int pq_swinir_build(const struct pq_statedict *sd, struct pq_graph *g, pique_err
 /* hat.c */
 int pq_hat_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
 
+/* srformer.c */
+int pq_srformer_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
+/* swin_unet.c */
+int pq_swin_unet_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
+
 /* drct.c */
 int pq_drct_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err);
 

@@ -41,7 +41,9 @@ struct dat {
 static int find_sizes(struct dat *n)
 {
     struct pq_parts *p = &n->parts;
-    int rc = pq_ends_find(p, &n->ends);
+    const bool direct = !pq_parts_has(p, "conv_last.weight");
+    int rc = pq_parts_extent(p, 0, direct ? "upsample.0.weight" : "conv_before_upsample.0.weight");
+    rc = rc < 0 ? rc : pq_ends_find(p, &n->ends);
     if (!rc && n->ends.enlarge != PQ_ENLARGE_SHUFFLE && n->ends.enlarge != PQ_ENLARGE_DIRECT)
         rc = pq_parts_fail(p, PIQUE_EUNSUPPORTED, "a DAT that does not enlarge by a pixel shuffle");
     if (!rc && n->ends.dim % 2)
@@ -55,7 +57,8 @@ static int find_sizes(struct dat *n)
         n->index[i] = pq_distance_index(p, n->split[i], n->split[1 - i]);
         rc = n->index[i] ? 0 : PIQUE_ENOMEM;
     }
-    n->qkv_bias = pq_parts_has(p, "layers.0.blocks.0.attn.qkv.bias");
+    n->qkv_bias = pq_parts_has(p, "layers.0.blocks.0.attn.qkv.bias") ||
+                  pq_parts_has(p, "layers.0.blocks.1.attn.qkv.bias");
     return rc;
 }
 

@@ -153,7 +153,7 @@ static int add_overlap(struct hat *n, int x, int group)
                                                  .key_height = n->large,
                                                  .key_width = n->large,
                                                  .index = n->index},
-                          OVERLAP, group);
+                          (size + n->large - 1) * (size + n->large - 1), OVERLAP, group);
     x = pq_parts_add(p, x, pq_parts_linear(p, y, dim, OVERLAP ".proj", group));
 #undef OVERLAP
     return add_feed(n, x, group, "overlap_attn");

@@ -64,8 +64,9 @@ static int find_window(struct omnisr *n)
 {
     struct pq_parts *p = &n->parts;
     static const char table[] = "residual_layer.0.residual_layer.0.layer.2.fn.rel_pos_bias.weight";
+    static const char other[] = "residual_layer.0.residual_layer.0.layer.8.fn.rel_pos_bias.weight";
     n->window = PLAIN_WINDOW;
-    n->positions = pq_parts_has(p, "%s", table);
+    n->positions = pq_parts_has(p, "%s", table) || pq_parts_has(p, "%s", other);
     if (!n->positions)
         return 0;
     int rows = pq_parts_extent(p, 0, "%s", table);
@@ -90,14 +91,15 @@ static int find_sizes(struct omnisr *n)
     n->dim = pq_parts_extent(p, 0, "input.weight");
     n->channels = pq_parts_extent(p, 1, "input.weight");
     n->groups = pq_parts_count(p, "residual_layer");
-    n->blocks = pq_parts_count(p, "residual_layer.0.residual_layer") - 1;
+    n->blocks = pq_parts_count(p, "residual_layer.0.residual_layer");
     const int least = PQ_MIN(PQ_MIN(n->dim, n->channels), PQ_MIN(n->groups, n->blocks));
     if (least < 0)
         return least;
+    n->blocks--;
     if (n->dim % HEADS)
         return pq_parts_fail(p, PIQUE_EFORMAT, "tensor 'input.weight' has %d outputs for %d heads",
                              n->dim, HEADS);
-    n->biases = pq_parts_has(p, "input.bias");
+    n->biases = pq_parts_has(p, "input.bias") || pq_parts_has(p, "output.bias");
     int rc = find_scale(n);
     return rc ? rc : find_window(n);
 }

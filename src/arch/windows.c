@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "arch/distance.h"
 #include "base/alloc.h"
 
 enum { NAME = 128, CHUNK = 256 };
@@ -43,16 +44,6 @@ int32_t *pq_windows_new_index(struct pq_parts *p, int queries, int keys)
     return index;
 }
 
-static void fill_index(int32_t *index, int size)
-{
-    for (int q = 0; q < size * size; q++) {
-        for (int k = 0; k < size * size; k++) {
-            const int dy = q / size - k / size + size - 1, dx = q % size - k % size + size - 1;
-            *index++ = dy * (2 * size - 1) + dx;
-        }
-    }
-}
-
 int pq_windows_begin(struct pq_parts *p, struct pq_windows *w, const char *fmt, ...)
 {
     FORMATTED(name, fmt);
@@ -60,12 +51,8 @@ int pq_windows_begin(struct pq_parts *p, struct pq_windows *w, const char *fmt, 
     w->size = pq_windows_size(p, "%s.relative_position_bias_table", name);
     if (w->size < 0)
         return w->size;
-    int32_t *index = pq_windows_new_index(p, w->size, w->size);
-    if (!index)
-        return PIQUE_ENOMEM;
-    fill_index(index, w->size);
-    w->index = index;
-    return 0;
+    w->index = pq_distance_index(p, w->size, w->size);
+    return w->index ? 0 : PIQUE_ENOMEM;
 }
 
 static bool same_index(const struct pq_tensor *t, const int32_t *index, size_t count)
@@ -140,7 +127,7 @@ static int linear(struct pq_parts *p, int in, int outputs, const char *name, con
         "%s.%s", name, part);
 }
 
-int pq_windows_attend(struct pq_parts *p, const int qkv[3], const struct pq_attention *a,
+int pq_windows_attend(struct pq_parts *p, const int qkv[3], const struct pq_attention *a, int rows,
                       const char *fmt, ...)
 {
     FORMATTED(name, fmt);
@@ -149,10 +136,9 @@ int pq_windows_attend(struct pq_parts *p, const int qkv[3], const struct pq_atte
             return qkv[i];
     }
     const int dim = p->g->ops[qkv[0]].channels;
-    const int rows = pq_parts_extent(p, 0, "%s.relative_position_bias_table", name);
     const int heads = pq_parts_extent(p, 1, "%s.relative_position_bias_table", name);
-    if (rows < 0 || heads < 0)
-        return PQ_MIN(rows, heads);
+    if (heads < 0)
+        return heads;
     if (dim % heads)
         return pq_parts_fail(p, PIQUE_EFORMAT,
                              "tensor '%s.relative_position_bias_table' is for %d heads of %d "
@@ -176,14 +162,6 @@ int pq_windows_attention(struct pq_parts *p, int in, const struct pq_windows *w,
     if (in < 0)
         return in;
     const int dim = p->g->ops[in].channels, size = w->size;
-    const int have = pq_windows_size(p, "%s.relative_position_bias_table", name);
-    if (have < 0)
-        return have;
-    if (have != size)
-        return pq_parts_fail(p, PIQUE_EUNSUPPORTED,
-                             "tensor '%s.relative_position_bias_table' is for windows of %d, "
-                             "others for %d",
-                             name, have, size);
     int rc = pq_windows_check_index(p, w->index, size * size, size * size,
                                     "%s.relative_position_index", name);
     if (rc)
@@ -200,7 +178,7 @@ int pq_windows_attention(struct pq_parts *p, int in, const struct pq_windows *w,
                                                     .shift_y = w->shift,
                                                     .shift_x = w->shift,
                                                     .index = w->index},
-                             "%s", name);
+                             (2 * size - 1) * (2 * size - 1), "%s", name);
 }
 
 int pq_windows_feed(struct pq_parts *p, int in, const char *fmt, ...)

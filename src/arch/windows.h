@@ -31,9 +31,9 @@ struct pq_some_rows {
 int pq_windows_linear(struct pq_parts *p, int in, const struct pq_some_rows *rows, const char *fmt,
                       ...) PQ_FORMAT(4);
 
-/* Heads are as many as NAME.relative_position_bias_table has columns. */
-int pq_windows_attend(struct pq_parts *p, const int qkv[3], const struct pq_attention *a,
-                      const char *fmt, ...) PQ_FORMAT(4);
+/* Heads are as many as NAME.relative_position_bias_table, of so many rows, has columns. */
+int pq_windows_attend(struct pq_parts *p, const int qkv[3], const struct pq_attention *a, int rows,
+                      const char *fmt, ...) PQ_FORMAT(5);
 /* q, k and v of NAME.qkv, then attention, without what comes behind it. */
 int pq_windows_attention(struct pq_parts *p, int in, const struct pq_windows *w, const char *fmt,
                          ...) PQ_FORMAT(4);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -64,43 +66,102 @@ int pq_file_open(const char *path, struct pq_file *f, pique_error *err)
 
 /* ---- maps ---- */
 
+/* What is no regular file is refused; f is open and stays so. */
+static int map_file(const struct pq_file *f, bool one_name, struct pq_map *map, pique_error *err)
+{
+    struct stat st;
+    if (fstat(f->fd, &st) != 0)
+        return pq_fail_errno(err, errno, f->path, "be read");
+    if (!S_ISREG(st.st_mode))
+        return pq_fail(err, PIQUE_EFORMAT, "%s: not a regular file", f->path);
+    if (one_name && st.st_nlink != 1)
+        return pq_fail(err, PIQUE_EFORMAT,
+                       "%s: has another name (a hard link), which is not allowed for a file that "
+                       "another one names; copy it",
+                       f->path);
+    map->path = pq_strdup(f->path);
+    if (!map->path)
+        return pq_fail_nomem(err, strlen(f->path) + 1);
+    map->size = (size_t)st.st_size;
+    if (map->size == 0)
+        return 0;
+    void *data = pq_fault(PQ_FAULT_READ) ? MAP_FAILED
+                                         : mmap(NULL, map->size, PROT_READ, MAP_PRIVATE, f->fd, 0);
+    if (data != MAP_FAILED) {
+        map->data = data;
+        return 0;
+    }
+    int rc = pq_fail_errno(err, errno, f->path, "be read");
+    pq_free(map->path);
+    *map = (struct pq_map){0};
+    return rc;
+}
+
 int pq_map_open(const char *path, struct pq_map *map, pique_error *err)
 {
     *map = (struct pq_map){0};
     struct pq_file f;
-    /* What is no regular file is refused below; a named pipe would make us wait for a writer. */
+    /* What is no regular file is refused; a named pipe would make us wait for a writer. */
     int rc = open_reading(path, O_NONBLOCK, &f, err);
-    if (rc)
-        return rc;
-    struct stat st;
-    void *data = NULL;
-    if (fstat(f.fd, &st) != 0) {
-        rc = pq_fail_errno(err, errno, path, "be read");
-        goto out;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        rc = pq_fail(err, PIQUE_EFORMAT, "%s: not a regular file", path);
-        goto out;
-    }
-    map->path = pq_strdup(path);
-    if (!map->path) {
-        rc = pq_fail_nomem(err, strlen(path) + 1);
-        goto out;
-    }
-    map->size = (size_t)st.st_size;
-    if (map->size == 0)
-        goto out;
-    data = pq_fault(PQ_FAULT_READ) ? MAP_FAILED
-                                   : mmap(NULL, map->size, PROT_READ, MAP_PRIVATE, f.fd, 0);
-    if (data == MAP_FAILED) {
-        rc = pq_fail_errno(err, errno, path, "be read");
-        pq_free(map->path);
-        *map = (struct pq_map){0};
-        goto out;
-    }
-    map->data = data;
-out:
+    if (!rc)
+        rc = map_file(&f, false, map, err);
     pq_file_close(&f);
+    return rc;
+}
+
+/* A name without a slash, in a folder that is open. A kernel before 5.6, and a sandbox, may not
+ * have openat2(); what it asks for beyond O_NOFOLLOW is then kept by the name having no slash. */
+static int open_beneath(int folder, const char *name)
+{
+    const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY;
+    if (pq_fault(PQ_FAULT_OPEN))
+        return -1;
+#ifdef SYS_openat2
+    const struct open_how how = {
+        .flags = (uint64_t)flags,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+    };
+    const long fd = syscall(SYS_openat2, folder, name, &how, sizeof how);
+    if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
+        return (int)fd;
+#endif
+    return openat(folder, name, flags);
+}
+
+int pq_map_open_beside(const char *path, const char *name, struct pq_map *map, pique_error *err)
+{
+    *map = (struct pq_map){0};
+    if (!*name || strchr(name, '/') || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return pq_fail(err, PIQUE_EFORMAT, "%s: names a file that is not beside it", path);
+    const char *slash = strrchr(path, '/');
+    const int length = slash ? (int)(slash + 1 - path) : 0;
+    char *folder = length ? pq_strndup(path, (size_t)length) : pq_strdup(".");
+    struct pq_file f = {.fd = -1, .owns_fd = true};
+    f.path = pq_asprintf("%.*s%s", length, path, name);
+    int rc = 0, at = -1;
+    if (!folder || !f.path) {
+        rc = pq_fail_nomem(err, strlen(path) + strlen(name));
+        goto out;
+    }
+    at = open_fd(folder, O_RDONLY | O_DIRECTORY, 0);
+    if (at >= 0)
+        f.fd = open_beneath(at, name);
+    if (f.fd < 0 && (errno == ELOOP || errno == EXDEV)) {
+        rc = pq_fail(err, PIQUE_EFORMAT,
+                     "%s: is a link, which is not allowed for a file that another one names",
+                     f.path);
+    } else if (f.fd < 0) {
+        rc = pq_fail_errno(err, errno, f.path, "be opened");
+        if (rc == PIQUE_ECREATE)
+            rc = err ? (err->code = PIQUE_EIO) : PIQUE_EIO;
+    } else {
+        rc = map_file(&f, true, map, err);
+    }
+out:
+    if (at >= 0)
+        close(at);
+    pq_file_close(&f);
+    pq_free(folder);
     return rc;
 }
 

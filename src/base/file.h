@@ -24,6 +24,10 @@ struct pq_map {
 
 /* Map a regular file for reading. */
 int pq_map_open(const char *path, struct pq_map *map, pique_error *err);
+/* Map a file that another one names: `name` in the folder of path. The name is not to be trusted:
+ * it may hold no slash, and the file must be a regular one that is no link and has no other name
+ * (hard links), so that nothing outside the folder can be reached. PIQUE_EFORMAT otherwise. */
+int pq_map_open_beside(const char *path, const char *name, struct pq_map *map, pique_error *err);
 void pq_map_close(struct pq_map *map);
 
 /* A file open for reading or writing. Thread-safety: one call at a time. */

@@ -8,35 +8,36 @@
 #include "cli/exit.h"
 
 /* One name of the list. */
-static int open_named(struct pq_chain *chain, const char *name, size_t length, const char *all,
-                      int *exit_status, pique_error *err)
+static int open_link(struct pq_chain *chain, const char *name, const char *all, int *exit_status,
+                     pique_error *err)
 {
-    if (length == 0)
+    if (!*name)
         return pq_fail(err, PIQUE_EINVAL, "--model %s: a name is missing in this list", all);
     if (chain->count == PIQUE_CHAIN_MODELS)
         return pq_fail(err, PIQUE_EINVAL, "--model %s: at most %d models can follow one another",
                        all, PIQUE_CHAIN_MODELS);
     struct pq_link *link = &chain->links[chain->count++];
     link->info.size = sizeof link->info;
-    link->name = pq_strndup(name, length);
-    int rc = link->name ? pq_cli_model_open(link->name, &link->model, exit_status, err)
-                        : pq_fail_nomem(err, length);
+    link->name = pq_strdup(name);
+    int rc = link->name ? pq_cli_model_open(name, &link->model, exit_status, err)
+                        : pq_fail_nomem(err, strlen(name));
     return rc ? rc : pique_model_get_info(link->model, &link->info, err);
 }
 
-static int open_list(struct pq_chain *chain, const char *text, char separator, int *exit_status,
-                     pique_error *err)
+char *pq_chain_cut(char *list, char separator)
 {
-    int rc = 0;
-    for (const char *name = text; !rc; name++) {
-        const char *end = strchr(name, separator);
-        const size_t length = end ? (size_t)(end - name) : strlen(name);
-        rc = open_named(chain, name, length, text, exit_status, err);
-        name += length;
-        if (!end)
-            break;
+    if (pq_cli_model_named(list))
+        return NULL;
+    for (char *end = list + strlen(list); (end = memrchr(list, separator, (size_t)(end - list)));) {
+        *end = '\0';
+        if (pq_cli_model_named(list))
+            return end + 1;
+        *end = separator;
     }
-    return rc;
+    char *first = strchr(list, separator);
+    if (first)
+        *first++ = '\0';
+    return first;
 }
 
 int pq_chain_open(struct pq_chain *chain, const char *text, char separator, int *exit_status,
@@ -44,9 +45,14 @@ int pq_chain_open(struct pq_chain *chain, const char *text, char separator, int 
 {
     *chain = (struct pq_chain){0};
     *exit_status = 0;
-    const bool list = strchr(text, separator) && !pq_cli_model_is_one(text);
-    int rc = list ? open_list(chain, text, separator, exit_status, err)
-                  : open_named(chain, text, strlen(text), text, exit_status, err);
+    char *list = pq_strdup(text);
+    int rc = list ? 0 : pq_fail_nomem(err, strlen(text));
+    for (char *name = list; !rc && name;) {
+        char *next = pq_chain_cut(name, separator);
+        rc = open_link(chain, name, text, exit_status, err);
+        name = next;
+    }
+    pq_free(list);
     if (rc && !*exit_status)
         *exit_status = pq_exit_of(rc);
     return rc;

@@ -19,13 +19,18 @@ struct pq_chain {
     size_t count;
 };
 
-/* Open what `text` names: a model (as pq_model_resolve() finds it) or several, separated by
- * `separator`. Text that is as a whole the name of a file, here or in the models folder, is that
- * file, whatever is in it. {0} is an empty chain; the caller closes it whatever is returned.
- * @param exit_status  for a failure. @return 0, or what pq_model_resolve() and pique_model_open()
- * return; PIQUE_EINVAL for an empty name or too many. */
+/* Open what `text` names: a model (as pq_cli_model_open() takes it) or several, separated by
+ * `separator`. Where a name holds the separator, the longest one that is there is meant. {0} is an
+ * empty chain; the caller closes it whatever is returned.
+ * @param exit_status  for a failure. @return 0, or what pq_cli_model_open() returns; PIQUE_EINVAL
+ * for an empty name or too many. */
 int pq_chain_open(struct pq_chain *chain, const char *text, char separator, int *exit_status,
                   pique_error *err);
+
+/* Cut the first name off a list at a separator: the longest that is there, so that a name may hold
+ * the separator; else the shortest, which a sentence will name. The rest; NULL: that was the last.
+ */
+char *pq_chain_cut(char *list, char separator);
 
 /* Open the engines, all on the threads of the first. */
 int pq_chain_start(struct pq_chain *chain, const pique_engine_options *options, pique_error *err);

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/catalogue.h"
+#include "cli/chain.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
 #include "cli/record.h"
@@ -82,14 +83,15 @@ static int get_one(const struct pq_options *o, struct pq_report *report, const c
 int pq_get_models(const struct pq_options *o, struct pq_report *report, const char *text,
                   int *status, pique_error *err)
 {
-    char *copy = pq_strdup(text), *rest = copy;
-    int rc = copy ? 0 : pq_fail_nomem(err, strlen(text) + 1);
+    char *list = pq_strdup(text);
+    int rc = list ? 0 : pq_fail_nomem(err, strlen(text) + 1);
     *status = rc ? pq_exit_of(rc) : 0;
-    if (!rc && pq_cli_model_is_one(text))
-        rest = NULL;
-    for (char *name; !rc && (name = strsep(&rest, ",")) != NULL;)
+    for (char *name = list; !rc && name;) {
+        char *next = pq_chain_cut(name, ',');
         rc = get_one(o, report, name, status, err);
-    pq_free(copy);
+        name = next;
+    }
+    pq_free(list);
     return rc;
 }
 

@@ -41,8 +41,8 @@ int pq_cli_complete(const struct pq_options *o);
 /* Open what names a model, as with -m: a name, a file, or A+B:W for a blend of two. On failure *out
  * is NULL and *exit the exit status that fits. */
 int pq_cli_model_open(const char *name, pique_model **out, int *exit, pique_error *err);
-/* Whether the whole of a text names one model, a blend included, whatever separators are in it. */
-bool pq_cli_model_is_one(const char *name);
+/* Whether a name is that of something to be opened so; it may be damaged. */
+bool pq_cli_model_named(const char *name);
 /* Open two and blend them: weight a + (1 - weight) b. */
 int pq_cli_model_blend(const char *a, const char *b, double weight, pique_model **out, int *exit,
                        pique_error *err);

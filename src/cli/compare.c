@@ -129,11 +129,8 @@ static int open_candidates(struct compare *c, pique_error *err)
     c->list = pq_calloc(MOST, sizeof *c->list);
     if (!c->models || !c->list)
         return pq_fail_nomem(err, MOST * sizeof *c->list);
-    char *whole = NULL;
-    if (strchr(c->models, ',') && pq_model_resolve(c->models, &whole, NULL) == 0) {
-        pq_free(whole);
+    if (pq_cli_model_named(c->models))
         return open_candidate(c, c->models, strlen(c->models), err);
-    }
     int rc = 0;
     for (const char *name = c->models; !rc;) {
         const size_t length = strcspn(name, ",");

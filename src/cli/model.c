@@ -69,6 +69,16 @@ static bool is_blend(const char *name, char *copy, const char **second, double *
     return false;
 }
 
+bool pq_cli_model_named(const char *name)
+{
+    const char *second;
+    double weight;
+    char *copy = pq_strdup(name);
+    bool named = is_there(name) || (copy && is_blend(name, copy, &second, &weight));
+    pq_free(copy);
+    return named;
+}
+
 int pq_cli_model_open(const char *name, pique_model **out, int *exit, pique_error *err)
 {
     char *copy = pq_strdup(name);
@@ -84,16 +94,6 @@ int pq_cli_model_open(const char *name, pique_model **out, int *exit, pique_erro
                  : open_one(name, out, exit, err);
     pq_free(copy);
     return rc;
-}
-
-bool pq_cli_model_is_one(const char *name)
-{
-    char *copy = pq_strdup(name);
-    const char *second;
-    double weight;
-    bool one = is_there(name) || (copy && is_blend(name, copy, &second, &weight));
-    pq_free(copy);
-    return one;
 }
 
 bool pq_cli_weight(const char *text, double *weight)

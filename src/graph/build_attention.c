@@ -13,7 +13,8 @@ static int check_windows(const struct pq_attention *a, int channels, enum pq_op_
                            "%s in windows of %d pixels; 1 to %d are possible", pq_op_name(kind),
                            sides[i], PQ_MAX_WINDOW);
     }
-    const int dy = a->key_height - a->height, dx = a->key_width - a->width;
+    const int dy = a->key_height - pq_attention_key_size(a, false);
+    const int dx = a->key_width - pq_attention_key_size(a, true);
     if (dy < 0 || dx < 0 || dy % 2 || dx % 2)
         return pq_fail(err, PIQUE_EUNSUPPORTED,
                        "%s of %d x %d queries with %d x %d keys; the keys' window must have the "
@@ -27,16 +28,33 @@ static int check_windows(const struct pq_attention *a, int channels, enum pq_op_
         (a->grid && (a->shift_y || a->shift_x || dy || dx || a->multiple)))
         return pq_fail(err, PIQUE_EUNSUPPORTED, "%s with windows shifted by %d and %d",
                        pq_op_name(kind), a->shift_x, a->shift_y);
+    if (a->fold < 0 || a->fold > PQ_MAX_FACTOR ||
+        (a->fold > 1 && (a->height % a->fold || a->width % a->fold || dy || dx || a->multiple ||
+                         a->grid || kind != PQ_OP_ATTENTION)))
+        return pq_fail(err, PIQUE_EUNSUPPORTED, "%s in windows of %d x %d with keys folded by %d",
+                       pq_op_name(kind), a->width, a->height, a->fold);
     return 0;
 }
 
-static int check_qkv(const struct pq_graph *g, enum pq_op_kind kind, const int in[3],
+/* Keys and values that are folded have another size than queries. */
+static int check_fold(const struct pq_graph *g, int fold, int q, int in, pique_error *err)
+{
+    const struct pq_op *x = &g->ops[q], *y = &g->ops[in];
+    if ((int64_t)x->num * y->den == (int64_t)y->num * fold * x->den)
+        return 0;
+    return pq_fail(err, PIQUE_EFORMAT,
+                   "attention folded by %d joins pictures of %d/%d and %d/%d of the size", fold,
+                   x->num, x->den, y->num, y->den);
+}
+
+static int check_qkv(const struct pq_graph *g, enum pq_op_kind kind, const int in[3], int fold,
                      pique_error *err)
 {
     for (int i = 0; i < 3; i++) {
         int rc = pq_build_check_input(g, in[i], kind, err);
         if (!rc)
-            rc = pq_build_check_size(g, kind, in[0], in[i], err);
+            rc = i && fold > 1 ? check_fold(g, fold, in[0], in[i], err)
+                               : pq_build_check_size(g, kind, in[0], in[i], err);
         if (rc)
             return rc;
         if (g->ops[in[i]].channels != g->ops[in[0]].channels || g->ops[in[i]].global ||
@@ -82,7 +100,7 @@ int pq_graph_attention(struct pq_graph *g, int q, int k, int v, const struct pq_
                        const struct pq_tensor *table, pique_error *err)
 {
     const int in[] = {q, k, v};
-    int rc = check_qkv(g, PQ_OP_ATTENTION, in, err);
+    int rc = check_qkv(g, PQ_OP_ATTENTION, in, a->fold, err);
     if (!rc)
         rc = check_windows(a, g->ops[q].channels, PQ_OP_ATTENTION, err);
     if (!rc && !table != !a->index)
@@ -97,7 +115,7 @@ int pq_graph_channel_attention(struct pq_graph *g, int q, int k, int v,
                                pique_error *err)
 {
     const int in[] = {q, k, v};
-    int rc = check_qkv(g, PQ_OP_CHANNEL_ATTENTION, in, err);
+    int rc = check_qkv(g, PQ_OP_CHANNEL_ATTENTION, in, 1, err);
     if (!rc)
         rc = check_windows(a, g->ops[q].channels, PQ_OP_CHANNEL_ATTENTION, err);
     if (!rc && (a->shift_y || a->shift_x || a->multiple || a->key_height != a->height ||

@@ -105,14 +105,21 @@ struct pq_window {
     int kernel, stride, dilation, before, after;
 };
 
-enum pq_pad_mode { PQ_PAD_ZERO, PQ_PAD_EDGE, PQ_PAD_REFLECT };
+enum pq_pad_mode {
+    PQ_PAD_ZERO,
+    PQ_PAD_EDGE,
+    PQ_PAD_REFLECT,
+    PQ_PAD_WRAP /* from the opposite side; makes each row depend on all */
+};
 
 /* Windows of attention. Their edges lie at shift + n size; the first is cut off by the border of
  * the picture where shift is not 0, the last where the size is no multiple. Queries are the pixels
  * of a window; keys and values those of a key window with the same centre, which may be larger:
  * what it holds outside of the picture are zeros, and they count. `multiple` not 0: so do zeros
  * below and to the right up to a multiple of it. With `grid` a window is not a rectangle but every
- * (height / size)-th pixel, so that windows span the picture, whose size is a multiple. */
+ * (height / size)-th pixel, so that windows span the picture, whose size is a multiple. With `fold`
+ * over 1 keys and values are a picture so many times smaller, and so are their windows; the edges
+ * of these lie at shift / fold, rounded up, + n size / fold. */
 struct pq_attention {
     int heads;
     int height, width;         /* of the window of queries */
@@ -120,6 +127,7 @@ struct pq_attention {
     int shift_y, shift_x;
     int multiple;
     bool grid;
+    int fold;    /* 0 means 1 */
     float scale; /* of the products q k */
     /* [height width][key_height key_width]: the row of the table of biases, op->weight [rows,
      * heads], that is added to a product; NULL where there is no table. Lives as long as the graph:
@@ -318,5 +326,11 @@ int64_t pq_pad_source(enum pq_pad_mode mode, int64_t i, int64_t n);
 int64_t pq_reflect(int64_t i, int64_t n);
 /* Whether every output row reads every row of some input: a phase of the plan ends here. */
 bool pq_op_is_whole(const struct pq_op *op);
+/* How many times larger the result is than input k, where both are read in windows; 1 otherwise. */
+int pq_op_fold(const struct pq_op *op, int k);
+/* Windows of the keys of attention along an axis: their size but for what reaches over the
+ * queries', and where the one of number 0 begins. */
+int pq_attention_key_size(const struct pq_attention *a, bool hor);
+int pq_attention_key_shift(const struct pq_attention *a, bool hor);
 
 const char *pq_op_name(enum pq_op_kind kind);

@@ -59,7 +59,8 @@ static int check_inputs(const struct pq_graph *g, const struct pq_line *lines, i
             continue;
         const struct pq_line *want = &lines[op->residual && k == op->inputs - 1 ? i : op->in[0]];
         const struct pq_line *have = &lines[op->in[k]];
-        if (have->width != want->width || have->height != want->height)
+        const int fold = pq_op_fold(op, k);
+        if (have->width * fold != want->width || have->height * fold != want->height)
             return pq_fail(
                 err, PIQUE_EFORMAT,
                 "operation %d of the network, %s, joins a map of %lld x %lld with one of "

@@ -76,7 +76,7 @@ static int64_t bilinear_first(const struct pq_flow *f, int64_t y)
     return floor_div((2 * y + 1) * f->in_height - f->out_height, 2 * f->out_height);
 }
 
-/* The window of attention that row y lies in. */
+/* The window of attention that row y lies in: its first row, and the one behind its last. */
 static int64_t window_start(const struct pq_op *op, int64_t y)
 {
     const struct pq_attention *a = &op->attention;
@@ -88,6 +88,27 @@ static int64_t window_end(const struct pq_op *op, int64_t y)
 {
     const struct pq_attention *a = &op->attention;
     return a->shift_y + (floor_div(y - a->shift_y, a->height) + 1) * a->height;
+}
+
+/* Rows of the keys of the windows that rows [y0, y1) lie in. */
+static void key_rows(const struct pq_op *op, int64_t y0, int64_t y1, int64_t *in0, int64_t *in1)
+{
+    const struct pq_attention *a = &op->attention;
+    const int size = pq_attention_key_size(a, false), reach = (a->key_height - size) / 2;
+    const int64_t first = floor_div(y0 - a->shift_y, a->height);
+    const int64_t last = floor_div(y1 - 1 - a->shift_y, a->height);
+    *in0 = pq_attention_key_shift(a, false) + first * size;
+    *in0 = PQ_MAX(*in0, 0) - reach;
+    *in1 = pq_attention_key_shift(a, false) + (last + 1) * size + reach;
+}
+
+/* Rows that lie in windows of which all keys are among the first `have` rows of theirs. */
+static int64_t rows_of_keys(const struct pq_op *op, int64_t have)
+{
+    const struct pq_attention *a = &op->attention;
+    const int size = pq_attention_key_size(a, false), reach = (a->key_height - size) / 2;
+    const int64_t windows = floor_div(have - reach - pq_attention_key_shift(a, false), size);
+    return a->shift_y + windows * a->height;
 }
 
 static bool is_attention(const struct pq_op *op)
@@ -105,9 +126,26 @@ static bool reads_all(const struct pq_op *op, int k)
         return true;
     case PQ_OP_DYSAMPLE:
         return k == 0;
+    case PQ_OP_PAD:
+        return op->pad_mode == PQ_PAD_WRAP;
     default:
         return is_attention(op) && op->attention.grid;
     }
+}
+
+int pq_op_fold(const struct pq_op *op, int k)
+{
+    return op->kind == PQ_OP_ATTENTION && k && op->attention.fold ? op->attention.fold : 1;
+}
+
+int pq_attention_key_size(const struct pq_attention *a, bool hor)
+{
+    return (hor ? a->width : a->height) / PQ_MAX(a->fold, 1);
+}
+
+int pq_attention_key_shift(const struct pq_attention *a, bool hor)
+{
+    return (int)ceil_div(hor ? a->shift_x : a->shift_y, PQ_MAX(a->fold, 1));
 }
 
 bool pq_op_is_whole(const struct pq_op *op)
@@ -151,6 +189,8 @@ int64_t pq_pad_source(enum pq_pad_mode mode, int64_t i, int64_t n)
         return i < 0 ? 0 : n - 1;
     case PQ_PAD_REFLECT:
         return pq_reflect(i, n);
+    case PQ_PAD_WRAP:
+        return i - floor_div(i, n) * n;
     default:
         return -1;
     }
@@ -193,10 +233,11 @@ void pq_rows_needed(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *in
     } else if (w) {
         *in0 = y0 * w->stride - w->before;
         *in1 = (y1 - 1) * w->stride - w->before + (int64_t)(w->kernel - 1) * w->dilation + 1;
+    } else if (is_attention(op) && f->k) {
+        key_rows(op, y0, y1, in0, in1);
     } else if (is_attention(op)) {
-        int reach = f->k ? (op->attention.key_height - op->attention.height) / 2 : 0;
-        *in0 = window_start(op, y0) - reach;
-        *in1 = window_end(op, y1 - 1) + reach;
+        *in0 = window_start(op, y0);
+        *in1 = window_end(op, y1 - 1);
     } else {
         switch (op->kind) {
         case PQ_OP_PIXEL_SHUFFLE:
@@ -268,8 +309,7 @@ int64_t pq_rows_ready(const struct pq_flow *f, int64_t have)
         ready =
             floor_div(have - 1 + w->before - (int64_t)(w->kernel - 1) * w->dilation, w->stride) + 1;
     } else if (is_attention(op)) {
-        int reach = f->k ? (op->attention.key_height - op->attention.height) / 2 : 0;
-        ready = have - reach < 0 ? 0 : window_start(op, have - reach);
+        ready = f->k ? rows_of_keys(op, have) : window_start(op, have);
     } else {
         switch (op->kind) {
         case PQ_OP_PIXEL_SHUFFLE:

@@ -6,10 +6,12 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "model/ncnn.h"
+#include "model/onnx.h"
+#include "model/onnx_file.h"
 #include "model/pth.h"
 #include "model/safetensors.h"
 
-enum kind { SAFETENSORS, PTH, NCNN_PARAM, NCNN_BIN, UNREADABLE };
+enum kind { SAFETENSORS, PTH, NCNN_PARAM, NCNN_BIN, ONNX, UNREADABLE };
 
 /* First bytes, at an offset. What cannot be opened says what it is and what to do. */
 struct magic {
@@ -60,8 +62,8 @@ static const struct magic *match(const struct pq_map *map, const struct magic *t
     return NULL;
 }
 
-/* An ONNX file is a protobuf without a magic number: ir_version, then one of ModelProto's fields.
- */
+/* An ONNX file is a protobuf without a magic number. One that is cut off still begins by ir_version
+ * and another of ModelProto's fields, and its reader says what is wrong with it. */
 static bool looks_like_onnx(const struct pq_map *map)
 {
     const unsigned char *b = map->data;
@@ -102,15 +104,17 @@ static int sniff(const struct pq_map *map, enum kind *kind, pique_error *err)
         *kind = m ? m->kind : NCNN_BIN;
         return 0;
     }
-    if (looks_like_onnx(map))
-        return pq_fail(err, PIQUE_EUNSUPPORTED, "%s: is an ONNX file" LATER, map->path);
+    if (pq_onnx_probe(map) || looks_like_onnx(map)) {
+        *kind = ONNX;
+        return 0;
+    }
     if (looks_like_safetensors(map, false)) {
         *kind = SAFETENSORS; /* whose reader says what is wrong with it */
         return 0;
     }
     return pq_fail(err, PIQUE_EUNSUPPORTED,
-                   "%s: is no model file that is known (safetensors, PyTorch's .pth, or "
-                   "ncnn's .param and .bin); the download may be incomplete",
+                   "%s: is no model file that is known (safetensors, PyTorch's .pth, "
+                   "ONNX, or ncnn's .param and .bin); the download may be incomplete",
                    map->path);
 }
 
@@ -173,6 +177,18 @@ static int open_tensors(struct pq_map *map, enum kind kind, struct pq_container 
     return rc;
 }
 
+static int open_onnx(struct pq_map *map, struct pq_container *c, pique_error *err)
+{
+    c->sd.map = *map;
+    *map = (struct pq_map){0};
+    c->name = "onnx";
+    int rc = pq_onnx_read(&c->sd, &c->graph, err);
+    c->file_bytes = c->sd.map.size;
+    for (size_t i = 0; i < c->sd.other_count; i++)
+        c->file_bytes += c->sd.others[i].size;
+    return rc;
+}
+
 int pq_container_open(const char *path, struct pq_container *out, pique_error *err)
 {
     *out = (struct pq_container){0};
@@ -184,6 +200,8 @@ int pq_container_open(const char *path, struct pq_container *out, pique_error *e
     rc = sniff(&map, &kind, err);
     if (!rc && (kind == SAFETENSORS || kind == PTH))
         rc = open_tensors(&map, kind, out, err);
+    else if (!rc && kind == ONNX)
+        rc = open_onnx(&map, out, err);
     else if (!rc)
         rc = open_ncnn(&map, kind == NCNN_PARAM, out, err);
     pq_map_close(&map);

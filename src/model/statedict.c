@@ -23,6 +23,9 @@ void pq_statedict_free(struct pq_statedict *sd)
     pq_free(sd->globals);
     pq_free(sd->metadata);
     pq_free(sd->owned);
+    for (size_t i = 0; i < sd->other_count; i++)
+        pq_map_close(&sd->others[i]);
+    pq_free(sd->others);
     pq_map_close(&sd->map);
     *sd = (struct pq_statedict){0};
 }
@@ -109,6 +112,20 @@ int pq_statedict_own(struct pq_statedict *sd, size_t bytes, void **out, pique_er
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int pq_statedict_open_beside(struct pq_statedict *sd, const char *name, const struct pq_map **out,
+                             pique_error *err)
+{
+    struct pq_map *others =
+        pq_grown(sd->others, sd->other_count, &sd->other_capacity, sizeof *others);
+    if (!others)
+        return pq_fail_nomem(err, (sd->other_count + 1) * sizeof *others);
+    sd->others = others;
+    int rc = pq_map_open_beside(sd->map.path, name, &others[sd->other_count], err);
+    if (!rc)
+        *out = &others[sd->other_count++];
+    return rc;
 }
 
 int pq_statedict_check_names(const struct pq_statedict *sd, pique_error *err)

@@ -42,6 +42,8 @@ struct pq_statedict {
     size_t global_count, global_capacity;
     void **owned;
     size_t owned_count, owned_capacity;
+    struct pq_map *others; /* files beside map that hold tensors too */
+    size_t other_count, other_capacity;
 };
 
 void pq_statedict_free(struct pq_statedict *sd); /* {0} is fine */
@@ -59,6 +61,10 @@ int pq_statedict_add_global(struct pq_statedict *sd, const char *name, uint64_t 
                             bool interpreted, pique_error *err);
 /* Memory for tensors that do not lie in the file as they should; freed with sd. */
 int pq_statedict_own(struct pq_statedict *sd, size_t bytes, void **out, pique_error *err);
+/* Open another file of the model, in the folder of sd->map (pq_map_open_beside()). *out is valid
+ * until the next one is opened. */
+int pq_statedict_open_beside(struct pq_statedict *sd, const char *name, const struct pq_map **out,
+                             pique_error *err);
 /* PIQUE_EFORMAT where two tensors have one name. */
 int pq_statedict_check_names(const struct pq_statedict *sd, pique_error *err);
 

@@ -204,13 +204,13 @@ static void what_is_unknown_is_described(void **state)
     assert_int_equal(pq_statedict_add(&sd, "conv_cat.weight", &t, NULL), 0);
     assert_int_equal(build(&sd, &g, &err), PIQUE_EUNSUPPORTED);
     assert_non_null(strstr(err.message, "closest is SPAN, which needs 'conv_1.sk.weight'"));
-    static const char *const known[] = {"conv_first.weight", "before_RG.1.weight",
-                                        "layers.0.blocks.0.attn.qkv.weight",
-                                        "layers.0.blocks.0.ffn.fc1.weight"};
+    static const char *const known[] = {"before_RG.1.weight", "layers.0.blocks.0.gamma",
+                                        "layers.0.blocks.0.attn.attns.0.rpe_biases",
+                                        "layers.0.blocks.0.mlp.fc1.weight"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         assert_int_equal(pq_statedict_add(&sd, known[i], &t, NULL), 0);
     assert_int_equal(build(&sd, &g, &err), PIQUE_EUNSUPPORTED);
-    assert_non_null(strstr(err.message, "this is DAT, which this version cannot run yet"));
+    assert_non_null(strstr(err.message, "this is RGT, which this version cannot run"));
     memory_free(&sd);
 }
 

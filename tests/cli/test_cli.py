@@ -805,9 +805,18 @@ class Chain(Case):
                         os.path.join(folder, 'x,y.safetensors'))
         self.check(self.run_pique('a.png', model='x,y.safetensors'), 0)
         self.assert_png('a_x1.png', 6, 5)
+        result = self.run_pique('a.png', '-v', model='tiny,x,y.safetensors,x,y.safetensors')
+        self.check(result, 0, '3 models, x2 together')
         os.unlink(self.path('x,y.safetensors'))
         self.check(self.run_pique('a.png', '-y', model='x,y'), 0)  # in the models folder
         os.unlink(os.path.join(self.models, 'x,y.safetensors'))
+
+    def test_a_blend_is_one_of_the_models(self):
+        self.put('a.png', png(20, 15, 'noise'))
+        self.make_model('other', 4, 2, 2)
+        result = self.run_pique('a.png', '-v', model='restore,tiny+other:0.5')
+        self.check(result, 0, '2 models, x2 together')
+        self.assert_png('a_x2.png', 40, 30)
 
     def test_what_is_wrong_with_a_list_is_said(self):
         self.put('a.png')
@@ -915,6 +924,14 @@ class Compare(Case):
                          os.path.getsize(os.path.join(self.models, 'four.safetensors')))
         self.assertGreater(four['memory_bytes'], tiny['memory_bytes'])
         self.assertGreater(tiny['seconds'], 0)
+
+    def test_a_blend_stands_for_one_model_also_in_a_chain(self):
+        self.put('a.png', png(60, 40, 'noise'))
+        self.make_model('other', 4, 2, 2)
+        result = self.compare('a.png', '--json', model='tiny+other:0.5,restore+tiny+other:0.25')
+        self.check(result, 0)
+        self.assertEqual([(r['name'], len(r['models'])) for r in json.loads(result.stdout)['results']],
+                         [('tiny+other:0.5', 1), ('restore + tiny+other:0.25', 2)])
 
     def test_a_picture_comes_from_a_pipe_when_the_sheet_has_a_name(self):
         self.check(self.compare('-', '-o', 's.png', stdin=png(60, 40)), 0)

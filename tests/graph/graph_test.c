@@ -120,9 +120,10 @@ static void what_does_not_fit_is_refused(void **state)
 
 /* rows_ready() must be the largest count whose rows_needed() are there, and rows_kept() the lowest
  * row that any of the rows to come needs. */
-static void check_flow(const struct pq_op *op, size_t k, int64_t height, int64_t like)
+static void check_flow(const struct pq_op *op, size_t k, int input, int64_t height, int64_t like)
 {
-    struct pq_flow flow = {op, 0, height, pq_op_extent(op, false, height, like)};
+    struct pq_flow flow = {op, input, height,
+                           pq_op_extent(op, false, height * pq_op_fold(op, input), like)};
     int64_t in0, in1, out = flow.out_height;
     if (out < 1)
         return;
@@ -164,6 +165,7 @@ static void rows_flow_as_they_are_read(void **state)
     const struct pq_attention swin = {.height = 8, .key_height = 8};
     const struct pq_attention shifted = {.height = 8, .key_height = 8, .shift_y = 4};
     const struct pq_attention overlap = {.height = 8, .key_height = 12};
+    const struct pq_attention folded = {.height = 6, .key_height = 3, .shift_y = 3, .fold = 2};
     const struct pq_attention grid = {.height = 4, .key_height = 4, .grid = true};
     const struct pq_op ops[] = {
         {.kind = PQ_OP_CONV2D, .ver = one},
@@ -186,21 +188,45 @@ static void rows_flow_as_they_are_read(void **state)
         {.kind = PQ_OP_PAD, .ver = border, .multiple = 4, .pad_mode = PQ_PAD_EDGE},
         {.kind = PQ_OP_PAD, .ver = border, .multiple = 4, .pad_mode = PQ_PAD_REFLECT},
         {.kind = PQ_OP_PAD, .ver = left, .multiple = 8, .pad_mode = PQ_PAD_REFLECT},
+        {.kind = PQ_OP_PAD, .multiple = 4, .least = 24, .pad_mode = PQ_PAD_ZERO},
+        {.kind = PQ_OP_PAD, .multiple = 4, .least = 24, .pad_mode = PQ_PAD_REFLECT},
+        {.kind = PQ_OP_PAD, .ver = left, .multiple = 1, .pad_mode = PQ_PAD_WRAP},
         {.kind = PQ_OP_CROP, .ver = border, .like = -1},
         {.kind = PQ_OP_CROP, .rate_num = 1, .rate_den = 1},
         {.kind = PQ_OP_ATTENTION, .attention = swin},
         {.kind = PQ_OP_ATTENTION, .attention = shifted},
         {.kind = PQ_OP_ATTENTION, .attention = overlap},
+        {.kind = PQ_OP_ATTENTION, .attention = folded},
         {.kind = PQ_OP_CHANNEL_ATTENTION, .attention = grid},
         {.kind = PQ_OP_MEAN, .global = true},
         {.kind = PQ_OP_DYSAMPLE, .factor = 2},
     };
     for (size_t k = 0; k < PQ_COUNT(ops); k++) {
         for (int64_t height = 1; height < 40; height++) {
-            for (int64_t like = 1; like < 40; like += 7)
-                check_flow(&ops[k], k, height, like);
+            for (int64_t like = 1; like < 40; like += 7) {
+                check_flow(&ops[k], k, 0, height, like);
+                if (ops[k].kind == PQ_OP_ATTENTION)
+                    check_flow(&ops[k], k, 1, height, like);
+            }
         }
     }
+}
+
+static void padding_reaches_a_least_size(void **state)
+{
+    (void)state;
+    struct pq_graph *g;
+    pique_error err;
+    assert_int_equal(pq_graph_new(&g, NULL), 0);
+    int x = pq_graph_input(g, 3, NULL);
+    int pad = pq_graph_pad_least(g, x, PQ_PAD_ZERO, 8, 16, NULL);
+    assert_true(pad > x);
+    static const int sizes[][2] = {{1, 16}, {8, 16}, {16, 16}, {17, 24}, {24, 24}};
+    for (size_t i = 0; i < PQ_COUNT(sizes); i++)
+        assert_int_equal(pq_op_extent(&g->ops[pad], false, sizes[i][0], 0), sizes[i][1]);
+    assert_int_equal(pq_graph_pad_least(g, x, PQ_PAD_ZERO, 8, 12, &err), PIQUE_EUNSUPPORTED);
+    assert_int_equal(pq_graph_pad_least(g, x, PQ_PAD_ZERO, 8, -8, &err), PIQUE_EUNSUPPORTED);
+    pq_graph_free(&g);
 }
 
 /* Memory must grow with the width and the band alone. */
@@ -268,6 +294,7 @@ int main(void)
         cmocka_unit_test(the_output_itself_keeps_its_sum),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(rows_flow_as_they_are_read),
+        cmocka_unit_test(padding_reaches_a_least_size),
         cmocka_unit_test(line_buffers_do_not_grow_with_the_height),
         cmocka_unit_test(absurd_sizes_are_refused),
         cmocka_unit_test(every_failed_allocation_is_reported),

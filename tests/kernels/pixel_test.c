@@ -47,6 +47,36 @@ static void pixel_shuffle_spreads_channels_as_torch_does(void **state)
     }
 }
 
+static void shuffles_by_place_keep_the_channels_of_a_place_together(void **state)
+{
+    (void)state;
+    struct rng r = {11};
+    for (int factor = 1; factor <= 4; factor++) {
+        enum { WIDTH = 5, CHANNELS = 3, STRIDE = 4 };
+        const int folded = CHANNELS * factor * factor + 2;
+        const float *rows[4];
+        for (int dy = 0; dy < factor; dy++)
+            rows[dy] = random_row(&r, WIDTH * factor * STRIDE);
+        float *out = random_row(&r, WIDTH * folded), *back = random_row(&r, WIDTH * 4 * STRIDE);
+        pq_pixel_unshuffle_by_place_row(rows, STRIDE, WIDTH, CHANNELS, factor, out, folded);
+        for (int dy = 0; dy < factor; dy++) {
+            pq_pixel_shuffle_by_place_row(out, folded, WIDTH, CHANNELS, factor, dy, back, STRIDE);
+            for (int x = 0; x < WIDTH * factor; x++) {
+                for (int c = 0; c < CHANNELS; c++) {
+                    const int place = dy * factor + x % factor;
+                    const float want = rows[dy][x * STRIDE + c];
+                    assert_true(out[x / factor * folded + place * CHANNELS + c] == want);
+                    assert_true(back[x * STRIDE + c] == want);
+                }
+            }
+        }
+        for (int dy = 0; dy < factor; dy++)
+            free((void *)rows[dy]);
+        free(out);
+        free(back);
+    }
+}
+
 static void nearest_repeats_pixels(void **state)
 {
     (void)state;
@@ -152,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pixel_shuffle_spreads_channels_as_torch_does),
+        cmocka_unit_test(shuffles_by_place_keep_the_channels_of_a_place_together),
         cmocka_unit_test(nearest_repeats_pixels),
         cmocka_unit_test(add_and_activation_do_what_they_say),
         cmocka_unit_test(exp_is_within_two_ulp),

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* damaged_test NETS PTH: more than twenty thousand damaged model files, all containers, each opened
- * as trial.h says. NETS are the small networks of tests/golden, so that lies about shapes reach the
- * code of every architecture; PTH is what make_pth.py wrote.
+/* damaged_test NETS PTH ONNX: more than twenty thousand damaged model files, all containers, each
+ * opened as trial.h says. NETS are the small networks of tests/golden, so that lies about shapes
+ * reach the code of every architecture; PTH and ONNX are what make_pth.py and make_onnx.py wrote.
  *
  * The list is the same everywhere. Builds with a sanitizer take every eighth case, all with
- * PIQUE_TEST_FULL=1. A case that fails is printed with its number: `damaged_test NETS PTH N FILE`
- * writes its file. */
+ * PIQUE_TEST_FULL=1. A case that fails is printed with its number: `damaged_test NETS PTH ONNX N
+ * FILE` writes its file. */
 #include <glob.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -80,7 +80,7 @@ static void take_onnx(const char *path)
     add(&sound_onnx, bytes_load(path), last_part(path));
 }
 
-static void make_seeds(const char *nets, const char *pth)
+static void make_seeds(const char *nets, const char *pth, const char *onnx)
 {
     for (int i = 0; i < 10; i++) {
         struct maker m = {.features = 1 + i % 3,
@@ -108,7 +108,7 @@ static void make_seeds(const char *nets, const char *pth)
     load(nets, "*.safetensors", take_net);
     load(nets, "*.pth", take_net);
     load(pth, "*.pth", take_pth);
-    load(nets, "../onnx/*.onnx", take_onnx);
+    load(onnx, "*.onnx", take_onnx);
     for (int i = 0; i < dict_count; i += 9) { /* and some as an archive of our own */
         struct bytes b = {0};
         dict_pth(&dicts[i], &b);
@@ -472,13 +472,13 @@ static int write_case(long number, const char *path)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3 && argc != 5) {
-        fputs("usage: damaged_test NETS PTH [NUMBER FILE]\n", stderr);
+    if (argc != 4 && argc != 6) {
+        fputs("usage: damaged_test NETS PTH ONNX [NUMBER FILE]\n", stderr);
         return 64;
     }
-    make_seeds(argv[1], argv[2]);
-    if (argc == 5)
-        return write_case(atol(argv[3]), argv[4]);
+    make_seeds(argv[1], argv[2], argv[3]);
+    if (argc == 6)
+        return write_case(atol(argv[4]), argv[5]);
     long count = 0;
     for (size_t f = 0; f < PQ_COUNT(families); f++)
         count += family_count(&families[f]);

@@ -122,7 +122,7 @@ static void what_cannot_be_opened_is_told_by_its_kind(void **state)
         {"GGUF\003\0\0\0", 8, PIQUE_EUNSUPPORTED, "GGUF"},
         {"\x08\x07\x12\x07pytorch\x1a\x03"
          "1.9:\x01",
-         18, PIQUE_EUNSUPPORTED, "ONNX"},
+         18, PIQUE_EFORMAT, "the ONNX file has a field that ends behind"},
         {"\x9d\x85\x76\0\1\0\0\0", 8, PIQUE_EUNSUPPORTED, "binary ncnn"},
         {"version https://git-lfs.github.com", 34, PIQUE_EUNSUPPORTED, "git lfs pull"},
         {"<!DOCTYPE html>", 15, PIQUE_EUNSUPPORTED, "web page"},

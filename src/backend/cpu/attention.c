@@ -79,24 +79,27 @@ void cpu_attention_plan(struct cpu_job *job)
 }
 
 /* The n-th window along an axis of `extent` pixels, and the keys around it. */
-static void find_spans(const struct pq_attention *a, int n, int size, int key_size, int shift,
-                       int64_t extent, struct span *q, struct span *k)
+static void find_spans(const struct pq_attention *a, bool hor, int n, int64_t extent,
+                       struct span *q, struct span *k)
 {
+    const int size = hor ? a->width : a->height, shift = hor ? a->shift_x : a->shift_y;
+    const int key_size = pq_attention_key_size(a, hor);
     if (a->grid) {
         *q = *k = (struct span){.first = n, .step = extent / size, .count = size};
         return;
     }
     const int64_t start = shift + (int64_t)n * size;
-    const int reach = (key_size - size) / 2;
+    const int64_t key_start = pq_attention_key_shift(a, hor) + (int64_t)n * key_size;
+    const int reach = ((hor ? a->key_width : a->key_height) - key_size) / 2;
     int64_t padded = a->multiple ? (extent + a->multiple - 1) / a->multiple * a->multiple : extent;
     int64_t q0 = PQ_MAX(start, 0), q1 = PQ_MIN(start + size, extent);
-    int64_t k0 = start - reach, k1 = start + size + reach;
+    int64_t k0 = key_start - reach, k1 = key_start + key_size + reach;
     if (!reach) {
         k0 = PQ_MAX(k0, 0);
-        k1 = PQ_MIN(k1, padded);
+        k1 = PQ_MIN(k1, padded / PQ_MAX(a->fold, 1));
     }
     *q = (struct span){q0, 1, (int)(q1 - q0), (int)(q0 - start)};
-    *k = (struct span){k0, 1, (int)(k1 - k0), (int)(k0 - (start - reach))};
+    *k = (struct span){k0, 1, (int)(k1 - k0), (int)(k0 - (key_start - reach))};
 }
 
 /* Channels c .. c + dim - 1 of the pixels of a window; zeros outside of the picture. */
@@ -202,8 +205,8 @@ void cpu_attention_task(const struct cpu_job *job, int frame, int row, int part,
     }
     struct window w;
     struct tokens t;
-    find_spans(a, ny, a->height, a->key_height, a->shift_y, line->height, &w.qy, &w.ky);
-    find_spans(a, nx, a->width, a->key_width, a->shift_x, line->width, &w.qx, &w.kx);
+    find_spans(a, false, ny, line->height, &w.qy, &w.ky);
+    find_spans(a, true, nx, line->width, &w.qx, &w.kx);
     split_scratch(job->op, scratch, &t);
     gather(job, 0, frame, &w.qy, &w.qx, head * dim, dim, t.q);
     gather(job, 1, frame, &w.ky, &w.kx, head * dim, dim, t.k);

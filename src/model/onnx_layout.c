@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/* Atoms, see onnx_import.h. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "model/onnx_emit.h"
+#include "model/onnx_import.h"
+
+int pq_layout_first(const struct pq_layout *l, int dim)
+{
+    int at = 0;
+    for (int d = 0; d < dim; d++)
+        at += l->length[d];
+    return at;
+}
+
+/* An atom of one value is none, so that one layout has one spelling. */
+static bool push(struct pq_layout *l, int dim, struct pq_atom a)
+{
+    if (a.size == 1)
+        return true;
+    if (l->count == PQ_MAX_ATOMS)
+        return false;
+    l->atoms[l->count++] = a;
+    l->length[dim]++;
+    return true;
+}
+
+void pq_layout_nchw(struct pq_layout *l, int channels)
+{
+    *l = (struct pq_layout){.dims = 4};
+    push(l, 1, (struct pq_atom){PQ_CHANNELS, channels, 1});
+    push(l, 2, (struct pq_atom){PQ_ROWS, PQ_REST, 1});
+    push(l, 3, (struct pq_atom){PQ_COLUMNS, PQ_REST, 1});
+}
+
+static int64_t atom_extent(struct pq_import *im, int op, const struct pq_atom *a, int sample)
+{
+    return a->size ? a->size : pq_import_extent(im, op, a->axis, sample) / a->inner;
+}
+
+int64_t pq_layout_extent(struct pq_import *im, const struct pq_value *v, int dim, int sample)
+{
+    int64_t extent = 1;
+    const struct pq_atom *a = &v->layout.atoms[pq_layout_first(&v->layout, dim)];
+    for (int i = 0; i < v->layout.length[dim]; i++)
+        extent *= atom_extent(im, v->op, a + i, sample);
+    return extent;
+}
+
+bool pq_layout_same(const struct pq_layout *a, const struct pq_layout *b)
+{
+    if (a->dims != b->dims || a->count != b->count)
+        return false;
+    for (int d = 0; d < a->dims; d++) {
+        if (a->length[d] != b->length[d])
+            return false;
+    }
+    for (int i = 0; i < a->count; i++) {
+        const struct pq_atom *x = &a->atoms[i], *y = &b->atoms[i];
+        if (x->axis != y->axis || x->size != y->size || x->inner != y->inner)
+            return false;
+    }
+    return true;
+}
+
+/* ---- reshape ---- */
+
+/* Split an atom of `size` in this sample so that the outer part has `need` values. */
+static bool split(const struct pq_atom *a, const int64_t *size, const int64_t *need, int samples,
+                  struct pq_atom *outer, struct pq_atom *inner)
+{
+    for (int s = 0; s < samples; s++) {
+        if (size[s] % need[s] || size[s] / need[s] != size[0] / need[0])
+            return false;
+    }
+    const int64_t rest = size[0] / need[0];
+    if (rest > PQ_MAX_EXTENT)
+        return false;
+    const struct pq_atom whole = *a;
+    *inner = (struct pq_atom){whole.axis, (int)rest, whole.inner};
+    *outer =
+        (struct pq_atom){whole.axis, whole.size ? (int)need[0] : PQ_REST, whole.inner * (int)rest};
+    return true;
+}
+
+/* One dimension of that extent from the atoms at queue[*at] on. */
+static bool fill(struct pq_import *im, int op, const int64_t *want, int samples,
+                 struct pq_atom *queue, int count, int *at, struct pq_layout *out, int dim)
+{
+    int64_t need[PQ_SAMPLES], size[PQ_SAMPLES];
+    memcpy(need, want, (size_t)samples * sizeof *need);
+    for (;;) {
+        bool done = true, whole = true;
+        for (int s = 0; s < samples; s++)
+            done = done && need[s] == 1;
+        if (done)
+            return true;
+        if (*at == count)
+            return false;
+        for (int s = 0; s < samples; s++) {
+            size[s] = atom_extent(im, op, &queue[*at], s);
+            whole = whole && size[s] && need[s] % size[s] == 0;
+        }
+        if (whole) {
+            for (int s = 0; s < samples; s++)
+                need[s] /= size[s];
+            if (!push(out, dim, queue[(*at)++]))
+                return false;
+            continue;
+        }
+        struct pq_atom outer;
+        if (!split(&queue[*at], size, need, samples, &outer, &queue[*at]) || !push(out, dim, outer))
+            return false;
+        return true;
+    }
+}
+
+static bool regroup(struct pq_import *im, const struct pq_value *v, int dims,
+                    int64_t want[][PQ_SAMPLES], int samples, struct pq_layout *out)
+{
+    struct pq_atom queue[PQ_MAX_ATOMS];
+    int at = 0;
+    memcpy(queue, v->layout.atoms, sizeof queue);
+    *out = (struct pq_layout){.dims = dims};
+    for (int d = 0; d < dims; d++) {
+        for (int s = 0; s < samples; s++) {
+            if (want[d][s] < 1)
+                return false;
+        }
+        if (!fill(im, v->op, want[d], samples, queue, v->layout.count, &at, out, d))
+            return false;
+    }
+    return at == v->layout.count;
+}
+
+/* What 0 and -1 stand for, in one sample. */
+static bool resolve(struct pq_import *im, const struct pq_value *v, int dims, bool zero_is_zero,
+                    int64_t want[][PQ_SAMPLES], int s)
+{
+    int64_t total = 1, known = 1;
+    int open = -1;
+    for (int d = 0; d < v->layout.dims; d++)
+        total *= pq_layout_extent(im, v, d, s);
+    for (int d = 0; d < dims; d++) {
+        int64_t *w = &want[d][s];
+        if (*w == 0 && !zero_is_zero && d < v->layout.dims)
+            *w = pq_layout_extent(im, v, d, s);
+        if (*w == -1 && open < 0)
+            open = d;
+        else if (*w < 1 || *w > total || total % *w || __builtin_mul_overflow(known, *w, &known))
+            return false;
+    }
+    if (open >= 0)
+        want[open][s] = known && total % known == 0 ? total / known : 0;
+    return true;
+}
+
+static int refuse_fixed(struct pq_import *im)
+{
+    return pq_import_refuse(im,
+                            "the file was exported for %" PRId64 " x %" PRId64
+                            " only; export it again with dynamic axes",
+                            im->port->shape[3], im->port->shape[2]);
+}
+
+/* Whether rows or columns are in pieces: then a size that a file is for was cut into them. */
+static int refuse_order(struct pq_import *im, const struct pq_layout *l)
+{
+    for (int i = 0; i < l->count && im->fixed; i++) {
+        if (l->atoms[i].axis != PQ_CHANNELS && (l->atoms[i].size || l->atoms[i].inner > 1))
+            return refuse_fixed(im);
+    }
+    return pq_import_refuse(im, "it needs channels, rows and columns in another order");
+}
+
+int pq_layout_reshape(struct pq_import *im, const struct pq_value *v, const struct pq_number *shape,
+                      bool zero_is_zero, struct pq_layout *out)
+{
+    int64_t want[PQ_MAX_DIMS][PQ_SAMPLES];
+    const size_t dims = pq_number_count(shape);
+    if (shape->tensor.dims != 1 || dims > PQ_MAX_DIMS || !shape->whole)
+        return pq_import_fail(im, PIQUE_EFORMAT, "its shape is no shape");
+    int fits = 0;
+    for (int s = 0; s < PQ_SAMPLES && fits == s; s++) {
+        for (size_t d = 0; d < dims; d++)
+            want[d][s] = (int64_t)pq_number_at(shape, s, d);
+        fits += resolve(im, v, (int)dims, zero_is_zero, want, s);
+    }
+    if (fits == PQ_SAMPLES && regroup(im, v, (int)dims, want, PQ_SAMPLES, out))
+        return 0;
+    /* What is baked into a file for one size means what it means at that size. */
+    if (im->fixed && fits && regroup(im, v, (int)dims, want, 1, out))
+        return 0;
+    im->size_matters = true;
+    if (im->fixed && pq_number_constant(shape))
+        return refuse_fixed(im);
+    if (pq_number_constant(shape))
+        return pq_import_refuse(im, "it makes a shape of a fixed size");
+    return pq_import_refuse(im, "it cuts or joins pictures in a way that cannot be run");
+}
+
+void pq_layout_transpose(const struct pq_layout *l, const int *order, struct pq_layout *out)
+{
+    *out = (struct pq_layout){.dims = l->dims};
+    for (int d = 0; d < l->dims; d++) {
+        const struct pq_atom *a = &l->atoms[pq_layout_first(l, order[d])];
+        for (int i = 0; i < l->length[order[d]]; i++)
+            push(out, d, a[i]);
+    }
+}
+
+/* ---- settling ---- */
+
+/* Digits that lie side by side as they should become one. */
+static void merge(struct pq_layout *l)
+{
+    struct pq_layout out = {.dims = l->dims};
+    for (int d = 0; d < l->dims; d++) {
+        const struct pq_atom *a = &l->atoms[pq_layout_first(l, d)];
+        for (int i = 0; i < l->length[d]; i++) {
+            struct pq_atom *last = out.length[d] ? &out.atoms[out.count - 1] : NULL;
+            if (last && last->axis == a[i].axis && a[i].size &&
+                last->inner == a[i].inner * a[i].size) {
+                last->inner = a[i].inner;
+                last->size = last->size ? last->size * a[i].size : PQ_REST;
+            } else {
+                push(&out, d, a[i]);
+            }
+        }
+    }
+    *l = out;
+}
+
+int pq_layout_channel_dim(const struct pq_layout *l, int channels)
+{
+    for (int d = 0; d < l->dims; d++) {
+        const struct pq_atom *a = &l->atoms[pq_layout_first(l, d)];
+        int64_t all = 1;
+        for (int i = 0; i < l->length[d]; i++)
+            all *= a[i].axis == PQ_CHANNELS ? a[i].size : 0;
+        if (l->length[d] && all == channels)
+            return d;
+    }
+    /* One channel leaves no trace; then it is where ONNX has it. */
+    return channels == 1 && l->dims > 1 && !l->length[1] ? 1 : -1;
+}
+
+/* What the dimensions other than that of the channels hold: rows before columns, and perhaps one
+ * digit of the channels behind each. */
+struct spread {
+    int inner[2];           /* of rows and columns; 0: there are none */
+    struct pq_atom tail[2]; /* the digit behind; size 0: none */
+};
+
+static bool read_spread(const struct pq_layout *l, int channel, struct spread *out)
+{
+    *out = (struct spread){{0}, {{0}}};
+    int axis = -1; /* of the digit before this one, 0 rows, 1 columns */
+    for (int d = 0, i = 0; d < l->dims; d++) {
+        const int end = i + l->length[d];
+        if (d == channel) {
+            i = end;
+            continue;
+        }
+        for (bool first = true; i < end; i++, first = false) {
+            const struct pq_atom *a = &l->atoms[i];
+            if (!a->size && a->axis == (axis < 0 ? PQ_ROWS : PQ_COLUMNS) && axis < 1)
+                out->inner[++axis] = a->inner;
+            else if (a->size && a->axis == PQ_CHANNELS && axis >= 0 && !first &&
+                     !out->tail[axis].size)
+                out->tail[axis] = *a;
+            else
+                return false;
+        }
+    }
+    return axis != 0;
+}
+
+/* The digits of `channel`, most significant first. */
+static int channel_atoms(const struct pq_layout *l, int channel, struct pq_atom *to)
+{
+    memcpy(to, &l->atoms[pq_layout_first(l, channel)], (size_t)l->length[channel] * sizeof *to);
+    return l->length[channel];
+}
+
+/* Channels in the order of these digits, which must be all of them. */
+static int order_channels(struct pq_import *im, int op, const struct pq_atom *a, int count)
+{
+    const int channels = im->graph->ops[op].channels;
+    int64_t all = 1, reach = 0;
+    bool sorted = true;
+    for (int i = 0; i < count; i++) {
+        if (a[i].axis != PQ_CHANNELS)
+            return pq_import_refuse(im, "it mixes channels and pixels in a way that cannot be run");
+        all *= a[i].size;
+        reach += (int64_t)(a[i].size - 1) * a[i].inner;
+        sorted = sorted && (i == 0 || a[i - 1].inner == a[i].inner * a[i].size);
+    }
+    if (all != channels || reach != channels - 1)
+        return pq_import_refuse(im, "it mixes channels and pixels in a way that cannot be run");
+    if (sorted)
+        return op;
+    int *from = pq_malloc((size_t)channels * sizeof *from);
+    if (!from)
+        return pq_fail_nomem(im->err, (size_t)channels * sizeof *from);
+    for (int c = 0; c < channels; c++) {
+        int left = c;
+        from[c] = 0;
+        for (int i = count - 1; i >= 0; i--) {
+            from[c] += left % a[i].size * a[i].inner;
+            left /= a[i].size;
+        }
+    }
+    op = pq_emit_select(im, op, from, channels);
+    pq_free(from);
+    return op;
+}
+
+/* Rows and columns whose last digit is among the channels: a pixel unshuffle puts it there. */
+static int unshuffle(struct pq_import *im, int op, int factor, struct pq_atom *a, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (a[i].axis != PQ_CHANNELS && (a[i].size != factor || a[i].inner != 1))
+            return pq_import_refuse(im, "it mixes channels and pixels in a way that cannot be run");
+        a[i].inner = a[i].axis == PQ_CHANNELS ? a[i].inner * factor * factor
+                     : a[i].axis == PQ_ROWS   ? factor
+                                              : 1;
+        a[i].axis = PQ_CHANNELS;
+    }
+    return pq_emit_unshuffle(im, op, factor);
+}
+
+int pq_layout_settle(struct pq_import *im, struct pq_value *v, int channel)
+{
+    struct pq_layout *l = &v->layout;
+    struct spread spread;
+    merge(l);
+    if (channel < 0 || channel >= l->dims || !read_spread(l, channel, &spread) ||
+        spread.inner[0] != spread.inner[1] || spread.tail[0].size != spread.tail[1].size)
+        return refuse_order(im, l);
+    const int factor = spread.inner[0], tail = spread.tail[0].size;
+    struct pq_atom a[PQ_MAX_ATOMS + 2];
+    int count = channel_atoms(l, channel, a), op = v->op;
+    if (factor > 1)
+        op = unshuffle(im, op, factor, a, count);
+    if (tail) {
+        a[count++] = spread.tail[0];
+        a[count++] = spread.tail[1];
+    }
+    if (op >= 0)
+        op = order_channels(im, op, a, count);
+    if (op >= 0 && tail)
+        op = pq_emit_shuffle(im, op, tail);
+    if (op < 0)
+        return op;
+    struct pq_layout out = {.dims = l->dims};
+    for (int d = 0, i = 0; d < l->dims; d++) {
+        if (d == channel)
+            push(&out, d, (struct pq_atom){PQ_CHANNELS, im->graph->ops[op].channels, 1});
+        for (int end = i + l->length[d]; i < end; i++) {
+            if (d != channel && !l->atoms[i].size)
+                push(&out, d, (struct pq_atom){l->atoms[i].axis, PQ_REST, 1});
+        }
+    }
+    v->op = op;
+    *l = out;
+    return 0;
+}
+
+int pq_layout_picture(struct pq_import *im, const struct pq_value *v, int *op)
+{
+    struct pq_value settled = *v;
+    if (v->kind != PQ_VALUE_PICTURE)
+        return pq_import_refuse(im, "its input must be a picture, not numbers");
+    if (v->layout.dims != 4 && im->fixed)
+        return refuse_order(im, &v->layout);
+    if (v->layout.dims != 4)
+        return pq_import_refuse(im, "its input has %d dimensions; 4 can be run", v->layout.dims);
+    int rc = pq_layout_settle(im, &settled, 1);
+    if (rc)
+        return rc;
+    const struct pq_layout *l = &settled.layout;
+    if (l->length[0] || l->length[2] > 1 || l->length[2] != l->length[3])
+        return refuse_order(im, l);
+    *op = settled.op;
+    return 0;
+}

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""ONNX files through pique and through ONNX Runtime, in float.
+
+    test_onnx.py RUN_MODEL MAKE_ONNX [unittest options]
+
+Every operator of tests/model/make_onnx.py, and where Python has PyTorch, networks that it exports
+(export_onnx.py). ONNX Runtime is a package of npm: npm ci --ignore-scripts in
+tests/oracles/onnxruntime, which `make check-oracles` does; PIQUE_ORT names another folder."""
+import array
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MODULES = os.environ.get('PIQUE_ORT') or os.path.join(HERE, 'onnxruntime', 'node_modules')
+SYSTEM_PYTHON = '/usr/bin/python3'
+BOUND = 2e-5  # of 1 + the value: two fp32 programs that add up in other orders
+SKIPPED = {
+    'border_that_is_lost',  # pique gives back the border that the network takes
+    'weights_bfloat',       # the runtime has no convolution of such weights
+    'weights_double',       # nor of these beside float pictures
+    'weights_half', 'weights_half-list',
+}
+
+
+def floats(path):
+    values = array.array('f')
+    with open(path, 'rb') as f:
+        values.frombytes(f.read())
+    return values
+
+
+class Compare(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix='pique-onnx-')
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def compare(self, folder, cases):
+        args = [a for name, w, h, c, _ in cases for a in (name, c, h, w)]
+        done = subprocess.run(['node', os.path.join(HERE, 'onnxruntime', 'run.js'), folder, *args],
+                              stdout=subprocess.PIPE, env={**os.environ, 'PIQUE_ORT': MODULES})
+        self.assertEqual(done.stdout.decode(), '')
+        worst = {}
+        for name, width, height, _, _ in cases:
+            base = os.path.join(folder, name)
+            done = subprocess.run([RUN, base + '.onnx', width, height, base + '.in', base + '.got'],
+                                  stderr=subprocess.PIPE)
+            self.assertEqual(done.returncode, 0, done.stderr.decode())
+            got, want = floats(base + '.got'), floats(base + '.ort')
+            self.assertEqual(len(got), len(want), name)
+            worst[name] = max(abs(a - b) / (1 + abs(b)) for a, b in zip(got, want))
+        print('%d files differ by at most %.1e' % (len(worst), max(worst.values())))
+        self.assertEqual({n: v for n, v in worst.items() if not v <= self.bound(n)}, {})
+
+    @staticmethod
+    def bound(name):
+        return 2e-3 if 'half' in name else BOUND
+
+    @staticmethod
+    def cases(path):
+        with open(path) as f:
+            lines = [line.split() for line in f]
+        return [line for line in lines if line[0] not in SKIPPED]
+
+    def test_every_operator_computes_what_onnx_runtime_computes(self):
+        subprocess.run([sys.executable, '-B', MAKE, self.folder], check=True)
+        self.compare(os.path.join(self.folder, 'onnx-good'),
+                     self.cases(os.path.join(self.folder, 'onnx-good.txt')))
+
+    def test_networks_that_pytorch_exports_do_too(self):
+        python = next((p for p in (sys.executable, SYSTEM_PYTHON) if os.path.exists(p) and
+                       subprocess.run([p, '-c', 'import torch'],
+                                      stderr=subprocess.DEVNULL).returncode == 0), None)
+        if not python:
+            self.skipTest('no PyTorch; on Debian the package is python3-torch')
+        subprocess.run([python, '-B', os.path.join(HERE, 'export_onnx.py'), self.folder],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.compare(self.folder, self.cases(os.path.join(self.folder, 'good.txt')))
+
+
+if __name__ == '__main__':
+    RUN, MAKE = sys.argv[1:3]
+    if not shutil.which('node') or not os.path.isdir(os.path.join(MODULES, 'onnxruntime-node')):
+        print('skipped: no ONNX Runtime; npm ci --ignore-scripts in tests/oracles/onnxruntime '
+              'gets it, and node runs it')
+        sys.exit(77)
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
