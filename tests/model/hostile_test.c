@@ -165,38 +165,54 @@ static void pickle_memo(struct hostile *h)
 
 static void pickle_memo_grows(struct hostile *h)
 {
-    repeat(h, "\x80\2}", 3, "\x94", 1, 3000000, ".");
+    repeat(h, "\x80\2}", 3, "\x94", 1, 600000, ".");
 }
 
 static void pickle_nested_tuples(struct hostile *h)
 {
-    repeat(h, "\x80\2}", 3, "\x85", 1, 1000000, ".");
+    repeat(h, "\x80\2}", 3, "\x85", 1, 524000, ".");
+}
+
+/* Both pickles of an older file at once. */
+static void pickle_two(struct hostile *h)
+{
+    static const char head[] = "\x80\2\x8a\nl\xfc\x9c"
+                               "F\xf9 j\xa8P\x19."
+                               "\x80\2M\xe9\3."
+                               "\x80\2}X\r\0\0\0little_endian\x88s.";
+    bytes_add(&h->first, head, sizeof head - 1);
+    for (int i = 0; i < 2; i++) {
+        bytes_add(&h->first, i ? "\x80\2](" : "\x80\2}", i ? 4 : 3);
+        for (int k = 0; k < 524000; k++)
+            bytes_add(&h->first, "\x85", i && k == 0 ? 0 : 1);
+        bytes_text(&h->first, i ? "e." : ".");
+    }
 }
 
 static void pickle_nested_dicts(struct hostile *h)
 {
-    repeat(h, "\x80\2}", 3, "X\1\0\0\0a}", 7, 500000, ".");
+    repeat(h, "\x80\2}", 3, "X\1\0\0\0a}", 7, 260000, ".");
 }
 
 static void pickle_doubling(struct hostile *h)
 {
     /* each tuple holds the one before it three times */
-    repeat(h, "\x80\2}X\1\0\0\0aN", 10, "22\x87", 3, 600000, "s.");
+    repeat(h, "\x80\2}X\1\0\0\0aN", 10, "22\x87", 3, 170000, "s.");
 }
 
 static void pickle_marks(struct hostile *h)
 {
-    repeat(h, "\x80\2", 2, "(", 1, 1500000, ".");
+    repeat(h, "\x80\2", 2, "(", 1, 524000, ".");
 }
 
 static void pickle_stack(struct hostile *h)
 {
-    repeat(h, "\x80\2N", 3, "2", 1, 1900000, ".");
+    repeat(h, "\x80\2N", 3, "2", 1, 524000, ".");
 }
 
 static void pickle_one_list(struct hostile *h)
 {
-    repeat(h, "\x80\2](N", 5, "2", 1, 1900000, "e.");
+    repeat(h, "\x80\2](N", 5, "2", 1, 524000, "e.");
 }
 
 static void pickle_names(struct hostile *h)
@@ -339,107 +355,177 @@ struct row {
         class, MADE, NULL, 0, make, code, says                                                     \
     }
 
-/* clang-format off */
 static const struct row rows[] = {
     /* a file that would run code: the call, by every way to name it */
     FROM("code: a global", "bad/code_os.system.pth", PIQUE_EFORMAT, "tries to run code"),
     FROM("code: a name from the stack", "bad/code_stack.pth", PIQUE_EFORMAT, "tries to run code"),
     FROM("code: within another module", "bad/code_dotted.pth", PIQUE_EFORMAT, "tries to run code"),
     FROM("code: an instance", "bad/code_inst.pth", PIQUE_EFORMAT, "tries to run code"),
-    FROM("code: after a damage that stops scanners", "bad/code_cut.pth", PIQUE_EFORMAT, "tries to run code"),
-    FROM("code: in a later pickle of an older file", "bad/legacy_code_inside.pth", PIQUE_EFORMAT, "tries to run code"),
-    FROM("code: in the list of keys", "bad/legacy_code_keys.pth", PIQUE_EFORMAT, "tries to run code"),
-    FROM("code: a plain pickle of another ending", "bad/legacy_code.pth", PIQUE_EFORMAT, "tries to run code"),
-    FROM("code: a loader that loads", "bad/code_torch.load.pth", PIQUE_EFORMAT, "tries to run code"),
-    FROM("code: a helper of a library", "bad/code_numpy.testing._private.utils.runstring.pth", PIQUE_EFORMAT, "tries to run code"),
+    FROM("code: after a damage that stops scanners", "bad/code_cut.pth", PIQUE_EFORMAT,
+         "tries to run code"),
+    FROM("code: in a later pickle of an older file", "bad/legacy_code_inside.pth", PIQUE_EFORMAT,
+         "tries to run code"),
+    FROM("code: in the list of keys", "bad/legacy_code_keys.pth", PIQUE_EFORMAT,
+         "tries to run code"),
+    FROM("code: a plain pickle of another ending", "bad/legacy_code.pth", PIQUE_EFORMAT,
+         "tries to run code"),
+    FROM("code: a loader that loads", "bad/code_torch.load.pth", PIQUE_EFORMAT,
+         "tries to run code"),
+    FROM("code: a helper of a library", "bad/code_numpy.testing._private.utils.runstring.pth",
+         PIQUE_EFORMAT, "tries to run code"),
     /* values of a kind that an instruction does not expect */
-    FROM("type: a key for what is no dictionary", "bad/tensor_setitem.pth", PIQUE_EFORMAT, "used as a dictionary"),
-    FROM("type: an item for what is no list", "bad/tensor_append.pth", PIQUE_EFORMAT, "used as a dictionary"),
-    FROM("type: a key for a parameter", "bad/parameter_setitem.pth", PIQUE_EFORMAT, "used as a dictionary"),
+    FROM("type: a key for what is no dictionary", "bad/tensor_setitem.pth", PIQUE_EFORMAT,
+         "used as a dictionary"),
+    FROM("type: an item for what is no list", "bad/tensor_append.pth", PIQUE_EFORMAT,
+         "used as a dictionary"),
+    FROM("type: a key for a parameter", "bad/parameter_setitem.pth", PIQUE_EFORMAT,
+         "used as a dictionary"),
     /* a storage and its description */
     FROM("storage: shorter than described", "bad/storage_short.pth", PIQUE_EFORMAT, "does not fit"),
     FROM("storage: of another type", "bad/storage_type.pth", PIQUE_EFORMAT, "does not fit"),
     FROM("storage: two descriptions", "bad/storage_twice.pth", PIQUE_EFORMAT, "two things"),
     FROM("storage: a path as its key", "bad/storage_path.pth", PIQUE_EFORMAT, "is missing"),
-    MAKE("storage: a size that wraps", tensor_storage_lies, PIQUE_EFORMAT, "more bytes than the file"),
+    MAKE("storage: a size that wraps", tensor_storage_lies, PIQUE_EFORMAT,
+         "more bytes than the file"),
     /* two readers, two files */
     FROM("zip: two entries of one name", "bad/duplicate.pth", PIQUE_EFORMAT, "one name"),
     FROM("zip: names that differ in case", "bad/capitals.pth", PIQUE_EFORMAT, "one name"),
-    FROM("zip: only a name in capitals", "bad/only_capitals.pth", PIQUE_EUNSUPPORTED, "not one of PyTorch"),
+    FROM("zip: only a name in capitals", "bad/only_capitals.pth", PIQUE_EUNSUPPORTED,
+         "not one of PyTorch"),
     FROM("zip: local and central names differ", "bad/local_name.pth", PIQUE_EFORMAT, "two names"),
     FROM("zip: local and central sizes differ", "bad/local_size.pth", PIQUE_EFORMAT, "two things"),
-    FROM("zip: local and central methods differ", "bad/local_deflated.pth", PIQUE_EFORMAT, "kind of an entry"),
-    FROM("zip: a bit that says encrypted", "bad/central_encrypted.pth", PIQUE_EUNSUPPORTED, "encrypted"),
+    FROM("zip: local and central methods differ", "bad/local_deflated.pth", PIQUE_EFORMAT,
+         "kind of an entry"),
+    FROM("zip: a bit that says encrypted", "bad/central_encrypted.pth", PIQUE_EUNSUPPORTED,
+         "encrypted"),
     FROM("zip: a wrong sum", "bad/bad_crc.pth", PIQUE_EFORMAT, "checksum"),
     FROM("zip: data behind the end", "bad/appended.pth", PIQUE_EFORMAT, "end record"),
     FROM("zip: data before the start", "bad/prepended.pth", PIQUE_EFORMAT, "zip"),
     FROM("zip: two end records", "bad/two_archives.pth", PIQUE_EFORMAT, "zip"),
-    FROM("zip: a comment that hides an archive", "bad/real_comment.pth", PIQUE_EFORMAT, "does not end with"),
-    FROM("zip: 64-bit end record that disagrees", "bad/end64_offset.pth", PIQUE_EFORMAT, "different things"),
-    FROM("zip: a descriptor that disagrees", "bad/descriptor.pth", PIQUE_EFORMAT, "belong to nobody"),
-    FROM("zip: a directory that counts too few", "bad/end32_fewer.pth", PIQUE_EFORMAT, "more in its directory"),
+    FROM("zip: a comment that hides an archive", "bad/real_comment.pth", PIQUE_EFORMAT,
+         "does not end with"),
+    FROM("zip: 64-bit end record that disagrees", "bad/end64_offset.pth", PIQUE_EFORMAT,
+         "different things"),
+    FROM("zip: a descriptor that disagrees", "bad/descriptor.pth", PIQUE_EFORMAT,
+         "belong to nobody"),
+    FROM("zip: a directory that counts too few", "bad/end32_fewer.pth", PIQUE_EFORMAT,
+         "more in its directory"),
     FROM("zip: a name with a zero byte", "bad/central_name_zero.pth", PIQUE_EFORMAT, "zero bytes"),
-    MAKE("zip: as many entries as can be counted", zip_entries, PIQUE_EUNSUPPORTED, "not one of PyTorch"),
-    MAKE("polyglot: an archive behind a safetensors file", text_and_binary, PIQUE_EFORMAT, "belong to no tensor"),
+    MAKE("zip: as many entries as can be counted", zip_entries, PIQUE_EUNSUPPORTED,
+         "not one of PyTorch"),
+    MAKE("polyglot: an archive behind a safetensors file", text_and_binary, PIQUE_EFORMAT,
+         "belong to no tensor"),
     /* numbers that overflow, then memory that is written or read beyond its end */
     MAKE("overflow: strides", tensor_wraps, PIQUE_EFORMAT, "beyond"),
     MAKE("overflow: an offset", tensor_offset_wraps, PIQUE_EFORMAT, "beyond"),
     FROM("overflow: a shape", "bad/tensor_overflow.pth", PIQUE_EFORMAT, "larger than any memory"),
     FROM("negative: a stride", "bad/tensor_negative_stride.pth", PIQUE_EFORMAT, "numbers"),
     FROM("negative: an offset", "bad/tensor_negative_offset.pth", PIQUE_EFORMAT, "numbers"),
-    ST("overflow: a shape", "{\"a\":{\"dtype\":\"F32\",\"shape\":[65536,65536,65536,65536],\"data_offsets\":[0,4]}}", 4, "does not fit"),
-    ST("overflow: a dimension of 2^63", "{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775808],\"data_offsets\":[0,4]}}", 4, "JSON"),
-    ST("overflow: an offset of 2^64 - 4", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[18446744073709551612,0]}}", 4, "JSON"),
-    ST("negative: a dimension", "{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "dimension"),
-    ST("negative: an offset", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[-4,0]}}", 4, "data_offsets"),
-    ST("read beyond: an offset", "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 4, "ends at byte 8"),
-    ST("read beyond: end before begin", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, "data_offsets"),
+    ST("overflow: a shape",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[65536,65536,65536,65536],\"data_offsets\":[0,4]}}", 4,
+       "does not fit"),
+    ST("overflow: a dimension of 2^63",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775808],\"data_offsets\":[0,4]}}", 4,
+       "JSON"),
+    ST("overflow: an offset of 2^64 - 4",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[18446744073709551612,0]}}", 4,
+       "JSON"),
+    ST("negative: a dimension", "{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}",
+       4, "dimension"),
+    ST("negative: an offset", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[-4,0]}}",
+       4, "data_offsets"),
+    ST("read beyond: an offset", "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
+       4, "ends at byte 8"),
+    ST("read beyond: end before begin",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, "data_offsets"),
     MAKE("count: a header of 2^63 bytes", st_header_2_63, PIQUE_EFORMAT, "header should have"),
     MAKE("count: a header of 2^64 - 1 bytes", st_header_all, PIQUE_EFORMAT, "header should have"),
     MAKE("count: a header of 2^32 bytes", st_header_4g, PIQUE_EFORMAT, "header should have"),
     /* safetensors: readers that see different tensors */
-    ST("twice: a name", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "one name twice"),
-    ST("twice: a field", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "one name twice"),
-    ST("overlap: two tensors", "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "starts at byte 4"),
-    ST("hole: bytes of nobody", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "starts at byte 4"),
-    ST("hole: bytes behind the last", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 8, "belong to no tensor"),
-    ST("name: a terminal's escape", "{\"\\u001b[2J\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "control characters"),
-    ST("name: a zero byte", "{\"a\\u0000b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "JSON"),
+    ST("twice: a name",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\","
+       "\"shape\":[1],\"data_offsets\":[4,8]}}",
+       8, "one name twice"),
+    ST("twice: a field",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"shape\":[1],\"data_offsets\":[0,4]}}", 4,
+       "one name twice"),
+    ST("overlap: two tensors",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"b\":{\"dtype\":\"F32\","
+       "\"shape\":[1],\"data_offsets\":[4,8]}}",
+       8, "starts at byte 4"),
+    ST("hole: bytes of nobody", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
+       8, "starts at byte 4"),
+    ST("hole: bytes behind the last",
+       "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 8,
+       "belong to no tensor"),
+    ST("name: a terminal's escape",
+       "{\"\\u001b[2J\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4,
+       "control characters"),
+    ST("name: a zero byte",
+       "{\"a\\u0000b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "JSON"),
     ST("name: none", "{\"\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "empty"),
-    ST("type: a dtype that moves the cursor", "{\"a\":{\"dtype\":\"\\u001b[2J\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "no dtype"),
+    ST("type: a dtype that moves the cursor",
+       "{\"a\":{\"dtype\":\"\\u001b[2J\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "no dtype"),
     /* ncnn: indices, counts and parameters that were believed elsewhere */
-    PARAM("index: a parameter beyond the table", "2 2\nInput i 0 1 a\nReLU r 1 1 a b 32=1\n", 4, PIQUE_EFORMAT, "0 to 31"),
-    PARAM("index: a negative parameter", "2 2\nInput i 0 1 a\nReLU r 1 1 a b -1=1\n", 4, PIQUE_EFORMAT, "line 4"),
-    PARAM("index: a blob that nobody makes", "2 2\nInput i 0 1 a\nReLU r 1 1 x b\n", 4, PIQUE_EFORMAT, "which no layer"),
-    PARAM("count: negative inputs", "2 2\nInput i 0 1 a\nReLU r -1 1 a b\n", 4, PIQUE_EFORMAT, "count of blobs"),
+    PARAM("index: a parameter beyond the table", "2 2\nInput i 0 1 a\nReLU r 1 1 a b 32=1\n", 4,
+          PIQUE_EFORMAT, "0 to 31"),
+    PARAM("index: a negative parameter", "2 2\nInput i 0 1 a\nReLU r 1 1 a b -1=1\n", 4,
+          PIQUE_EFORMAT, "line 4"),
+    PARAM("index: a blob that nobody makes", "2 2\nInput i 0 1 a\nReLU r 1 1 x b\n", 4,
+          PIQUE_EFORMAT, "which no layer"),
+    PARAM("count: negative inputs", "2 2\nInput i 0 1 a\nReLU r -1 1 a b\n", 4, PIQUE_EFORMAT,
+          "count of blobs"),
     PARAM("count: negative layers", "-1 2\nInput i 0 1 a\n", 4, PIQUE_EFORMAT, ""),
-    PARAM("count: layers that are not there", "2147483647 2147483647\nInput i 0 1 a\n", 4, PIQUE_EFORMAT, ""),
-    PARAM("count: an array", "2 2\nInput i 0 1 a\nReLU r 1 1 a b -23300=2147483647,1\n", 4, PIQUE_EFORMAT, "array"),
-    PARAM("count: a negative array", "2 2\nInput i 0 1 a\nReLU r 1 1 a b -23300=-1,1\n", 4, PIQUE_EFORMAT, "array"),
-    PARAM("divided by: no outputs", "2 2\nInput i 0 1 a\nConvolution c 1 1 a b 0=0 1=3 4=1 5=1 6=27\n", 128, PIQUE_EFORMAT, ""),
-    PARAM("divided by: no kernel", "2 2\nInput i 0 1 a\nConvolution c 1 1 a b 0=3 1=0 4=1 5=1 6=27\n", 128, PIQUE_EFORMAT, ""),
-    PARAM("divided by: no stride", "2 2\nInput i 0 1 a\nConvolution c 1 1 a b 0=3 1=3 3=0 4=1 5=1 6=81\n", 400, PIQUE_EUNSUPPORTED, ""),
-    PARAM("overflow: weights", "2 2\nInput i 0 1 a\nConvolution c 1 1 a b 0=4096 1=31 4=15 5=1 6=2147483647\n", 128, PIQUE_EFORMAT, ""),
-    PARAM("overflow: data in memory", "2 2\nInput i 0 1 a\nMemoryData m 0 1 b 0=65536 1=65536 2=65536\n", 128, PIQUE_EUNSUPPORTED, ""),
-    PARAM("overflow: a shuffle", "2 2\nInput i 0 1 a\nPixelShuffle p 1 1 a b 0=65536\n", 4, PIQUE_EUNSUPPORTED, ""),
+    PARAM("count: layers that are not there", "2147483647 2147483647\nInput i 0 1 a\n", 4,
+          PIQUE_EFORMAT, ""),
+    PARAM("count: an array", "2 2\nInput i 0 1 a\nReLU r 1 1 a b -23300=2147483647,1\n", 4,
+          PIQUE_EFORMAT, "array"),
+    PARAM("count: a negative array", "2 2\nInput i 0 1 a\nReLU r 1 1 a b -23300=-1,1\n", 4,
+          PIQUE_EFORMAT, "array"),
+    PARAM("divided by: no outputs",
+          "2 2\nInput i 0 1 a\nConvolution c 1 1 a b 0=0 1=3 4=1 5=1 6=27\n", 128, PIQUE_EFORMAT,
+          ""),
+    PARAM("divided by: no kernel",
+          "2 2\nInput i 0 1 a\nConvolution c 1 1 a b 0=3 1=0 4=1 5=1 6=27\n", 128, PIQUE_EFORMAT,
+          ""),
+    PARAM("divided by: no stride",
+          "2 2\nInput i 0 1 a\nConvolution c 1 1 a b 0=3 1=3 3=0 4=1 5=1 6=81\n", 400,
+          PIQUE_EUNSUPPORTED, ""),
+    PARAM("overflow: weights",
+          "2 2\nInput i 0 1 a\nConvolution c 1 1 a b 0=4096 1=31 4=15 5=1 6=2147483647\n", 128,
+          PIQUE_EFORMAT, ""),
+    PARAM("overflow: data in memory",
+          "2 2\nInput i 0 1 a\nMemoryData m 0 1 b 0=65536 1=65536 2=65536\n", 128,
+          PIQUE_EUNSUPPORTED, ""),
+    PARAM("overflow: a shuffle", "2 2\nInput i 0 1 a\nPixelShuffle p 1 1 a b 0=65536\n", 4,
+          PIQUE_EUNSUPPORTED, ""),
     MAKE("count: outputs of a split", ncnn_split, PIQUE_EFORMAT, ""),
-    RAW("binary: a .param of 28 bytes", "\x9d\x85\x76\0\1\0\0\0\1\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f\0\0\0\0", PIQUE_EUNSUPPORTED, "text form"),
-    RAW("container: GGUF", "GGUF\3\0\0\0\xff\xff\xff\xff\xff\xff\xff\x7f\1\0\0\0\0\0\0\0\0\0\0", PIQUE_EUNSUPPORTED, "GGUF"),
+    RAW("binary: a .param of 28 bytes",
+        "\x9d\x85\x76\0\1\0\0\0\1\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f\0\0\0\0",
+        PIQUE_EUNSUPPORTED, "text form"),
+    RAW("container: GGUF", "GGUF\3\0\0\0\xff\xff\xff\xff\xff\xff\xff\x7f\1\0\0\0\0\0\0\0\0\0\0",
+        PIQUE_EUNSUPPORTED, "GGUF"),
     /* ONNX: what its own test does with files beside a model is not repeated here */
     FROM("onnx: a loop", "onnx-bad/loop.onnx", PIQUE_EUNSUPPORTED, "cannot be run"),
-    FROM("onnx: a node that reads itself", "onnx-bad/reads_itself.onnx", PIQUE_EFORMAT, "no node before"),
-    FROM("onnx: two things of one name", "onnx-bad/two_of_a_name.onnx", PIQUE_EFORMAT, "two things"),
-    FROM("onnx: constants that compute for ever", "onnx-bad/too_much_to_fold.onnx", PIQUE_EUNSUPPORTED, "too much to compute"),
+    FROM("onnx: a node that reads itself", "onnx-bad/reads_itself.onnx", PIQUE_EFORMAT,
+         "no node before"),
+    FROM("onnx: two things of one name", "onnx-bad/two_of_a_name.onnx", PIQUE_EFORMAT,
+         "two things"),
+    FROM("onnx: constants that compute for ever", "onnx-bad/too_much_to_fold.onnx",
+         PIQUE_EUNSUPPORTED, "too much to compute"),
     FROM("onnx: a shape that nothing can have", "onnx-bad/absurd_fold.onnx", 1, NULL),
     FROM("onnx: a size that nothing can have", "onnx-bad/absurd_scale.onnx", 1, NULL),
     /* bombs: a small file, and seconds or gigabytes */
-    FROM("bomb: one storage, many tensors", "bad/tensor_bomb.pth", PIQUE_EFORMAT, "several times as large"),
+    FROM("bomb: one storage, many tensors", "bad/tensor_bomb.pth", PIQUE_EFORMAT,
+         "several times as large"),
     MAKE("bomb: one element, many times", tensor_repeats, PIQUE_EFORMAT, "several times as large"),
     FROM("bomb: a dictionary within itself", "bad/itself.pth", PIQUE_EFORMAT, "within itself"),
-    MAKE("bomb: 2^40 ways to one dictionary", pickle_shared_dicts, PIQUE_EFORMAT, "more than any model"),
+    MAKE("bomb: 2^40 ways to one dictionary", pickle_shared_dicts, PIQUE_EFORMAT,
+         "more than any model"),
     MAKE("bomb: a memo of 2^31", pickle_memo, PIQUE_EFORMAT, "beyond all"),
     MAKE("bomb: a memo that grows", pickle_memo_grows, PIQUE_EFORMAT, "more steps"),
     MAKE("bomb: tuples within tuples", pickle_nested_tuples, PIQUE_EUNSUPPORTED, "no dictionary"),
+    MAKE("bomb: tuples in both pickles of an older file", pickle_two, PIQUE_EFORMAT, NULL),
     MAKE("bomb: dictionaries without end", pickle_nested_dicts, PIQUE_EFORMAT, "one value"),
     MAKE("bomb: tuples that double", pickle_doubling, PIQUE_EFORMAT, NULL),
     MAKE("bomb: marks", pickle_marks, PIQUE_EFORMAT, "one value"),
@@ -460,7 +546,6 @@ static const struct row rows[] = {
     MAKE("bomb: a network of thousands of layers", st_long_compact, 1, NULL),
     MAKE("bomb: thousands of layers, ncnn", ncnn_layers, PIQUE_EUNSUPPORTED, ""),
 };
-/* clang-format on */
 
 static void make(void *context, long i, struct hostile *out)
 {
