@@ -82,7 +82,7 @@ class Catalogue(unittest.TestCase):
         for m in self.models:
             readable = all(f['name'].endswith(('.param', '.bin', '.safetensors', '.pth'))
                            for v in m['variants'] for f in v['files'])
-            known = m['architecture'] in ('Compact', 'ESRGAN', 'SPAN')
+            known = m['architecture'] in ('Compact', 'ESRGAN', 'SPAN', 'RealPLKSR')
             self.assertEqual(m['supported'], known and readable, m['name'])
 
     def test_names_are_there_once(self):
