@@ -221,6 +221,20 @@ int pq_parts_conv_as(struct pq_parts *p, int in, int outputs, int kernel_h, int 
     return add_conv(p, in, outputs, kernel_h, kernel_w, shape, name);
 }
 
+int pq_parts_deconv(struct pq_parts *p, int in, int outputs, int kernel, int stride, int padding,
+                    const char *fmt, ...)
+{
+    FORMATTED(name, fmt);
+    if (in < 0)
+        return in;
+    const struct pq_tensor *weight = NULL, *bias = NULL;
+    const int64_t extents[] = {p->g->ops[in].channels, outputs, kernel, kernel};
+    int rc = pq_take(&p->taking, name, ".weight", 4, extents, &weight, p->err);
+    if (!rc)
+        rc = take_bias(p, name, outputs, &bias);
+    return rc ? rc : pq_graph_deconv(p->g, in, weight, bias, stride, padding, p->err);
+}
+
 int pq_parts_depthwise(struct pq_parts *p, int in, int kernel, const char *fmt, ...)
 {
     FORMATTED(name, fmt);
@@ -330,6 +344,11 @@ int pq_parts_curve(struct pq_parts *p, int in, enum pq_act_kind kind)
     return in < 0 ? in : pq_graph_curve(p->g, in, kind, p->err);
 }
 
+int pq_parts_clip(struct pq_parts *p, int in, float low, float high)
+{
+    return in < 0 ? in : pq_graph_clip(p->g, in, low, high, p->err);
+}
+
 int pq_parts_add(struct pq_parts *p, int a, int b)
 {
     return a < 0 ? a : b < 0 ? b : pq_graph_add(p->g, a, b, 1, p->err);
@@ -390,6 +409,16 @@ int pq_parts_scale(struct pq_parts *p, int in, float factor, int terms, const fl
     struct pq_tensor added = factors;
     added.data = values + n;
     return pq_graph_affine(p->g, in, &factors, &added, p->err);
+}
+
+int pq_parts_pad(struct pq_parts *p, int in, enum pq_pad_mode mode, int border, int multiple)
+{
+    return in < 0 ? in : pq_graph_pad(p->g, in, mode, border, multiple, p->err);
+}
+
+int pq_parts_crop(struct pq_parts *p, int in, int border)
+{
+    return in < 0 ? in : pq_graph_crop(p->g, in, border, p->err);
 }
 
 int pq_parts_pad_to(struct pq_parts *p, int in, enum pq_pad_mode mode, int multiple)

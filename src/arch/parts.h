@@ -55,6 +55,9 @@ int pq_parts_conv(struct pq_parts *p, int in, int outputs, int kernel, const cha
 /* Any shape; weight [outputs, channels / groups, kernel_h, kernel_w]. */
 int pq_parts_conv_as(struct pq_parts *p, int in, int outputs, int kernel_h, int kernel_w,
                      const struct pq_conv_shape *shape, const char *fmt, ...) PQ_FORMAT(7);
+/* ConvTranspose2d: NAME.weight [channels, outputs, kernel, kernel]. */
+int pq_parts_deconv(struct pq_parts *p, int in, int outputs, int kernel, int stride, int padding,
+                    const char *fmt, ...) PQ_FORMAT(7);
 /* Each channel alone, odd square kernel; the size stays. */
 int pq_parts_depthwise(struct pq_parts *p, int in, int kernel, const char *fmt, ...) PQ_FORMAT(4);
 /* NAME.weight [outputs, channels]: over the channels of each pixel. */
@@ -71,6 +74,7 @@ int pq_parts_prelu(struct pq_parts *p, int in, const char *fmt, ...) PQ_FORMAT(3
 /* Without weights: those of graph.h, which hand on a negative input. */
 int pq_parts_act(struct pq_parts *p, int in, float slope);
 int pq_parts_curve(struct pq_parts *p, int in, enum pq_act_kind kind);
+int pq_parts_clip(struct pq_parts *p, int in, float low, float high);
 int pq_parts_add(struct pq_parts *p, int a, int b);
 int pq_parts_mul(struct pq_parts *p, int a, int b);
 int pq_parts_concat(struct pq_parts *p, int count, const int *in);
@@ -82,6 +86,9 @@ int pq_parts_mean(struct pq_parts *p, int in);
 /* x factor + terms, a number of terms for all channels or one each. */
 int pq_parts_scale(struct pq_parts *p, int in, float factor, int terms, const float *term);
 
+/* The same on all sides; and more at the bottom and the right up to a multiple. */
+int pq_parts_pad(struct pq_parts *p, int in, enum pq_pad_mode mode, int border, int multiple);
+int pq_parts_crop(struct pq_parts *p, int in, int border);
 /* The picture padded at the bottom and the right up to a multiple, and back to scale x its size. */
 int pq_parts_pad_to(struct pq_parts *p, int in, enum pq_pad_mode mode, int multiple);
 int pq_parts_pad_least(struct pq_parts *p, int in, enum pq_pad_mode mode, int multiple, int least);
