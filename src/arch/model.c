@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arch/arch.h"
+#include "arch/border.h"
 #include "base/alloc.h"
 
 const struct pq_graph *pq_model_graph(const pique_model *model)
@@ -18,7 +19,9 @@ static int recognise(pique_model *m, pique_error *err)
 {
     if (m->container.graph) {
         m->architecture = pq_arch_of_graph(m->container.graph, &m->features);
-        return 0;
+        if (strcmp(m->container.name, "ncnn") != 0)
+            return 0;
+        return pq_border_frame(m->container.graph, m->path, &m->own_graph, err);
     }
     int rc = pq_arch_build(&m->container.sd, &m->own_graph, &m->architecture, err);
     if (!rc)

@@ -229,6 +229,20 @@ static cpu_row_fn *const row_fns[PQ_OP_KINDS] = {
     [PQ_OP_GRAM_SOFTMAX] = cpu_gram_softmax,
     [PQ_OP_MIX] = cpu_mix,
     [PQ_OP_DYSAMPLE] = cpu_dysample,
+    [PQ_OP_GIVEN] = cpu_given,
+    [PQ_OP_CONSTANT] = cpu_constant,
+    [PQ_OP_TOKENS_LINEAR] = cpu_tokens_linear,
+    [PQ_OP_TOKENS_UNIT] = cpu_tokens_unit,
+    [PQ_OP_LOOK_UP] = cpu_look_up,
+    [PQ_OP_BLEND] = cpu_blend,
+    [PQ_OP_ROW_EXP] = cpu_row_exp,
+    [PQ_OP_ROW_SHARES] = cpu_row_shares,
+    [PQ_OP_TOKENS_UPDATE] = cpu_tokens_update,
+    [PQ_OP_CATEGORY] = cpu_category,
+    [PQ_OP_ROW_COUNTS] = cpu_row_counts,
+    [PQ_OP_ORDER] = cpu_order,
+    [PQ_OP_RANK] = cpu_rank,
+    [PQ_OP_PICK] = cpu_pick,
 };
 
 static void task(void *context, int index, int worker)

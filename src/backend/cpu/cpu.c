@@ -57,6 +57,13 @@ static int step(struct pq_run *base, const struct pq_band *in, int count, const 
     return 0;
 }
 
+static void statistic(const struct pq_run *base, int op, int frame, float *out)
+{
+    const struct cpu_run *run = (const struct cpu_run *)base;
+    memcpy(out, cpu_ring_row(&run->rings[op], base->geometry.frames, frame, 0),
+           (size_t)base->program->graph->ops[op].channels * sizeof *out);
+}
+
 static bool supports(const struct pq_op *op, const char **reason)
 {
     if (op->kind >= PQ_OP_KINDS) {
@@ -107,5 +114,6 @@ const struct pq_backend pq_backend_cpu = {
     .begin = cpu_begin,
     .end = cpu_end,
     .step = step,
+    .statistic = statistic,
     .describe = describe,
 };
