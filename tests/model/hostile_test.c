@@ -490,7 +490,7 @@ static const struct row rows[] = {
           ""),
     PARAM("divided by: no stride",
           "2 2\nInput i 0 1 a\nConvolution c 1 1 a b 0=3 1=3 3=0 4=1 5=1 6=81\n", 400,
-          PIQUE_EUNSUPPORTED, ""),
+          PIQUE_EFORMAT, ""),
     PARAM("overflow: weights",
           "2 2\nInput i 0 1 a\nConvolution c 1 1 a b 0=4096 1=31 4=15 5=1 6=2147483647\n", 128,
           PIQUE_EFORMAT, ""),
