@@ -116,6 +116,31 @@ static void st_metadata(struct hostile *h)
     st_repeat(h, "{\"__metadata__\":{\"a\":\"\"", ",\"%lx\":\"\"", 260000, "}}");
 }
 
+static void in_text(struct hostile *h, const char *before, const char *part, long count)
+{
+    bytes_text(&h->first, "%s", before);
+    for (long i = 0; i < count; i++)
+        bytes_text(&h->first, "%s", part);
+}
+
+static void waifu2x_objects(struct hostile *h)
+{
+    in_text(h, "[{\"a\":[0", ",{}", 350000);
+    bytes_text(&h->first, "]}]");
+}
+
+static void waifu2x_arrays(struct hostile *h)
+{
+    in_text(h, "[{\"a\":[0", ",[0]", 349990);
+    bytes_text(&h->first, "]}]");
+}
+
+static void waifu2x_values(struct hostile *h)
+{
+    in_text(h, "[{\"a\":[0", ",0", 700001);
+    bytes_text(&h->first, "]}]");
+}
+
 static void st_header(struct hostile *h, uint64_t size)
 {
     wrap_safetensors("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", "abcd", 4,
@@ -540,6 +565,9 @@ static const struct row rows[] = {
     MAKE("bomb: empty JSON objects", st_objects, PIQUE_EUNSUPPORTED, "at most"),
     MAKE("bomb: empty JSON arrays", st_arrays, 1, NULL),
     MAKE("bomb: metadata", st_metadata, 1, NULL),
+    MAKE("bomb: objects, waifu2x", waifu2x_objects, PIQUE_EUNSUPPORTED, "objects"),
+    MAKE("bomb: arrays, waifu2x", waifu2x_arrays, PIQUE_EUNSUPPORTED, NULL),
+    MAKE("bomb: values, waifu2x", waifu2x_values, PIQUE_EUNSUPPORTED, "values"),
     MAKE("bomb: as many tensors as can be", st_many, 1, NULL),
     MAKE("bomb: one tensor more", st_too_many, PIQUE_EUNSUPPORTED, "at most"),
     MAKE("bomb: a network of hundreds of blocks", st_long_network, 1, NULL),
