@@ -328,6 +328,70 @@ static void ncnn_layers(struct hostile *h)
     bytes_text(&h->second, "%s", "");
 }
 
+/* As many words as a .param may have. */
+static void ncnn_words(struct hostile *h)
+{
+    h->is_ncnn = true;
+    bytes_text(&h->first, "7767517\n1 1\nInput in 0 1 a");
+    for (long i = 0; i < 2000000; i++)
+        bytes_add(&h->first, " 0", 2);
+}
+
+static void ncnn_lines(struct hostile *h)
+{
+    h->is_ncnn = true;
+    bytes_text(&h->first, "7767517\n500000 500000\n");
+    for (long i = 0; i < 400000; i++)
+        bytes_add(&h->first, "A a 0 0\n", 8);
+}
+
+/* A model of one graph of nothing but empty nodes; then of nothing but attributes. */
+static void onnx_of(struct hostile *h, const char *item, size_t size, long count)
+{
+    struct bytes graph = {0};
+    unsigned char length[5];
+    for (long i = 0; i < count; i++)
+        bytes_add(&graph, item, size);
+    for (int i = 0; i < 5; i++)
+        length[i] = (unsigned char)((graph.size >> (7 * i) & 127) | (i < 4 ? 128 : 0));
+    bytes_add(&h->first, "\x08\x08\x3a", 3);
+    int n = 5;
+    while (n > 1 && length[n - 1] == 0)
+        length[--n - 1] &= 127;
+    bytes_add(&h->first, length, (size_t)n);
+    bytes_add(&h->first, graph.data, graph.size);
+    bytes_add(&h->first, "\x42\x02\x10\x0d", 4);
+    bytes_free(&graph);
+}
+
+static void onnx_nodes(struct hostile *h)
+{
+    onnx_of(h, "\x0a\x00", 2, 65536);
+}
+
+static void onnx_attributes(struct hostile *h)
+{
+    onnx_of(h,
+            "\x0a\x28\x2a\x00\x2a\x00\x2a\x00\x2a\x00\x2a\x00\x2a\x00\x2a\x00\x2a\x00"
+            "\x2a\x00\x2a\x00\x2a\x00\x2a\x00\x2a\x00\x2a\x00\x2a\x00\x2a\x00\x2a\x00"
+            "\x2a\x00\x2a\x00\x2a\x00",
+            42, 60000);
+}
+
+static void onnx_names(struct hostile *h)
+{
+    onnx_of(h,
+            "\x0a\x28\x0a\x00\x0a\x00\x0a\x00\x0a\x00\x0a\x00\x0a\x00\x0a\x00\x0a\x00"
+            "\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00"
+            "\x12\x00\x12\x00\x12\x00",
+            42, 60000);
+}
+
+static void onnx_initializers(struct hostile *h)
+{
+    onnx_of(h, "\x2a\x00", 2, 2000000);
+}
+
 static void ncnn_split(struct hostile *h)
 {
     h->is_ncnn = true;
@@ -572,6 +636,12 @@ static const struct row rows[] = {
     MAKE("bomb: one tensor more", st_too_many, PIQUE_EUNSUPPORTED, "at most"),
     MAKE("bomb: a network of hundreds of blocks", st_long_network, 1, NULL),
     MAKE("bomb: a network of thousands of layers", st_long_compact, 1, NULL),
+    MAKE("bomb: words, ncnn", ncnn_words, 1, NULL),
+    MAKE("bomb: lines, ncnn", ncnn_lines, 1, NULL),
+    MAKE("bomb: nodes, ONNX", onnx_nodes, 1, NULL),
+    MAKE("bomb: attributes, ONNX", onnx_attributes, 1, NULL),
+    MAKE("bomb: inputs and outputs, ONNX", onnx_names, 1, NULL),
+    MAKE("bomb: initializers, ONNX", onnx_initializers, 1, NULL),
     MAKE("bomb: thousands of layers, ncnn", ncnn_layers, PIQUE_EUNSUPPORTED, ""),
 };
 
