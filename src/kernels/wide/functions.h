@@ -38,6 +38,8 @@ void PQ_WIDE(mix)(const float *in, int in_stride, int width, int heads, int dim,
 void PQ_WIDE(attention)(const struct pq_attention_args *a);
 void PQ_WIDE(channel_attention)(const struct pq_channel_attention_args *a);
 
+pq_round_fn PQ_WIDE(round_f16), PQ_WIDE(round_bf16);
+
 /* out[r][n] = sum over s, in order from 0, each step fma(a[r][s], b[s][n], sum). Rows of a are
  * a_row floats apart and its steps a_step; those of b b_step; columns of b and out are neighbours.
  */

@@ -19,4 +19,6 @@ const struct pq_wide PQ_WIDE_TABLE = {
     .mix = PQ_WIDE(mix),
     .attention = PQ_WIDE(attention),
     .channel_attention = PQ_WIDE(channel_attention),
+    .round_f16 = PQ_WIDE(round_f16),
+    .round_bf16 = PQ_WIDE(round_bf16),
 };
