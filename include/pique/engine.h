@@ -72,7 +72,9 @@ typedef struct pique_allocator {
 
 enum pique_precision {
     PIQUE_PRECISION_AUTO, /**< the fastest tier that meets the architecture's stated bound */
-    PIQUE_PRECISION_FP32  /**< the reference */
+    PIQUE_PRECISION_FP32, /**< the reference */
+    PIQUE_PRECISION_FP16, /**< 16-bit floats with 5 bits of exponent; sums in fp32 */
+    PIQUE_PRECISION_BF16  /**< 16-bit floats with 8 bits of exponent; sums in fp32 */
 };
 
 /** All zero but size is a good default. */

@@ -55,6 +55,8 @@ static void conv_task(const struct cpu_job *job, int frame, int64_t y, int stret
         args.residual_stride = cpu_input_ring(job, count)->stride;
     }
     job->program->conv(&args);
+    cpu_stored(job, args.out + (ptrdiff_t)args.x0 * ring->stride,
+               (size_t)(args.x1 - args.x0) * (size_t)ring->stride);
 }
 
 static void depthwise(const struct cpu_job *job, int frame, int64_t y, float *out)
@@ -231,6 +233,13 @@ static cpu_row_fn *const row_fns[PQ_OP_KINDS] = {
     [PQ_OP_DYSAMPLE] = cpu_dysample,
 };
 
+static void compute_row(const struct cpu_job *job, int frame, int64_t y)
+{
+    float *row = cpu_new_row(job->run, job->i, frame, y);
+    row_fns[job->op->kind](job, frame, y, row);
+    cpu_stored(job, row, (size_t)cpu_width(job) * (size_t)cpu_stride(job));
+}
+
 static void task(void *context, int index, int worker)
 {
     const struct cpu_job *job = context;
@@ -244,7 +253,7 @@ static void task(void *context, int index, int worker)
                            job->run->scratch +
                                (size_t)worker * ((job->program->scratch_floats + 15) / 16 * 16));
     else
-        row_fns[job->op->kind](job, frame, y, cpu_new_row(job->run, job->i, frame, y));
+        compute_row(job, frame, y);
 }
 
 void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1)
@@ -257,6 +266,7 @@ void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1)
         .program = program,
         .op = op,
         .step = &program->steps[i],
+        .round = op->column || op->global ? NULL : program->round,
         .i = i,
         .y0 = y0,
         .y1 = y1,
