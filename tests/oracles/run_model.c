@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* run-model MODEL WIDTH HEIGHT IN OUT: float32 planes through a model, in float. */
+/* run-model MODEL WIDTH HEIGHT IN OUT [DEVICE]: float32 planes through a model, in float. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,10 +29,11 @@ int main(int argc, char **argv)
     pique_model *model;
     pique_engine *engine;
     pique_model_info info = {.size = sizeof info};
-    const pique_engine_options options = {.size = sizeof options,
-                                          .precision = PIQUE_PRECISION_FP32};
-    if (argc != 6) {
-        fputs("usage: run-model MODEL WIDTH HEIGHT IN OUT\n", stderr);
+    pique_engine_options options = {.size = sizeof options, .precision = PIQUE_PRECISION_FP32};
+    if (argc == 7)
+        options = (pique_engine_options){.size = sizeof options, .device = argv[6]};
+    else if (argc != 6) {
+        fputs("usage: run-model MODEL WIDTH HEIGHT IN OUT [DEVICE]\n", stderr);
         return 64;
     }
     const int width = atoi(argv[2]), height = atoi(argv[3]);
