@@ -152,7 +152,6 @@ static inline float *net_run(const struct pq_graph *graph, const char *device, i
             for (int f = 0; f < geometry->frames && !*rc; f++)
                 memcpy(out + ((size_t)f * (size_t)line->height + (size_t)done) * row,
                        band + (size_t)f * most * row, (size_t)got * row * sizeof *out);
-            assert_true(*rc || count > 0 || got > 0); /* the end never stalls */
             done += got;
         }
         free(band);

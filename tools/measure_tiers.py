@@ -31,11 +31,11 @@ def crops(paths, size):
         yield np.moveaxis(pixels, 2, 0).astype('<f4') * np.float32(1 / 255)
 
 
-def run(program, model, planes, folder, *device):
+def run(program, model, planes, folder, device=None):
     source, result = os.path.join(folder, 'in.f32'), os.path.join(folder, 'out.f32')
     planes.tofile(source)
     subprocess.run([program, model, str(planes.shape[2]), str(planes.shape[1]), source, result,
-                    *device], check=True)
+                    *(['', device] if device else [])], check=True)
     return np.fromfile(result, '<f4').astype(np.float64)
 
 

@@ -95,6 +95,8 @@ typedef struct pique_engine_options {
     pique_engine *threads_of; /**< compute on the threads of this engine, for models that take
                                    turns: the two are never called at once, and that one is
                                    closed later; `threads` then means nothing. NULL: own threads */
+    bool no_scratch_file;     /**< true: never keep in a scratch file what the budget does not
+                                   hold; see pique_picture_report.approximate */
 } pique_engine_options;
 
 /** Compile a model for a device.

@@ -21,15 +21,17 @@ typedef struct pique_model pique_model;
 typedef struct pique_model_info {
     size_t size;              /**< sizeof(pique_model_info), set by the caller before the call */
     const char *path;         /**< as it was opened */
-    const char *container;    /**< "safetensors", "pth" (PyTorch), "ncnn", "blend" */
-    const char *architecture; /**< "Compact", "ESRGAN", "SPAN", or "graph" for a network taken as
-                                   it is */
+    const char *container;    /**< "safetensors", "pth" (PyTorch), "ncnn", "onnx", "waifu2x
+                                   json", "blend" */
+    const char *architecture; /**< "Compact", "ESRGAN", "Real-CUGAN" and so on, or "graph" for a
+                                   network taken as it is */
     int scale_num, scale_den; /**< output size / input size, in lowest terms */
     int in_channels;          /**< colour channels of the input: 1, 3 or 4 */
     int out_channels;         /**< colour channels of the output */
     int features;             /**< width of the body, 0 where the word has no meaning */
     int convolutions;         /**< number of convolutions */
-    int receptive_radius;     /**< input pixels on each side that one output pixel depends on */
+    int receptive_radius;     /**< input pixels on each side that one output pixel depends on;
+                                   -1: all there are */
     uint64_t parameters;      /**< number of weights */
     uint64_t flops_per_pixel; /**< 2 x multiply-accumulates for one input pixel */
     uint64_t file_bytes;      /**< of all files of the model */
@@ -116,12 +118,13 @@ typedef struct pique_save_options {
     const struct pique_cancel *cancel; /**< or NULL */
 } pique_save_options;
 
-/** Write a model. The format follows from the name: .safetensors. Weights are written in the order
- *  of the file that they came from, under the names of the model's architecture; whole numbers stay
- *  as they are. The file is written to a temporary name beside it, synced and renamed: it exists
- *  whole or not at all. Its metadata has "format" (pt), "source_sha256" (pique_model_sha256(); a
- *  blend has its own three instead) and "pique_version", and what else the metadata of a
- * safetensors file had.
+/** Write a model. The format follows from the name: .safetensors, or .onnx, an ONNX file of opset
+ *  17 for pictures of any size, which any network without attention can be. Weights are written in
+ *  the order of the file that they came from, under the names of the model's architecture; whole
+ *  numbers stay as they are. The file is written to a temporary name beside it, synced and renamed:
+ *  it exists whole or not at all. Its metadata has "format" (pt), "source_sha256"
+ *  (pique_model_sha256(); a blend has its own three instead) and "pique_version", and what else the
+ *  metadata of a safetensors file had.
  *  @param path     file to write; never one that the model came from.
  *  @param options  borrowed; NULL for the defaults.
  *  @return 0; PIQUE_EINVAL a name that asks for no format; PIQUE_EUNSUPPORTED a format that cannot

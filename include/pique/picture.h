@@ -92,9 +92,11 @@ typedef struct pique_picture_report {
     int depth;       /**< of the output */
     uint64_t bytes_written;
     double seconds;
-    uint64_t hash; /**< XXH3-64 over the output samples, rows from the top, native
-                        byte order: equal for equal pictures, whatever the container */
-    int retries;   /**< times a result was refused and computed again */
+    uint64_t hash;    /**< XXH3-64 over the output samples, rows from the top, native
+                           byte order: equal for equal pictures, whatever the container */
+    int retries;      /**< times a result was refused and computed again */
+    bool approximate; /**< a network with statistics over the whole picture took them from a sample:
+                           its maps fitted neither into the budget nor into a scratch file */
 } pique_picture_report;
 
 /** Look at a picture without decoding its pixels.

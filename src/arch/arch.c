@@ -38,7 +38,7 @@ static const struct pq_arch archs[] = {
      KEYS("layers.0.residual_group.blocks.0.norm1.weight",
           "layers.0.residual_group.blocks.0.mlp.fc1.bias",
           "layers.0.residual_group.blocks.0.attn.relative_position_index"),
-     pq_swinir_detect, pq_swinir_build},
+     NULL, pq_swinir_build},
     {"SRFormer",
      KEYS("layers.0.residual_group.blocks.0.norm1.weight",
           "layers.0.residual_group.blocks.0.attn.aligned_relative_position_index",
@@ -76,10 +76,40 @@ static const struct pq_arch archs[] = {
      KEYS("conv_1.sk.weight", "block_1.c1_r.sk.weight", "conv_cat.weight", "conv_2.sk.weight",
           "upsampler.0.weight"),
      pq_span_detect, pq_span_build},
+    {"SPANPlus",
+     KEYS("feats.0.sk.weight", "feats.1.block_1.c1_r.sk.weight", "feats.1.conv_2.sk.weight",
+          "feats.1.conv_cat.weight"),
+     pq_spanplus_detect, pq_spanplus_build},
+    {"SPANF3",
+     KEYS("conv_1.sk.weight", "block_1.c1_r.sk.weight", "block_1.att_conv.weight",
+          "conv_cat.weight", "to_pixel.sk.weight"),
+     pq_spanf3_detect, pq_spanf3_build},
+    {"VGG7", KEYS("net.0.weight", "net.2.weight", "net.10.weight", "net.12.weight"), pq_vgg7_detect,
+     pq_vgg7_build},
+    {"UpConv7", KEYS("net.0.weight", "net.2.weight", "net.10.weight", "net.12.weight"),
+     pq_upconv7_detect, pq_upconv7_build},
+    {"UpCunet",
+     KEYS("unet1.conv1.conv.0.weight", "unet1.conv_bottom.weight", "unet2.conv1.conv.0.weight",
+          "unet2.conv_bottom.weight"),
+     pq_upcunet_detect, pq_upcunet_build},
     {"Real-CUGAN",
      KEYS("unet1.conv1.conv.0.weight", "unet1.conv_bottom.weight", "unet2.conv1.conv.0.weight",
           "unet2.conv_bottom.weight"),
-     NULL, NULL},
+     NULL, pq_cugan_build},
+    {"SAFMN",
+     KEYS("to_feat.weight", "feats.0.norm1.weight", "feats.0.norm2.weight",
+          "feats.0.safm.mfr.0.weight", "feats.0.safm.aggr.weight", "feats.0.ccm.ccm.0.weight",
+          "to_img.0.weight"),
+     NULL, pq_safmn_build},
+    {"ATD",
+     KEYS("relative_position_index_SA", "layers.0.residual_group.td",
+          "layers.0.residual_group.layers.0.norm1.weight",
+          "layers.0.residual_group.layers.0.wqkv.weight",
+          "layers.0.residual_group.layers.0.attn_win.relative_position_bias_table",
+          "layers.0.residual_group.layers.0.attn_atd.wq.weight",
+          "layers.0.residual_group.layers.0.attn_aca.logit_scale",
+          "layers.0.residual_group.layers.0.convffn.fc1.weight"),
+     NULL, pq_atd_build},
     {"DRCT",
      KEYS("conv_first.weight", "layers.0.swin1.norm1.weight",
           "layers.0.swin1.attn.relative_position_bias_table", "layers.0.adjust1.weight",
@@ -93,6 +123,13 @@ static const struct pq_arch archs[] = {
      KEYS("feats.0.weight", "feats.1.channe_mixer.0.weight", "feats.1.lk.conv.weight",
           "feats.1.refine.weight"),
      pq_plksr_detect, pq_plksr_build},
+    {"MoSR",
+     KEYS("gblocks.0.weight", "gblocks.1.norm.weight", "gblocks.1.fc1.weight",
+          "gblocks.1.conv.weight", "gblocks.1.fc2.weight"),
+     NULL, pq_mosr_build},
+    {"RCAN",
+     KEYS("body.0.body.0.body.0.weight", "body.0.body.0.body.3.conv_du.0.weight", "tail.1.weight"),
+     pq_rcan_detect, pq_rcan_build},
 };
 
 /* ---- recognising ---- */
@@ -140,7 +177,7 @@ static int fail_unknown(const struct pq_statedict *sd, pique_error *err)
         }
     }
     struct pq_str s = {0};
-    if (best)
+    if (best && lacks)
         pq_str_printf(&s, "; closest is %s, which needs '%s'", best->name, lacks);
     pq_str_add(&s, "; first tensors: ");
     for (size_t i = 0; i < sd->count && i < SHOWN; i++)
@@ -175,11 +212,29 @@ int pq_arch_build(const struct pq_statedict *sd, struct pq_graph **graph, const 
     return rc;
 }
 
+/* nunif's, Real-CUGAN's, and what the name of a JSON file says. */
+const char *const pq_arch_notes[] = {"nunif_model", "name",          "kwargs.no_clip",
+                                     "pro",         "enlarge first", NULL};
+
+int pq_arch_copy_notes(const struct pq_statedict *from, struct pq_statedict *to, pique_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; pq_arch_notes[i] && !rc; i++) {
+        const char *value = pq_statedict_note(from, pq_arch_notes[i]);
+        if (value)
+            rc = pq_statedict_add_metadata(to, pq_arch_notes[i], value, err);
+    }
+    return rc;
+}
+
 const char *pq_arch_of_graph(const struct pq_graph *g, int *features)
 {
     *features = pq_compact_features(g);
     if (*features)
         return "Compact";
     *features = pq_esrgan_features(g);
-    return *features ? "ESRGAN" : "graph";
+    if (*features)
+        return "ESRGAN";
+    const char *chain = pq_waifu2x_chain(g);
+    return chain ? chain : pq_unet_is(g) ? "UpCunet" : "graph";
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arch/arch.h"
 #include "arch/opened.h"
 #include "base/alloc.h"
 #include "base/str.h"
@@ -23,6 +24,21 @@ static int add_origin(pique_model *m, const pique_model *a, const pique_model *b
     return rc ? rc : pq_statedict_add_metadata(sd, "blend_weight", text, err);
 }
 
+/* What is noted about a network is part of it: the notes of both must be the same. */
+static int check_notes(const struct pq_statedict *x, const struct pq_statedict *y, pique_error *err)
+{
+    for (size_t i = 0; pq_arch_notes[i]; i++) {
+        const char *a = pq_statedict_note(x, pq_arch_notes[i]);
+        const char *b = pq_statedict_note(y, pq_arch_notes[i]);
+        if (!a != !b || (a && strcmp(a, b) != 0))
+            return pq_fail(
+                err, PIQUE_EUNSUPPORTED,
+                "%s and %s are different networks: the note '%s' in them is not the same",
+                x->map.path, y->map.path, pq_arch_notes[i]);
+    }
+    return 0;
+}
+
 static int blend(pique_model *m, const pique_model *a, const pique_model *b, double weight,
                  pique_error *err)
 {
@@ -36,7 +52,11 @@ static int blend(pique_model *m, const pique_model *a, const pique_model *b, dou
     if (!rc && !out->map.path)
         rc = pq_fail_nomem(err, strlen(m->path) + 1);
     if (!rc)
+        rc = check_notes(&x, &y, err);
+    if (!rc)
         rc = pq_statedict_blend(&x, &y, weight, out, err);
+    if (!rc)
+        rc = pq_arch_copy_notes(&x, out, err);
     if (!rc)
         rc = pq_model_add_files(m, a, err);
     if (!rc)

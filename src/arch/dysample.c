@@ -19,7 +19,10 @@ static int add_offsets(struct pq_parts *p, int x, int count, const char *stem)
     const float *places = NULL;
     const float nothing = 0;
     int offset = pq_parts_conv(p, x, count, 1, "%s.offset", stem);
+    const bool needs_biases = p->needs_biases;
+    p->needs_biases = false; /* scope has none */
     int scope = pq_parts_curve(p, pq_parts_conv(p, x, count, 1, "%s.scope", stem), PQ_ACT_SIGMOID);
+    p->needs_biases = needs_biases;
     offset = pq_parts_mul(p, offset, pq_parts_scale(p, scope, 0.5f, 1, &nothing));
     if (offset < 0)
         return offset;
@@ -36,7 +39,19 @@ int pq_dysample_add(struct pq_parts *p, int x, int channels, int scale, const ch
     if (offsets < 0)
         return offsets;
     int at = pq_graph_dysample(p->g, x, offsets, scale, groups, p->err);
-    if (pq_parts_has(p, "%s.end_conv.weight", stem))
+    if (at >= 0 &&
+        (p->g->ops[at].channels != channels || pq_parts_has(p, "%s.end_conv.weight", stem)))
         at = pq_parts_conv(p, at, channels, 1, "%s.end_conv", stem);
     return at;
+}
+
+bool pq_dysample_has(const struct pq_parts *p, const char *stem)
+{
+    return pq_parts_has(p, "%s.offset.weight", stem) || pq_parts_has(p, "%s.init_pos", stem);
+}
+
+int pq_dysample_scale(const struct pq_parts *p, const char *stem)
+{
+    enum { GROUPS = 4 };
+    return pq_parts_square_scale(p, 2 * GROUPS, "%s.offset.weight", stem);
 }

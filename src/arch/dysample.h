@@ -12,3 +12,8 @@
  *
  * Offsets have no bound, so every pixel may depend on the whole picture. */
 int pq_dysample_add(struct pq_parts *p, int x, int channels, int scale, const char *stem);
+
+bool pq_dysample_has(const struct pq_parts *p, const char *stem);
+/* The scale that STEM.offset tells where its groups are four, as they are in the networks whose
+ * files tell it in no other way. */
+int pq_dysample_scale(const struct pq_parts *p, const char *stem);

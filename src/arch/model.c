@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arch/arch.h"
+#include "arch/border.h"
 #include "base/alloc.h"
 
 const struct pq_graph *pq_model_graph(const pique_model *model)
@@ -18,7 +19,9 @@ static int recognise(pique_model *m, pique_error *err)
 {
     if (m->container.graph) {
         m->architecture = pq_arch_of_graph(m->container.graph, &m->features);
-        return 0;
+        if (strcmp(m->container.name, "ncnn") != 0)
+            return 0;
+        return pq_border_frame(m->container.graph, m->path, &m->own_graph, err);
     }
     int rc = pq_arch_build(&m->container.sd, &m->own_graph, &m->architecture, err);
     if (!rc)
@@ -79,6 +82,18 @@ int pq_model_finish(pique_model *m, pique_error *err)
     return check_channels(m, err);
 }
 
+/* What refuses an operation does not know of which file it is. The other half of an ncnn model is
+ * called the same up to the dot. */
+static void name_file(const char *path, pique_error *err)
+{
+    const char *dot = strrchr(path, '.');
+    size_t n = dot ? (size_t)(dot - path) : strlen(path);
+    char *stem = pq_strndup(path, n);
+    if (stem && !strstr(err->message, stem))
+        pq_fail(err, err->code, "%s: %s", path, err->message);
+    pq_free(stem);
+}
+
 int pique_model_open(const char *path, pique_model **out, pique_error *err)
 {
     if (out)
@@ -92,6 +107,8 @@ int pique_model_open(const char *path, pique_model **out, pique_error *err)
         rc = pq_container_open(path, &(*out)->container, err);
     if (!rc)
         rc = pq_model_finish(*out, err);
+    if (rc && err)
+        name_file(path, err);
     if (rc)
         pique_model_close(out);
     return rc;

@@ -218,7 +218,7 @@ int pq_model_names(const pique_model *m, struct pq_statedict *out, pique_error *
     if (!m->container.graph) {
         for (size_t i = 0; i < sd->count && !rc; i++)
             rc = pq_statedict_add(out, sd->tensors[i].name, &sd->tensors[i].tensor, err);
-        return rc;
+        return rc ? rc : pq_arch_copy_notes(sd, out, err);
     }
     if (strcmp(m->architecture, "Compact") == 0)
         rc = name_compact(m->container.graph, out, err);

@@ -91,10 +91,11 @@ static int find_sizes(struct omnisr *n)
     n->dim = pq_parts_extent(p, 0, "input.weight");
     n->channels = pq_parts_extent(p, 1, "input.weight");
     n->groups = pq_parts_count(p, "residual_layer");
-    n->blocks = pq_parts_count(p, "residual_layer.0.residual_layer") - 1;
+    n->blocks = pq_parts_count(p, "residual_layer.0.residual_layer");
     const int least = PQ_MIN(PQ_MIN(n->dim, n->channels), PQ_MIN(n->groups, n->blocks));
     if (least < 0)
         return least;
+    n->blocks--;
     if (n->dim % HEADS)
         return pq_parts_fail(p, PIQUE_EFORMAT, "tensor 'input.weight' has %d outputs for %d heads",
                              n->dim, HEADS);

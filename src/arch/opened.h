@@ -13,7 +13,7 @@ struct pique_model {
     char **files; /* that it was read from, so that none of them is written over */
     size_t file_count;
     struct pq_container container;
-    struct pq_graph *own_graph; /* built by arch/; else the container has one */
+    struct pq_graph *own_graph; /* built by arch/, perhaps around the container's; or NULL */
     const char *architecture;
     int features;
     struct pq_graph_facts facts;

@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 
-enum { NAME = 128, MAX_COUNT = 1000 };
+enum { NAME = 128, MAX_COUNT = 1000, MAX_PICTURE = 4 /* channels */ };
 
 /* The name that a function's format and arguments mean. */
 #define FORMATTED(name, fmt)                                                                       \
@@ -74,13 +74,44 @@ int pq_parts_extent(const struct pq_parts *p, int dim, const char *fmt, ...)
                          pq_tensor_shape_text(t, text, sizeof text));
 }
 
-/* The number behind STEM. in a name, or -1. */
+int pq_parts_picture(const struct pq_parts *p, const char *fmt, ...)
+{
+    FORMATTED(name, fmt);
+    int channels = pq_parts_extent(p, 1, "%s", name);
+    if (channels <= MAX_PICTURE)
+        return channels;
+    return pq_parts_fail(p, PIQUE_EUNSUPPORTED,
+                         "tensor '%s' has %d inputs; a picture of 1 to %d channels can come in",
+                         name, channels, MAX_PICTURE);
+}
+
+int pq_parts_square_scale(const struct pq_parts *p, int channels, const char *fmt, ...)
+{
+    FORMATTED(name, fmt);
+    int outputs = pq_parts_extent(p, 0, "%s", name);
+    if (outputs < 0)
+        return outputs;
+    int scale = outputs % channels ? 0 : pq_square_root(outputs / channels);
+    if (scale >= 1 && scale <= PQ_MAX_FACTOR)
+        return scale;
+    return pq_parts_fail(p, PIQUE_EFORMAT,
+                         "tensor '%s' has %d outputs, not %d times the square of a scale from 1 to "
+                         "%d",
+                         name, outputs, channels, PQ_MAX_FACTOR);
+}
+
+/* The number behind STEM. in a name, or STEM_; -1 where there is none. */
 static int number_behind(const char *name, const char *stem, size_t length)
 {
-    if (strncmp(name, stem, length) != 0 || name[length] != '.')
+    if (strncmp(name, stem, length) != 0)
         return -1;
+    name += length;
+    if (length == 0 || stem[length - 1] != '_') {
+        if (*name++ != '.')
+            return -1;
+    }
     int number = 0, digits = 0;
-    for (name += length + 1; name[digits] >= '0' && name[digits] <= '9' && digits < 6; digits++)
+    for (; name[digits] >= '0' && name[digits] <= '9' && digits < 6; digits++)
         number = number * 10 + (name[digits] - '0');
     return digits && name[digits] == '.' ? number : -1;
 }
@@ -188,6 +219,20 @@ int pq_parts_conv_as(struct pq_parts *p, int in, int outputs, int kernel_h, int 
 {
     FORMATTED(name, fmt);
     return add_conv(p, in, outputs, kernel_h, kernel_w, shape, name);
+}
+
+int pq_parts_deconv(struct pq_parts *p, int in, int outputs, int kernel, int stride, int padding,
+                    const char *fmt, ...)
+{
+    FORMATTED(name, fmt);
+    if (in < 0)
+        return in;
+    const struct pq_tensor *weight = NULL, *bias = NULL;
+    const int64_t extents[] = {p->g->ops[in].channels, outputs, kernel, kernel};
+    int rc = pq_take(&p->taking, name, ".weight", 4, extents, &weight, p->err);
+    if (!rc)
+        rc = take_bias(p, name, outputs, &bias);
+    return rc ? rc : pq_graph_deconv(p->g, in, weight, bias, stride, padding, p->err);
 }
 
 int pq_parts_depthwise(struct pq_parts *p, int in, int kernel, const char *fmt, ...)
@@ -299,6 +344,11 @@ int pq_parts_curve(struct pq_parts *p, int in, enum pq_act_kind kind)
     return in < 0 ? in : pq_graph_curve(p->g, in, kind, p->err);
 }
 
+int pq_parts_clip(struct pq_parts *p, int in, float low, float high)
+{
+    return in < 0 ? in : pq_graph_clip(p->g, in, low, high, p->err);
+}
+
 int pq_parts_add(struct pq_parts *p, int a, int b)
 {
     return a < 0 ? a : b < 0 ? b : pq_graph_add(p->g, a, b, 1, p->err);
@@ -359,6 +409,16 @@ int pq_parts_scale(struct pq_parts *p, int in, float factor, int terms, const fl
     struct pq_tensor added = factors;
     added.data = values + n;
     return pq_graph_affine(p->g, in, &factors, &added, p->err);
+}
+
+int pq_parts_pad(struct pq_parts *p, int in, enum pq_pad_mode mode, int border, int multiple)
+{
+    return in < 0 ? in : pq_graph_pad(p->g, in, mode, border, multiple, p->err);
+}
+
+int pq_parts_crop(struct pq_parts *p, int in, int border)
+{
+    return in < 0 ? in : pq_graph_crop(p->g, in, border, p->err);
 }
 
 int pq_parts_pad_to(struct pq_parts *p, int in, enum pq_pad_mode mode, int multiple)

@@ -40,20 +40,21 @@ static bool has_large_kernel(const struct pq_statedict *sd)
            pq_statedict_find(sd, "feats.1.lk.mn_conv.weight");
 }
 
-static bool detect(const struct pq_statedict *sd, const char *mixer)
+/* By the mixer, of which one tensor may be missing, so that this can be said. */
+static bool detect(const struct pq_statedict *sd, const char *weight, const char *bias)
 {
-    return pq_statedict_find(sd, "feats.0.weight") && has_large_kernel(sd) &&
-           pq_statedict_find(sd, "feats.1.refine.weight") && pq_statedict_find(sd, mixer);
+    return (pq_statedict_find(sd, weight) || pq_statedict_find(sd, bias)) &&
+           (has_large_kernel(sd) || pq_statedict_find(sd, "feats.1.refine.weight"));
 }
 
 bool pq_plksr_detect(const struct pq_statedict *sd)
 {
-    return detect(sd, "feats.1.channe_mixer.0.weight");
+    return detect(sd, "feats.1.channe_mixer.0.weight", "feats.1.channe_mixer.0.bias");
 }
 
 bool pq_realplksr_detect(const struct pq_statedict *sd)
 {
-    return detect(sd, "feats.1.channel_mixer.0.weight");
+    return detect(sd, "feats.1.channel_mixer.0.weight", "feats.1.channel_mixer.0.bias");
 }
 
 /* RealPLKSR has a layer without weights, a dropout, before its last convolution. */
@@ -127,11 +128,17 @@ static int add_rectangular(struct plksr *n, int x, int block)
     return sum;
 }
 
+static bool has_layer(const struct pq_parts *p, int block, const char *name)
+{
+    return pq_parts_has(p, "feats.%d.lk.%s.weight", block, name) ||
+           pq_parts_has(p, "feats.%d.lk.%s.bias", block, name);
+}
+
 static const char *large_kernel_name(const struct pq_parts *p, int block)
 {
-    if (pq_parts_has(p, "feats.%d.lk.convs.0.weight", block))
+    if (has_layer(p, block, "convs.0"))
         return "convs.0";
-    return pq_parts_has(p, "feats.%d.lk.mn_conv.weight", block) ? "mn_conv" : "conv";
+    return has_layer(p, block, "mn_conv") ? "mn_conv" : "conv";
 }
 
 static int add_large_kernel(struct plksr *n, int x, int block)
@@ -181,7 +188,8 @@ static int add_mixer(struct plksr *n, int x, int block)
 static int add_block(struct plksr *n, int x, int block)
 {
     struct pq_parts *p = &n->parts;
-    const bool layer_norm = n->real && pq_parts_has(p, "feats.%d.layer_norm.bias", block);
+    const bool layer_norm = n->real && (pq_parts_has(p, "feats.%d.layer_norm.weight", block) ||
+                                        pq_parts_has(p, "feats.%d.layer_norm.bias", block));
     int y = x;
     if (layer_norm)
         y = pq_parts_layer_norm(p, y, layer_eps, "feats.%d.layer_norm", block);
@@ -239,6 +247,7 @@ static int build(const struct pq_statedict *sd, struct pq_graph *g, bool real, p
     int rc = pq_parts_begin(&n.parts, sd, g, err);
     if (rc)
         return rc;
+    n.parts.needs_biases = true;
     int at = find_sizes(&n);
     if (at >= 0)
         at = add_network(&n);

@@ -4,6 +4,7 @@
 
 #include "arch/opened.h"
 #include "base/alloc.h"
+#include "base/str.h"
 #include "model/save.h"
 #include "pique/pique.h"
 
@@ -19,7 +20,8 @@ static bool is_ours(const char *key)
     return false;
 }
 
-/* Notes of a safetensors file go along; other files hold what only their own program asks for. A
+/* Notes of a safetensors file go along; other files hold what only their own program asks for, but
+ * for what says which network it is: that is in *out already. A
  * blend has three sentences about itself in place of one source. */
 static int add_metadata(const pique_model *m, struct pq_statedict *out, pique_error *err)
 {
@@ -32,8 +34,9 @@ static int add_metadata(const pique_model *m, struct pq_statedict *out, pique_er
     if (!rc)
         rc = pq_statedict_add_metadata(out, "pique_version", pique_version(), err);
     for (size_t i = 0; keep && i < sd->metadata_count && !rc; i++) {
-        if (blend || !is_ours(sd->metadata[i].key))
-            rc = pq_statedict_add_metadata(out, sd->metadata[i].key, sd->metadata[i].value, err);
+        const char *key = sd->metadata[i].key;
+        if ((blend || !is_ours(key)) && !pq_statedict_note(out, key))
+            rc = pq_statedict_add_metadata(out, key, sd->metadata[i].value, err);
     }
     return rc;
 }
@@ -44,6 +47,23 @@ static void read_options(const pique_save_options *options, pique_save_options *
     *full = (pique_save_options){.size = sizeof *full};
     if (options)
         memcpy(full, options, PQ_MIN(options->size, sizeof *full));
+}
+
+/* An ONNX file says how its network is joined, so that any names do: those of the file that it came
+ * from where those of the architecture are not known. */
+static int names_for_graph(const pique_model *m, struct pq_statedict *out, pique_error *err)
+{
+    const struct pq_statedict *sd = &m->container.sd;
+    pique_error ignored;
+    int rc = pq_model_names(m, out, &ignored);
+    if (!rc || rc == PIQUE_ENOMEM)
+        return rc ? pq_fail_nomem(err, sd->count * sizeof *sd->tensors) : 0;
+    pq_statedict_free(out);
+    out->map.path = pq_strdup(m->path);
+    rc = out->map.path ? 0 : pq_fail_nomem(err, strlen(m->path) + 1);
+    for (size_t i = 0; i < sd->count && !rc; i++)
+        rc = pq_statedict_add(out, sd->tensors[i].name, &sd->tensors[i].tensor, err);
+    return rc;
 }
 
 int pique_model_save(const pique_model *model, const char *path, const pique_save_options *options,
@@ -60,7 +80,8 @@ int pique_model_save(const pique_model *model, const char *path, const pique_sav
     pique_save_options o;
     struct pq_statedict sd;
     read_options(options, &o);
-    int rc = pq_model_names(model, &sd, err);
+    int rc = pq_ends_with(path, ".onnx") ? names_for_graph(model, &sd, err)
+                                         : pq_model_names(model, &sd, err);
     if (!rc)
         rc = add_metadata(model, &sd, err);
     struct pq_saving saving = {

@@ -14,7 +14,7 @@
 #include "arch/windows.h"
 #include "base/alloc.h"
 
-enum { FOLD = 2, PLACES = FOLD * FOLD, KERNEL = 5 };
+enum { FOLD = 2, PLACES = FOLD * FOLD };
 
 struct srformer {
     struct pq_parts parts;
@@ -111,27 +111,13 @@ static int add_attention(struct srformer *n, int x, int group, int block)
     return pq_parts_linear(p, at, dim, BLOCK ".attn.proj", group, block);
 }
 
-static int add_feed(struct srformer *n, int x, int group, int block)
-{
-    struct pq_parts *p = &n->parts;
-    const int hidden = pq_parts_extent(p, 0, BLOCK ".mlp.fc1.weight", group, block);
-    if (hidden < 0)
-        return hidden;
-    x = pq_parts_curve(p, pq_parts_linear(p, x, hidden, BLOCK ".mlp.fc1", group, block),
-                       PQ_ACT_GELU);
-    int local =
-        pq_parts_depthwise(p, x, KERNEL, BLOCK ".mlp.dwconv.depthwise_conv.0", group, block);
-    x = pq_parts_add(p, x, pq_parts_curve(p, local, PQ_ACT_GELU));
-    return pq_parts_linear(p, x, n->ends.dim, BLOCK ".mlp.fc2", group, block);
-}
-
 static int add_block(struct srformer *n, int x, int group, int block)
 {
     struct pq_parts *p = &n->parts;
     int y = pq_parts_layer_norm(p, x, pq_windows_eps, BLOCK ".norm1", group, block);
     x = pq_parts_add(p, x, y < 0 ? y : add_attention(n, y, group, block));
     y = pq_parts_layer_norm(p, x, pq_windows_eps, BLOCK ".norm2", group, block);
-    return pq_parts_add(p, x, y < 0 ? y : add_feed(n, y, group, block));
+    return pq_parts_add(p, x, pq_windows_conv_feed(p, y, BLOCK ".mlp", group, block));
 }
 
 static int add_group(struct srformer *n, int x, int group)

@@ -20,15 +20,6 @@ struct swinir {
     struct pq_windows windows;
 };
 
-bool pq_swinir_detect(const struct pq_statedict *sd)
-{
-    return pq_statedict_find(sd, "layers.0.residual_group.blocks.0.norm1.weight") &&
-           pq_statedict_find(sd, "layers.0.residual_group.blocks.0.mlp.fc1.bias") &&
-           pq_statedict_find(sd, "layers.0.residual_group.blocks.0.attn.relative_position_index") &&
-           (pq_statedict_find(sd, "conv_first.weight") ||
-            pq_statedict_find(sd, "conv_first.1.weight"));
-}
-
 static int find_sizes(struct swinir *n)
 {
     struct pq_parts *p = &n->parts;

@@ -192,6 +192,26 @@ int pq_windows_feed(struct pq_parts *p, int in, const char *fmt, ...)
     return linear(p, pq_parts_curve(p, at, PQ_ACT_GELU), dim, name, "fc2");
 }
 
+int pq_windows_conv_feed(struct pq_parts *p, int in, const char *fmt, ...)
+{
+    FORMATTED(name, fmt);
+    if (in < 0)
+        return in;
+    const int hidden = pq_parts_extent(p, 0, "%s.fc1.weight", name);
+    const int kernel = pq_parts_extent(p, 2, "%s.dwconv.depthwise_conv.0.weight", name);
+    if (hidden < 0 || kernel < 0)
+        return PQ_MIN(hidden, kernel);
+    if (kernel % 2 == 0)
+        return pq_parts_fail(p, PIQUE_EFORMAT,
+                             "tensor '%s.dwconv.depthwise_conv.0.weight' has an even kernel of %d",
+                             name, kernel);
+    const int dim = p->g->ops[in].channels;
+    int at = pq_parts_curve(p, linear(p, in, hidden, name, "fc1"), PQ_ACT_GELU);
+    int local = pq_parts_depthwise(p, at, kernel, "%s.dwconv.depthwise_conv.0", name);
+    at = pq_parts_add(p, at, pq_parts_curve(p, local, PQ_ACT_GELU));
+    return linear(p, at, dim, name, "fc2");
+}
+
 int pq_windows_block(struct pq_parts *p, int in, const struct pq_windows *w, const char *fmt, ...)
 {
     FORMATTED(name, fmt);

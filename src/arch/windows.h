@@ -39,6 +39,9 @@ int pq_windows_attention(struct pq_parts *p, int in, const struct pq_windows *w,
                          ...) PQ_FORMAT(4);
 /* NAME.fc1, GELU, NAME.fc2 */
 int pq_windows_feed(struct pq_parts *p, int in, const char *fmt, ...) PQ_FORMAT(3);
+/* The same with a depthwise convolution of what the first one yields added to that:
+ * h + GELU(NAME.dwconv.depthwise_conv.0 (h)) */
+int pq_windows_conv_feed(struct pq_parts *p, int in, const char *fmt, ...) PQ_FORMAT(3);
 /* x + proj(attention(norm1(x))), then x + mlp(norm2(x)) */
 int pq_windows_block(struct pq_parts *p, int in, const struct pq_windows *w, const char *fmt, ...)
     PQ_FORMAT(4);

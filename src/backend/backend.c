@@ -129,6 +129,63 @@ void pq_run_end(struct pq_run **run)
     *run = NULL;
 }
 
+void pq_run_give(struct pq_run *run, const struct pq_given *given)
+{
+    run->given = given;
+}
+
+void pq_given_free(struct pq_given **given)
+{
+    if (!*given)
+        return;
+    for (int i = 0; i < (*given)->count; i++)
+        pq_free((*given)->values[i]);
+    pq_free((*given)->values);
+    pq_free(*given);
+    *given = NULL;
+}
+
+int pq_run_statistics(const struct pq_run *run, struct pq_given **out, pique_error *err)
+{
+    const struct pq_graph *g = run->program->graph;
+    struct pq_given *given = pq_calloc(1, sizeof *given);
+    if (given)
+        given->values = pq_calloc((size_t)g->count, sizeof(float *));
+    int rc = given && given->values ? 0 : pq_fail_nomem(err, (size_t)g->count * sizeof(float *));
+    if (given) {
+        given->count = given->values ? g->count : 0;
+        given->frames = run->geometry.frames;
+    }
+    for (int i = 0; i < g->count && !rc; i++) {
+        const size_t channels = (size_t)g->ops[i].channels;
+        if (!pq_op_is_statistic(&g->ops[i]))
+            continue;
+        given->values[i] = pq_calloc(channels * (size_t)given->frames, sizeof(float));
+        if (!given->values[i])
+            rc = pq_fail_nomem(err, channels * (size_t)given->frames * sizeof(float));
+        for (int f = 0; f < given->frames && !rc; f++)
+            run->program->backend->statistic(run, i, f, given->values[i] + (size_t)f * channels);
+    }
+    if (rc)
+        pq_given_free(&given);
+    *out = given;
+    return rc;
+}
+
+double pq_run_share(const struct pq_run *run)
+{
+    const struct pq_graph *g = run->program->graph;
+    double done = 0, all = 0;
+    for (int i = 0; i < g->count; i++) {
+        const struct pq_op *op = &g->ops[i];
+        const double row =
+            (double)(pq_op_macs(op) + (uint64_t)op->channels) * (double)run->lines[i].width;
+        done += row * (double)run->done[i];
+        all += row * (double)run->lines[i].height;
+    }
+    return done / all;
+}
+
 int pq_run_max_out(const struct pq_run *run)
 {
     const struct pq_graph *g = run->program->graph;
@@ -155,9 +212,5 @@ int pq_run_step(struct pq_run *run, const struct pq_band *in, int count, const s
     if (count < 0 || count > most || (count == 0 && missing > 0))
         return pq_fail(err, PIQUE_EINVAL, "a step was given %d rows, 1 to %lld are expected", count,
                        (long long)most);
-    int rc;
-    do { /* a deep network lets a few steps pass before the last rows come out of its end */
-        rc = run->program->backend->step(run, in, count, out, got, err);
-    } while (!rc && count == 0 && *got == 0 && !pq_run_finished(run));
-    return rc;
+    return run->program->backend->step(run, in, count, out, got, err);
 }

@@ -59,6 +59,9 @@ struct pq_backend {
      * most pq_run_max_out(), and their number. */
     int (*step)(struct pq_run *run, const struct pq_band *in, int count, const struct pq_band *out,
                 int *got, pique_error *err);
+    /* What a statistic (pq_op_is_statistic) came to for a frame, once its row is done: one float a
+     * channel into out. */
+    void (*statistic)(const struct pq_run *run, int op, int frame, float *out);
     /* The i-th device of this backend; false past the end. */
     bool (*describe)(size_t i, pique_device_info *info);
 };
@@ -69,8 +72,15 @@ struct pq_program {
     const struct pq_graph *graph;
 };
 
+/* The statistics of a finished run, for a graph to which they are given (pq_graph_given). */
+struct pq_given {
+    int count, frames; /* operations of the graph that yielded them; pictures of its batch */
+    float **values;    /* one an operation: frames x channels, or NULL */
+};
+
 struct pq_run {
     struct pq_program *program;
+    const struct pq_given *given; /* borrowed; NULL where the graph needs none */
     struct pq_geometry geometry;
     struct pq_line *lines; /* one an operation; owned */
     int64_t *done;         /* rows finished of each operation; owned */
@@ -96,14 +106,22 @@ int pq_program_memory(const struct pq_program *program, const struct pq_geometry
 /* on_disk: the line buffers lie in a scratch file (base/scratch.h), where the device can. */
 int pq_run_begin(struct pq_program *program, const struct pq_geometry *geometry, bool on_disk,
                  struct pq_run **out, pique_error *err);
+/* Before the first step: the statistics of a run of as many frames on the graph that this one's was
+ * made of; borrowed as long as the run lives. */
+void pq_run_give(struct pq_run *run, const struct pq_given *given);
 void pq_run_end(struct pq_run **run);
+/* What a finished run's statistics came to; pq_given_free() it. */
+int pq_run_statistics(const struct pq_run *run, struct pq_given **out, pique_error *err);
+void pq_given_free(struct pq_given **given);
+/* How much of its work a run has done, 0 to 1. */
+double pq_run_share(const struct pq_run *run);
 /* The most output rows that one step yields. */
 int pq_run_max_out(const struct pq_run *run);
 /* Input rows still to come, and whether all output rows are out. */
 int64_t pq_run_missing(const struct pq_run *run);
 bool pq_run_finished(const struct pq_run *run);
 /* One step. count is 1 .. band while rows are missing, else 0. `out` has room for pq_run_max_out()
- * rows of every frame. Once all input rows are in, a step yields at least one row until the run is
- * finished. */
+ * rows of every frame. A step may yield no row: a deep network lets a few pass before the last ones
+ * come out of its end, and one with statistics over the whole picture many. */
 int pq_run_step(struct pq_run *run, const struct pq_band *in, int count, const struct pq_band *out,
                 int *got, pique_error *err);

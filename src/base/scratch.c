@@ -15,7 +15,7 @@
 static int fail(const char *folder, size_t bytes, int error, pique_error *err)
 {
     char text[128];
-    return pq_fail(err, error == ENOMEM ? PIQUE_ENOMEM : PIQUE_EIO,
+    return pq_fail(err, error == ENOMEM ? PIQUE_ENOMEM : PIQUE_ENOSPC,
                    "%s: a scratch file of %zu MiB cannot be made: %s; TMPDIR names another folder",
                    folder, (bytes >> 20) + 1, strerror_r(error, text, sizeof text));
 }

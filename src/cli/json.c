@@ -97,6 +97,7 @@ void pq_event_done(struct pq_report *r, const struct pq_input *input, const piqu
     pq_json_int(&j, "depth", p->depth);
     pq_json_int(&j, "passes", p->passes);
     pq_json_int(&j, "retries", p->retries);
+    pq_json_bool(&j, "approximate", p->approximate);
     pq_json_uint(&j, "bytes", p->bytes_written);
     pq_json_string(&j, "hash", hash);
     pq_json_number(&j, "seconds", p->seconds);

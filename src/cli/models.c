@@ -186,7 +186,10 @@ static void info_text(struct pq_str *s, const pique_model *model, const pique_mo
     pq_str_printf(s, "parameters     %" PRIu64 " (%s)\n", m->parameters, m->dtype);
     pq_str_printf(s, "work           %.1f kFLOP a pixel of the input\n",
                   (double)m->flops_per_pixel / 1e3);
-    pq_str_printf(s, "reach          %d pixels to each side\n", m->receptive_radius);
+    if (m->receptive_radius < 0)
+        pq_str_add(s, "reach          the whole picture\n");
+    else
+        pq_str_printf(s, "reach          %d pixels to each side\n", m->receptive_radius);
     if (e) {
         pq_str_printf(s, "known as       %s: %s\n", e->name, e->about);
         pq_str_printf(s, "licence        %s%s\n", e->licence,

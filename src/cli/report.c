@@ -151,8 +151,9 @@ static void say_result(struct pq_report *r, const struct pq_input *input,
 {
     const char *in = strcmp(input->path, "-") == 0 ? "standard input" : input->path;
     const char *out = strcmp(input->output, "-") == 0 ? "standard output" : input->output;
-    char *text = pq_asprintf("%s -> %s %dx%d -> %dx%d, %.1f s", in, out, p->in_width, p->in_height,
-                             p->out_width, p->out_height, p->seconds);
+    char *text = pq_asprintf("%s -> %s %dx%d -> %dx%d, %.1f s%s", in, out, p->in_width,
+                             p->in_height, p->out_width, p->out_height, p->seconds,
+                             p->approximate ? ", an approximation" : "");
     if (text)
         pq_say(r, "", text);
     pq_free(text);

@@ -104,6 +104,10 @@ int pq_graph_conv(struct pq_graph *g, int in, const struct pq_tensor *weight,
     if (bias)
         op.bias = *bias;
     rc = set_windows(&op, weight, shape, err);
+    if (!rc && (op.global || op.column) &&
+        (op.ver.kernel != 1 || op.hor.kernel != 1 || op.ver.stride != 1 || op.ver.before ||
+         op.ver.after || op.hor.before || op.hor.after))
+        rc = pq_fail(err, PIQUE_EFORMAT, "a convolution of more than one pixel gets no picture");
     return rc ? rc : pq_graph_append(g, op, err);
 }
 

@@ -238,6 +238,8 @@ int pq_graph_bicubic(struct pq_graph *g, int in, int rate_num, int rate_den, piq
     int rc = pq_build_check_input(g, in, PQ_OP_BICUBIC, err);
     if (rc)
         return rc;
+    if (g->ops[in].global || g->ops[in].column)
+        return pq_fail(err, PIQUE_EFORMAT, "bicubic gets no picture");
     if (rate_num < 1 || rate_den < 1 || rate_num > 64 || rate_den > 64)
         return pq_fail(err, PIQUE_EUNSUPPORTED, "bicubic by %d/%d; terms of 1 to 64 are possible",
                        rate_num, rate_den);
@@ -328,13 +330,34 @@ int pq_graph_pad_least(struct pq_graph *g, int in, enum pq_pad_mode mode, int mu
     return pad;
 }
 
-int pq_graph_crop(struct pq_graph *g, int in, int border, pique_error *err)
+int pq_graph_crop4(struct pq_graph *g, int in, int top, int left, int bottom, int right,
+                   pique_error *err)
 {
     int rc = pq_build_check_input(g, in, PQ_OP_CROP, err);
     if (rc)
         return rc;
+    if (g->ops[in].global || g->ops[in].column)
+        return pq_fail(err, PIQUE_EFORMAT, "crop gets no picture");
     struct pq_op op = pq_op_new(g, PQ_OP_CROP, in, g->ops[in].channels);
-    return append_border(g, op, border, border, border, border, err);
+    return append_border(g, op, top, left, bottom, right, err);
+}
+
+int pq_graph_crop(struct pq_graph *g, int in, int border, pique_error *err)
+{
+    return pq_graph_crop4(g, in, border, border, border, border, err);
+}
+
+int pq_graph_crop_at(struct pq_graph *g, int in, int top, int left, int like, pique_error *err)
+{
+    if (top < 0 || left < 0 || top > PQ_MAX_PAD || left > PQ_MAX_PAD)
+        return pq_fail(err, PIQUE_EUNSUPPORTED, "crop from %d, %d on; 0 to %d are possible", top,
+                       left, PQ_MAX_PAD);
+    int at = pq_graph_crop_like(g, in, like, 1, 1, err);
+    if (at < 0)
+        return at;
+    g->ops[at].ver.before = top;
+    g->ops[at].hor.before = left;
+    return at;
 }
 
 int pq_graph_pool(struct pq_graph *g, int in, enum pq_op_kind kind, int kernel, int stride,
@@ -345,6 +368,8 @@ int pq_graph_pool(struct pq_graph *g, int in, enum pq_op_kind kind, int kernel, 
         rc = pq_build_check_factor(kind, stride, err);
     if (rc)
         return rc;
+    if (g->ops[in].global || g->ops[in].column)
+        return pq_fail(err, PIQUE_EFORMAT, "%s gets no picture", pq_op_name(kind));
     if (kernel < 1 || kernel > PQ_MAX_KERNEL)
         return pq_fail(err, PIQUE_EUNSUPPORTED, "%s of %d pixels; 1 to %d are possible",
                        pq_op_name(kind), kernel, PQ_MAX_KERNEL);

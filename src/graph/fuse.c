@@ -102,13 +102,11 @@ static void fuse(struct fusing *f)
     }
 }
 
-/* Keep what the output needs, in order, with new indices. The input always stays. */
-static void drop_unused(struct fusing *f)
+/* Keep what the output needs, in order, with new indices, for which there is room in `index`. */
+static void drop_unused(struct pq_graph *g, int *index, int *output)
 {
-    struct pq_graph *g = f->g;
-    int *index = f->stands_for;
     for (int i = 0; i < g->count; i++)
-        index[i] = i == 0 || i == f->output;
+        index[i] = i == 0 || i == *output;
     for (int i = g->count - 1; i > 0; i--) {
         for (int k = 0; index[i] && k < g->ops[i].inputs; k++)
             index[g->ops[i].in[k]] = 1;
@@ -128,7 +126,18 @@ static void drop_unused(struct fusing *f)
         index[i] = kept++;
     }
     g->count = kept;
-    f->output = index[f->output];
+    *output = index[*output];
+}
+
+int pq_graph_drop_unused(struct pq_graph *g, int *output, pique_error *err)
+{
+    size_t bytes = (size_t)g->count * sizeof(int);
+    int *index = pq_malloc(bytes);
+    if (!index)
+        return pq_fail_nomem(err, bytes);
+    drop_unused(g, index, output);
+    pq_free(index);
+    return 0;
 }
 
 int pq_graph_fuse(struct pq_graph *g, int *output, pique_error *err)
@@ -141,7 +150,7 @@ int pq_graph_fuse(struct pq_graph *g, int *output, pique_error *err)
     if (!rc) {
         count_uses(&f);
         fuse(&f);
-        drop_unused(&f);
+        drop_unused(g, f.stands_for, &f.output);
         *output = f.output;
     }
     pq_free(f.uses);

@@ -38,7 +38,22 @@ const char *pq_op_name(enum pq_op_kind kind)
         [PQ_OP_MIX] = "channel mix",
         [PQ_OP_ATTENTION] = "attention",
         [PQ_OP_CHANNEL_ATTENTION] = "channel attention",
+        [PQ_OP_GIVEN] = "given statistic",
         [PQ_OP_DYSAMPLE] = "dysample",
+        [PQ_OP_CONSTANT] = "constant",
+        [PQ_OP_TOKENS_LINEAR] = "linear layer over tokens",
+        [PQ_OP_TOKENS_UNIT] = "norm of tokens",
+        [PQ_OP_LOOK_UP] = "look-up of tokens",
+        [PQ_OP_BLEND] = "blend of tokens",
+        [PQ_OP_ROW_EXP] = "exponential of a row",
+        [PQ_OP_ROW_SHARES] = "shares of a row",
+        [PQ_OP_TOKENS_UPDATE] = "update of tokens",
+        [PQ_OP_CATEGORY] = "category",
+        [PQ_OP_ROW_COUNTS] = "counts of a row",
+        [PQ_OP_ORDER] = "order",
+        [PQ_OP_RANK] = "rank",
+        [PQ_OP_PICK] = "pick",
+        [PQ_OP_RUN_ATTENTION] = "attention in runs",
     };
     return names[kind];
 }
@@ -208,6 +223,28 @@ int pq_graph_input(struct pq_graph *g, int channels, pique_error *err)
     if (g->count)
         return pq_fail(err, PIQUE_EUNSUPPORTED, "the network has more than one input");
     return pq_graph_append(g, pq_op_new(g, PQ_OP_INPUT, -1, channels), err);
+}
+
+int pq_graph_append_graph(struct pq_graph *g, const struct pq_graph *part, int in, pique_error *err)
+{
+    int rc = pq_build_check_input(g, in, PQ_OP_INPUT, err);
+    if (rc)
+        return rc;
+    if (g->ops[in].channels != part->ops[0].channels)
+        return pq_fail(err, PIQUE_EFORMAT, "%d channels come into a network for %d",
+                       g->ops[in].channels, part->ops[0].channels);
+    const int first = g->count - 1; /* where the part's operation 0 would stand */
+    for (int i = 1; i < part->count; i++) {
+        struct pq_op op = part->ops[i];
+        for (int k = 0; k < op.inputs; k++)
+            op.in[k] = op.in[k] ? op.in[k] + first : in;
+        if (op.like >= 0)
+            op.like = op.like ? op.like + first : in;
+        int at = pq_graph_append(g, op, err);
+        if (at < 0)
+            return at;
+    }
+    return part->output ? part->output + first : in;
 }
 
 /* ---- finishing ---- */

@@ -59,8 +59,31 @@ enum pq_op_kind {
     PQ_OP_MIX,               /* out_i = sum over j of matrix[head][i][j] in[0]_j; in[1] is global */
     PQ_OP_ATTENTION,         /* softmax attention in windows; inputs q, k, v */
     PQ_OP_CHANNEL_ATTENTION, /* attention among channels in windows; inputs q, k, v */
+    PQ_OP_GIVEN,             /* global, without inputs: what another run found operation `first` of
+                                another graph to be */
     PQ_OP_DYSAMPLE,          /* in[0] enlarged by factor, read where in[1] says (Liu et al. 2023,
                                 DySample) */
+    /* A dictionary of tokens is a global tensor, one token behind another; `groups` of them. */
+    PQ_OP_CONSTANT,          /* global: the weights */
+    PQ_OP_TOKENS_LINEAR,     /* global: a matrix, weight [out, in], and a bias for each token */
+    PQ_OP_TOKENS_UNIT,       /* global: each token divided by its norm, times its weight; then
+                                [channels][tokens], as LOOK_UP reads it */
+    PQ_OP_LOOK_UP,           /* softmax over the tokens of in[1], global, of their products with a
+                                pixel of in[0]: a channel a token */
+    PQ_OP_BLEND,             /* the sum over tokens of in[1], global, times a pixel's channels */
+    PQ_OP_ROW_EXP,           /* exp(x - the channel's largest x of the row) */
+    PQ_OP_ROW_SHARES,        /* a column: the largest in[0] of each channel; the sums over a row of
+                                in[1] = ROW_EXP; those of its products with each channel of in[2] */
+    PQ_OP_TOKENS_UPDATE,     /* global, from ROW_SHARES and the tokens in[1]: s t + (1 - s) the mean
+                                of in[2] under the softmax over all pixels; s = sigmoid(weight) */
+    PQ_OP_CATEGORY,          /* which channel is the largest, the first of equals; an int32 */
+    PQ_OP_ROW_COUNTS,        /* a column: how many pixels of a row are of each category */
+    PQ_OP_ORDER,             /* sorted by category, then row by row: which pixel (y, x), int32, stands
+                                at a place; in[0] categories, in[1] counts */
+    PQ_OP_RANK,              /* at which place a pixel stands then */
+    PQ_OP_PICK,              /* the pixels of in[0] that in[1] names */
+    PQ_OP_RUN_ATTENTION,     /* softmax attention among `multiple` pixels that follow one another row
+                                by row; the last run is filled up by the last pixels, backwards */
     PQ_OP_KINDS
 };
 /* clang-format on */
@@ -108,8 +131,9 @@ struct pq_window {
 enum pq_pad_mode {
     PQ_PAD_ZERO,
     PQ_PAD_EDGE,
-    PQ_PAD_REFLECT,
-    PQ_PAD_WRAP /* from the opposite side; makes each row depend on all */
+    PQ_PAD_REFLECT, /* without the edge: a b c | b a */
+    PQ_PAD_MIRROR,  /* with it: a b c | c b a */
+    PQ_PAD_WRAP     /* from the opposite side; makes each row depend on all */
 };
 
 /* Windows of attention. Their edges lie at shift + n size; the first is cut off by the border of
@@ -149,14 +173,14 @@ struct pq_op {
     int multiple;              /* PAD; 1: none */
     int least;                 /* PAD: of the size without the border; 0: none */
     enum pq_pad_mode pad_mode;
-    int factor;              /* PIXEL_SHUFFLE, PIXEL_UNSHUFFLE, NEAREST, DYSAMPLE */
-    bool by_place;           /* PIXEL_SHUFFLE, PIXEL_UNSHUFFLE */
-    int first;               /* SLICE */
-    int groups;              /* GROUP_NORM, DYSAMPLE; heads of ROW_GRAM, GRAM_SOFTMAX, MIX */
-    bool squares;            /* ROW_SUMS */
-    int rate_num, rate_den;  /* size out / size in, lowest terms; CROP: result / like */
-    float scale;             /* ADD, and CONV2D with a residual */
-    float eps;               /* norms */
+    int factor;             /* PIXEL_SHUFFLE, PIXEL_UNSHUFFLE, NEAREST, DYSAMPLE */
+    bool by_place;          /* PIXEL_SHUFFLE, PIXEL_UNSHUFFLE */
+    int first;              /* SLICE, GIVEN */
+    int groups;             /* GROUP_NORM, DYSAMPLE; heads of ROW_GRAM, GRAM_SOFTMAX, MIX; tokens */
+    bool squares;           /* ROW_SUMS */
+    int rate_num, rate_den; /* size out / size in, lowest terms; CROP: result / like */
+    float scale;            /* ADD, and CONV2D with a residual */
+    float eps;              /* norms */
     struct pq_tensor weight; /* CONV2D: [out, in, kh, kw]; in counts all inputs but the residual.
                                 AFFINE: factors; norms: [channels]; GRAM_SOFTMAX and
                                 CHANNEL_ATTENTION: temperatures [heads]; ATTENTION: see there */
@@ -164,7 +188,8 @@ struct pq_op {
     struct pq_act act;       /* CONV2D: applied to the sum; ACT: the operation itself */
     bool residual;           /* CONV2D: the last input is no part of the sum; the result is that
                                 input + scale x what the activation yields */
-    struct pq_attention attention; /* ATTENTION, CHANNEL_ATTENTION */
+    struct pq_attention
+        attention; /* ATTENTION, CHANNEL_ATTENTION; heads and scale: RUN_ATTENTION */
 };
 
 struct pq_graph {
@@ -244,9 +269,13 @@ int pq_graph_pad_least(struct pq_graph *g, int in, enum pq_pad_mode mode, int mu
                        pique_error *err);
 /* That many rows and columns less on each side. */
 int pq_graph_crop(struct pq_graph *g, int in, int border, pique_error *err);
+int pq_graph_crop4(struct pq_graph *g, int in, int top, int left, int bottom, int right,
+                   pique_error *err);
 /* From the top left, to scale_num/scale_den times the size of operation `like`. */
 int pq_graph_crop_like(struct pq_graph *g, int in, int like, int scale_num, int scale_den,
                        pique_error *err);
+/* From (top, left) on, to the size of operation `like`. */
+int pq_graph_crop_at(struct pq_graph *g, int in, int top, int left, int like, pique_error *err);
 /* PQ_OP_MAX_POOL or PQ_OP_MEAN_POOL without padding. */
 int pq_graph_pool(struct pq_graph *g, int in, enum pq_op_kind kind, int kernel, int stride,
                   pique_error *err);
@@ -266,6 +295,35 @@ int pq_graph_group_norm(struct pq_graph *g, int in, int groups, const struct pq_
 int pq_graph_channel_mix(struct pq_graph *g, int q, int k, int v, int heads,
                          const struct pq_tensor *temperatures, pique_error *err);
 
+/* ---- a dictionary of tokens (build_tokens.c) ---- */
+
+/* All values of a tensor as one global pixel. */
+int pq_graph_constant(struct pq_graph *g, const struct pq_tensor *values, pique_error *err);
+/* weight [out, channels of a token]; bias [out] or NULL. */
+int pq_graph_tokens_linear(struct pq_graph *g, int in, int tokens, const struct pq_tensor *weight,
+                           const struct pq_tensor *bias, pique_error *err);
+/* factors [tokens] */
+int pq_graph_tokens_unit(struct pq_graph *g, int in, int tokens, const struct pq_tensor *factors,
+                         pique_error *err);
+/* q: a picture with a token's channels. */
+int pq_graph_look_up(struct pq_graph *g, int q, int keys, int tokens, pique_error *err);
+/* shares: a picture of a channel a token. */
+int pq_graph_blend(struct pq_graph *g, int shares, int values, pique_error *err);
+/* scores: a channel a token, of which a softmax over all pixels is the weight of x; keep [tokens],
+ * through a sigmoid, is what remains of the token. */
+int pq_graph_tokens_update(struct pq_graph *g, int scores, int x, int old,
+                           const struct pq_tensor *keep, pique_error *err);
+
+/* ---- pixels by category (build_sort.c) ---- */
+
+/* Sorted by which channel of scores is the largest, stably: *order names the pixel at each place,
+ * *rank each pixel's place. 0 or a status. */
+int pq_graph_sort(struct pq_graph *g, int scores, int *order, int *rank, pique_error *err);
+int pq_graph_pick(struct pq_graph *g, int in, int places, pique_error *err);
+/* In runs of `run` pixels, or of all where there are fewer. */
+int pq_graph_run_attention(struct pq_graph *g, const int qkv[3], int heads, int run, float scale,
+                           pique_error *err);
+
 /* ---- attention (build_attention.c) ---- */
 
 /* The values of the index are checked against the rows of table, [rows, heads]. Both NULL: no
@@ -279,6 +337,11 @@ int pq_graph_channel_attention(struct pq_graph *g, int q, int k, int v,
  * to read for output pixel (factor y + dy, factor x + dx), counted from pixel (y, x). */
 int pq_graph_dysample(struct pq_graph *g, int in, int offsets, int factor, int groups,
                       pique_error *err);
+
+/* A finished graph with operation `in` in place of its input; the index of its result. Its weights
+ * stay where they are and must live as long as g. */
+int pq_graph_append_graph(struct pq_graph *g, const struct pq_graph *part, int in,
+                          pique_error *err);
 
 /* Name the result, fuse (graph/fuse.c) and drop what it does not need. After this the graph does
  * not change. */
@@ -294,6 +357,14 @@ struct pq_graph_facts {
     uint64_t flops_per_pixel; /* 2 x multiply-accumulates, for one input pixel */
 };
 void pq_graph_facts(const struct pq_graph *g, struct pq_graph_facts *facts);
+
+/* A copy of a finished graph in which every statistic over the whole picture is given, so that what
+ * led to it alone is gone. It borrows all weights of g. */
+int pq_graph_given(const struct pq_graph *g, struct pq_graph **out, pique_error *err);
+/* Whether an operation is such a statistic. */
+bool pq_op_is_statistic(const struct pq_op *op);
+/* Multiply-accumulates for one pixel of the result. */
+uint64_t pq_op_macs(const struct pq_op *op);
 
 /* Whether something in it depends on every pixel of the picture. */
 bool pq_graph_is_whole(const struct pq_graph *g);

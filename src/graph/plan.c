@@ -85,7 +85,9 @@ static int measure(const struct pq_graph *g, const struct pq_geometry *geometry,
         const struct pq_op *op = &g->ops[i];
         struct pq_line *line = &lines[i];
         *line = (struct pq_line){.width = geometry->width, .height = geometry->height};
-        if (i > 0) {
+        if (i > 0 && op->inputs == 0) {
+            line->width = line->height = 1;
+        } else if (i > 0) {
             const struct pq_line *in = &lines[op->in[0]];
             const struct pq_line *like = &lines[op->like >= 0 ? op->like : 0];
             line->width = pq_op_extent(op, true, in->width, like->width);

@@ -10,6 +10,11 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b != 0 && (a < 0) != (b < 0));
 }
 
+static int64_t floor_mod(int64_t a, int64_t b)
+{
+    return a - floor_div(a, b) * b;
+}
+
 static int64_t ceil_div(int64_t a, int64_t b)
 {
     return -floor_div(-a, b);
@@ -45,7 +50,7 @@ int64_t pq_op_extent(const struct pq_op *op, bool hor, int64_t in_extent, int64_
         if (op->like < 0)
             return in_extent - w->before - w->after;
         like_extent = like_extent * op->rate_num / op->rate_den;
-        return like_extent > in_extent ? 0 : like_extent;
+        return like_extent > in_extent - w->before ? 0 : like_extent;
     case PQ_OP_BICUBIC:
         return in_extent * op->rate_num / op->rate_den;
     case PQ_OP_BILINEAR:
@@ -123,8 +128,12 @@ static bool reads_all(const struct pq_op *op, int k)
     case PQ_OP_MEAN:
     case PQ_OP_GROUP_NORM:
     case PQ_OP_GRAM_SOFTMAX:
+    case PQ_OP_ORDER:
+    case PQ_OP_RUN_ATTENTION:
         return true;
     case PQ_OP_DYSAMPLE:
+    case PQ_OP_PICK:
+    case PQ_OP_TOKENS_UPDATE:
         return k == 0;
     case PQ_OP_PAD:
         return op->pad_mode == PQ_PAD_WRAP;
@@ -189,8 +198,11 @@ int64_t pq_pad_source(enum pq_pad_mode mode, int64_t i, int64_t n)
         return i < 0 ? 0 : n - 1;
     case PQ_PAD_REFLECT:
         return pq_reflect(i, n);
+    case PQ_PAD_MIRROR:
+        i = floor_mod(i, 2 * n);
+        return i < n ? i : 2 * n - 1 - i;
     case PQ_PAD_WRAP:
-        return i - floor_div(i, n) * n;
+        return floor_mod(i, n);
     default:
         return -1;
     }
@@ -278,7 +290,8 @@ int64_t pq_rows_kept(const struct pq_flow *f, int64_t y)
         return f->in_height;
     pq_rows_needed(f, y, y + 1, &in0, &in1);
     /* What a reflection reads goes down and up again: its last row reads the lowest. */
-    if (f->op->kind == PQ_OP_PAD && f->op->pad_mode == PQ_PAD_REFLECT) {
+    if (f->op->kind == PQ_OP_PAD &&
+        (f->op->pad_mode == PQ_PAD_REFLECT || f->op->pad_mode == PQ_PAD_MIRROR)) {
         int64_t below = f->out_height - f->op->ver.before - f->in_height;
         in0 = y < f->op->ver.before ? 0 : PQ_MIN(in0, f->in_height - 1 - below);
     }
@@ -291,8 +304,8 @@ static int64_t pad_ready(const struct pq_flow *f, int64_t have)
     const int64_t before = f->op->ver.before;
     if (have == 0)
         return f->op->pad_mode == PQ_PAD_ZERO ? before : 0;
-    if (f->op->pad_mode == PQ_PAD_REFLECT && have <= before)
-        return 0; /* the first row is the reflection of the row `before` */
+    if ((f->op->pad_mode == PQ_PAD_REFLECT || f->op->pad_mode == PQ_PAD_MIRROR) && have <= before)
+        return 0; /* the first row is the reflection of the row `before`, or of the one above */
     return have + before;
 }
 
@@ -436,8 +449,7 @@ static uint64_t count_of(const struct pq_tensor *t)
     return t->data && pq_tensor_count(t, &n) ? n : 0;
 }
 
-/* Multiply-accumulates for one pixel of the result. */
-static uint64_t macs_of(const struct pq_op *op)
+uint64_t pq_op_macs(const struct pq_op *op)
 {
     const struct pq_attention *a = &op->attention;
     switch (op->kind) {
@@ -448,6 +460,12 @@ static uint64_t macs_of(const struct pq_op *op)
         return 2 * (uint64_t)op->channels * (uint64_t)(a->key_height * a->key_width);
     case PQ_OP_CHANNEL_ATTENTION:
         return 2 * (uint64_t)op->channels * (uint64_t)(op->channels / a->heads);
+    case PQ_OP_RUN_ATTENTION:
+        return 2 * (uint64_t)op->channels * (uint64_t)op->multiple;
+    case PQ_OP_LOOK_UP:
+    case PQ_OP_BLEND:
+    case PQ_OP_ROW_EXP:
+        return (uint64_t)op->channels * (uint64_t)op->groups;
     case PQ_OP_MIX:
         return 2 * (uint64_t)op->channels * (uint64_t)(op->channels / op->groups);
     default:
@@ -472,6 +490,7 @@ void pq_graph_facts(const struct pq_graph *g, struct pq_graph_facts *facts)
             facts->parameters += count_of(&op->weight) + count_of(&op->bias);
         facts->parameters += count_of(&op->act.slopes);
         uint64_t area = (uint64_t)op->num * (uint64_t)op->num;
-        facts->flops_per_pixel += 2 * macs_of(op) * area / ((uint64_t)op->den * (uint64_t)op->den);
+        facts->flops_per_pixel +=
+            2 * pq_op_macs(op) * area / ((uint64_t)op->den * (uint64_t)op->den);
     }
 }

@@ -91,6 +91,19 @@ static inline size_t pq_channel_attention_scratch(int dim)
     return (size_t)dim * ((size_t)dim + 4);
 }
 
+/* out[r][n] = sum over s, in order from 0, each step fma(a[r][s], b[s][n], sum). Rows of a are
+ * a_row floats apart and its steps a_step; those of b b_step; columns of b and out are neighbours.
+ */
+struct pq_product {
+    int rows, steps, columns;
+    const float *a;
+    ptrdiff_t a_row, a_step;
+    const float *b;
+    ptrdiff_t b_step;
+    float *out; /* neither a nor b */
+    ptrdiff_t out_row;
+};
+
 struct pq_wide {
     pq_curve_fn *sigmoid;   /* 1 / (1 + exp(-x)) */
     pq_curve_fn *silu;      /* x sigmoid(x) */
@@ -123,6 +136,7 @@ struct pq_wide {
     void (*mix)(const float *in, int in_stride, int width, int heads, int dim, const float *matrix,
                 float *out, int out_stride);
 
+    void (*product)(const struct pq_product *p);
     void (*attention)(const struct pq_attention_args *a);
     void (*channel_attention)(const struct pq_channel_attention_args *a);
 

@@ -10,8 +10,9 @@
 #include "model/onnx_file.h"
 #include "model/pth.h"
 #include "model/safetensors.h"
+#include "model/waifu2x_json.h"
 
-enum kind { SAFETENSORS, PTH, NCNN_PARAM, NCNN_BIN, ONNX, UNREADABLE };
+enum kind { SAFETENSORS, PTH, NCNN_PARAM, NCNN_BIN, WAIFU2X_JSON, ONNX, UNREADABLE };
 
 /* First bytes, at an offset. What cannot be opened says what it is and what to do. */
 struct magic {
@@ -31,6 +32,7 @@ static const struct magic strong[] = {
     {AT(0, "\x47\x6b\x30\x01"), NCNN_BIN, NULL}, /* f16 */
     {AT(0, "\x38\x4b\x0d\x00"), NCNN_BIN, NULL}, /* int8 */
     {AT(0, "PK\003\004"), PTH, NULL},
+    {AT(0, "[{\""), WAIFU2X_JSON, NULL},
     {AT(0, "GGUF"), UNREADABLE, "a GGUF file" LATER},
     {AT(0, "\x9d\x85\x76\x00"), UNREADABLE, "a binary ncnn .param; its text form is needed"},
     {AT(257, "ustar"), UNREADABLE, "a tar archive; unpack it and open the model inside"},
@@ -113,8 +115,8 @@ static int sniff(const struct pq_map *map, enum kind *kind, pique_error *err)
         return 0;
     }
     return pq_fail(err, PIQUE_EUNSUPPORTED,
-                   "%s: is no model file that is known (safetensors, PyTorch's .pth, "
-                   "ONNX, or ncnn's .param and .bin); the download may be incomplete",
+                   "%s: is no model file that is known (safetensors, PyTorch's .pth, ONNX, "
+                   "ncnn's .param and .bin, or waifu2x's .json); the download may be incomplete",
                    map->path);
 }
 
@@ -169,9 +171,11 @@ static int open_tensors(struct pq_map *map, enum kind kind, struct pq_container 
 {
     c->sd.map = *map;
     *map = (struct pq_map){0};
-    c->name = kind == PTH ? "pth" : "safetensors";
+    c->name = kind == PTH ? "pth" : kind == SAFETENSORS ? "safetensors" : "waifu2x json";
     c->file_bytes = c->sd.map.size;
-    int rc = kind == PTH ? pq_pth_read(&c->sd, err) : pq_safetensors_read(&c->sd, err);
+    int rc = kind == PTH           ? pq_pth_read(&c->sd, err)
+             : kind == SAFETENSORS ? pq_safetensors_read(&c->sd, err)
+                                   : pq_waifu2x_json_read(&c->sd, err);
     if (!rc)
         pq_statedict_canonicalise(&c->sd);
     return rc;
@@ -198,7 +202,7 @@ int pq_container_open(const char *path, struct pq_container *out, pique_error *e
         return rc;
     enum kind kind = UNREADABLE;
     rc = sniff(&map, &kind, err);
-    if (!rc && (kind == SAFETENSORS || kind == PTH))
+    if (!rc && (kind == SAFETENSORS || kind == PTH || kind == WAIFU2X_JSON))
         rc = open_tensors(&map, kind, out, err);
     else if (!rc && kind == ONNX)
         rc = open_onnx(&map, out, err);

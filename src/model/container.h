@@ -7,7 +7,7 @@
 
 /* What a file holds. Tensors of sd and graph lie in sd.map. */
 struct pq_container {
-    const char *name;       /* "safetensors", "pth", "ncnn", "onnx" */
+    const char *name;       /* "safetensors", "pth", "ncnn", "onnx", "waifu2x json" */
     struct pq_statedict sd; /* names are canonical */
     struct pq_graph *graph; /* finished, where the file says how the network is joined, else NULL */
     uint64_t file_bytes;    /* of all files */

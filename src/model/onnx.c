@@ -226,6 +226,115 @@ int pq_import_set_picture(struct pq_import *im, size_t i, int op, const struct p
 
 /* ---- values ---- */
 
+/* All values, as they get their names. */
+struct naming {
+    struct named *names;
+    size_t count;
+};
+
+static struct pq_value *name_value(struct pq_import *im, struct naming *n, struct pq_span name,
+                                   int maker)
+{
+    struct pq_value *v = &im->values[n->count];
+    v->maker = maker;
+    n->names[n->count] = (struct named){name, (int)n->count};
+    n->count++;
+    return v;
+}
+
+static const struct named *find_name(const struct naming *n, struct pq_span name)
+{
+    const struct named key = {name, 0};
+    return bsearch(&key, n->names, n->count, sizeof *n->names, by_span);
+}
+
+static void name_weights(struct pq_import *im, struct naming *n)
+{
+    for (size_t i = 0; i < im->file->tensor_count; i++) {
+        const struct pq_onnx_tensor *t = &im->file->tensors[i];
+        if (!t->initializer)
+            continue;
+        struct pq_value *v = name_value(im, n, t->name, -1);
+        if (t->readable) {
+            v->kind = PQ_VALUE_NUMBER;
+            v->number.tensor = t->tensor;
+            v->number.whole = t->tensor.dtype == PQ_I64 || t->tensor.dtype == PQ_I32;
+        } else {
+            v->kind = PQ_VALUE_REFUSED;
+            v->refused.status = PIQUE_EUNSUPPORTED;
+            v->refused.sentence = "a weight is of a type that cannot be read";
+        }
+    }
+    qsort(n->names, n->count, sizeof *n->names, by_span);
+}
+
+/* The one input. Before IR version 4 each weight is an input as well. */
+static int name_input(struct pq_import *im, struct naming *n)
+{
+    const struct naming weights = *n;
+    for (size_t i = 0; i < im->file->input_count; i++) {
+        if (find_name(&weights, im->file->inputs[i].name))
+            continue;
+        if (im->input >= 0)
+            return pq_fail(im->err, PIQUE_EUNSUPPORTED, "%s: the network has more than one input",
+                           im->file->path);
+        im->input = (int)n->count;
+        im->port = &im->file->inputs[i];
+        name_value(im, n, im->port->name, -1);
+    }
+    return 0;
+}
+
+static int name_results(struct pq_import *im, struct naming *n)
+{
+    for (size_t i = 0; i < im->file->node_count; i++) {
+        const struct pq_onnx_node *node = &im->file->nodes[i];
+        for (size_t at = node->first_out; at < node->first_out + node->outs; at++) {
+            im->ids[at] = im->file->names[at].size ? (int)n->count : -1;
+            if (im->ids[at] >= 0)
+                name_value(im, n, im->file->names[at], (int)i);
+        }
+    }
+    qsort(n->names, n->count, sizeof *n->names, by_span);
+    for (size_t i = 1; i < n->count; i++) {
+        char name[96];
+        if (by_span(&n->names[i - 1], &n->names[i]) != 0)
+            continue;
+        show(n->names[i].name, name, sizeof name);
+        return pq_fail(im->err, PIQUE_EFORMAT, "%s: two things are named '%s'", im->file->path,
+                       name);
+    }
+    return 0;
+}
+
+/* What each node reads, and what the network yields. */
+static int link_names(struct pq_import *im, const struct naming *n)
+{
+    const struct pq_onnx_file *file = im->file;
+    for (size_t i = 0; i < file->node_count; i++) {
+        im->node = &file->nodes[i];
+        for (size_t at = im->node->first_in; at < im->node->first_in + im->node->ins; at++) {
+            const bool named = file->names[at].size > 0;
+            const struct named *found = named ? find_name(n, file->names[at]) : NULL;
+            if (named && (!found || im->values[found->value].maker >= (int)i))
+                return pq_import_fail(im, PIQUE_EFORMAT,
+                                      "it reads something that no node before it makes");
+            im->ids[at] = named ? found->value : -1;
+        }
+    }
+    im->node = NULL;
+    if (file->output_count != 1)
+        return pq_fail(im->err, PIQUE_EUNSUPPORTED,
+                       "%s: the network has %zu results; one is needed", file->path,
+                       file->output_count);
+    const struct named *found = find_name(n, file->outputs[0].name);
+    if (!found)
+        return pq_fail(im->err, PIQUE_EFORMAT, "%s: no node makes the network's result",
+                       file->path);
+    im->output = found->value;
+    return 0;
+}
+
 static int give_ids(struct pq_import *im)
 {
     const struct pq_onnx_file *file = im->file;
@@ -237,101 +346,21 @@ static int give_ids(struct pq_import *im)
     if (total > MAX_VALUES)
         return pq_fail(im->err, PIQUE_EUNSUPPORTED, "%s: has more than %d values", file->path,
                        MAX_VALUES);
-    struct named *names = pq_calloc(total, sizeof *names);
+    struct naming n = {.names = pq_calloc(total, sizeof *n.names)};
     im->values = pq_calloc(total, sizeof *im->values);
     im->ids = pq_calloc(file->name_count, sizeof *im->ids);
-    int rc = 0;
-    size_t n = 0;
-    if (!names || !im->values || !im->ids) {
-        rc = pq_fail_nomem(im->err, total * sizeof *im->values);
-        goto out;
-    }
-    for (size_t i = 0; i < file->tensor_count; i++) {
-        if (!file->tensors[i].initializer)
-            continue;
-        const struct pq_onnx_tensor *t = &file->tensors[i];
-        struct pq_value *v = &im->values[n];
-        v->maker = -1;
-        if (t->readable) {
-            v->kind = PQ_VALUE_NUMBER;
-            v->number.tensor = t->tensor;
-            v->number.whole = t->tensor.dtype == PQ_I64 || t->tensor.dtype == PQ_I32;
-        } else {
-            v->kind = PQ_VALUE_REFUSED;
-            v->refused.status = PIQUE_EUNSUPPORTED;
-            v->refused.sentence = "a weight is of a type that cannot be read";
-        }
-        names[n] = (struct named){t->name, (int)n};
-        n++;
-    }
-    const size_t initializers = n;
-    qsort(names, n, sizeof *names, by_span);
-    for (size_t i = 0; i < file->input_count; i++) {
-        const struct named key = {file->inputs[i].name, 0};
-        if (bsearch(&key, names, initializers, sizeof *names, by_span))
-            continue; /* before IR version 4 each weight is an input as well */
-        if (im->input >= 0) {
-            rc = pq_fail(im->err, PIQUE_EUNSUPPORTED, "%s: the network has more than one input",
-                         file->path);
-            goto out;
-        }
-        im->input = (int)n;
-        im->port = &file->inputs[i];
-        im->values[n].maker = -1;
-        names[n] = (struct named){file->inputs[i].name, (int)n};
-        n++;
-    }
-    for (size_t i = 0; i < file->node_count; i++) {
-        for (size_t k = 0; k < file->nodes[i].outs; k++) {
-            const size_t at = file->nodes[i].first_out + k;
-            im->ids[at] = -1;
-            if (!file->names[at].size)
-                continue;
-            im->values[n].maker = (int)i;
-            im->ids[at] = (int)n;
-            names[n] = (struct named){file->names[at], (int)n};
-            n++;
-        }
-    }
-    im->value_count = (int)n;
-    qsort(names, n, sizeof *names, by_span);
-    for (size_t i = 1; i < n && !rc; i++) {
-        char name[96];
-        show(names[i].name, name, sizeof name);
-        if (by_span(&names[i - 1], &names[i]) == 0)
-            rc = pq_fail(im->err, PIQUE_EFORMAT, "%s: two things are named '%s'", file->path, name);
-    }
-    for (size_t i = 0; i < file->node_count && !rc; i++) {
-        im->node = &file->nodes[i];
-        for (size_t k = 0; k < im->node->ins && !rc; k++) {
-            const size_t at = im->node->first_in + k;
-            const struct named key = {file->names[at], 0};
-            im->ids[at] = -1;
-            if (!key.name.size)
-                continue;
-            const struct named *found = bsearch(&key, names, n, sizeof *names, by_span);
-            if (!found || im->values[found->value].maker >= (int)i)
-                rc = pq_import_fail(im, PIQUE_EFORMAT,
-                                    "it reads something that no node before it makes");
-            else
-                im->ids[at] = found->value;
-        }
-    }
-    im->node = NULL;
-    if (!rc && file->output_count != 1)
-        rc = pq_fail(im->err, PIQUE_EUNSUPPORTED, "%s: the network has %zu results; one is needed",
-                     file->path, file->output_count);
+    int rc =
+        n.names && im->values && im->ids ? 0 : pq_fail_nomem(im->err, total * sizeof *im->values);
     if (!rc) {
-        const struct named key = {file->outputs[0].name, 0};
-        const struct named *found = bsearch(&key, names, n, sizeof *names, by_span);
-        if (found)
-            im->output = found->value;
-        else
-            rc = pq_fail(im->err, PIQUE_EFORMAT, "%s: no node makes the network's result",
-                         file->path);
+        name_weights(im, &n);
+        rc = name_input(im, &n);
     }
-out:
-    pq_free(names);
+    if (!rc)
+        rc = name_results(im, &n);
+    if (!rc)
+        rc = link_names(im, &n);
+    im->value_count = (int)n.count;
+    pq_free(n.names);
     return rc;
 }
 
@@ -547,6 +576,8 @@ static int make_output(struct pq_import *im, const struct frame *frame, struct f
 static int import_once(struct pq_import *im, const struct frame *frame, struct frame *again)
 {
     im->folder = (struct pq_folder){.graph = im->graph, .budget = PQ_FOLD_BUDGET, .why = ""};
+    im->folder.budget += im->sd->map.size;
+    im->floats_left = im->folder.budget;
     im->input = im->output = -1;
     int rc = give_ids(im);
     if (!rc)

@@ -11,10 +11,21 @@ static int no_memory(struct pq_import *im, int64_t floats)
     return pq_fail_nomem(im->err, (unsigned long long)floats * sizeof(float));
 }
 
+static float *own_floats(struct pq_import *im, int dims, const int64_t *shape, struct pq_tensor *t)
+{
+    size_t count;
+    *t = (struct pq_tensor){.dtype = PQ_F32, .dims = dims};
+    memcpy(t->shape, shape, (size_t)dims * sizeof *shape);
+    if (!pq_tensor_count(t, &count) || count > im->floats_left)
+        return NULL;
+    im->floats_left -= count;
+    *t = pq_graph_own_tensor(im->graph, dims, shape);
+    return (float *)t->data;
+}
+
 float *pq_emit_floats(struct pq_import *im, int64_t count, struct pq_tensor *t)
 {
-    *t = pq_graph_own_tensor(im->graph, 1, &count);
-    return (float *)t->data;
+    return own_floats(im, 1, &count, t);
 }
 
 int pq_emit_mix(struct pq_import *im, int op, const float *weight, int out)
@@ -39,8 +50,9 @@ static int select_outputs(struct pq_import *im, int op, const int *from, int cou
     if (!pq_tensor_count(&weight, &all))
         return pq_import_fail(im, PIQUE_EFORMAT, "its input has a weight that is too large");
     weight.shape[0] = count;
-    weight = pq_graph_own_tensor(im->graph, 4, weight.shape);
-    float *w = (float *)weight.data;
+    float *w = own_floats(
+        im, 4, (const int64_t[]){count, weight.shape[1], weight.shape[2], weight.shape[3]},
+        &weight);
     float *b = conv.bias.data ? pq_emit_floats(im, count, &bias) : NULL;
     if (!w || (conv.bias.data && !b))
         return no_memory(im, count * (int64_t)all);
@@ -104,7 +116,7 @@ int pq_emit_channel_mean(struct pq_import *im, int op)
     return pq_emit_mix(im, op, w, 1);
 }
 
-int pq_emit_unshuffle(struct pq_import *im, int op, int factor)
+int pq_emit_unshuffle(struct pq_import *im, int op, int factor, bool by_place)
 {
     pique_error e = {0};
     for (int s = 0; s < PQ_SAMPLES; s++) {
@@ -114,13 +126,17 @@ int pq_emit_unshuffle(struct pq_import *im, int op, int factor)
     }
     if (im->size_matters)
         return pq_import_refuse(im, "the size must be a multiple of %d", factor);
-    return pq_import_placed(im, pq_graph_pixel_unshuffle(im->graph, op, factor, &e), &e);
+    op = by_place ? pq_graph_pixel_unshuffle_by_place(im->graph, op, factor, &e)
+                  : pq_graph_pixel_unshuffle(im->graph, op, factor, &e);
+    return pq_import_placed(im, op, &e);
 }
 
-int pq_emit_shuffle(struct pq_import *im, int op, int factor)
+int pq_emit_shuffle(struct pq_import *im, int op, int factor, bool by_place)
 {
     pique_error e = {0};
-    return pq_import_placed(im, pq_graph_pixel_shuffle(im->graph, op, factor, &e), &e);
+    op = by_place ? pq_graph_pixel_shuffle_by_place(im->graph, op, factor, &e)
+                  : pq_graph_pixel_shuffle(im->graph, op, factor, &e);
+    return pq_import_placed(im, op, &e);
 }
 
 /* ---- factors and terms ---- */
@@ -226,8 +242,8 @@ int pq_emit_scaled(struct pq_import *im, int op, const double *factors, const do
     pique_error e = {0};
     if (!folds)
         return pq_import_placed(im, pq_graph_affine(im->graph, op, &f, &t, &e), &e);
-    const struct pq_tensor w = pq_graph_own_tensor(im->graph, 4, conv.weight.shape);
-    float *to = (float *)w.data;
+    struct pq_tensor w;
+    float *to = own_floats(im, 4, conv.weight.shape, &w);
     size_t count;
     if (!to || !pq_tensor_count(&w, &count))
         return no_memory(im, n);

@@ -7,10 +7,12 @@
 
 /* Channel c of the result, of `count`, is channel from[c]. */
 int pq_emit_select(struct pq_import *im, int op, const int *from, int count);
-/* Channel c f f + dy f + dx is channel c at (f y + dy, f x + dx), and back. */
-int pq_emit_unshuffle(struct pq_import *im, int op, int factor);
-int pq_emit_shuffle(struct pq_import *im, int op, int factor);
-/* A list of numbers of the graph's; data NULL out of memory. */
+/* Channel c f f + dy f + dx, or by_place (dy f + dx) channels + c, is channel c at
+ * (f y + dy, f x + dx), and back. */
+int pq_emit_unshuffle(struct pq_import *im, int op, int factor, bool by_place);
+int pq_emit_shuffle(struct pq_import *im, int op, int factor, bool by_place);
+/* A list of numbers of the graph's; data NULL out of memory, or where a file wants far more
+ * computed than it holds. */
 float *pq_emit_floats(struct pq_import *im, int64_t count, struct pq_tensor *t);
 /* x factor + term a channel; each may be NULL. */
 int pq_emit_affine(struct pq_import *im, int op, const float *factors, const float *terms);

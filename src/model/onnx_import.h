@@ -61,6 +61,7 @@ struct pq_import {
     int *ids;                        /* value of each of file->names; -1: an empty name */
     const struct pq_onnx_node *node; /* that is being imported */
     struct pq_folder folder;
+    size_t floats_left;                            /* of weights that are computed */
     int64_t rows[PQ_SAMPLES], columns[PQ_SAMPLES]; /* of the input */
     bool fixed;                        /* sample 0 is the one size that the file was exported for */
     int64_t (*extents)[2][PQ_SAMPLES]; /* of each operation: rows, columns */
@@ -131,6 +132,9 @@ int pq_layout_channel_dim(const struct pq_layout *l, int channels);
 /* onnx_fold.c: the node, all of whose inputs are numbers (or Shape of anything). PIQUE_EUNSUPPORTED
  * where no such operator can be folded. */
 int pq_import_fold(struct pq_import *im);
+/* onnx_arithmetic.c: the same for operators on one number after another; *known says whether it is
+ * one. */
+int pq_import_fold_arithmetic(struct pq_import *im, bool *known);
 /* onnx_ops.c: the node, one of whose inputs is a picture. */
 int pq_import_op(struct pq_import *im);
 /* onnx_match.c: whether the node is the last of several that are one operation together; *done says

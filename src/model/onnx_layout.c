@@ -329,7 +329,7 @@ static int unshuffle(struct pq_import *im, int op, int factor, struct pq_atom *a
                                               : 1;
         a[i].axis = PQ_CHANNELS;
     }
-    return pq_emit_unshuffle(im, op, factor);
+    return pq_emit_unshuffle(im, op, factor, false);
 }
 
 int pq_layout_settle(struct pq_import *im, struct pq_value *v, int channel)
@@ -352,7 +352,7 @@ int pq_layout_settle(struct pq_import *im, struct pq_value *v, int channel)
     if (op >= 0)
         op = order_channels(im, op, a, count);
     if (op >= 0 && tail)
-        op = pq_emit_shuffle(im, op, tail);
+        op = pq_emit_shuffle(im, op, tail, false);
     if (op < 0)
         return op;
     struct pq_layout out = {.dims = l->dims};

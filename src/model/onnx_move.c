@@ -418,24 +418,6 @@ int pq_op_expand(struct pq_import *im, int what)
 
 /* ---- blocks ---- */
 
-/* ONNX counts the place in a block above the channel, graph/ below it; CRD is as graph/ does. */
-static int reorder(struct pq_import *im, int op, int block, bool to_depth)
-{
-    const int channels = im->graph->ops[op].channels, area = block * block;
-    int *from = pq_malloc((size_t)channels * sizeof *from);
-    if (!from)
-        return pq_fail_nomem(im->err, (size_t)channels * sizeof *from);
-    for (int c = 0; c < channels / area; c++) {
-        for (int i = 0; i < area; i++) {
-            const int onnx = i * (channels / area) + c, ours = c * area + i;
-            from[to_depth ? onnx : ours] = to_depth ? ours : onnx;
-        }
-    }
-    op = pq_emit_select(im, op, from, channels);
-    pq_free(from);
-    return op;
-}
-
 static int block_size(struct pq_import *im, int *op, int *block)
 {
     int rc = pq_layout_picture(im, pq_import_in(im, 0), op);
@@ -458,9 +440,7 @@ int pq_op_depth_to_space(struct pq_import *im, int what)
         rc = pq_import_fail(im, PIQUE_EFORMAT, "its channels do not fit its blocks");
     if (rc)
         return rc;
-    if (!crd)
-        op = reorder(im, op, block, false);
-    return pq_op_set_nchw(im, 0, op < 0 ? op : pq_emit_shuffle(im, op, block));
+    return pq_op_set_nchw(im, 0, pq_emit_shuffle(im, op, block, !crd));
 }
 
 int pq_op_space_to_depth(struct pq_import *im, int what)
@@ -470,6 +450,5 @@ int pq_op_space_to_depth(struct pq_import *im, int what)
     int rc = block_size(im, &op, &block);
     if (rc)
         return rc;
-    op = pq_emit_unshuffle(im, op, block);
-    return pq_op_set_nchw(im, 0, op < 0 ? op : reorder(im, op, block, true));
+    return pq_op_set_nchw(im, 0, pq_emit_unshuffle(im, op, block, true));
 }

@@ -90,6 +90,9 @@ int pq_number_new(struct pq_folder *f, bool whole, int dims, const int64_t *shap
         return rc;
     if (count > PQ_FOLD_SAMPLED)
         return refuse(f, PIQUE_EUNSUPPORTED, "too many values depend on the picture's size");
+    rc = spend(f, count * (PQ_SAMPLES - 1));
+    if (rc)
+        return rc;
     *to = pq_graph_own(f->graph, (count + !count) * PQ_SAMPLES * sizeof **to);
     out->samples = *to;
     return *to ? 0 : refuse(f, PIQUE_ENOMEM, "out of memory");

@@ -27,7 +27,10 @@ struct pq_folder {
     size_t budget; /* elements that may still be computed */
     const char *why;
 };
-enum { PQ_FOLD_BUDGET = 1 << 26, PQ_FOLD_SAMPLED = 4096 };
+enum {
+    PQ_FOLD_BUDGET = 1 << 24 /* and a number for each byte of the file */,
+    PQ_FOLD_SAMPLED = 4096
+};
 
 size_t pq_number_count(const struct pq_number *n);
 double pq_number_at(const struct pq_number *n, int sample, size_t i);

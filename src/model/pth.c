@@ -346,7 +346,7 @@ static bool value_text(const value *v, char *text, size_t size)
     }
 }
 
-/* What a training program noted beside the tensors, and its arguments one level down. */
+/* What a training program noted beside or among the tensors, and its arguments one level down. */
 static int add_notes(struct reader *r, const value *dict, size_t length)
 {
     char text[PQ_MAX_NAME + 1];
@@ -395,6 +395,8 @@ static int read_object(struct reader *r)
         rc = add_left_out(r);
     if (!rc && dict != root)
         rc = add_notes(r, dict_of(root), 0);
+    if (!rc && dict->kind == PQ_PICKLE_DICT && root->kind == PQ_PICKLE_DICT)
+        rc = add_notes(r, dict, 0);
     return rc;
 }
 

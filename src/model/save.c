@@ -11,9 +11,8 @@
 
 static const struct {
     const char *suffix;
-    /* NULL: not by this version. */
     int (*write)(const struct pq_saving *saving, struct pq_file *f, pique_error *err);
-} formats[] = {{".safetensors", pq_save_safetensors}, {".onnx", NULL}};
+} formats[] = {{".safetensors", pq_save_safetensors}, {".onnx", pq_save_onnx}};
 
 /* ---- elements ---- */
 
@@ -81,11 +80,9 @@ int pq_save(const struct pq_saving *saving, const char *path, bool overwrite, pi
         i++;
     if (i == PQ_COUNT(formats))
         return pq_fail(err, PIQUE_EINVAL,
-                       "%s: the name of a model that is written ends in .safetensors", path);
-    if (!formats[i].write)
-        return pq_fail(err, PIQUE_EUNSUPPORTED,
-                       "%s: %s files cannot be written by this version yet; .safetensors can", path,
-                       formats[i].suffix);
+                       "%s: the name of a model that is written ends in .safetensors "
+                       "or .onnx",
+                       path);
     struct pq_file f;
     int rc = pq_file_create(path, overwrite, &f, err);
     if (rc)

@@ -36,3 +36,4 @@ enum pq_dtype pq_saved_dtype(const struct pq_saving *saving, const struct pq_ten
 
 /* The formats. */
 int pq_save_safetensors(const struct pq_saving *saving, struct pq_file *f, pique_error *err);
+int pq_save_onnx(const struct pq_saving *saving, struct pq_file *f, pique_error *err);

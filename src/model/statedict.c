@@ -70,6 +70,15 @@ int pq_statedict_add_metadata(struct pq_statedict *sd, const char *key, const ch
     return pair->key && pair->value ? 0 : pq_fail_nomem(err, strlen(key) + strlen(value) + 2);
 }
 
+const char *pq_statedict_note(const struct pq_statedict *sd, const char *key)
+{
+    for (size_t i = 0; i < sd->metadata_count; i++) {
+        if (strcmp(sd->metadata[i].key, key) == 0)
+            return sd->metadata[i].value;
+    }
+    return NULL;
+}
+
 int pq_statedict_add_global(struct pq_statedict *sd, const char *name, uint64_t uses,
                             bool interpreted, pique_error *err)
 {

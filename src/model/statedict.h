@@ -56,6 +56,8 @@ int pq_statedict_add(struct pq_statedict *sd, const char *name, const struct pq_
 /* Key and value are copied. */
 int pq_statedict_add_metadata(struct pq_statedict *sd, const char *key, const char *value,
                               pique_error *err);
+/* The value of metadata, or NULL. */
+const char *pq_statedict_note(const struct pq_statedict *sd, const char *key);
 /* name is copied; a name that is there already is used so much more often. */
 int pq_statedict_add_global(struct pq_statedict *sd, const char *name, uint64_t uses,
                             bool interpreted, pique_error *err);

@@ -93,4 +93,5 @@ void pq_options_to_engine(const struct pq_options *o, pique_engine_options *e)
     e->threads = (int)v[PQ_OPT_THREADS].whole;
     e->band_rows = (int)v[PQ_OPT_BAND].whole;
     e->memory_bytes = (uint64_t)v[PQ_OPT_MEMORY].whole;
+    e->no_scratch_file = pq_given(o, PQ_OPT_NO_SCRATCH);
 }

@@ -38,6 +38,11 @@ struct batch {
 struct pique_engine {
     const pique_model *model;
     struct pq_program *program;
+    struct pq_graph *given_graph; /* the same network with statistics given; NULL until asked for */
+    struct pq_program *given_program;
+    struct pq_device_options device; /* what programs are compiled for */
+    char *device_id;
+    bool no_scratch;
     struct pq_pool *pool;
     bool borrowed_pool; /* of another engine */
     struct pq_log log;
@@ -133,6 +138,7 @@ int pique_engine_open(const pique_model *model, const pique_engine_options *opti
     engine->event_user = o.event_user;
     engine->cancel = o.cancel;
     engine->band_rows = o.band_rows;
+    engine->no_scratch = o.no_scratch_file;
     engine->memory_bytes = o.memory_bytes ? o.memory_bytes : default_budget();
     if (o.allocator)
         engine->allocator = *o.allocator;
@@ -143,15 +149,17 @@ int pique_engine_open(const pique_model *model, const pique_engine_options *opti
     } else {
         rc = pq_pool_create(o.threads ? o.threads : pq_cores(), &engine->pool, err);
     }
+    if (!rc && o.device && !(engine->device_id = pq_strdup(o.device)))
+        rc = pq_fail_nomem(err, strlen(o.device) + 1);
     if (!rc) {
-        struct pq_device_options device = {
-            .id = o.device,
+        engine->device = (struct pq_device_options){
+            .id = engine->device_id,
             .precision = o.precision,
             .pool = engine->pool,
             .log = &engine->log,
             .allocator = pq_engine_allocator(engine),
         };
-        rc = pq_program_compile(pq_model_graph(model), &device, &engine->program, err);
+        rc = pq_program_compile(pq_model_graph(model), &engine->device, &engine->program, err);
     }
     if (rc) {
         pique_engine_close(&engine);
@@ -179,10 +187,13 @@ void pique_engine_close(pique_engine **enginep)
     if (!engine)
         return;
     batch_end(engine);
+    pq_program_release(&engine->given_program);
+    pq_graph_free(&engine->given_graph);
     pq_program_release(&engine->program);
     if (!engine->borrowed_pool)
         pq_pool_destroy(&engine->pool);
     pq_log_destroy(&engine->log);
+    pq_free(engine->device_id);
     pq_free(engine);
     *enginep = NULL;
 }
@@ -240,12 +251,13 @@ void pq_engine_progress(pique_engine *engine, uint64_t done, uint64_t total)
 
 /* The highest band of a stream of this size that stays within the budget, else one row; *bytes is
  * what it takes. The band never changes a bit of the result, so it may depend on memory. */
-static int choose_band(const pique_engine *engine, struct pq_geometry *geometry, uint64_t budget,
-                       size_t *bytes, pique_error *err)
+static int choose_band(const pique_engine *engine, const struct pq_program *program,
+                       struct pq_geometry *geometry, uint64_t budget, size_t *bytes,
+                       pique_error *err)
 {
     int wanted = PQ_MIN(engine->band_rows ? engine->band_rows : HIGHEST_BAND, geometry->height);
     for (geometry->band = PQ_MAX(wanted, 1);; geometry->band = (geometry->band + 1) / 2) {
-        int rc = pq_program_memory(engine->program, geometry, bytes, err);
+        int rc = pq_program_memory(program, geometry, bytes, err);
         if (rc)
             return rc;
         bool comfortable = engine->band_rows || *bytes <= COMFORTABLE_BYTES ||
@@ -266,33 +278,47 @@ int pq_stream_bytes(const pique_engine *engine, int frames, int width, int heigh
     if (pq_graph_is_whole(engine->program->graph))
         *least = PQ_MIN(*least, budget / 4); /* whole maps may lie on a disk */
     if (!rc)
-        rc = choose_band(engine, &geometry, budget, &bytes, err);
+        rc = choose_band(engine, engine->program, &geometry, budget, &bytes, err);
     *wanted = rc ? 0 : bytes;
     return rc;
 }
 
-int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint64_t memory_bytes,
-                   struct pq_stream **out, pique_error *err)
+/* Where the budget does not hold a stream: in a scratch file, or not at all. */
+static int leave_memory(pique_engine *engine, const struct pq_program *program,
+                        const struct pq_geometry *geometry, size_t bytes, uint64_t budget,
+                        pique_error *err)
+{
+    const unsigned long long need = (unsigned long long)(bytes >> 20) + 1;
+    const unsigned long long have = (unsigned long long)(budget >> 20);
+    if (!pq_graph_is_whole(program->graph))
+        return pq_fail(err, PIQUE_ENOMEM,
+                       "%d x %d pixels need %llu MiB of line buffers, the budget is %llu MiB; "
+                       "--memory raises it",
+                       geometry->width, geometry->height, need, have);
+    if (engine->no_scratch)
+        return pq_fail(err, PIQUE_ENOSPC,
+                       "the maps of this network take %llu MiB, more than the %llu MiB that memory "
+                       "may hold, and a scratch file is not wanted",
+                       need, have);
+    pq_engine_note(engine, PIQUE_EVENT_NOTE,
+                   "the maps of this network take %llu MiB, more than the %llu MiB that memory may "
+                   "hold; they go through a scratch file",
+                   need, have);
+    return 0;
+}
+
+static int open_stream(pique_engine *engine, struct pq_program *program, int frames, int width,
+                       int height, uint64_t memory_bytes, struct pq_stream **out, pique_error *err)
 {
     *out = NULL;
     const uint64_t budget = memory_bytes ? memory_bytes : engine->memory_bytes;
     struct pq_geometry geometry = {frames, width, height, 1};
     size_t bytes;
-    int rc = choose_band(engine, &geometry, budget, &bytes, err);
+    int rc = choose_band(engine, program, &geometry, budget, &bytes, err);
+    if (!rc && bytes > budget)
+        rc = leave_memory(engine, program, &geometry, bytes, budget, err);
     if (rc)
         return rc;
-    const bool on_disk = bytes > budget && pq_graph_is_whole(engine->program->graph);
-    if (on_disk)
-        pq_engine_note(engine, PIQUE_EVENT_NOTE,
-                       "the maps of this network take %llu MiB, more than the %llu MiB that memory "
-                       "may hold; they go through a scratch file",
-                       (unsigned long long)(bytes >> 20) + 1, (unsigned long long)(budget >> 20));
-    else if (bytes > budget)
-        return pq_fail(err, PIQUE_ENOMEM,
-                       "%d x %d pixels need %llu MiB of line buffers, the budget is %llu MiB; "
-                       "--memory raises it",
-                       width, height, (unsigned long long)(bytes >> 20) + 1,
-                       (unsigned long long)(budget >> 20));
     if (engine->band_rows && geometry.band < PQ_MIN(engine->band_rows, height))
         pq_engine_note(engine, PIQUE_EVENT_NOTE,
                        "a band of %d rows is lowered to %d to stay within the memory budget",
@@ -301,7 +327,7 @@ int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint
     if (!stream)
         return pq_fail_nomem(err, sizeof *stream);
     stream->engine = engine;
-    rc = pq_run_begin(engine->program, &geometry, on_disk, &stream->run, err);
+    rc = pq_run_begin(program, &geometry, bytes > budget, &stream->run, err);
     if (rc) {
         pq_free(stream);
         return rc;
@@ -310,6 +336,66 @@ int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint
            frames, width, height, geometry.band, bytes);
     *out = stream;
     return 0;
+}
+
+int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint64_t memory_bytes,
+                   struct pq_stream **out, pique_error *err)
+{
+    return open_stream(engine, engine->program, frames, width, height, memory_bytes, out, err);
+}
+
+/* ---- statistics from elsewhere ---- */
+
+/* The network with its statistics given, compiled when it is first asked for. */
+static int given_program(pique_engine *engine, struct pq_program **out, pique_error *err)
+{
+    *out = engine->given_program;
+    if (*out)
+        return 0;
+    int rc = pq_graph_given(engine->program->graph, &engine->given_graph, err);
+    if (!rc && pq_graph_is_whole(engine->given_graph))
+        rc = pq_fail(err, PIQUE_EUNSUPPORTED,
+                     "this network depends on the whole picture in more than its statistics");
+    if (!rc)
+        rc = pq_program_compile(engine->given_graph, &engine->device, &engine->given_program, err);
+    if (rc)
+        pq_graph_free(&engine->given_graph);
+    *out = engine->given_program;
+    return rc;
+}
+
+int pq_stream_open_given(pique_engine *engine, int frames, int width, int height,
+                         uint64_t memory_bytes, const struct pq_given *given,
+                         struct pq_stream **out, pique_error *err)
+{
+    struct pq_program *program;
+    *out = NULL;
+    int rc = given_program(engine, &program, err);
+    if (!rc)
+        rc = open_stream(engine, program, frames, width, height, memory_bytes, out, err);
+    if (!rc)
+        pq_run_give((*out)->run, given);
+    return rc;
+}
+
+int pq_stream_statistics(const struct pq_stream *stream, struct pq_given **out, pique_error *err)
+{
+    return pq_run_statistics(stream->run, out, err);
+}
+
+void pq_stream_free_given(struct pq_given **given)
+{
+    pq_given_free(given);
+}
+
+bool pq_stream_is_whole(const struct pq_stream *stream)
+{
+    return pq_graph_is_whole(stream->run->program->graph);
+}
+
+double pq_stream_share(const struct pq_stream *stream)
+{
+    return pq_run_share(stream->run);
 }
 
 void pq_stream_close(struct pq_stream **stream)

@@ -13,9 +13,25 @@
 struct pq_stream;
 
 /* frames pictures of width x height. memory_bytes: budget of this stream, 0: the engine's. The
- * caller closes it before the engine. PIQUE_ENOMEM where one row at a time is over the budget. */
+ * caller closes it before the engine. PIQUE_ENOMEM where one row at a time is over the budget.
+ * Whole maps that are over it go through a scratch file; PIQUE_ENOSPC where that cannot be had. */
 int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint64_t memory_bytes,
                    struct pq_stream **out, pique_error *err);
+
+/* Statistics over a whole picture (backend/backend.h). */
+struct pq_given;
+/* A stream to which the statistics are given, so that it needs no whole maps; `given` is borrowed
+ * as long as it lives, and may be NULL for a stream that only tells its size.
+ * PIQUE_EUNSUPPORTED where the network depends on the whole picture in another way, too. */
+int pq_stream_open_given(pique_engine *engine, int frames, int width, int height,
+                         uint64_t memory_bytes, const struct pq_given *given,
+                         struct pq_stream **out, pique_error *err);
+/* The statistics of a stream from which all rows have come; pq_stream_free_given() them. */
+int pq_stream_statistics(const struct pq_stream *stream, struct pq_given **out, pique_error *err);
+void pq_stream_free_given(struct pq_given **given);
+/* Whether rows come out only after all have gone in, and how much of the work is done, 0 to 1. */
+bool pq_stream_is_whole(const struct pq_stream *stream);
+double pq_stream_share(const struct pq_stream *stream);
 void pq_stream_close(struct pq_stream **stream);
 /* Input rows it takes at a time (the band), and the most output rows that one step yields. */
 int pq_stream_band(const struct pq_stream *stream);

@@ -25,14 +25,19 @@
 
 enum { AROUND = 2 }; /* pixels on each side whose alpha must be alike */
 
+/* What a pass that yields its rows only in the end counts as beside them, so that somebody sees it
+ * go on. */
+enum { WHOLE_ROWS = 1000 };
+
 struct network {
     struct pq_stage stage;
     struct pq_stage *in;
     pique_engine *engine;
     struct pq_stream *stream;
     struct pq_check *check;
-    int pass;
-    bool clip;
+    struct pq_pass pass;
+    int64_t told; /* of WHOLE_ROWS rows, how many the tally has */
+    double share; /* of the stream's work, when it was last asked */
     int channels; /* of the model, in and out */
     int frames;
     int band, max_out;
@@ -134,7 +139,7 @@ static void deliver_row(struct network *n, float *out)
             out[x * (size_t)planes + (size_t)c] = from[c][x * (size_t)n->channels];
     if (planes == 4)
         deliver_alpha(n, out);
-    for (size_t i = 0; n->clip && i < (size_t)width * (size_t)planes; i++)
+    for (size_t i = 0; !n->pass.unclipped && i < (size_t)width * (size_t)planes; i++)
         out[i] = pq_clip01(out[i]);
     n->taken++;
     n->y++;
@@ -167,6 +172,18 @@ static pique_rows as_rows(const struct network *n, float *data, int width, int r
                         .sample = PIQUE_SAMPLE_F32};
 }
 
+/* How far a stream that yields nothing has come. */
+static void tell_share(struct network *n)
+{
+    struct pq_tally *tally = n->pass.tally;
+    if (!tally || !pq_stream_is_whole(n->stream))
+        return;
+    const int64_t now = (int64_t)(n->share * WHOLE_ROWS);
+    if (now > n->told)
+        pq_tally_add(tally, (int)(now - n->told));
+    n->told = PQ_MAX(now, n->told);
+}
+
 /* Feed the engine until it has output rows. */
 static int compute(struct network *n, pique_error *err)
 {
@@ -182,12 +199,15 @@ static int compute(struct network *n, pique_error *err)
             (rc = pq_stream_step(n->stream, &input, count, &output, &n->ready, err)))
             return rc;
         n->fed += count;
+        const double before = n->share;
+        n->share = pq_stream_share(n->stream);
+        tell_share(n);
         if (n->ready < 0 || n->ready > n->max_out || n->ready > n->stage.height - n->y ||
-            (count == 0 && n->ready == 0))
+            (count == 0 && n->ready == 0 && !(n->share > before)))
             return pq_fail(err, PIQUE_EINTERNAL,
-                           "pass %d: the engine gave %d rows after %" PRId64 " of %d", n->pass,
-                           n->ready, n->y, n->stage.height);
-        if ((rc = pq_check_output(n->check, &output, n->ready, n->pass, err)))
+                           "pass %d: the engine gave %d rows after %" PRId64 " of %d",
+                           n->pass.number, n->ready, n->y, n->stage.height);
+        if ((rc = pq_check_output(n->check, &output, n->ready, n->pass.number, err)))
             return rc;
     }
     return 0;
@@ -280,10 +300,13 @@ static int model_channels(const pique_engine *engine, int *channels, pique_error
     return 0;
 }
 
-static int open_stream(struct network *n, uint64_t memory_bytes, pique_error *err)
+static int open_stream(struct network *n, pique_error *err)
 {
-    int rc = pq_stream_open(n->engine, n->frames, n->in->width, n->in->height, memory_bytes,
-                            &n->stream, err);
+    const struct pq_pass *p = &n->pass;
+    int rc = p->sampled ? pq_stream_open_given(n->engine, n->frames, n->in->width, n->in->height,
+                                               p->memory_bytes, p->given, &n->stream, err)
+                        : pq_stream_open(n->engine, n->frames, n->in->width, n->in->height,
+                                         p->memory_bytes, &n->stream, err);
     if (rc)
         return rc;
     n->band = pq_stream_band(n->stream);
@@ -295,30 +318,30 @@ static int open_stream(struct network *n, uint64_t memory_bytes, pique_error *er
     return 0;
 }
 
-static int open_network(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes,
-                        int pass, bool clip, pique_error *err)
+int pq_network_stage_of(struct pq_stage **chain, const struct pq_pass *pass, pique_error *err)
 {
     struct network *n = pq_calloc(1, sizeof *n);
     if (!n)
         return pq_fail_nomem(err, sizeof *n);
     n->in = *chain;
-    n->engine = engine;
-    n->pass = pass;
-    n->clip = clip;
+    n->engine = pass->engine;
+    n->pass = *pass;
     n->stage = (struct pq_stage){.planes = n->in->planes,
                                  .allocator = n->in->allocator,
                                  .read = network_read,
                                  .close = network_close};
-    int rc = model_channels(engine, &n->channels, err);
+    int rc = model_channels(n->engine, &n->channels, err);
     n->frames = pq_network_frames(n->channels, n->in->planes == 4);
     if (!rc)
-        rc = open_stream(n, memory_bytes, err);
+        rc = open_stream(n, err);
     if (!rc)
         rc = network_buffers(n, err);
     if (rc) {
         network_free(n);
         return rc;
     }
+    if (pass->tally && pq_stream_is_whole(n->stream))
+        pass->tally->total += WHOLE_ROWS;
     *chain = &n->stage;
     return 0;
 }
@@ -326,11 +349,11 @@ static int open_network(struct pq_stage **chain, pique_engine *engine, uint64_t 
 int pq_network_stage(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes, int pass,
                      pique_error *err)
 {
-    return open_network(chain, engine, memory_bytes, pass, true, err);
+    const struct pq_pass p = {.engine = engine, .memory_bytes = memory_bytes, .number = pass};
+    return pq_network_stage_of(chain, &p, err);
 }
 
-int pq_network_stage_unclipped(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes,
-                               int pass, pique_error *err)
+int pq_network_statistics(const struct pq_stage *stage, struct pq_given **out, pique_error *err)
 {
-    return open_network(chain, engine, memory_bytes, pass, false, err);
+    return pq_stream_statistics(((const struct network *)stage)->stream, out, err);
 }

@@ -57,8 +57,9 @@ static int build_pass(struct job *j, struct pq_stage **chain, int pass, pique_er
 {
     const struct pq_plan *p = &j->plan;
     pique_engine *engine = j->engines->list[p->size.model[pass]];
-    return p->options.tta ? pq_tta_stage(chain, engine, p->share[pass], pass + 1, &j->tally, err)
-                          : pq_network_stage(chain, engine, p->share[pass], pass + 1, err);
+    const struct pq_pass how = {
+        .engine = engine, .memory_bytes = p->share[pass], .number = pass + 1, .tally = &j->tally};
+    return pq_pass_stage(chain, &how, p->options.tta, &j->report.approximate, err);
 }
 
 /* All stages of one attempt. On failure what was built stays in *chain. */

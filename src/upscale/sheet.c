@@ -276,8 +276,10 @@ static int compute(struct attempt *a, pique_error *err)
     int rc = piece_stage(a->sheet, pq_engine_allocator(first), &chain, err);
     for (int i = 0; !rc && i < a->size.passes; i++) {
         pique_engine *engine = a->engines->list[a->size.model[i]];
-        rc = a->sheet->options.tta ? pq_tta_stage(&chain, engine, a->share[i], i + 1, &tally, err)
-                                   : pq_network_stage(&chain, engine, a->share[i], i + 1, err);
+        const struct pq_pass pass = {
+            .engine = engine, .memory_bytes = a->share[i], .number = i + 1, .tally = &tally};
+        bool approximate = false; /* of a crop no network needs so much */
+        rc = pq_pass_stage(&chain, &pass, a->sheet->options.tta, &approximate, err);
     }
     if (!rc)
         rc = draw(a->sheet, &chain, &tally, a->cell, err);

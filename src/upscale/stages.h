@@ -33,17 +33,6 @@ bool pq_source_stage_transparent(const struct pq_stage *source_stage);
 /* Fill the colours of invisible pixels from visible ones. Needs four planes. */
 int pq_bleed_stage(struct pq_stage **chain, pique_error *err);
 
-/* One pass through the engine's network. memory_bytes: budget of its line buffers; pass counts from
- * 1, for messages. Colours and alpha come out clipped to 0..1: no network has learned from other
- * values, and a picture that is written after one pass is clipped there anyway. */
-int pq_network_stage(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes, int pass,
-                     pique_error *err);
-/* The same without the clipping. */
-int pq_network_stage_unclipped(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes,
-                               int pass, pique_error *err);
-/* How many pictures of a batch a pass takes for a model of so many input channels. */
-int pq_network_frames(int in_channels, bool alpha);
-
 /* How far the work is: rows done of all rows that some stage computes. */
 struct pq_tally {
     pique_engine *engine; /* whose listener is told */
@@ -55,11 +44,43 @@ static inline void pq_tally_add(struct pq_tally *tally, int rows)
     pq_engine_progress(tally->engine, tally->done, tally->total);
 }
 
+/* One run of a picture through an engine's network. */
+struct pq_pass {
+    pique_engine *engine;
+    uint64_t memory_bytes; /* budget of its line buffers */
+    int number;            /* from 1, for messages */
+    bool unclipped;
+    bool sampled;                 /* the statistics of the network are given, */
+    const struct pq_given *given; /* borrowed; NULL for a stage that only tells its size */
+    struct pq_tally *tally; /* borrowed; of a network that yields its rows only in the end the work
+                               before is added. NULL: not told */
+};
+/* Colours and alpha come out clipped to 0..1, but where it is said otherwise: no network has
+ * learned from other values, and a picture that is written after one pass is clipped there anyway.
+ */
+int pq_network_stage_of(struct pq_stage **chain, const struct pq_pass *pass, pique_error *err);
+int pq_network_stage(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes, int pass,
+                     pique_error *err);
+/* What the statistics of the network came to in a network stage from which all rows have been read;
+ * pq_stream_free_given() them. */
+int pq_network_statistics(const struct pq_stage *stage, struct pq_given **out, pique_error *err);
+/* How many pictures of a batch a pass takes for a model of so many input channels. */
+int pq_network_frames(int in_channels, bool alpha);
+
 /* One pass as the mean over the eight flips and turns of the picture. Keeps all of its input and
  * then all of its output; what lies before it is closed when it has been read. tally: borrowed,
  * gets the rows of all eight added to its total, and to what is done as they are. */
-int pq_tta_stage(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes, int pass,
-                 struct pq_tally *tally, pique_error *err);
+int pq_tta_stage(struct pq_stage **chain, const struct pq_pass *pass, pique_error *err);
+/* One pass of a network with statistics over the whole picture for which whole maps cannot be kept:
+ * the statistics are those of a sample of the picture, which is put together of pieces from all
+ * over it. That is an approximation, and is said before and behind. Keeps all of its input. */
+int pq_sampled_stage(struct pq_stage **chain, const struct pq_pass *pass, pique_error *err);
+
+/* The pass as it was asked for: pq_tta_stage(), or pq_network_stage_of(), and where that says
+ * PIQUE_ENOSPC, pq_sampled_stage(). *approximate is set where the last was needed. */
+int pq_pass_stage(struct pq_stage **chain, const struct pq_pass *pass, bool tta, bool *approximate,
+                  pique_error *err);
+
 /* The most that such stages, one a pass, keep of whole pictures at a time; UINT64_MAX on overflow.
  */
 uint64_t pq_tta_bytes(const struct pq_size *size, int planes);

@@ -25,8 +25,7 @@ struct tta {
     struct pq_stage stage;
     struct pq_stage *in; /* NULL once all of it is read */
     pique_engine *engine;
-    uint64_t memory_bytes;
-    int pass;
+    struct pq_pass pass; /* of each turn */
     struct pq_tally *tally;
     float *whole, *sum;
     int y; /* next row to yield */
@@ -87,12 +86,12 @@ static int run_turn(struct tta *t, const struct pq_planes *picture, int turn, pi
     if (rc)
         return rc;
     t->turn = turn;
-    rc = pq_network_stage_unclipped(&chain, t->engine, t->memory_bytes, t->pass, err);
+    rc = pq_network_stage_of(&chain, &t->pass, err);
     const bool side = turn & PQ_TRANSPOSE;
     if (!rc && (chain->width != (side ? t->stage.height : t->stage.width) ||
                 chain->height != (side ? t->stage.width : t->stage.height)))
-        rc = pq_fail(err, PIQUE_EINTERNAL, "pass %d: turned, the picture becomes %d x %d", t->pass,
-                     chain->width, chain->height);
+        rc = pq_fail(err, PIQUE_EINTERNAL, "pass %d: turned, the picture becomes %d x %d",
+                     t->pass.number, chain->width, chain->height);
     if (!rc)
         rc = add_all(t, chain, err);
     chain->close(chain);
@@ -182,32 +181,32 @@ static void tta_close(struct pq_stage *stage)
     pq_free(t);
 }
 
-int pq_tta_stage(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes, int pass,
-                 struct pq_tally *tally, pique_error *err)
+int pq_tta_stage(struct pq_stage **chain, const struct pq_pass *pass, pique_error *err)
 {
     struct tta *t = pq_calloc(1, sizeof *t);
     if (!t)
         return pq_fail_nomem(err, sizeof *t);
     struct pq_stage *in = *chain, *probe = NULL;
     *t = (struct tta){.in = in,
-                      .engine = engine,
-                      .memory_bytes = memory_bytes,
-                      .pass = pass,
-                      .tally = tally,
+                      .engine = pass->engine,
+                      .pass = *pass,
+                      .tally = pass->tally,
                       .stage = {.planes = in->planes,
                                 .allocator = in->allocator,
                                 .read = tta_read,
                                 .close = tta_close}};
+    t->pass.unclipped = true;
+    t->pass.tally = NULL; /* its rows are told here */
     /* A stage of its own says how large the result becomes, and whether the model will do at all,
      * before everything before it is computed. */
     const struct pq_planes picture = planes_of(in);
     int rc = pq_turned_stage(&picture, 0, &probe, err);
     if (!rc)
-        rc = pq_network_stage_unclipped(&probe, engine, memory_bytes, pass, err);
+        rc = pq_network_stage_of(&probe, &t->pass, err);
     if (!rc) {
         t->stage.width = probe->width;
         t->stage.height = probe->height;
-        tally->total +=
+        pass->tally->total +=
             (uint64_t)(PQ_TURNS / 2) * ((uint64_t)probe->width + (uint64_t)probe->height);
     }
     if (probe)

@@ -6,6 +6,7 @@
 
 #include "../net.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "arch/arch.h"
@@ -138,4 +139,72 @@ static inline void every_failed_allocation_is_a_status(const char *folder, const
             break;
     }
     pq_container_close(&c);
+}
+
+/* The size of the result is scale times that of the picture, and every number of it is one. */
+static inline void pictures_of_any_size_run(const char *folder, const char *file,
+                                            const char *network, int scale)
+{
+    static const int sizes[][2] = {{1, 1}, {1, 2}, {2, 1}, {3, 7}, {9, 1}, {8, 8}, {17, 5}};
+    struct pq_container c;
+    pique_error err;
+    golden_open(folder, file, &c);
+    struct pq_graph *g = golden_build(&c.sd, network, &err);
+    assert_non_null(g);
+    const int channels = g->ops[0].channels;
+    for (size_t i = 0; i < PQ_COUNT(sizes); i++) {
+        const struct pq_geometry geometry = {1, sizes[i][0], sizes[i][1], 2};
+        struct rng r = {i + 1};
+        int width, height, rc;
+        float *in = net_picture(&r, &geometry, channels);
+        float *out = net_run(g, "cpu", 2, &geometry, in, &width, &height, &rc);
+        assert_int_equal(rc, 0);
+        assert_int_equal(width, scale * sizes[i][0]);
+        assert_int_equal(height, scale * sizes[i][1]);
+        for (int k = 0; k < width * height * channels; k++)
+            assert_true(isfinite(out[k]));
+        free(in);
+        free(out);
+    }
+    pq_graph_free(&g);
+    pq_container_close(&c);
+}
+
+/* A tensor whose extent `dim` is another one. */
+struct spoilt {
+    const char *file, *name;
+    int dim;
+    int64_t extent;
+    const char *said; /* in the sentence */
+};
+
+static inline void sizes_are_refused(const char *folder, const char *network, size_t count,
+                                     const struct spoilt *cases)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct pq_container c;
+        golden_open(folder, cases[i].file, &c);
+        struct pq_tensor *t = (struct pq_tensor *)pq_statedict_find(&c.sd, cases[i].name);
+        if (!t)
+            fail_msg("%s: no tensor '%s'", cases[i].file, cases[i].name);
+        t->shape[cases[i].dim] = cases[i].extent;
+        built_or_refused(&c.sd, network, cases[i].said, cases[i].name);
+        pq_container_close(&c);
+    }
+}
+
+/* How far an output pixel sees; -1: everywhere. */
+static inline int golden_radius(const char *folder, const char *file, const char *network)
+{
+    struct pq_container c;
+    struct pq_graph_facts facts;
+    pique_error err;
+    golden_open(folder, file, &c);
+    struct pq_graph *g = golden_build(&c.sd, network, &err);
+    if (!g)
+        fail_msg("%s", err.message);
+    pq_graph_facts(g, &facts);
+    pq_graph_free(&g);
+    pq_container_close(&c);
+    return facts.radius;
 }

@@ -325,6 +325,55 @@ static void two_networks_have_no_blend(void **state)
     pique_model_close(&c);
 }
 
+/* A row of seven layers of one channel in waifu2x's JSON. */
+static void save_json(const char *name)
+{
+    struct bytes b = {0};
+    for (int i = 0; i < 7; i++)
+        bytes_text(&b,
+                   "%s{\"class_name\":\"nn.SpatialConvolutionMM\",\"nInputPlane\":1,"
+                   "\"nOutputPlane\":1,\"kW\":3,\"kH\":3,\"dW\":1,\"dH\":1,\"padW\":0,"
+                   "\"padH\":0,\"weight\":[[[[0,0,0],[0,1,0],[0,0,0.1]]]],\"bias\":[0.1]}%s",
+                   i ? "," : "[", i == 6 ? "]" : "");
+    bytes_save(&b, in_folder(name));
+    bytes_free(&b);
+}
+
+static int scale_of(const pique_model *m)
+{
+    pique_model_info info = {.size = sizeof info};
+    assert_int_equal(pique_model_get_info(m, &info, NULL), 0);
+    return info.scale_num;
+}
+
+/* What a file notes about its network belongs to it as its tensors do. */
+static void what_says_which_network_it_is_goes_along(void **state)
+{
+    (void)state;
+    pique_error err;
+    pique_model *none;
+    save_json("scale2.0x_model.json");
+    save_json("noise1_model.json");
+    pique_model *a = open_or_fail("scale2.0x_model.json"), *b = open_or_fail("noise1_model.json");
+    save_or_fail(a, "a.safetensors", false);
+    pique_model *c = open_or_fail("a.safetensors");
+    save_or_fail(c, "b.safetensors", true);
+    pique_model *d = open_or_fail("b.safetensors");
+    pique_model *e = blend_or_fail("scale2.0x_model.json", "b.safetensors", 0.5);
+    assert_int_equal(scale_of(a), 2);
+    assert_int_equal(scale_of(b), 1);
+    assert_int_equal(scale_of(c), 2);
+    assert_int_equal(scale_of(d), 2);
+    assert_int_equal(scale_of(e), 2);
+    assert_int_equal(pique_model_blend(a, b, 0.5, &none, &err), PIQUE_EUNSUPPORTED);
+    assert_non_null(strstr(err.message, "the note 'enlarge first' in them is not the same"));
+    pique_model_close(&a);
+    pique_model_close(&b);
+    pique_model_close(&c);
+    pique_model_close(&d);
+    pique_model_close(&e);
+}
+
 /* ---- failures ---- */
 
 static void senseless_arguments_are_refused(void **state)
@@ -406,9 +455,10 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
     (void)state;
-    static const char *const names[] = {"m.safetensors",    "out.safetensors", "again.safetensors",
-                                        "none.safetensors", "ncnn.param",      "ncnn.bin",
-                                        "n.safetensors"};
+    static const char *const names[] = {
+        "m.safetensors",     "out.safetensors", "again.safetensors", "none.safetensors",
+        "ncnn.param",        "ncnn.bin",        "n.safetensors",     "scale2.0x_model.json",
+        "noise1_model.json", "a.safetensors",   "b.safetensors"};
     for (size_t i = 0; i < PQ_COUNT(names); i++)
         unlink(in_folder(names[i]));
     return rmdir(folder);
@@ -425,6 +475,7 @@ int main(void)
         cmocka_unit_test(senseless_arguments_are_refused),
         cmocka_unit_test(a_blend_is_a_model_between_its_two),
         cmocka_unit_test(two_networks_have_no_blend),
+        cmocka_unit_test(what_says_which_network_it_is_goes_along),
         cmocka_unit_test(any_allocation_may_fail),
         cmocka_unit_test(any_allocation_of_a_blend_may_fail),
     };

@@ -324,6 +324,86 @@ static struct picture attended(const struct pq_graph *g, const struct picture *i
     return p;
 }
 
+/* Keys of every 2 x 2 pixels, as SRFormer's windows have them: what was published rolls the
+ * picture, cuts windows, makes one key of each 2 x 2 pixels, and masks by the regions of a picture
+ * of half the size. Only even shifts: those keys are made of neighbours. The input's channels are
+ * q, then a quarter of k and of v. */
+static struct picture folded(const struct pq_graph *g, const struct picture *in)
+{
+    (void)g;
+    const struct pq_attention *w = &windows;
+    const int all = in->channels / 3 * 2, quarter = all / 4, dim = all / heads;
+    const int half_h = w->height / 2, half_w = w->width / 2, keys = half_h * half_w;
+    const struct axis qy = axis_of(in->height, w->height, w->height, w->shift_y);
+    const struct axis qx = axis_of(in->width, w->width, w->width, w->shift_x);
+    const struct axis ky = axis_of(in->height / 2, half_h, half_h, w->shift_y / 2);
+    const struct axis kx = axis_of(in->width / 2, half_w, half_w, w->shift_x / 2);
+    struct picture p = picture_new(in->width, in->height, all);
+    double *s = calloc((size_t)keys, sizeof *s), *k = calloc((size_t)(2 * keys * all), sizeof *k);
+    assert_true(s && k);
+    for (int i = 0; i < in->width * in->height; i++) {
+        const int x = i % in->width, y = i / in->width;
+        const int ry = rolled(&qy, y), rx = rolled(&qx, x);
+        for (int j = 0; j < keys; j++) {
+            const int ty = ry / w->height * half_h + j / half_w;
+            const int tx = rx / w->width * half_w + j % half_w;
+            s[j] = band(&qy, ry) == band(&ky, ty) && band(&qx, rx) == band(&kx, tx) ? 0 : -INFINITY;
+            for (int c = 0; c < 2 * all; c++) {
+                const int place = c % all / quarter;
+                const double *from = pixel(in, (2 * tx + place % 2 + w->shift_x) % in->width,
+                                           (2 * ty + place / 2 + w->shift_y) % in->height);
+                k[j * 2 * all + c] = from[all + c / all * quarter + c % quarter];
+            }
+        }
+        for (int h = 0; h < heads; h++) {
+            double t[64 * 64];
+            for (int j = 0; j < keys; j++) {
+                t[j] = s[j];
+                for (int c = h * dim; c < (h + 1) * dim; c++)
+                    t[j] += (double)w->scale * pixel(in, x, y)[c] * k[j * 2 * all + c];
+            }
+            softmax(t, keys);
+            for (int j = 0; j < keys; j++) {
+                for (int c = h * dim; c < (h + 1) * dim; c++)
+                    pixel(&p, x, y)[c] += t[j] * k[(j * 2 + 1) * all + c];
+            }
+        }
+    }
+    free(s);
+    free(k);
+    return p;
+}
+
+static void attention_with_folded_keys_is_roll_fold_and_mask(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct rng r = {seed};
+        const int h = 2 * (1 + rng_below(&r, 3)), w = 2 * (1 + rng_below(&r, 3));
+        heads = 1 + rng_below(&r, 3);
+        const int all = 4 * heads * (1 + rng_below(&r, 3));
+        windows = (struct pq_attention){.heads = heads,
+                                        .height = h,
+                                        .width = w,
+                                        .key_height = h / 2,
+                                        .key_width = w / 2,
+                                        .shift_y = 2 * rng_below(&r, h / 2),
+                                        .shift_x = 2 * rng_below(&r, w / 2),
+                                        .fold = 2,
+                                        .scale = 0.7f};
+        begin(&r, seed, all / 2 * 3);
+        int qkv[3] = {pq_graph_slice(net.graph, 0, 0, all, NULL)};
+        for (int i = 1; i < 3; i++) {
+            const int part = pq_graph_slice(net.graph, 0, all + (i - 1) * (all / 4), all / 4, NULL);
+            qkv[i] = pq_graph_pixel_unshuffle_by_place(net.graph, part, 2, NULL);
+        }
+        finish(pq_graph_attention(net.graph, qkv[0], qkv[1], qkv[2], &windows, NULL, NULL));
+        check_graph(net.graph, &r, seed, w * (1 + rng_below(&r, 5)), h * (1 + rng_below(&r, 5)),
+                    folded, 2e-5);
+        net_free(&net);
+    }
+}
+
 static void check_attention(struct rng *r, uint64_t seed, int width, int height)
 {
     int all = heads * (1 + rng_below(r, 9)), qkv[3];
@@ -459,6 +539,92 @@ static void whole_maps_share_memory(void **state)
     assert_true(bytes[0] < 5 * 100 * 300 * 16 * sizeof(float));
 }
 
+/* Run a whole picture through a program, all rows in one band. The run is the caller's. */
+static struct pq_run *run_once(struct pq_program *program, const struct pq_geometry *geometry,
+                               const struct pq_given *given, float *in, float *out, bool on_disk)
+{
+    struct pq_run *run;
+    const int channels = program->graph->ops[0].channels;
+    const ptrdiff_t row = (ptrdiff_t)geometry->width * channels;
+    int done = 0, got, fed = 0;
+    assert_int_equal(pq_run_begin(program, geometry, on_disk, &run, NULL), 0);
+    pq_run_give(run, given);
+    while (!pq_run_finished(run)) {
+        const int count = PQ_MIN(geometry->band, geometry->height - fed);
+        const struct pq_band from = {in + fed * row, row, row * geometry->height};
+        const struct pq_band to = {out + done * row, row, row * geometry->height};
+        assert_int_equal(pq_run_step(run, &from, count, &to, &got, NULL), 0);
+        fed += count;
+        done += got;
+    }
+    return run;
+}
+
+/* Every kind of statistic, on maps that are needed again behind it. */
+static void build_all_statistics(struct rng *r, uint64_t seed)
+{
+    begin(r, seed, 12);
+    weight = net_tensor(&net, r, 1, (const int64_t[]){3}, 2);
+    int at = net_conv(&net, r, 0, 12, 3);
+    at = pq_graph_group_norm(net.graph, at, 3, NULL, NULL, 0.1f, NULL);
+    at = pq_graph_add(net.graph, at, 0, 1, NULL);
+    at = pq_graph_mul(net.graph, at, pq_graph_mean(net.graph, at, NULL), NULL);
+    at = net_conv(&net, r, at, 12, 3);
+    finish(pq_graph_channel_mix(net.graph, at, 0, at, 3, &weight, NULL));
+}
+
+/* What a run's own statistics, given to a second run, must make of the picture is what the first
+ * one made of it; and a scratch file changes nothing. */
+static void statistics_that_are_given_change_no_bit(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct rng r;
+        build_all_statistics(&r, seed);
+        struct pq_geometry geometry = {1 + (int)(seed % 2), 1 + rng_below(&r, 40),
+                                       8 + rng_below(&r, 40), 3};
+        struct pq_graph *graph;
+        struct pq_pool *pool;
+        struct pq_program *exact, *streams;
+        struct pq_given *given;
+        assert_int_equal(pq_graph_given(net.graph, &graph, NULL), 0);
+        assert_true(pq_graph_is_whole(net.graph));
+        assert_false(pq_graph_is_whole(graph));
+        assert_int_equal(pq_pool_create(2, &pool, NULL), 0);
+        struct pq_device_options options = {.pool = pool};
+        assert_int_equal(pq_program_compile(net.graph, &options, &exact, NULL), 0);
+        assert_int_equal(pq_program_compile(graph, &options, &streams, NULL), 0);
+        float *in = net_picture(&r, &geometry, 12), *want = net_picture(&r, &geometry, 12);
+        float *have = net_picture(&r, &geometry, 12);
+        size_t bytes = (size_t)(geometry.frames * geometry.width * geometry.height * 12) * 4;
+        struct pq_run *first = run_once(exact, &geometry, NULL, in, want, false);
+        assert_true(pq_run_share(first) == 1);
+        assert_int_equal(pq_run_statistics(first, &given, NULL), 0);
+        struct pq_run *second = run_once(streams, &geometry, given, in, have, false);
+        assert_memory_equal(want, have, bytes);
+        struct pq_run *third = run_once(exact, &geometry, NULL, in, have, true);
+        assert_memory_equal(want, have, bytes);
+        /* Without whole maps it takes less. */
+        size_t whole, lines;
+        geometry.height = 400;
+        assert_int_equal(pq_program_memory(exact, &geometry, &whole, NULL), 0);
+        assert_int_equal(pq_program_memory(streams, &geometry, &lines, NULL), 0);
+        assert_true(lines < whole / 4);
+        pq_given_free(&given);
+        pq_run_end(&first);
+        pq_run_end(&second);
+        pq_run_end(&third);
+        pq_program_release(&exact);
+        pq_program_release(&streams);
+        pq_pool_destroy(&pool);
+        pq_graph_free(&graph);
+        free(in);
+        free(want);
+        free(have);
+        net_free(&net);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,8 +634,10 @@ int main(void)
         cmocka_unit_test(channel_attention_in_windows_is_its_definition),
         cmocka_unit_test(attention_in_shifted_windows_is_roll_and_mask),
         cmocka_unit_test(attention_with_larger_windows_of_keys_sees_zeros_outside),
+        cmocka_unit_test(attention_with_folded_keys_is_roll_fold_and_mask),
         cmocka_unit_test(dysample_reads_where_it_is_told),
         cmocka_unit_test(whole_maps_share_memory),
+        cmocka_unit_test(statistics_that_are_given_change_no_bit),
     };
     return cmocka_run_group_tests_name("whole", tests, NULL, NULL);
 }

@@ -146,6 +146,12 @@ static int source(int i, int n)
 {
     if (mode == PQ_PAD_REFLECT)
         return reflected(i, n);
+    if (mode == PQ_PAD_MIRROR) {
+        i = (i % (2 * n) + 2 * n) % (2 * n);
+        return i < n ? i : 2 * n - 1 - i;
+    }
+    if (mode == PQ_PAD_WRAP)
+        return (i % n + n) % n;
     return mode == PQ_PAD_ZERO ? i : i < 0 ? 0 : i >= n ? n - 1 : i;
 }
 
@@ -168,7 +174,7 @@ static void padding_is_its_definition_even_around_a_single_pixel(void **state)
     for (uint64_t seed = 1; seed <= 3 * SEEDS; seed++) {
         struct rng r = {seed};
         struct net net;
-        mode = (enum pq_pad_mode)rng_below(&r, 3);
+        mode = (enum pq_pad_mode)rng_below(&r, 5);
         multiple = 1 + rng_below(&r, 3) * rng_below(&r, 8);
         for (int i = 0; i < 4; i++)
             sides[i] = rng_below(&r, 3) * rng_below(&r, 12);

@@ -110,6 +110,18 @@ class Convert(Case):
         self.assertEqual(metadata['source_sha256'], sha256(os.path.join(self.models, 'pair.bin')))
         self.assertEqual(self.picture('./out.safetensors'), self.picture('pair'))
 
+    def test_an_onnx_file_gives_the_same_picture(self):
+        self.put('a.png', png(23, 17, 'noise'))
+        for name in ('tiny', 'pair'):
+            wanted = self.picture(name)
+            self.convert(name, 'out.onnx', '-y')
+            self.assertEqual(self.picture('./out.onnx'), wanted, name)
+        self.convert('./out.onnx', 'again.onnx')
+        self.assertEqual(self.picture('./again.onnx'), wanted)
+        self.convert('tiny', 'half.onnx', '--half')
+        self.assertLess(len(read(self.path('half.onnx'))), len(read(self.path('out.onnx'))))
+        self.picture('./half.onnx')
+
     def test_a_weight_that_a_half_cannot_hold_is_named(self):
         net = dict(self.net)
         shape, values = net['body.2.bias']
@@ -135,7 +147,6 @@ class Convert(Case):
                 (['tiny'], 2, 'takes NAME|FILE OUT.safetensors'), (['tiny', 'a', 'b'], 2, 'takes'),
                 (['tiny', 'x.pth'], 2, 'ends in .safetensors'),
                 (['tiny', '-'], 2, 'ends in .safetensors'),
-                (['tiny', 'x.onnx'], 65, 'cannot be written by this version yet'),
                 (['tiny', 'no/x.safetensors'], 73, 'its folder does not exist'),
                 (['nonsense', 'x.safetensors'], 69, 'nonsense'),
                 (['gone.pth', 'x.safetensors'], 66, 'gone.pth'),

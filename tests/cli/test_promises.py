@@ -51,6 +51,30 @@ class Promises(Case):
                                     ['-j', '2', '--cpu', 'scalar'], ['--memory', '3M'])}
             self.assertEqual(len(hashes), 1, more)
 
+    def test_whole_maps_may_lie_on_a_disk_or_statistics_be_sampled(self):
+        """A network with statistics over the whole picture: one hash wherever its maps lie; where they
+        may lie nowhere, an approximation that says so before and behind."""
+        model = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'golden', 'nets',
+                             'realplksr-x1-no-ea.pth')
+        self.put('a.png', png(560, 640, 'noise'))
+        want = self.hash_of('a.png', '--memory', '300M', model=model)
+        for words in (['--memory', '30M', '-j', '1'], ['--memory', '30M', '--band', '7', '-j', '3']):
+            self.assertEqual(self.hash_of('a.png', *words, model=model), want)
+        sampled = ['a.png', '-o', 'out.png', '-y', '--json', '--memory', '56M', '--no-scratch']
+        result = self.run_pique(*sampled, model=model)
+        self.check(result, 0)
+        notes = [e['text'] for e in self.events(result) if e['event'] == 'note']
+        self.assertIn('the result is an approximation', ' '.join(notes))
+        done = [e for e in self.events(result) if e['event'] == 'file_done'][0]
+        self.assertTrue(done['approximate'])
+        self.assertNotEqual(done['hash'], want)
+        # A folder that is not there is a disk without room.
+        result = self.run_pique('a.png', '-o', 'out.png', '-y', '--json', '--memory', '56M',
+                                model=model, env=dict(self.environment(), TMPDIR='/nowhere'))
+        self.check(result, 0)
+        done = [e for e in self.events(result) if e['event'] == 'file_done'][0]
+        self.assertTrue(done['approximate'])
+
     def peak_kib(self, name, model):
         """Largest resident size of one run."""
         line = [PROGRAM, name, '-o', 'out.png', '-y', '--compression', '1', '-m', model]

@@ -191,6 +191,7 @@ static void rows_flow_as_they_are_read(void **state)
         {.kind = PQ_OP_PAD, .multiple = 4, .least = 24, .pad_mode = PQ_PAD_ZERO},
         {.kind = PQ_OP_PAD, .multiple = 4, .least = 24, .pad_mode = PQ_PAD_REFLECT},
         {.kind = PQ_OP_PAD, .ver = left, .multiple = 1, .pad_mode = PQ_PAD_WRAP},
+        {.kind = PQ_OP_PAD, .ver = border, .multiple = 4, .pad_mode = PQ_PAD_MIRROR},
         {.kind = PQ_OP_CROP, .ver = border, .like = -1},
         {.kind = PQ_OP_CROP, .rate_num = 1, .rate_den = 1},
         {.kind = PQ_OP_ATTENTION, .attention = swin},

@@ -244,6 +244,28 @@ static void call_mix(struct call *c)
     check_gaps(c, 0, width, stride, channels);
 }
 
+static void call_product(struct call *c)
+{
+    int rows = below(c, 20), steps = 1 + below(c, 20), columns = some_channels(c);
+    int a_row = some_stride(c, steps), b_step = some_stride(c, columns);
+    int out_row = some_stride(c, columns);
+    const bool turned = below(c, 2); /* a's steps are rows in memory */
+    if (turned)
+        a_row = some_stride(c, rows ? rows : 1);
+    struct pq_product p = {.rows = rows,
+                           .steps = steps,
+                           .columns = columns,
+                           .a = pixels(c, turned ? steps : rows, a_row, turned ? rows : steps),
+                           .a_row = turned ? 1 : a_row,
+                           .a_step = turned ? a_row : 1,
+                           .b = pixels(c, steps, b_step, columns),
+                           .b_step = b_step,
+                           .out_row = out_row};
+    p.out = result(c, (size_t)rows * (size_t)out_row);
+    c->wide->product(&p);
+    check_gaps(c, 0, rows, out_row, columns);
+}
+
 /* Scratch memory between guards. */
 static float *scratch(struct call *c, size_t n)
 {
@@ -357,6 +379,7 @@ static void every_level_gives_the_bits_of_the_baseline_and_writes_nothing_else(v
         {"sums", call_sums},
         {"gram", call_gram},
         {"mix", call_mix},
+        {"product", call_product},
         {"attention", call_attention},
         {"channel attention", call_channel_attention},
     };

@@ -218,10 +218,8 @@ static void the_format_follows_from_the_name(void **state)
     make(&sd);
     struct pq_saving saving = {.sd = &sd};
     assert_int_equal(pq_save(&saving, "x.pth", false, &err), PIQUE_EINVAL);
-    assert_non_null(strstr(err.message, "ends in .safetensors"));
+    assert_non_null(strstr(err.message, "ends in .safetensors or .onnx"));
     assert_int_equal(pq_save(&saving, "-", false, &err), PIQUE_EINVAL);
-    assert_int_equal(pq_save(&saving, "x.onnx", false, &err), PIQUE_EUNSUPPORTED);
-    assert_non_null(strstr(err.message, "cannot be written by this version yet"));
     assert_int_equal(pq_save(&saving, "no/such/x.safetensors", false, &err), PIQUE_ECREATE);
     pq_statedict_free(&sd);
 }

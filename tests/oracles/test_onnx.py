@@ -4,7 +4,7 @@
 
     test_onnx.py RUN_MODEL MAKE_ONNX [unittest options]
 
-Every operator of tests/model/make_onnx.py, and where Python has PyTorch, networks that it exports
+Every operator of tests/model/make_onnx.py, each file also as pique writes it again, and where Python has PyTorch, networks that it exports
 (export_onnx.py). ONNX Runtime is a package of npm: npm ci --ignore-scripts in
 tests/oracles/onnxruntime, which `make check-oracles` does; PIQUE_ORT names another folder."""
 import array
@@ -39,22 +39,37 @@ class Compare(unittest.TestCase):
         self.folder = tempfile.mkdtemp(prefix='pique-onnx-')
         self.addCleanup(shutil.rmtree, self.folder)
 
-    def compare(self, folder, cases):
-        args = [a for name, w, h, c, _ in cases for a in (name, c, h, w)]
+    def runtime(self, folder, cases, end=''):
+        args = [a for name, w, h, c, _ in cases for a in (name + end, c, h, w)]
         done = subprocess.run(['node', os.path.join(HERE, 'onnxruntime', 'run.js'), folder, *args],
                               stdout=subprocess.PIPE, env={**os.environ, 'PIQUE_ORT': MODULES})
         self.assertEqual(done.stdout.decode(), '')
-        worst = {}
+
+    def pique(self, folder, cases):
+        """The results, and the networks as pique writes them."""
         for name, width, height, _, _ in cases:
             base = os.path.join(folder, name)
-            done = subprocess.run([RUN, base + '.onnx', width, height, base + '.in', base + '.got'],
-                                  stderr=subprocess.PIPE)
+            done = subprocess.run([RUN, base + '.onnx', width, height, base + '.in', base + '.got',
+                                   base + '-again.onnx'], stderr=subprocess.PIPE)
             self.assertEqual(done.returncode, 0, done.stderr.decode())
-            got, want = floats(base + '.got'), floats(base + '.ort')
+            shutil.copy(base + '.in', base + '-again.in')
+
+    def differences(self, folder, cases, end=''):
+        worst = {}
+        for name, *_ in cases:
+            base = os.path.join(folder, name)
+            got, want = floats(base + '.got'), floats(base + end + '.ort')
             self.assertEqual(len(got), len(want), name)
             worst[name] = max(abs(a - b) / (1 + abs(b)) for a, b in zip(got, want))
-        print('%d files differ by at most %.1e' % (len(worst), max(worst.values())))
+        print('%d files%s differ by at most %.1e' % (len(worst), end, max(worst.values())))
         self.assertEqual({n: v for n, v in worst.items() if not v <= self.bound(n)}, {})
+
+    def compare(self, folder, cases):
+        self.pique(folder, cases)
+        self.runtime(folder, cases)
+        self.differences(folder, cases)
+        self.runtime(folder, cases, '-again')
+        self.differences(folder, cases, '-again')
 
     @staticmethod
     def bound(name):

@@ -80,9 +80,10 @@ class Catalogue(unittest.TestCase):
 
     def test_only_known_networks_in_containers_that_are_read_are_said_to_run(self):
         for m in self.models:
-            readable = all(f['name'].endswith(('.param', '.bin', '.safetensors', '.pth'))
+            readable = all(f['name'].endswith(('.param', '.bin', '.safetensors', '.pth', '.json'))
                            for v in m['variants'] for f in v['files'])
-            known = m['architecture'] in ('Compact', 'ESRGAN', 'SPAN')
+            known = m['architecture'] in ('Compact', 'ESRGAN', 'SPAN', 'OmniSR', 'DAT', 'RealPLKSR',
+                                         'UpCunet', 'UpConv7', 'VGG7')
             self.assertEqual(m['supported'], known and readable, m['name'])
 
     def test_names_are_there_once(self):

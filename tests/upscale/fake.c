@@ -322,6 +322,39 @@ int pq_stream_step(struct pq_stream *s, const pique_rows *in, int count, const p
     return 0;
 }
 
+/* The fake has no statistics. */
+int pq_stream_open_given(pique_engine *engine, int frames, int width, int height,
+                         uint64_t memory_bytes, const struct pq_given *given,
+                         struct pq_stream **out, pique_error *err)
+{
+    (void)given;
+    return pq_stream_open(engine, frames, width, height, memory_bytes, out, err);
+}
+
+int pq_stream_statistics(const struct pq_stream *stream, struct pq_given **out, pique_error *err)
+{
+    (void)stream, (void)err;
+    *out = NULL;
+    return 0;
+}
+
+void pq_stream_free_given(struct pq_given **given)
+{
+    *given = NULL;
+}
+
+bool pq_stream_is_whole(const struct pq_stream *stream)
+{
+    (void)stream;
+    return false;
+}
+
+double pq_stream_share(const struct pq_stream *stream)
+{
+    return (double)(stream->have + stream->given) /
+           (double)(stream->height * (1 + stream->engine->scale));
+}
+
 int pq_stream_bytes(const pique_engine *engine, int frames, int width, int height,
                     uint64_t memory_bytes, uint64_t *least, uint64_t *wanted, pique_error *err)
 {

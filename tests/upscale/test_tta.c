@@ -22,7 +22,12 @@ static struct image run(const struct image *in, pique_engine *engine, int rows)
     struct pq_stage *chain = image_stage(in);
     struct pq_tally tally = {.engine = engine};
     pique_error err = {0};
-    assert_int_equal(pq_tta_stage(&chain, engine, 1000, 1, &tally, &err), 0);
+    assert_int_equal(
+        pq_tta_stage(
+            &chain,
+            &(struct pq_pass){.engine = engine, .memory_bytes = 1000, .number = 1, .tally = &tally},
+            &err),
+        0);
     const uint64_t turned = 4u * ((uint64_t)chain->width + (uint64_t)chain->height);
     assert_true(tally.total == turned && tally.done == 0);
     struct image out = drain(chain, rows);
@@ -126,7 +131,12 @@ static void a_value_that_is_no_number_in_one_turn_is_refused(void **state)
         struct pq_stage *chain = image_stage(&in);
         struct pq_tally tally = {.engine = &engine};
         pique_error err = {0};
-        assert_int_equal(pq_tta_stage(&chain, &engine, 1000, 1, &tally, &err), 0);
+        assert_int_equal(
+            pq_tta_stage(&chain,
+                         &(struct pq_pass){
+                             .engine = &engine, .memory_bytes = 1000, .number = 1, .tally = &tally},
+                         &err),
+            0);
         float *row = malloc(sizeof(float) * 74 * 3);
         engine.bad_after = turn - 1;
         engine.bad_streams = 1;
@@ -151,7 +161,11 @@ static void any_allocation_may_fail(void **state)
         struct image out = image_new(40, 22, 4);
         pique_error err = {0};
         pq_fault_arm(PQ_FAULT_ALLOC, n, 12, false);
-        int rc = pq_tta_stage(&chain, &engine, 1000, 1, &tally, &err);
+        int rc =
+            pq_tta_stage(&chain,
+                         &(struct pq_pass){
+                             .engine = &engine, .memory_bytes = 1000, .number = 1, .tally = &tally},
+                         &err);
         if (!rc)
             rc = read_all(chain, 3, out.data, &err);
         whole = pq_fault_count(PQ_FAULT_ALLOC) < n;

@@ -56,6 +56,8 @@ static size_t split_scratch(const struct pq_op *op, float *scratch, struct token
 size_t cpu_scratch_floats(const struct pq_op *op)
 {
     struct tokens unused;
+    if (op->kind == PQ_OP_RUN_ATTENTION)
+        return cpu_run_scratch_floats(op);
     return cpu_is_attention(op) ? split_scratch(op, NULL, &unused) : 0;
 }
 
@@ -69,6 +71,10 @@ void cpu_attention_plan(struct cpu_job *job)
 {
     const struct pq_attention *a = &job->op->attention;
     const struct pq_line *line = &job->run->base.lines[job->i];
+    if (job->op->kind == PQ_OP_RUN_ATTENTION) {
+        job->parts = a->heads;
+        return;
+    }
     if (a->grid) {
         job->rows = (int)(line->height / a->height);
         job->parts = (int)(line->width / a->width) * a->heads;
@@ -197,6 +203,10 @@ void cpu_attention_task(const struct cpu_job *job, int frame, int row, int part,
 {
     const struct pq_attention *a = &job->op->attention;
     const struct pq_line *line = &job->run->base.lines[job->i];
+    if (job->op->kind == PQ_OP_RUN_ATTENTION) {
+        cpu_run_attention_task(job, frame, row, part, scratch);
+        return;
+    }
     const int dim = job->op->channels / a->heads, head = part % a->heads;
     int ny = row, nx = part / a->heads;
     if (!a->grid) {

@@ -231,6 +231,20 @@ static cpu_row_fn *const row_fns[PQ_OP_KINDS] = {
     [PQ_OP_GRAM_SOFTMAX] = cpu_gram_softmax,
     [PQ_OP_MIX] = cpu_mix,
     [PQ_OP_DYSAMPLE] = cpu_dysample,
+    [PQ_OP_GIVEN] = cpu_given,
+    [PQ_OP_CONSTANT] = cpu_constant,
+    [PQ_OP_TOKENS_LINEAR] = cpu_tokens_linear,
+    [PQ_OP_TOKENS_UNIT] = cpu_tokens_unit,
+    [PQ_OP_LOOK_UP] = cpu_look_up,
+    [PQ_OP_BLEND] = cpu_blend,
+    [PQ_OP_ROW_EXP] = cpu_row_exp,
+    [PQ_OP_ROW_SHARES] = cpu_row_shares,
+    [PQ_OP_TOKENS_UPDATE] = cpu_tokens_update,
+    [PQ_OP_CATEGORY] = cpu_category,
+    [PQ_OP_ROW_COUNTS] = cpu_row_counts,
+    [PQ_OP_ORDER] = cpu_order,
+    [PQ_OP_RANK] = cpu_rank,
+    [PQ_OP_PICK] = cpu_pick,
 };
 
 static void compute_row(const struct cpu_job *job, int frame, int64_t y)
@@ -256,6 +270,13 @@ static void task(void *context, int index, int worker)
         compute_row(job, frame, y);
 }
 
+/* Statistics stay as they are, and categories and places are whole numbers. */
+static bool is_rounded(const struct pq_op *op)
+{
+    return !op->column && !op->global && op->kind != PQ_OP_CATEGORY && op->kind != PQ_OP_ORDER &&
+           op->kind != PQ_OP_RANK;
+}
+
 void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1)
 {
     const struct cpu_program *program = (const struct cpu_program *)run->base.program;
@@ -266,7 +287,7 @@ void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1)
         .program = program,
         .op = op,
         .step = &program->steps[i],
-        .round = op->column || op->global ? NULL : program->round,
+        .round = is_rounded(op) ? program->round : NULL,
         .i = i,
         .y0 = y0,
         .y1 = y1,

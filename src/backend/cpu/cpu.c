@@ -66,6 +66,13 @@ static unsigned tiers(const char *id)
     return mode ? 1u << mode->tier : 0;
 }
 
+static void statistic(const struct pq_run *base, int op, int frame, float *out)
+{
+    const struct cpu_run *run = (const struct cpu_run *)base;
+    memcpy(out, cpu_ring_row(&run->rings[op], base->geometry.frames, frame, 0),
+           (size_t)base->program->graph->ops[op].channels * sizeof *out);
+}
+
 static bool supports(const struct pq_op *op, const char **reason)
 {
     if (op->kind >= PQ_OP_KINDS) {
@@ -116,5 +123,6 @@ const struct pq_backend pq_backend_cpu = {
     .begin = cpu_begin,
     .end = cpu_end,
     .step = step,
+    .statistic = statistic,
     .describe = describe,
 };

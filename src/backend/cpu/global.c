@@ -3,6 +3,7 @@
  * are doubles, of a row from the left, of the picture from the top, so that no thread and no band
  * changes them. */
 #include <math.h>
+#include <string.h>
 
 #include "backend/cpu/job.h"
 #include "base/alloc.h"
@@ -28,6 +29,14 @@ void cpu_row_gram(const struct cpu_job *job, int frame, int64_t y, float *out)
                                  cpu_input_row(job, 1, frame, y), cpu_input_ring(job, 1)->stride,
                                  (int)cpu_input_line(job, 0)->width, op->groups, dim, gram, qq,
                                  qq + channels);
+}
+
+void cpu_given(const struct cpu_job *job, int frame, int64_t y, float *out)
+{
+    (void)y;
+    const size_t channels = (size_t)job->op->channels;
+    const float *values = job->run->base.given->values[job->op->first];
+    memcpy(out, values + (size_t)frame * channels, channels * sizeof *out);
 }
 
 /* The i-th number of a column, summed from the top. */

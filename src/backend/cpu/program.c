@@ -141,6 +141,31 @@ static int pack_table(struct cpu_program *program, const struct pq_op *op, struc
     return 0;
 }
 
+/* A weight a token, or all the values. */
+static int pack_values(struct cpu_program *program, const struct pq_op *op, struct cpu_step *step,
+                       pique_error *err)
+{
+    const int count = op->kind == PQ_OP_CONSTANT ? op->channels : op->groups;
+    step->weights = padded_vector(program, &op->weight, 1.0f, count, count);
+    return step->weights ? 0 : pq_fail_nomem(err, (size_t)count * sizeof(float));
+}
+
+/* [out, in] -> [in][out] */
+static int pack_matrix(struct cpu_program *program, const struct pq_op *op, struct cpu_step *step,
+                       pique_error *err)
+{
+    const size_t out = (size_t)op->weight.shape[0], in = (size_t)op->weight.shape[1];
+    step->weights = pq_big_alloc(program->allocator, out * in * sizeof *step->weights);
+    step->bias = padded_vector(program, &op->bias, 0.0f, (int)out, (int)out);
+    if (!step->weights || !step->bias)
+        return pq_fail_nomem(err, out * in * sizeof *step->weights);
+    for (size_t o = 0; o < out; o++) {
+        for (size_t i = 0; i < in; i++)
+            load(program, &op->weight, o * in + i, 1, &step->weights[i * out + o]);
+    }
+    return 0;
+}
+
 /* One temperature a head. */
 static int pack_heads(struct cpu_program *program, const struct pq_op *op, struct cpu_step *step,
                       pique_error *err)
@@ -167,6 +192,12 @@ static int pack(struct cpu_program *program, const struct pq_op *op, struct cpu_
         return pack_channels(program, op, step, err);
     case PQ_OP_ATTENTION:
         return pack_table(program, op, step, err);
+    case PQ_OP_CONSTANT:
+    case PQ_OP_TOKENS_UNIT:
+    case PQ_OP_TOKENS_UPDATE:
+        return pack_values(program, op, step, err);
+    case PQ_OP_TOKENS_LINEAR:
+        return pack_matrix(program, op, step, err);
     case PQ_OP_CHANNEL_ATTENTION:
     case PQ_OP_GRAM_SOFTMAX:
         return pack_heads(program, op, step, err);

@@ -52,7 +52,9 @@ static bool measure(const struct cpu_program *program, const struct pq_geometry 
         struct cpu_place *p = &l->places[i];
         int stride = program->steps[i].stride;
         p->born = lines[i].born;
-        p->dies = lines[i].dies;
+        /* Statistics are small, and may be asked for in the end. */
+        bool stays = pq_op_is_statistic(&program->base.graph->ops[i]);
+        p->dies = stays ? INT64_MAX : lines[i].dies;
         if (!ring_floats(&lines[i], stride, geometry->frames, &p->floats) ||
             !row_floats(&lines[i], stride, &row))
             return false;

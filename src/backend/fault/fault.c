@@ -137,6 +137,7 @@ static int step(struct pq_run *base, const struct pq_band *in, int count, const 
 {
     struct fault_run *run = (struct fault_run *)base;
     struct fault_program *p = (struct fault_program *)base->program;
+    run->inner->given = base->given;
     int rc = pq_run_step(run->inner, in, count, out, got, err);
     if (rc)
         return rc;
@@ -147,6 +148,12 @@ static int step(struct pq_run *base, const struct pq_band *in, int count, const 
     if (p->steps == p->at || (p->steps > p->at && p->forever))
         return spoil(p, base, out, *got, err);
     return 0;
+}
+
+static void statistic(const struct pq_run *base, int op, int frame, float *out)
+{
+    const struct pq_run *inner = ((const struct fault_run *)base)->inner;
+    inner->program->backend->statistic(inner, op, frame, out);
 }
 
 static bool describe(size_t i, pique_device_info *info)
@@ -167,5 +174,6 @@ const struct pq_backend pq_backend_fault = {
     .begin = begin,
     .end = end,
     .step = step,
+    .statistic = statistic,
     .describe = describe,
 };

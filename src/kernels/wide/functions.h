@@ -40,16 +40,4 @@ void PQ_WIDE(channel_attention)(const struct pq_channel_attention_args *a);
 
 pq_round_fn PQ_WIDE(round_f16), PQ_WIDE(round_bf16);
 
-/* out[r][n] = sum over s, in order from 0, each step fma(a[r][s], b[s][n], sum). Rows of a are
- * a_row floats apart and its steps a_step; those of b b_step; columns of b and out are neighbours.
- */
-struct pq_product {
-    int rows, steps, columns;
-    const float *a;
-    ptrdiff_t a_row, a_step;
-    const float *b;
-    ptrdiff_t b_step;
-    float *out; /* neither a nor b */
-    ptrdiff_t out_row;
-};
 void PQ_WIDE(product)(const struct pq_product *p);

@@ -17,6 +17,7 @@ const struct pq_wide PQ_WIDE_TABLE = {
     .row_sums = PQ_WIDE(row_sums),
     .row_gram = PQ_WIDE(row_gram),
     .mix = PQ_WIDE(mix),
+    .product = PQ_WIDE(product),
     .attention = PQ_WIDE(attention),
     .channel_attention = PQ_WIDE(channel_attention),
     .round_f16 = PQ_WIDE(round_f16),
