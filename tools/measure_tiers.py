@@ -7,7 +7,8 @@ cpu:bf16, over crops of pictures.
 
 A line a model and tier: the signal-to-noise ratio against fp32 in dB, the largest difference and
 the share of values that are off by more than one step, both in 8-bit steps of the result before it
-is rounded, and how many values are not finite. Values are clipped to 0..1 first, as pictures are.
+is rounded, how many values are not finite, and the largest value in fp32: a network that is not
+trained may leave 0..1 far behind. Values are clipped to 0..1 before they are compared.
 docs/numerics.md says what was found. Needs NumPy and Pillow."""
 import argparse
 import os
@@ -40,10 +41,13 @@ def run(program, model, planes, folder, device=None):
 
 
 def measure(program, model, pictures, folder):
-    """tier -> (dB, largest, share, not finite)"""
+    """tier -> (dB, largest, share, not finite, largest value)"""
     found = {tier: [0.0, 0, 0.0, 0, 0] for tier in ('fp16', 'bf16')}
+    size = 0.0
     for planes in pictures:
-        want = np.clip(run(program, model, planes, folder), 0, 1)
+        want = run(program, model, planes, folder)
+        size = max(size, float(np.abs(want).max()))
+        want = np.clip(want, 0, 1)
         for tier, f in found.items():
             have = run(program, model, planes, folder, 'cpu:' + tier)
             finite = np.isfinite(have)
@@ -53,7 +57,7 @@ def measure(program, model, pictures, folder):
             f[1] += off.size
             f[2] = max(f[2], float(off.max()) * 255)
             f[3] += int((off * 255 > 1).sum())
-    return {tier: (-10 * np.log10(max(f[0] / f[1], 1e-20)), f[2], f[3] / f[1], f[4])
+    return {tier: (-10 * np.log10(max(f[0] / f[1], 1e-20)), f[2], f[3] / f[1], f[4], size)
             for tier, f in found.items()}
 
 
@@ -69,13 +73,14 @@ def main():
     program = os.path.join(options.build, 'tests', 'oracles', 'run-model')
     pictures = list(crops(argv[split + 1:] or [os.path.join(ROOT, 'docs', 'sample.png')],
                           options.crop))
-    print('%-28s %-5s %7s %9s %10s %10s' % ('model', 'tier', 'dB', 'largest', 'over 1', 'not finite'))
+    print('%-28s %-5s %7s %9s %10s %10s %9s' % ('model', 'tier', 'dB', 'largest', 'over 1',
+                                               'not finite', 'values'))
     with tempfile.TemporaryDirectory() as folder:
         for model in options.models:
             name = os.path.splitext(os.path.basename(model))[0]
             for tier, f in measure(program, model, pictures, folder).items():
-                print('%-28s %-5s %7.1f %9.2f %9.4f%% %10d' % (name, tier, f[0], f[1], 100 * f[2],
-                                                            f[3]), flush=True)
+                print('%-28s %-5s %7.1f %9.2f %9.4f%% %10d %9.2g' %
+                      (name, tier, f[0], f[1], 100 * f[2], *f[3:]), flush=True)
     return 0
 
 

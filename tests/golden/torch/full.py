@@ -15,11 +15,15 @@ import torch
 from torch import nn
 
 from common import save_safetensors
+import atd
 import dat
 import drct
 import hat
+import mosr
 import omnisr
 import plksr
+import rcan
+import safmn
 import span
 import srformer
 import swin_unet
@@ -42,6 +46,11 @@ def plain_plksr():
 
 NETS = {
     'span': lambda: span.SPAN(3, 48, 4),
+    'spanplus': lambda: span.SPANPlus(3, 48, 4, 'dys', (4,)),
+    'spanf3': lambda: span.SPANF3(3, 32, 4, 6),
+    'mosr': lambda: mosr.MoSR(3, 64, 4, 24, 'ps'),
+    'rcan': lambda: rcan.RCAN(3, 64, 4, 10, 20, 16),
+    'safmn': lambda: safmn.SAFMN(36, 4, 8, 72),
     'plksr': plain_plksr,
     'realplksr-group-norm': realplksr(False),
     'realplksr-layer-norm': realplksr(True),
@@ -53,6 +62,8 @@ NETS = {
     'dat': lambda: dat.DAT('pixelshuffle', 4, dim=180, split=(8, 32), depths=SIX, heads=SIX,
                            growth=4, size=64),
     'drct': lambda: drct.DRCT(4, dim=180, growth=32, window=16, heads=SIX, windows_a_side=4),
+    'atd': lambda: atd.ATD('pixelshuffle', 4, dim=210, window=16, heads=SIX, depths=SIX, entries=128,
+                           reduced=20, size=256),
     'omnisr': lambda: omnisr.OmniSR(4, dim=64, groups=5),
     'swin-unet': lambda: swin_unet.SwinUNet(2, dim=96, count=6),
 }
@@ -69,6 +80,10 @@ def begin(name, module):
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
     for key, parameter in module.named_parameters():
+        if key.endswith(('.td', '.sigma')):
+            nn.init.normal_(parameter)
+        elif key.endswith(('attn_atd.scale', '.logit_scale')):
+            nn.init.ones_(parameter)
         if key.endswith(DRAWN):
             nn.init.trunc_normal_(parameter, std=0.02)
 
