@@ -78,12 +78,12 @@ enum pq_op_kind {
                                 of in[2] under the softmax over all pixels; s = sigmoid(weight) */
     PQ_OP_CATEGORY,          /* which channel is the largest, the first of equals; an int32 */
     PQ_OP_ROW_COUNTS,        /* a column: how many pixels of a row are of each category */
-    PQ_OP_ORDER,             /* sorted by category, then row by row: which pixel (y, x), int32, stands
-                                at a place; in[0] categories, in[1] counts */
+    PQ_OP_ORDER,             /* sorted by category, then row by row: which pixel (y, x), int32,
+                                stands at a place; in[0] categories, in[1] counts */
     PQ_OP_RANK,              /* at which place a pixel stands then */
     PQ_OP_PICK,              /* the pixels of in[0] that in[1] names */
-    PQ_OP_RUN_ATTENTION,     /* softmax attention among `multiple` pixels that follow one another row
-                                by row; the last run is filled up by the last pixels, backwards */
+    PQ_OP_RUN_ATTENTION,     /* softmax attention among `multiple` pixels that follow one another
+                                row by row; the last run is filled up by the last pixels, backwards */
     PQ_OP_KINDS
 };
 /* clang-format on */

@@ -56,11 +56,11 @@ class Promises(Case):
         may lie nowhere, an approximation that says so before and behind."""
         model = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'golden', 'nets',
                              'realplksr-x1-no-ea.pth')
-        self.put('a.png', png(560, 640, 'noise'))
-        want = self.hash_of('a.png', '--memory', '300M', model=model)
-        for words in (['--memory', '30M', '-j', '1'], ['--memory', '30M', '--band', '7', '-j', '3']):
+        self.put('a.png', png(1100, 700, 'noise'))
+        want = self.hash_of('a.png', '--memory', '900M', model=model)
+        for words in (['--memory', '60M', '-j', '1'], ['--memory', '60M', '--band', '7', '-j', '3']):
             self.assertEqual(self.hash_of('a.png', *words, model=model), want)
-        sampled = ['a.png', '-o', 'out.png', '-y', '--json', '--memory', '56M', '--no-scratch']
+        sampled = ['a.png', '-o', 'out.png', '-y', '--json', '--memory', '90M', '--no-scratch']
         result = self.run_pique(*sampled, model=model)
         self.check(result, 0)
         notes = [e['text'] for e in self.events(result) if e['event'] == 'note']
@@ -69,7 +69,7 @@ class Promises(Case):
         self.assertTrue(done['approximate'])
         self.assertNotEqual(done['hash'], want)
         # A folder that is not there is a disk without room.
-        result = self.run_pique('a.png', '-o', 'out.png', '-y', '--json', '--memory', '56M',
+        result = self.run_pique('a.png', '-o', 'out.png', '-y', '--json', '--memory', '90M',
                                 model=model, env=dict(self.environment(), TMPDIR='/nowhere'))
         self.check(result, 0)
         done = [e for e in self.events(result) if e['event'] == 'file_done'][0]

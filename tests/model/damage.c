@@ -53,6 +53,7 @@ void bytes_cut(struct bytes *b, size_t size)
 void bytes_splice(struct bytes *b, size_t at, size_t removed, const void *data, size_t size)
 {
     struct bytes fresh = {0};
+    removed = removed < b->size - at ? removed : b->size - at;
     bytes_add(&fresh, b->data, at);
     bytes_add(&fresh, size ? data : "", size);
     bytes_add(&fresh, b->data + at + removed, b->size - at - removed);

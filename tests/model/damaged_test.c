@@ -182,8 +182,7 @@ static void st_words(struct rng *r, long i, struct hostile *out)
     for (int n = 1 + rng_below(r, 3); n > 0; n--) {
         const char *word = words[rng_below(r, (int)PQ_COUNT(words))];
         size_t at = 8 + (size_t)rng_below(r, (int)end - 8);
-        bytes_splice(&out->first, at, PQ_MIN((size_t)rng_below(r, 8), end - at), word,
-                     strlen(word));
+        bytes_splice(&out->first, at, (size_t)rng_below(r, 8), word, strlen(word));
     }
     bytes_put(&out->first, 0, 8, end - 8 + (out->first.size - sound->size));
 }
@@ -359,8 +358,7 @@ static void ncnn_text(struct rng *r, long i, struct hostile *out)
         if (rng_below(r, 2))
             damage_bytes(r, &out->first, 8, out->first.size);
         else
-            bytes_splice(&out->first, at, PQ_MIN((size_t)rng_below(r, 12), out->first.size - at),
-                         word, strlen(word));
+            bytes_splice(&out->first, at, (size_t)rng_below(r, 12), word, strlen(word));
     }
 }
 
@@ -404,8 +402,7 @@ static void onnx_varints(struct rng *r, long i, struct hostile *out)
             text[size++] = (unsigned char)((v & 127) | (v > 127 ? 128 : 0));
             v >>= 7;
         } while (v);
-        bytes_splice(&out->first, at,
-                     PQ_MIN(rng_below(r, 2) ? size : (size_t)1, out->first.size - at), text, size);
+        bytes_splice(&out->first, at, rng_below(r, 2) ? size : 1, text, size);
     }
 }
 
