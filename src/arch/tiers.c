@@ -44,5 +44,5 @@ void pq_tiers_of(const char *architecture, const struct pq_graph *g, struct pq_t
             *tiers = table[i].tiers;
     }
     if (!tiers->fp16 && has(g, PQ_OP_GROUP_NORM))
-        tiers->fp16 = "its group norm makes rounding errors large";
+        tiers->fp16 = "public programs keep its group norm out of fp16";
 }

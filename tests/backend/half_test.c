@@ -152,6 +152,29 @@ static void what_is_one_pixel_for_all_is_not_rounded(void **state)
     free(in);
 }
 
+/* Sorted and back again: places and categories are whole numbers, and stay them. */
+static void whole_numbers_are_not_rounded(void **state)
+{
+    (void)state;
+    struct pq_geometry g = {1, 29, 13, 4};
+    struct rng r = {8};
+    float *in = net_picture(&r, &g, 4);
+    struct pq_graph *graph = NULL;
+    assert_int_equal(pq_graph_new(&graph, NULL), 0);
+    int x = pq_graph_input(graph, 4, NULL), order, rank;
+    assert_int_equal(pq_graph_sort(graph, x, &order, &rank, NULL), 0);
+    int y = pq_graph_pick(graph, pq_graph_pick(graph, x, order, NULL), rank, NULL);
+    assert_int_equal(pq_graph_finish(graph, y, NULL), 0);
+    for (int d = 0; d < 2; d++) {
+        float *have = run(graph, devices[d], &g, in);
+        for (size_t i = 0; i < values(&g, 4); i++)
+            assert_true(have[i] == rounded(d, (double)in[i]));
+        free(have);
+    }
+    pq_graph_free(&graph);
+    free(in);
+}
+
 static void what_is_too_large_for_fp16_is_infinite_and_fits_bf16(void **state)
 {
     (void)state;
@@ -276,6 +299,7 @@ int main(void)
         cmocka_unit_test(a_convolution_is_that_of_rounded_numbers_rounded),
         cmocka_unit_test(a_sum_is_exact_and_rounded_once),
         cmocka_unit_test(what_is_one_pixel_for_all_is_not_rounded),
+        cmocka_unit_test(whole_numbers_are_not_rounded),
         cmocka_unit_test(what_is_too_large_for_fp16_is_infinite_and_fits_bf16),
         cmocka_unit_test(one_result_over_threads_bands_batches_and_levels),
         cmocka_unit_test(they_are_found_by_name_and_have_keys_of_their_own),
