@@ -3,7 +3,11 @@
  * the kernel reads. */
 #include "backend/cpu/program.h"
 
+<<<<<<< HEAD
 #include <string.h>
+=======
+#include <pthread.h>
+>>>>>>> hostile
 
 #include "backend/cpu/attention.h"
 #include "backend/cpu/cpu.h"
@@ -206,6 +210,39 @@ static int pack(struct cpu_program *program, const struct pq_op *op, struct cpu_
     }
 }
 
+/* The weights of all operations, shared out to the threads: of a large network they are tens of
+ * megabytes, most of them fresh pages. */
+struct packing {
+    struct cpu_program *program;
+    pthread_mutex_t lock; /* guards rc and err */
+    int rc;
+    pique_error *err; /* of the first that fails */
+};
+
+static void pack_task(void *context, int i, int worker)
+{
+    struct packing *p = context;
+    struct cpu_program *program = p->program;
+    pique_error err;
+    (void)worker;
+    int rc = pack(program, &program->base.graph->ops[i], &program->steps[i], &err);
+    if (!rc)
+        return;
+    pthread_mutex_lock(&p->lock);
+    if (!p->rc)
+        p->rc = pq_fail(p->err, rc, "%s", err.message);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static int pack_all(struct cpu_program *program, pique_error *err)
+{
+    struct packing p = {.program = program, .err = err};
+    pthread_mutex_init(&p.lock, NULL);
+    pq_pool_run(program->pool, program->base.graph->count, pack_task, &p);
+    pthread_mutex_destroy(&p.lock);
+    return p.rc;
+}
+
 int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *options,
                 struct pq_program **out, pique_error *err)
 {
@@ -239,11 +276,11 @@ int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *op
         if (step->stride == 0)
             step->stride = op->kind == PQ_OP_CONV2D ? lanes_of(op->channels) : op->channels;
         program->scratch_floats = PQ_MAX(program->scratch_floats, cpu_scratch_floats(op));
-        int rc = pack(program, op, step, err);
-        if (rc) {
-            cpu_release(&program->base);
-            return rc;
-        }
+    }
+    int rc = pack_all(program, err);
+    if (rc) {
+        cpu_release(&program->base);
+        return rc;
     }
     *out = &program->base;
     return 0;
