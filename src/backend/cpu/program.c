@@ -3,11 +3,8 @@
  * the kernel reads. */
 #include "backend/cpu/program.h"
 
-<<<<<<< HEAD
-#include <string.h>
-=======
 #include <pthread.h>
->>>>>>> hostile
+#include <string.h>
 
 #include "backend/cpu/attention.h"
 #include "backend/cpu/cpu.h"
