@@ -18,7 +18,9 @@ const struct pq_backend *pq_backend_find(const char *id)
     if (pq_starts_with(id, "fault:"))
         return &pq_backend_fault;
     for (const struct pq_backend *const *b = pq_backends; *b; b++) {
-        if (strcmp((*b)->name, id) == 0)
+        size_t length = strlen((*b)->name);
+        if (strncmp((*b)->name, id, length) == 0 && (id[length] == '\0' || id[length] == ':') &&
+            (*b)->tiers(id))
             return *b;
     }
     return NULL;

@@ -21,8 +21,8 @@ struct pq_program; /* a compiled graph */
 struct pq_run;     /* its line buffers for one batch */
 
 struct pq_device_options {
-    const char *id; /* "cpu"; NULL for the best */
-    enum pique_precision precision;
+    const char *id;                   /* "cpu"; NULL for the best */
+    enum pique_precision precision;   /* one that the device has; auto: its own choice */
     struct pq_pool *pool;             /* borrowed as long as the program lives */
     struct pq_log *log;               /* borrowed; may be NULL */
     const pique_allocator *allocator; /* borrowed; may be NULL */
@@ -37,6 +37,9 @@ struct pq_band {
 /* What a backend fills in. Every entry is needed. */
 struct pq_backend {
     const char *name;
+    /* The precision tiers of a device, bit 1 << enum pique_precision each; 0: no such device. id is
+     * name, or begins with it and ':'. */
+    unsigned (*tiers)(const char *id);
     /* Whether this backend can run the operation; reason says why not. */
     bool (*supports)(const struct pq_op *op, const char **reason);
     /* graph is borrowed as long as the program lives. */
@@ -85,7 +88,8 @@ struct pq_run {
 
 /* All backends, best first; NULL ends the list. */
 extern const struct pq_backend *const pq_backends[];
-/* Those that compute wrongly or fail on purpose are found by name only ("fault:..."). */
+/* NULL: no such device. Those that compute wrongly, round for measuring or fail on purpose are
+ * found by name only ("cpu:fp16", "fault:..."). */
 const struct pq_backend *pq_backend_find(const char *id);
 
 /* Compile a graph for a device. PIQUE_EDEVICE: no such device; PIQUE_EUNSUPPORTED: names the

@@ -109,12 +109,15 @@ static struct pq_onnx_name fresh(struct pq_onnx_writer *w, const char *what)
     return name;
 }
 
+/* first: the name of a result before that one, or NULL. */
 static void put_node(struct pq_onnx_writer *w, const char *op, int count,
-                     const struct pq_onnx_name *in, const char *result)
+                     const struct pq_onnx_name *in, const char *first, const char *result)
 {
     struct pq_str n = {0};
     for (int i = 0; i < count; i++)
         put_text(&n, 1, in[i].text);
+    if (first)
+        put_text(&n, 2, first);
     put_text(&n, 2, result);
     put_text(&n, 3, result);
     put_text(&n, 4, op);
@@ -129,14 +132,22 @@ struct pq_onnx_name pq_onnx_node(struct pq_onnx_writer *w, const char *op, int c
                                  const struct pq_onnx_name *in)
 {
     const struct pq_onnx_name result = fresh(w, op);
-    put_node(w, op, count, in, result.text);
+    put_node(w, op, count, in, NULL, result.text);
+    return result;
+}
+
+struct pq_onnx_name pq_onnx_second(struct pq_onnx_writer *w, const char *op, int count,
+                                   const struct pq_onnx_name *in)
+{
+    const struct pq_onnx_name first = fresh(w, op), result = fresh(w, op);
+    put_node(w, op, count, in, first.text, result.text);
     return result;
 }
 
 void pq_onnx_node_to(struct pq_onnx_writer *w, const char *op, struct pq_onnx_name a,
                      const char *result)
 {
-    put_node(w, op, 1, &a, result);
+    put_node(w, op, 1, &a, NULL, result);
 }
 
 struct pq_onnx_name pq_onnx_node1(struct pq_onnx_writer *w, const char *op, struct pq_onnx_name a)
@@ -218,12 +229,15 @@ struct pq_onnx_name pq_onnx_weight(struct pq_onnx_writer *w, const struct pq_ten
 }
 
 static struct pq_onnx_name add_numbers(struct pq_onnx_writer *w, enum pq_dtype type, int dims,
-                                       int count, const void *values)
+                                       const int64_t *shape, const void *values)
 {
+    size_t count = 1;
+    for (int d = 0; d < dims; d++)
+        count *= (size_t)shape[d];
     struct pq_onnx_init *init = add_init(w);
     if (!init)
         return (struct pq_onnx_name){""};
-    const size_t bytes = (size_t)count * pq_dtype_size(type);
+    const size_t bytes = count * pq_dtype_size(type);
     init->name = fresh(w, "number");
     init->type = type;
     init->memory = pq_malloc(bytes);
@@ -232,24 +246,30 @@ static struct pq_onnx_name add_numbers(struct pq_onnx_writer *w, enum pq_dtype t
         return init->name;
     }
     memcpy(init->memory, values, bytes);
-    init->tensor =
-        (struct pq_tensor){.dtype = type, .dims = dims, .shape = {count}, .data = init->memory};
+    init->tensor = (struct pq_tensor){.dtype = type, .dims = dims, .data = init->memory};
+    memcpy(init->tensor.shape, shape, (size_t)dims * sizeof *shape);
     return init->name;
 }
 
 struct pq_onnx_name pq_onnx_ints(struct pq_onnx_writer *w, int count, const int64_t *values)
 {
-    return add_numbers(w, PQ_I64, 1, count, values);
+    return add_numbers(w, PQ_I64, 1, &(const int64_t){count}, values);
+}
+
+struct pq_onnx_name pq_onnx_index(struct pq_onnx_writer *w, int rows, int columns,
+                                  const int32_t *values)
+{
+    return add_numbers(w, PQ_I32, 2, (const int64_t[]){rows, columns}, values);
 }
 
 struct pq_onnx_name pq_onnx_floats(struct pq_onnx_writer *w, int count, const float *values)
 {
-    return add_numbers(w, PQ_F32, 1, count, values);
+    return add_numbers(w, PQ_F32, 1, &(const int64_t){count}, values);
 }
 
 struct pq_onnx_name pq_onnx_scalar(struct pq_onnx_writer *w, float value)
 {
-    return add_numbers(w, PQ_F32, 0, 1, &value);
+    return add_numbers(w, PQ_F32, 0, (const int64_t[]){0}, &value);
 }
 
 struct pq_onnx_name pq_onnx_fill(struct pq_onnx_writer *w, int count, float value)
@@ -284,6 +304,7 @@ static void put_init_head(struct pq_str *s, const struct pq_onnx_init *init)
         put_number(&t, 1, (uint64_t)init->tensor.shape[d]);
     put_number(&t, 2,
                init->type == PQ_I64   ? PQ_ONNX_INT64
+               : init->type == PQ_I32 ? PQ_ONNX_INT32
                : init->type == PQ_F16 ? PQ_ONNX_FLOAT16
                                       : PQ_ONNX_FLOAT);
     put_text(&t, 8, init->name.text);

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "upscale/samples.h"
+#include "upscale/tier.h"
 
 /* Line buffers up to this size are cheap on any machine; bands are as high as fits in it. Higher
  * ones only save a little synchronisation. */
@@ -112,6 +113,8 @@ static int take_options(const pique_engine_options *options, pique_engine_option
     if (o->threads < 0 || o->threads > 1024)
         return pq_fail(err, PIQUE_EINVAL, "%d threads: 1 to 1024 are possible, 0 is automatic",
                        o->threads);
+    if (o->precision < PIQUE_PRECISION_AUTO || o->precision > PIQUE_PRECISION_BF16)
+        return pq_fail(err, PIQUE_EINVAL, "there is no precision tier %d", (int)o->precision);
     if (o->band_rows < 0)
         return pq_fail(err, PIQUE_EINVAL,
                        "a band of %d rows: 1 or more are possible, 0 is "
@@ -120,6 +123,24 @@ static int take_options(const pique_engine_options *options, pique_engine_option
     if (o->allocator && (!o->allocator->alloc || !o->allocator->free))
         return pq_fail(err, PIQUE_EINVAL, "the allocator lacks a function");
     return 0;
+}
+
+static int choose_tier(pique_engine *engine, const pique_engine_options *o,
+                       enum pique_precision *tier, pique_error *err)
+{
+    const struct pq_backend *backend = pq_backend_find(o->device);
+    const char *why = NULL;
+    if (!backend)
+        return 0; /* compiling says so */
+    int rc = pq_tier_choose(backend, o->device, o->precision, pq_model_tiers(engine->model), tier,
+                            &why, err);
+    if (!rc && why) {
+        pq_log(&engine->log, PIQUE_LOG_WARN, "%s is not safe for this network: %s",
+               pq_tier_name(*tier), why);
+        pq_engine_note(engine, PIQUE_EVENT_NOTE, "%s is not safe for this network: %s",
+                       pq_tier_name(*tier), why);
+    }
+    return rc;
 }
 
 int pique_engine_open(const pique_model *model, const pique_engine_options *options,
@@ -149,12 +170,15 @@ int pique_engine_open(const pique_model *model, const pique_engine_options *opti
     } else {
         rc = pq_pool_create(o.threads ? o.threads : pq_cores(), &engine->pool, err);
     }
+    enum pique_precision tier = o.precision;
+    if (!rc)
+        rc = choose_tier(engine, &o, &tier, err);
     if (!rc && o.device && !(engine->device_id = pq_strdup(o.device)))
         rc = pq_fail_nomem(err, strlen(o.device) + 1);
     if (!rc) {
         engine->device = (struct pq_device_options){
             .id = engine->device_id,
-            .precision = o.precision,
+            .precision = tier,
             .pool = engine->pool,
             .log = &engine->log,
             .allocator = pq_engine_allocator(engine),

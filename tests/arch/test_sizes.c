@@ -3,6 +3,7 @@
  * true sizes: Compact and UltraCompact, and RealPLKSR small, plain and large. Weights are made
  * here: all tensors look into one piece of random numbers, scaled so that values stay in range. */
 #include <math.h>
+#include <stdio.h>
 
 #include "../net.h"
 #include "arch/arch.h"

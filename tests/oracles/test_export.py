@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Networks of every architecture, written as ONNX, in ONNX Runtime.
+
+    test_export.py RUN_MODEL NETS [unittest options]
+
+Every network of NETS, tests/golden/nets, is written as ONNX and must yield there what PyTorch made of
+the committed picture, and what pique makes of a picture of another size; some also with half weights.
+Without ONNX Runtime (see test_onnx.py) this is skipped."""
+import array
+import glob
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import onnx_runtime
+
+BOUND = 1e-4  # of values around 0 .. 1
+
+
+class Case:
+    def __init__(self, line):
+        self.file, self.architecture, *numbers = line.split()[:8]
+        self.scale, self.channels, self.width, self.height, *self.out = map(int, numbers)
+        self.name = self.file.rsplit('.', 1)[0]
+
+
+def read_cases(folder):
+    cases = []
+    for path in sorted(glob.glob(os.path.join(folder, 'nets*.txt'))):
+        with open(path) as f:
+            cases += [Case(line) for line in f if line.strip() and line[0] != '#']
+    return cases
+
+
+def planes(pixels, channels):
+    """Of interleaved pixels."""
+    out = array.array('f')
+    for c in range(channels):
+        out.extend(pixels[c::channels])
+    return out
+
+
+def write(path, values):
+    with open(path, 'wb') as f:
+        values.tofile(f)
+
+
+def largest(got, want):
+    return max(abs(a - b) for a, b in zip(got, want)) if len(got) == len(want) else float('inf')
+
+
+class Export(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix='pique-export-')
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def pique(self, model, size, case, *copy):
+        """Run NAME.in; `copy` is how the model is saved."""
+        base = self.path(case)
+        done = subprocess.run([RUN, model, *map(str, size), base + '.in', base + '.got', *copy],
+                              stderr=subprocess.PIPE)
+        self.assertEqual(done.returncode, 0, case + ': ' + done.stderr.decode())
+
+    def golden(self, case):
+        """Write the committed picture; what PyTorch made of it."""
+        pixels = onnx_runtime.floats(os.path.join(NETS, case.name + '.f32'))
+        count = case.width * case.height * case.channels
+        write(self.path(case.name + '.in'), planes(pixels[:count], case.channels))
+        return planes(pixels[count:], case.channels)
+
+    def noise(self, name, width, height, channels):
+        random.seed(name)
+        write(self.path(name + '.in'),
+              array.array('f', (random.random() for _ in range(width * height * channels))))
+
+    def report(self, what, differences):
+        worst = {}
+        for case, difference in differences:
+            worst[case.architecture] = max(worst.get(case.architecture, 0), difference)
+        print('%s, %d networks: ' % (what, len(differences)) +
+              ', '.join('%s %.0e' % each for each in sorted(worst.items())))
+        self.assertEqual({c.name: d for c, d in differences if not d <= BOUND}, {})
+
+    def test_onnx_runtime_computes_what_pytorch_did(self):
+        wanted, runs = [], []
+        for case in CASES:
+            wanted.append(self.golden(case))
+            self.pique(os.path.join(NETS, case.file), (case.width, case.height), case.name,
+                       self.path(case.name + '.onnx'))
+            runs.append((case.name, case.channels, case.height, case.width))
+        self.assertEqual(onnx_runtime.run(self.folder, runs), '')
+        self.report('the committed pictures',
+                    [(case, largest(onnx_runtime.floats(self.path(case.name + '.ort')), want))
+                     for case, want in zip(CASES, wanted)])
+
+    def compare_noise(self, cases, size_of, half):
+        runs = []
+        for case in cases:
+            size = size_of(case)
+            model = os.path.join(NETS, case.file)
+            self.noise(case.name, *size, case.channels)
+            if half:
+                self.pique(model, size, case.name, self.path('half.safetensors'), 'half')
+                model = self.path('half.safetensors')
+            self.pique(model, size, case.name, self.path(case.name + '.onnx'), *half)
+            os.path.exists(self.path('half.safetensors')) and os.unlink(model)
+            runs.append((case.name, case.channels, size[1], size[0]))
+        self.assertEqual(onnx_runtime.run(self.folder, runs), '')
+        return [(case, largest(*(onnx_runtime.floats(self.path(case.name + end))
+                                 for end in ('.ort', '.got')))) for case in cases]
+
+    def test_a_picture_of_another_size_yields_what_pique_makes_of_it(self):
+        self.report('another size', self.compare_noise(CASES, lambda c: (47, 35), ()))
+
+    def test_half_weights_do_too(self):
+        seen, cases = set(), []
+        for case in CASES:
+            if case.architecture not in seen:
+                cases.append(case)
+            seen.add(case.architecture)
+        self.report('half weights',
+                    self.compare_noise(cases, lambda c: (c.width + 5, c.height + 2), ('half',)))
+
+
+if __name__ == '__main__':
+    RUN, NETS = sys.argv[1:3]
+    CASES = read_cases(NETS)
+    onnx_runtime.need()
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
