@@ -20,6 +20,8 @@ import unittest
 import onnx_runtime
 
 BOUND = 1e-4  # of values around 0 .. 1
+# Several convolutions that become one are rounded to half floats after that, and not before.
+JOINED, BOUND_OF_JOINED = {'SPAN', 'SPANF3', 'SPANPlus'}, 5e-3
 
 
 class Case:
@@ -81,13 +83,14 @@ class Export(unittest.TestCase):
         write(self.path(name + '.in'),
               array.array('f', (random.random() for _ in range(width * height * channels))))
 
-    def report(self, what, differences):
+    def report(self, what, differences, half=False):
         worst = {}
         for case, difference in differences:
             worst[case.architecture] = max(worst.get(case.architecture, 0), difference)
         print('%s, %d networks: ' % (what, len(differences)) +
               ', '.join('%s %.0e' % each for each in sorted(worst.items())))
-        self.assertEqual({c.name: d for c, d in differences if not d <= BOUND}, {})
+        self.assertEqual({c.name: d for c, d in differences if not d <=
+                          (BOUND_OF_JOINED if half and c.architecture in JOINED else BOUND)}, {})
 
     def test_onnx_runtime_computes_what_pytorch_did(self):
         wanted, runs = [], []
@@ -108,17 +111,17 @@ class Export(unittest.TestCase):
             model = os.path.join(NETS, case.file)
             self.noise(case.name, *size, case.channels)
             if half:
-                self.pique(model, size, case.name, self.path('half.safetensors'), 'half')
-                model = self.path('half.safetensors')
+                rounded = self.path(case.name + '.safetensors')
+                self.pique(model, size, case.name, rounded, *half)
+                model = rounded
             self.pique(model, size, case.name, self.path(case.name + '.onnx'), *half)
-            os.path.exists(self.path('half.safetensors')) and os.unlink(model)
             runs.append((case.name, case.channels, size[1], size[0]))
         self.assertEqual(onnx_runtime.run(self.folder, runs), '')
         return [(case, largest(*(onnx_runtime.floats(self.path(case.name + end))
                                  for end in ('.ort', '.got')))) for case in cases]
 
     def test_a_picture_of_another_size_yields_what_pique_makes_of_it(self):
-        self.report('another size', self.compare_noise(CASES, lambda c: (47, 35), ()))
+        self.report('another size', self.compare_noise(CASES, lambda c: (53, 41), ()))
 
     def test_half_weights_do_too(self):
         seen, cases = set(), []
@@ -127,7 +130,7 @@ class Export(unittest.TestCase):
                 cases.append(case)
             seen.add(case.architecture)
         self.report('half weights',
-                    self.compare_noise(cases, lambda c: (c.width + 5, c.height + 2), ('half',)))
+                    self.compare_noise(cases, lambda c: (c.width + 5, c.height + 2), ('half',)), half=True)
 
 
 if __name__ == '__main__':
