@@ -420,6 +420,8 @@ int pq_onnx_finish(struct pq_onnx_writer *w, int in, int out, struct pq_file *f)
         struct pq_str each = {0};
         put_init_head(&each, &w->inits[i]);
         length += each.length + bytes_of(&w->inits[i]);
+        if (each.failed && !w->rc) /* the length would be wrong, and all behind it */
+            w->rc = pq_fail_nomem(w->err, each.length);
         pq_str_free(&each);
     }
     put_number(&head, 1, IR_VERSION);

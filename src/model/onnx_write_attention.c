@@ -304,6 +304,8 @@ struct pq_onnx_name pq_export_attention(struct pq_exporting *x, const struct pq_
     if (channels) {
         y = pq_onnx_node2(w, "MatMul", channel_shares(x, &op->weight, v[0], v[1], 5), v[2]);
     } else {
+        if (!of[1].side[0].reach != !of[1].side[1].reach)
+            pq_onnx_refuse(w, "attention whose keys reach beyond its windows on one axis alone");
         const bool all = of[1].whole || of[1].side[0].reach || of[1].side[1].reach;
         const struct pq_onnx_name mask =
             all ? (struct pq_onnx_name){""} : mask_of(x, a, &of[1], size[1]);

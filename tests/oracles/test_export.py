@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Networks of every architecture, written as ONNX, in ONNX Runtime.
 
-    test_export.py RUN_MODEL NETS [unittest options]
+    test_export.py RUN_MODEL EXPORT_OPS NETS [unittest options]
 
 Every network of NETS, tests/golden/nets, is written as ONNX and must yield there what PyTorch made of
-the committed picture, and what pique makes of a picture of another size; some also with half weights.
+the committed picture, and what pique makes of a picture of another size; some also with half weights. EXPORT_OPS writes operations alone, in more ways than the networks have.
 Without ONNX Runtime (see test_onnx.py) this is skipped."""
 import array
 import glob
@@ -53,7 +53,10 @@ def write(path, values):
 
 
 def largest(got, want):
-    return max(abs(a - b) for a, b in zip(got, want)) if len(got) == len(want) else float('inf')
+    """The largest difference; infinite where something is no number or is missing."""
+    if not got or len(got) != len(want) or any(a != a for a in got):
+        return float('inf')
+    return max(abs(a - b) for a, b in zip(got, want))
 
 
 class Export(unittest.TestCase):
@@ -123,6 +126,15 @@ class Export(unittest.TestCase):
     def test_a_picture_of_another_size_yields_what_pique_makes_of_it(self):
         self.report('another size', self.compare_noise(CASES, lambda c: (53, 41), ()))
 
+    def test_operations_alone_are_what_pique_computes(self):
+        done = subprocess.run([EXPORT_OPS, self.folder, '25'], stdout=subprocess.PIPE, check=True)
+        runs = [tuple(line.split()) for line in done.stdout.decode().splitlines()]
+        self.assertEqual(onnx_runtime.run(self.folder, runs), '')
+        off = {name: largest(*(onnx_runtime.floats(self.path(name + end))
+                               for end in ('.ort', '.got'))) for name, *_ in runs}
+        print('%d operations differ by at most %.0e' % (len(off), max(off.values())))
+        self.assertEqual({n: v for n, v in off.items() if not v <= BOUND}, {})
+
     def test_half_weights_do_too(self):
         seen, cases = set(), []
         for case in CASES:
@@ -134,7 +146,7 @@ class Export(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    RUN, NETS = sys.argv[1:3]
+    RUN, EXPORT_OPS, NETS = sys.argv[1:4]
     CASES = read_cases(NETS)
     onnx_runtime.need()
-    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
+    unittest.main(argv=sys.argv[:1] + sys.argv[4:], verbosity=2)
