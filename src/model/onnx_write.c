@@ -207,6 +207,20 @@ static const char *own_name(const struct pq_onnx_writer *w, const struct pq_tens
     return NULL;
 }
 
+static bool is_of_file(const struct pq_onnx_writer *w, const struct pq_tensor *t)
+{
+    const struct pq_statedict *sd = w->saving->sd;
+    for (size_t i = 0; i < sd->count; i++) {
+        const struct pq_tensor *all = &sd->tensors[i].tensor;
+        const char *data = all->data, *at = t->data;
+        size_t count = 0;
+        pq_tensor_count(all, &count);
+        if (at >= data && at < data + count * pq_dtype_size(all->dtype))
+            return true;
+    }
+    return false;
+}
+
 struct pq_onnx_name pq_onnx_weight(struct pq_onnx_writer *w, const struct pq_tensor *t, int dims,
                                    const int64_t *shape)
 {
@@ -220,9 +234,12 @@ struct pq_onnx_name pq_onnx_weight(struct pq_onnx_writer *w, const struct pq_ten
     init->tensor = *t;
     init->tensor.dims = dims;
     memcpy(init->tensor.shape, shape, (size_t)dims * sizeof *shape);
-    init->type = w->saving->half ? PQ_F16 : PQ_F32;
+    /* What was computed, such as a table of biases, stays as it is; convolutions that were joined,
+     * which are large, do not. */
+    const bool half = w->saving->half && (t->dims == 4 || is_of_file(w, t));
+    init->type = half ? PQ_F16 : PQ_F32;
     const struct pq_onnx_name name = init->name;
-    if (!w->saving->half)
+    if (!half)
         return name;
     pq_onnx_put_int(w, "to", PQ_ONNX_FLOAT);
     return pq_onnx_node1(w, "Cast", name);
@@ -373,11 +390,13 @@ static int write_init(struct pq_onnx_writer *w, const struct pq_onnx_init *init,
         return pq_file_write(f, init->memory, (size_t)bytes_of(init), w->err);
     struct pq_onnx_name name = init->name;
     const struct pq_named_tensor t = {.name = name.text, .tensor = init->tensor};
+    struct pq_saving saving = *w->saving;
+    saving.half = init->type == PQ_F16;
     for (size_t at = 0; at < count && !rc; at += PIECE) {
         const size_t n = PQ_MIN(count - at, (size_t)PIECE);
         rc = pq_save_check_cancel(w->saving, w->err);
         if (!rc)
-            rc = pq_save_elements(w->saving, &t, at, n, piece, w->err);
+            rc = pq_save_elements(&saving, &t, at, n, piece, w->err);
         if (!rc)
             rc = pq_file_write(f, piece, n * pq_dtype_size(init->type), w->err);
     }
@@ -401,6 +420,8 @@ int pq_onnx_finish(struct pq_onnx_writer *w, int in, int out, struct pq_file *f)
         struct pq_str each = {0};
         put_init_head(&each, &w->inits[i]);
         length += each.length + bytes_of(&w->inits[i]);
+        if (each.failed && !w->rc) /* the length would be wrong, and all behind it */
+            w->rc = pq_fail_nomem(w->err, each.length);
         pq_str_free(&each);
     }
     put_number(&head, 1, IR_VERSION);

@@ -21,11 +21,65 @@ struct windows {
     struct side side[2];        /* rows and columns */
     struct pq_onnx_name counts; /* a size: how many windows there are */
     bool grid;                  /* windows of every n-th pixel; counts is n */
+    bool whole;                 /* the picture is nothing but whole windows */
 };
 
-static struct windows windows_of(const struct pq_attention *a, bool keys)
+/* Whether rows, or columns with hor, of an operation's result are always a multiple of size; false
+ * where that is not seen. */
+static bool is_multiple(const struct pq_graph *g, int i, bool hor, int64_t size)
 {
-    struct windows v = {.grid = a->grid};
+    while (size > 1 && size <= PQ_MAX_TOKENS) {
+        const struct pq_op *op = &g->ops[i];
+        const struct pq_window *win = hor ? &op->hor : &op->ver;
+        const int border = win->before + win->after;
+        switch (op->kind) {
+        case PQ_OP_PAD:
+            return op->multiple % size == 0 && op->least % size == 0 && border % size == 0;
+        case PQ_OP_CONV2D:
+        case PQ_OP_DEPTHWISE:
+            if (border != (win->kernel - 1) * win->dilation + 1 - win->stride)
+                return false;
+            size *= win->stride;
+            break;
+        case PQ_OP_PIXEL_UNSHUFFLE:
+            size *= op->factor;
+            break;
+        case PQ_OP_PIXEL_SHUFFLE:
+            if (size % op->factor)
+                return false;
+            size /= op->factor;
+            break;
+        case PQ_OP_ACT:
+        case PQ_OP_ADD:
+        case PQ_OP_MUL:
+        case PQ_OP_AFFINE:
+        case PQ_OP_CONCAT:
+        case PQ_OP_SLICE:
+        case PQ_OP_LAYER_NORM:
+        case PQ_OP_ATTENTION:
+        case PQ_OP_CHANNEL_ATTENTION:
+        case PQ_OP_MIX:
+            break;
+        default:
+            return false;
+        }
+        i = op->in[op->global_inputs & 1];
+    }
+    return size == 1;
+}
+
+/* Whether no window is cut off by the border. */
+static bool has_whole_windows(const struct pq_graph *g, const struct pq_op *op)
+{
+    const struct pq_attention *a = &op->attention;
+    return a->grid || (!a->shift_y && !a->shift_x && is_multiple(g, op->in[0], false, a->height) &&
+                       is_multiple(g, op->in[0], true, a->width));
+}
+
+static struct windows windows_of(const struct pq_exporting *x, const struct pq_op *op, bool keys)
+{
+    const struct pq_attention *a = &op->attention;
+    struct windows v = {.grid = a->grid, .whole = has_whole_windows(x->g, op)};
     for (int i = 0; i < 2; i++) {
         const int full = i ? a->width : a->height, shift = i ? a->shift_x : a->shift_y;
         const int key_size = pq_attention_key_size(a, i), key_shift = pq_attention_key_shift(a, i);
@@ -34,6 +88,7 @@ static struct windows windows_of(const struct pq_attention *a, bool keys)
             v.side[i] = (struct side){key_size, reach, shift ? key_size - key_shift : 0};
         else
             v.side[i] = (struct side){full, 0, shift ? full - shift : 0};
+        v.whole = v.whole && !v.side[i].reach;
     }
     return v;
 }
@@ -46,7 +101,7 @@ static struct pq_onnx_name count_windows(struct pq_exporting *x, const struct wi
     const struct side *s = q->side;
     const int64_t sizes[] = {s[0].size, s[1].size};
     const int64_t more[] = {s[0].before + s[0].size - 1, s[1].before + s[1].size - 1};
-    if (!q->grid)
+    if (!q->whole)
         size = pq_onnx_node2(w, "Add", size, pq_onnx_ints(w, 2, more));
     return pq_onnx_node2(w, "Div", size, pq_onnx_ints(w, 2, sizes));
 }
@@ -137,7 +192,7 @@ static struct pq_onnx_name join(struct pq_exporting *x, const struct windows *q,
                                          pq_onnx_ints(w, 4, across ? tokens_first : tokens_last)};
     v = pq_onnx_node2(w, "Reshape", v, pq_export_joined(x, 3, shape));
     v = pq_export_transpose(x, v, 7, orders[q->grid][across]);
-    if (q->grid)
+    if (q->whole)
         return pq_export_picture(x, v, heads * dim, size);
     v = pq_export_picture(x, v, heads * dim,
                           pq_onnx_node2(w, "Mul", q->counts, pq_onnx_ints(w, 2, sizes)));
@@ -234,13 +289,14 @@ struct pq_onnx_name pq_export_attention(struct pq_exporting *x, const struct pq_
     const struct pq_attention *a = &op->attention;
     const int heads = a->heads, dim = op->channels / heads;
     const bool channels = op->kind == PQ_OP_CHANNEL_ATTENTION;
-    struct windows of[] = {windows_of(a, false), windows_of(a, true), windows_of(a, true)};
+    struct windows of[] = {windows_of(x, op, false), windows_of(x, op, true),
+                           windows_of(x, op, true)};
     struct pq_onnx_name v[3], size[3];
     for (int i = 0; i < 3; i++) {
         v[i] = pq_export_in(x, op, i);
         size[i] = pq_export_size(x, v[i]);
         of[i].counts = i ? of[0].counts : count_windows(x, &of[0], size[0]);
-        if (!a->grid)
+        if (!of[i].whole)
             v[i] = framed(x, &of[i], v[i], size[i], (struct pq_onnx_name){""});
         v[i] = cut(x, &of[i], v[i], heads, dim, channels || i == 1);
     }
@@ -248,7 +304,9 @@ struct pq_onnx_name pq_export_attention(struct pq_exporting *x, const struct pq_
     if (channels) {
         y = pq_onnx_node2(w, "MatMul", channel_shares(x, &op->weight, v[0], v[1], 5), v[2]);
     } else {
-        const bool all = a->grid || of[1].side[0].reach || of[1].side[1].reach;
+        if (!of[1].side[0].reach != !of[1].side[1].reach)
+            pq_onnx_refuse(w, "attention whose keys reach beyond its windows on one axis alone");
+        const bool all = of[1].whole || of[1].side[0].reach || of[1].side[1].reach;
         const struct pq_onnx_name mask =
             all ? (struct pq_onnx_name){""} : mask_of(x, a, &of[1], size[1]);
         y = pq_onnx_node2(w, "MatMul", token_shares(x, op, v[0], v[1], all ? NULL : &mask), v[2]);
