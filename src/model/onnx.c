@@ -391,7 +391,8 @@ static const struct pq_value *refused_input(const struct pq_import *im)
 static bool all_numbers(const struct pq_import *im)
 {
     for (size_t i = 0; i < im->node->ins; i++) {
-        if (pq_import_in(im, i)->kind == PQ_VALUE_PICTURE)
+        const enum pq_value_kind kind = pq_import_in(im, i)->kind;
+        if (kind != PQ_VALUE_NUMBER && kind != PQ_VALUE_NONE)
             return false;
     }
     return true;
@@ -403,7 +404,9 @@ static int import_node(struct pq_import *im)
     if (domain.size && !pq_span_is(domain, "ai.onnx"))
         return pq_import_refuse(im, "it is of another domain than ai.onnx");
     bool done = false;
-    int rc = pq_import_match(im, &done);
+    int rc = pq_import_attention(im, &done);
+    if (!done && !rc)
+        rc = pq_import_match(im, &done);
     const struct pq_value *refused = done || rc ? NULL : refused_input(im);
     if (done || rc)
         return rc;
@@ -446,10 +449,11 @@ static int import_nodes(struct pq_import *im)
 /* ---- input and result ---- */
 
 /* Sizes that have little in common: all remainders of small numbers, square and not. */
+/* PQ_SMALL is one for which masks can be computed. */
 static const int sample_rows[PQ_SAMPLES] = {240, 241, 242, 243, 245, 247, 251, 256,
-                                            480, 721, 537, 333, 512, 620, 199, 191},
+                                            480, 721, 537, 333, 512, 620, 56,  191},
                  sample_columns[PQ_SAMPLES] = {320, 257, 323, 243, 250, 384, 255, 256,
-                                               453, 879, 920, 500, 512, 999, 260, 231};
+                                               453, 879, 920, 500, 512, 999, 72,  231};
 
 /* How the picture is prepared for the network. */
 struct frame {
@@ -578,6 +582,7 @@ static int import_once(struct pq_import *im, const struct frame *frame, struct f
     im->folder = (struct pq_folder){.graph = im->graph, .budget = PQ_FOLD_BUDGET, .why = ""};
     im->folder.budget += im->sd->map.size;
     im->floats_left = im->folder.budget;
+    im->masks_left = PQ_MASK_BUDGET;
     im->input = im->output = -1;
     int rc = give_ids(im);
     if (!rc)

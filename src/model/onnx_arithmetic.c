@@ -127,6 +127,11 @@ static double exponential(double a, double b, double c, bool whole)
     (void)b, (void)c, (void)whole;
     return exp(a);
 }
+static double rectified(double a, double b, double c, bool whole)
+{
+    (void)b, (void)c, (void)whole;
+    return a > 0 ? a : 0;
+}
 static double inverse(double a, double b, double c, bool whole)
 {
     (void)b, (void)c, (void)whole;
@@ -166,6 +171,7 @@ static const struct arithmetic {
     {"Round", 1, AS_INPUT, nearest},
     {"Sqrt", 1, AS_INPUT, root},
     {"Exp", 1, AS_INPUT, exponential},
+    {"Relu", 1, AS_INPUT, rectified},
     {"Reciprocal", 1, AS_INPUT, inverse},
 };
 

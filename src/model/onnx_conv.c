@@ -201,7 +201,7 @@ static int multiply(struct pq_import *im, struct pq_value *v, const struct pq_te
     l->count -= l->length[last];
     l->length[last] = channels > 1;
     if (channels > 1)
-        l->atoms[l->count++] = (struct pq_atom){PQ_CHANNELS, channels, 1};
+        l->atoms[l->count++] = (struct pq_atom){PQ_CHANNELS, channels, 1, 0};
     return pq_import_set_picture(im, 0, op, l);
 }
 
@@ -213,7 +213,7 @@ int pq_op_matmul(struct pq_import *im, int what)
     int rc;
     if (pq_import_in(im, 0)->kind == PQ_VALUE_PICTURE &&
         pq_import_in(im, 1)->kind == PQ_VALUE_PICTURE)
-        return pq_import_refuse(im, "networks with attention cannot be run from ONNX files yet");
+        return pq_import_refuse(im, "this product of two pictures cannot be run");
     rc = pq_op_input(im, &v);
     const struct pq_number *n = rc ? NULL : pq_op_constant(im, 1, &rc);
     if (!n)

@@ -59,8 +59,11 @@ static int fold_cast(struct pq_import *im)
 static int fold_shape(struct pq_import *im)
 {
     const struct pq_value *v = pq_import_in(im, 0);
-    const bool picture = v->kind == PQ_VALUE_PICTURE;
-    const int dims = picture ? v->layout.dims : v->number.tensor.dims;
+    const bool picture = v->kind == PQ_VALUE_PICTURE || v->kind == PQ_VALUE_UNIT;
+    const bool scores = v->kind == PQ_VALUE_SCORES;
+    const int dims = scores    ? pq_scores_dims(v->scores)
+                     : picture ? v->layout.dims
+                               : v->number.tensor.dims;
     int64_t start = pq_import_int(im, "start", 0), end = pq_import_int(im, "end", dims);
     start = start < 0 ? PQ_MAX(start + dims, 0) : PQ_MIN(start, dims);
     end = end < 0 ? PQ_MAX(end + dims, 0) : PQ_MIN(end, dims);
@@ -70,8 +73,9 @@ static int fold_shape(struct pq_import *im)
     int rc = pq_number_new(&im->folder, true, 1, &count, &to, &out);
     for (int s = 0; s < PQ_SAMPLES && !rc; s++) {
         for (int64_t i = 0; i < count; i++)
-            *to++ = picture ? (double)pq_layout_extent(im, v, (int)(start + i), s)
-                            : (double)v->number.tensor.shape[start + i];
+            *to++ = scores    ? (double)pq_scores_extent(im, v->scores, (int)(start + i), s)
+                    : picture ? (double)pq_layout_extent(im, v, (int)(start + i), s)
+                              : (double)v->number.tensor.shape[start + i];
     }
     if (!rc)
         rc = pq_number_settle(&im->folder, &out);
@@ -446,6 +450,8 @@ int pq_import_fold(struct pq_import *im)
         return pq_import_fail(im, PIQUE_EFORMAT, "it lacks an input");
     bool known;
     int rc = pq_import_fold_arithmetic(im, &known);
+    if (!known)
+        rc = pq_import_fold_matrix(im, &known);
     if (known)
         return rc;
     for (size_t i = 0; i < PQ_COUNT(others); i++) {

@@ -15,36 +15,48 @@
  *     [N, H*W, C]           {} {y x} {c}
  *     [N, 3, H, 2, W, 2]    {} {c/4} {y} {c/2%2} {x} {c%2}      half way through a pixel shuffle
  *
- * Reshape and Transpose move atoms and no pixel; an operator that needs a layout asks for it. */
+ *     [N*H/8*W/8, 64, C]    {y/8 x/8} {y%8 x%8} {c}         windows
+ *
+ * Reshape and Transpose move atoms and no pixel; an operator that needs a layout asks for it.
+ *
+ * A picture may be rolled: what is at row i of the tensor is row i + roll of the operation's
+ * result, where it goes round. */
 enum pq_axis { PQ_CHANNELS, PQ_ROWS, PQ_COLUMNS };
 enum { PQ_MAX_ATOMS = 12, PQ_REST = 0 };
 
 struct pq_atom {
     enum pq_axis axis;
     int size;  /* PQ_REST: all there are */
-    int inner; /* product of the sizes of the digits below it */
+    int inner; /* product of the sizes of the digits below it; 0: of a size that depends on the
+                  picture's, for the digit above it takes all the rest */
+    int above; /* of the digit that takes the rest: product of the sizes above it; 0 means 1 */
 };
 
 struct pq_layout {
     int dims, count;
     int length[PQ_MAX_DIMS]; /* atoms of each dimension */
     struct pq_atom atoms[PQ_MAX_ATOMS];
+    int roll[2]; /* rows, columns */
+    int unit;    /* of a UNIT: 1 + the dimension over which it has norm 1 */
 };
 
 enum pq_value_kind {
     PQ_VALUE_NONE,    /* an optional input that is not there */
     PQ_VALUE_NUMBER,  /* depends on no pixel */
     PQ_VALUE_PICTURE, /* what an operation yields */
+    PQ_VALUE_UNIT,    /* the same, still to be divided by its norm over the pixels of a dimension */
+    PQ_VALUE_SCORES,  /* products of queries and keys, not computed (onnx_attention.c) */
     PQ_VALUE_REFUSED  /* what could not be imported; it matters only if something needs it */
 };
 
 struct pq_value {
     enum pq_value_kind kind;
-    int op;    /* PICTURE */
+    int op;    /* PICTURE, UNIT */
     int maker; /* index of the node, -1: none */
     union {
         struct pq_number number;
         struct pq_layout layout;
+        struct pq_scores *scores; /* the graph's */
         struct {
             int status;
             const char *sentence; /* the graph's */
@@ -68,6 +80,7 @@ struct pq_import {
     int extent_count, extent_capacity;
     const struct pq_onnx_port *port; /* what the file says of the input */
     int input, output;               /* values */
+    size_t masks_left;               /* elements of masks that may still be computed */
     bool no_memory;
     bool size_matters; /* something failed because of sizes that may be right for a multiple */
     pique_error *err;
@@ -122,6 +135,16 @@ void pq_layout_transpose(const struct pq_layout *l, const int *order, struct pq_
  * `channel` is all channels in order, and rows and columns are whole and each in one piece of
  * another one. v is a picture and stays one. */
 int pq_layout_settle(struct pq_import *im, struct pq_value *v, int channel);
+/* Channels in the order of these digits, which must be all of them; the index of an operation. */
+int pq_layout_order(struct pq_import *im, int op, const struct pq_atom *a, int count);
+/* Move channels where need be, so that their order is: the digits in all other dimensions, in their
+ * order, then those in `dim`, which holds channels only. */
+int pq_layout_heads(struct pq_import *im, struct pq_value *v, int dim);
+/* Whether the same pixels are in the same dimensions, for all but that one (-1: for all). */
+bool pq_layout_beside(const struct pq_layout *a, const struct pq_layout *b, int but);
+bool pq_layout_rolled(const struct pq_layout *l);
+/* Which of rows (0) and columns (1) a dimension holds, whole and alone; -1: none. */
+int pq_layout_axis(const struct pq_layout *l, int dim);
 /* Settled, and [N, C, H, W]. */
 int pq_layout_picture(struct pq_import *im, const struct pq_value *v, int *op);
 /* The dimension that holds channels, and nothing else; -1 where there is no such one. */
@@ -135,8 +158,24 @@ int pq_import_fold(struct pq_import *im);
 /* onnx_arithmetic.c: the same for operators on one number after another; *known says whether it is
  * one. */
 int pq_import_fold_arithmetic(struct pq_import *im, bool *known);
+/* onnx_fold_matrix.c: the same for products of matrices and means. */
+int pq_import_fold_matrix(struct pq_import *im, bool *known);
 /* onnx_ops.c: the node, one of whose inputs is a picture. */
 int pq_import_op(struct pq_import *im);
 /* onnx_match.c: whether the node is the last of several that are one operation together; *done says
  * so. */
 int pq_import_match(struct pq_import *im, bool *done);
+/* onnx_attention.c: whether an input is products of queries and keys, or makes them; *done says so.
+ */
+int pq_import_attention(struct pq_import *im, bool *done);
+/* Extent of a dimension of what attention is made of. */
+int pq_scores_dims(const struct pq_scores *s);
+int64_t pq_scores_extent(struct pq_import *im, const struct pq_scores *s, int dim, int sample);
+/* onnx_mask.c: value `id` for the picture of one sample, until pq_mask_free(). PIQUE_EUNSUPPORTED
+ * where it cannot be computed. */
+struct pq_mask {
+    struct pq_number number;
+    struct pq_graph *memory;
+};
+int pq_mask_compute(struct pq_import *im, int id, int sample, struct pq_mask *out);
+void pq_mask_free(struct pq_mask *m);

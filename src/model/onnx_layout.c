@@ -30,14 +30,15 @@ static bool push(struct pq_layout *l, int dim, struct pq_atom a)
 void pq_layout_nchw(struct pq_layout *l, int channels)
 {
     *l = (struct pq_layout){.dims = 4};
-    push(l, 1, (struct pq_atom){PQ_CHANNELS, channels, 1});
-    push(l, 2, (struct pq_atom){PQ_ROWS, PQ_REST, 1});
-    push(l, 3, (struct pq_atom){PQ_COLUMNS, PQ_REST, 1});
+    push(l, 1, (struct pq_atom){PQ_CHANNELS, channels, 1, 0});
+    push(l, 2, (struct pq_atom){PQ_ROWS, PQ_REST, 1, 0});
+    push(l, 3, (struct pq_atom){PQ_COLUMNS, PQ_REST, 1, 0});
 }
 
 static int64_t atom_extent(struct pq_import *im, int op, const struct pq_atom *a, int sample)
 {
-    return a->size ? a->size : pq_import_extent(im, op, a->axis, sample) / a->inner;
+    return a->size ? a->size
+                   : pq_import_extent(im, op, a->axis, sample) / a->inner / PQ_MAX(a->above, 1);
 }
 
 int64_t pq_layout_extent(struct pq_import *im, const struct pq_value *v, int dim, int sample)
@@ -49,20 +50,87 @@ int64_t pq_layout_extent(struct pq_import *im, const struct pq_value *v, int dim
     return extent;
 }
 
+static bool same_atom(const struct pq_atom *a, const struct pq_atom *b)
+{
+    return a->axis == b->axis && a->size == b->size && a->inner == b->inner && a->above == b->above;
+}
+
 bool pq_layout_same(const struct pq_layout *a, const struct pq_layout *b)
 {
-    if (a->dims != b->dims || a->count != b->count)
+    if (a->dims != b->dims || a->count != b->count || a->roll[0] != b->roll[0] ||
+        a->roll[1] != b->roll[1])
         return false;
     for (int d = 0; d < a->dims; d++) {
         if (a->length[d] != b->length[d])
             return false;
     }
     for (int i = 0; i < a->count; i++) {
-        const struct pq_atom *x = &a->atoms[i], *y = &b->atoms[i];
-        if (x->axis != y->axis || x->size != y->size || x->inner != y->inner)
+        if (!same_atom(&a->atoms[i], &b->atoms[i]))
             return false;
     }
     return true;
+}
+
+/* The next atom of pixels from *i on in a dimension that ends at `end`. */
+static const struct pq_atom *next_pixels(const struct pq_layout *l, int *i, int end)
+{
+    while (*i < end && l->atoms[*i].axis == PQ_CHANNELS)
+        ++*i;
+    return *i < end ? &l->atoms[(*i)++] : NULL;
+}
+
+bool pq_layout_beside(const struct pq_layout *a, const struct pq_layout *b, int but)
+{
+    if (a->dims != b->dims || a->roll[0] != b->roll[0] || a->roll[1] != b->roll[1])
+        return false;
+    for (int d = 0, i = 0, j = 0; d < a->dims; d++) {
+        const int end_a = i + a->length[d], end_b = j + b->length[d];
+        for (bool more = d != but; more;) {
+            const struct pq_atom *x = next_pixels(a, &i, end_a), *y = next_pixels(b, &j, end_b);
+            if (!x != !y || (x && !same_atom(x, y)))
+                return false;
+            more = x != NULL;
+        }
+        i = end_a;
+        j = end_b;
+    }
+    return true;
+}
+
+bool pq_layout_rolled(const struct pq_layout *l)
+{
+    return l->roll[0] || l->roll[1];
+}
+
+int pq_layout_axis(const struct pq_layout *l, int dim)
+{
+    const struct pq_atom *a = &l->atoms[pq_layout_first(l, dim)];
+    if (l->length[dim] != 1 || a->size || a->inner != 1 || a->above > 1 || a->axis == PQ_CHANNELS)
+        return -1;
+    return a->axis == PQ_COLUMNS;
+}
+
+/* Digits that lie side by side as they should become one. */
+static void merge(struct pq_layout *l)
+{
+    struct pq_layout out = {.dims = l->dims, .roll = {l->roll[0], l->roll[1]}, .unit = l->unit};
+    for (int d = 0; d < l->dims; d++) {
+        const struct pq_atom *a = &l->atoms[pq_layout_first(l, d)];
+        for (int i = 0; i < l->length[d]; i++) {
+            struct pq_atom *last = out.length[d] ? &out.atoms[out.count - 1] : NULL;
+            if (last && last->axis == a[i].axis && !last->inner && !a[i].size &&
+                a[i].above == last->size) {
+                *last = (struct pq_atom){a[i].axis, PQ_REST, a[i].inner, 0};
+            } else if (last && last->axis == a[i].axis && a[i].size &&
+                       last->inner == a[i].inner * a[i].size) {
+                last->inner = a[i].inner;
+                last->size = last->size ? last->size * a[i].size : PQ_REST;
+            } else {
+                push(&out, d, a[i]);
+            }
+        }
+    }
+    *l = out;
 }
 
 /* ---- reshape ---- */
@@ -71,18 +139,26 @@ bool pq_layout_same(const struct pq_layout *a, const struct pq_layout *b)
 static bool split(const struct pq_atom *a, const int64_t *size, const int64_t *need, int samples,
                   struct pq_atom *outer, struct pq_atom *inner)
 {
+    bool steady = true, grid = !a->size && a->above <= 1;
     for (int s = 0; s < samples; s++) {
-        if (size[s] % need[s] || size[s] / need[s] != size[0] / need[0])
+        if (size[s] % need[s])
             return false;
+        steady = steady && size[s] / need[s] == size[0] / need[0];
+        grid = grid && need[s] == need[0];
     }
-    const int64_t rest = size[0] / need[0];
-    if (rest > PQ_MAX_EXTENT)
-        return false;
     const struct pq_atom whole = *a;
-    *inner = (struct pq_atom){whole.axis, (int)rest, whole.inner};
-    *outer =
-        (struct pq_atom){whole.axis, whole.size ? (int)need[0] : PQ_REST, whole.inner * (int)rest};
-    return true;
+    const int64_t rest = size[0] / need[0];
+    if (rest > PQ_MAX_EXTENT || need[0] > PQ_MAX_EXTENT || (steady && !whole.inner))
+        return false;
+    if (steady) {
+        *inner = (struct pq_atom){whole.axis, (int)rest, whole.inner, 0};
+        *outer = (struct pq_atom){whole.axis, whole.size ? (int)need[0] : PQ_REST,
+                                  whole.inner * (int)rest, whole.above};
+    } else if (grid) {
+        *inner = (struct pq_atom){whole.axis, PQ_REST, whole.inner, (int)need[0]};
+        *outer = (struct pq_atom){whole.axis, (int)need[0], 0, 0};
+    }
+    return steady || grid;
 }
 
 /* One dimension of that extent from the atoms at queue[*at] on. */
@@ -123,7 +199,7 @@ static bool regroup(struct pq_import *im, const struct pq_value *v, int dims,
     struct pq_atom queue[PQ_MAX_ATOMS];
     int at = 0;
     memcpy(queue, v->layout.atoms, sizeof queue);
-    *out = (struct pq_layout){.dims = dims};
+    *out = (struct pq_layout){.dims = dims, .roll = {v->layout.roll[0], v->layout.roll[1]}};
     for (int d = 0; d < dims; d++) {
         for (int s = 0; s < samples; s++) {
             if (want[d][s] < 1)
@@ -132,6 +208,7 @@ static bool regroup(struct pq_import *im, const struct pq_value *v, int dims,
         if (!fill(im, v->op, want[d], samples, queue, v->layout.count, &at, out, d))
             return false;
     }
+    merge(out);
     return at == v->layout.count;
 }
 
@@ -203,35 +280,18 @@ int pq_layout_reshape(struct pq_import *im, const struct pq_value *v, const stru
 
 void pq_layout_transpose(const struct pq_layout *l, const int *order, struct pq_layout *out)
 {
-    *out = (struct pq_layout){.dims = l->dims};
+    *out = (struct pq_layout){.dims = l->dims, .roll = {l->roll[0], l->roll[1]}};
     for (int d = 0; d < l->dims; d++) {
+        if (order[d] + 1 == l->unit)
+            out->unit = d + 1;
         const struct pq_atom *a = &l->atoms[pq_layout_first(l, order[d])];
         for (int i = 0; i < l->length[order[d]]; i++)
             push(out, d, a[i]);
     }
+    merge(out);
 }
 
 /* ---- settling ---- */
-
-/* Digits that lie side by side as they should become one. */
-static void merge(struct pq_layout *l)
-{
-    struct pq_layout out = {.dims = l->dims};
-    for (int d = 0; d < l->dims; d++) {
-        const struct pq_atom *a = &l->atoms[pq_layout_first(l, d)];
-        for (int i = 0; i < l->length[d]; i++) {
-            struct pq_atom *last = out.length[d] ? &out.atoms[out.count - 1] : NULL;
-            if (last && last->axis == a[i].axis && a[i].size &&
-                last->inner == a[i].inner * a[i].size) {
-                last->inner = a[i].inner;
-                last->size = last->size ? last->size * a[i].size : PQ_REST;
-            } else {
-                push(&out, d, a[i]);
-            }
-        }
-    }
-    *l = out;
-}
 
 int pq_layout_channel_dim(const struct pq_layout *l, int channels)
 {
@@ -266,7 +326,8 @@ static bool read_spread(const struct pq_layout *l, int channel, struct spread *o
         }
         for (bool first = true; i < end; i++, first = false) {
             const struct pq_atom *a = &l->atoms[i];
-            if (!a->size && a->axis == (axis < 0 ? PQ_ROWS : PQ_COLUMNS) && axis < 1)
+            if (!a->size && a->above <= 1 && a->axis == (axis < 0 ? PQ_ROWS : PQ_COLUMNS) &&
+                axis < 1)
                 out->inner[++axis] = a->inner;
             else if (a->size && a->axis == PQ_CHANNELS && axis >= 0 && !first &&
                      !out->tail[axis].size)
@@ -286,7 +347,7 @@ static int channel_atoms(const struct pq_layout *l, int channel, struct pq_atom 
 }
 
 /* Channels in the order of these digits, which must be all of them. */
-static int order_channels(struct pq_import *im, int op, const struct pq_atom *a, int count)
+int pq_layout_order(struct pq_import *im, int op, const struct pq_atom *a, int count)
 {
     const int channels = im->graph->ops[op].channels;
     int64_t all = 1, reach = 0;
@@ -332,11 +393,54 @@ static int unshuffle(struct pq_import *im, int op, int factor, struct pq_atom *a
     return pq_emit_unshuffle(im, op, factor, false);
 }
 
+/* Whether a dimension is all channels in order; then there are none elsewhere. */
+static bool whole_channels(const struct pq_layout *l, int dim, int channels)
+{
+    if (dim < 0 || dim >= l->dims || l->length[dim] != 1)
+        return false;
+    const struct pq_atom *a = &l->atoms[pq_layout_first(l, dim)];
+    return a->axis == PQ_CHANNELS && a->inner == 1 && a->size == channels;
+}
+
+static int refuse_rolled(struct pq_import *im)
+{
+    return pq_import_refuse(im, "it needs pixels that were moved round the picture");
+}
+
+int pq_layout_heads(struct pq_import *im, struct pq_value *v, int dim)
+{
+    struct pq_layout *l = &v->layout;
+    const int first = pq_layout_first(l, dim), end = first + l->length[dim];
+    struct pq_atom a[PQ_MAX_ATOMS];
+    int where[PQ_MAX_ATOMS], count = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < l->count; i++) {
+            if (l->atoms[i].axis == PQ_CHANNELS && (i >= first && i < end) == pass) {
+                where[count] = i;
+                a[count++] = l->atoms[i];
+            }
+        }
+    }
+    const int op = pq_layout_order(im, v->op, a, count);
+    if (op < 0)
+        return op;
+    for (int i = count - 1, inner = 1; i >= 0; i--) {
+        l->atoms[where[i]].inner = inner;
+        inner *= l->atoms[where[i]].size;
+    }
+    v->op = op;
+    return 0;
+}
+
 int pq_layout_settle(struct pq_import *im, struct pq_value *v, int channel)
 {
     struct pq_layout *l = &v->layout;
     struct spread spread;
     merge(l);
+    if (whole_channels(l, channel, im->graph->ops[v->op].channels))
+        return 0;
+    if (pq_layout_rolled(l))
+        return refuse_rolled(im);
     if (channel < 0 || channel >= l->dims || !read_spread(l, channel, &spread) ||
         spread.inner[0] != spread.inner[1] || spread.tail[0].size != spread.tail[1].size)
         return refuse_order(im, l);
@@ -350,7 +454,7 @@ int pq_layout_settle(struct pq_import *im, struct pq_value *v, int channel)
         a[count++] = spread.tail[1];
     }
     if (op >= 0)
-        op = order_channels(im, op, a, count);
+        op = pq_layout_order(im, op, a, count);
     if (op >= 0 && tail)
         op = pq_emit_shuffle(im, op, tail, false);
     if (op < 0)
@@ -358,10 +462,10 @@ int pq_layout_settle(struct pq_import *im, struct pq_value *v, int channel)
     struct pq_layout out = {.dims = l->dims};
     for (int d = 0, i = 0; d < l->dims; d++) {
         if (d == channel)
-            push(&out, d, (struct pq_atom){PQ_CHANNELS, im->graph->ops[op].channels, 1});
+            push(&out, d, (struct pq_atom){PQ_CHANNELS, im->graph->ops[op].channels, 1, 0});
         for (int end = i + l->length[d]; i < end; i++) {
             if (d != channel && !l->atoms[i].size)
-                push(&out, d, (struct pq_atom){l->atoms[i].axis, PQ_REST, 1});
+                push(&out, d, (struct pq_atom){l->atoms[i].axis, PQ_REST, 1, 0});
         }
     }
     v->op = op;
@@ -382,7 +486,10 @@ int pq_layout_picture(struct pq_import *im, const struct pq_value *v, int *op)
     if (rc)
         return rc;
     const struct pq_layout *l = &settled.layout;
-    if (l->length[0] || l->length[2] > 1 || l->length[2] != l->length[3])
+    if (pq_layout_rolled(l))
+        return refuse_rolled(im);
+    if (l->length[0] || l->length[2] != l->length[3] ||
+        (l->length[2] && (pq_layout_axis(l, 2) != 0 || pq_layout_axis(l, 3) != 1)))
         return refuse_order(im, l);
     *op = settled.op;
     return 0;

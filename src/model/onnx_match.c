@@ -6,10 +6,13 @@
  *     GELU        x * 1/2 * (1 + Erf(x / sqrt 2)), its factors in any order
  *                 the same with Tanh(sqrt(2 / pi) (x + 0.044715 x^3))
  *     layer norm  (x - mean) / Sqrt(mean((x - mean)^2) + eps), means over the same axes
+ *     roll        Concat of the last rows (or columns) of a picture and of its first
+ *     unit norm   x / Expand(Clip(ReduceL2(x)))
  *     crop        Slice of Slice, rows and columns each by an amount that depends on the size
  *
  * What is inside may have been refused by itself. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -302,12 +305,143 @@ static int match_slices(struct pq_import *im, bool *done)
     return pq_op_slice_twice(im, before, &im->values[from]);
 }
 
+/* Where the one axis of a Slice begins and ends, for all samples alike; extent: of the sample. */
+struct run {
+    int dim;
+    const struct pq_number *from, *to;
+};
+
+static bool one_run(struct pq_import *im, const struct pq_onnx_node *slice, int dims,
+                    struct run *run)
+{
+    const struct pq_onnx_node *last = im->node;
+    int64_t axes[PQ_MAX_DIMS], steps[PQ_MAX_DIMS];
+    int with_axes = 0, with_steps = 0;
+    im->node = slice;
+    int rc = pq_import_ints(im, "", 3, PQ_MAX_DIMS, axes, &with_axes);
+    rc = rc ? rc : pq_import_ints(im, "", 4, PQ_MAX_DIMS, steps, &with_steps);
+    const struct pq_value *from = pq_import_in(im, 1), *to = pq_import_in(im, 2);
+    bool ok = !rc && with_axes == 1 && (with_steps < 0 || (with_steps == 1 && steps[0] == 1)) &&
+              from->kind == PQ_VALUE_NUMBER && to->kind == PQ_VALUE_NUMBER &&
+              pq_number_count(&from->number) == 1 && pq_number_count(&to->number) == 1 &&
+              !pq_import_axis(im, axes[0], dims, &run->dim);
+    run->from = &from->number;
+    run->to = &to->number;
+    im->node = last;
+    return ok;
+}
+
+/* x from `by` on, then what is before. */
+static bool is_roll(struct pq_import *im, const struct pq_value *x, const struct run *a,
+                    const struct run *b, int *by)
+{
+    const double start = pq_number_at(a->from, 0, 0);
+    if (a->dim != b->dim || !pq_number_same(a->from, 0) || !(fabs(start) <= PQ_MAX_PAD) ||
+        start != floor(start))
+        return false;
+    *by = (int)start;
+    for (int s = 0; s < PQ_SAMPLES; s++) {
+        const double extent = (double)pq_layout_extent(im, x, a->dim, s);
+        const double end = pq_number_at(b->to, s, 0), at = start < 0 ? start + extent : start;
+        if (at < 0 || at > extent || pq_number_at(a->to, s, 0) < extent ||
+            pq_number_at(b->from, s, 0) != 0 || (end < 0 ? end + extent : end) != at)
+            return false;
+    }
+    return true;
+}
+
+static int match_roll(struct pq_import *im, bool *done)
+{
+    const struct pq_onnx_node *first = maker(im, input(im, im->node, 0), "Slice");
+    const struct pq_onnx_node *second = maker(im, input(im, im->node, 1), "Slice");
+    struct run a, b;
+    int by, dim;
+    const int x = first ? input(im, first, 0) : -1;
+    if (im->node->ins != 2 || !second || x < 0 || input(im, second, 0) != x ||
+        im->values[x].kind != PQ_VALUE_PICTURE)
+        return 0;
+    const struct pq_value *v = &im->values[x];
+    pique_error *const err = im->err;
+    pique_error ignored = {0};
+    im->err = &ignored;
+    const bool runs = one_run(im, first, v->layout.dims, &a) &&
+                      one_run(im, second, v->layout.dims, &b) &&
+                      !pq_import_axis(im, pq_import_int(im, "axis", 0), v->layout.dims, &dim);
+    im->err = err;
+    const int axis = runs && dim == a.dim ? pq_layout_axis(&v->layout, dim) : -1;
+    if (axis < 0 || !is_roll(im, v, &a, &b, &by))
+        return 0;
+    struct pq_layout l = v->layout;
+    l.roll[axis] += by;
+    if (abs(l.roll[axis]) > PQ_MAX_PAD)
+        return 0;
+    *done = true;
+    return pq_import_set_picture(im, 0, v->op, &l);
+}
+
+/* ---- unit norm ---- */
+
+static bool only_pixels(const struct pq_layout *l, int dim)
+{
+    const struct pq_atom *a = &l->atoms[pq_layout_first(l, dim)];
+    bool all = l->length[dim] > 0;
+    for (int i = 0; i < l->length[dim]; i++)
+        all = all && a[i].axis != PQ_CHANNELS;
+    return all;
+}
+
+/* Clip or Max, whose bound may be anything small. */
+static int before_bound(const struct pq_import *im, int id)
+{
+    double bound;
+    int other;
+    const struct pq_onnx_node *clip = maker(im, id, "Clip"), *max = maker(im, id, "Max");
+    if (clip && constant(im, input(im, clip, 1), &bound) && bound >= 0 && bound <= 1e-6)
+        return input(im, clip, 0);
+    if (max && with_constant(im, max, &bound, &other) && bound >= 0 && bound <= 1e-6)
+        return other;
+    return -1;
+}
+
+static int match_unit(struct pq_import *im, bool *done)
+{
+    const int x = input(im, im->node, 0);
+    const struct pq_onnx_node *expand = maker(im, input(im, im->node, 1), "Expand");
+    const int norm = before_bound(im, input(im, expand ? expand : im->node, expand ? 0 : 1));
+    const struct pq_onnx_node *l2 = maker(im, norm, "ReduceL2");
+    if (!l2 || input(im, l2, 0) != x || im->values[x].kind != PQ_VALUE_PICTURE)
+        return 0;
+    const unsigned axes = mean_axes(im, l2, im->values[x].layout.dims);
+    struct pq_layout l = im->values[x].layout;
+    for (int d = 0; d < l.dims; d++) {
+        if (axes != 1u << d || !only_pixels(&l, d))
+            continue;
+        l.unit = d + 1;
+        *done = true;
+        int rc = pq_import_set_picture(im, 0, im->values[x].op, &l);
+        struct pq_value *v = pq_import_out(im, 0);
+        if (!rc && v)
+            v->kind = PQ_VALUE_UNIT;
+        return rc;
+    }
+    return 0;
+}
+
+static int match_quotient(struct pq_import *im, bool *done)
+{
+    int rc = match_norm(im, done);
+    return rc || *done ? rc : match_unit(im, done);
+}
+
 int pq_import_match(struct pq_import *im, bool *done)
 {
     static const struct {
         const char *op;
         int (*match)(struct pq_import *im, bool *done);
-    } last[] = {{"Mul", match_product}, {"Div", match_norm}, {"Slice", match_slices}};
+    } last[] = {{"Mul", match_product},
+                {"Div", match_quotient},
+                {"Slice", match_slices},
+                {"Concat", match_roll}};
     *done = false;
     for (size_t i = 0; i < PQ_COUNT(last); i++) {
         if (pq_span_is(im->node->op, last[i].op))

@@ -98,7 +98,7 @@ int pq_op_squeeze(struct pq_import *im, int what)
         if (!rc && v.layout.length[d])
             rc = pq_import_fail(im, PIQUE_EFORMAT, "it drops a dimension that is not of extent 1");
     }
-    struct pq_layout l = {0};
+    struct pq_layout l = {.roll = {v.layout.roll[0], v.layout.roll[1]}};
     memcpy(l.atoms, v.layout.atoms, sizeof l.atoms);
     for (int d = 0; d < v.layout.dims && !rc; d++) {
         if (n < 0 ? v.layout.length[d] > 0 : !gone[d])
@@ -152,14 +152,14 @@ static int pick(struct pq_import *im, const struct pq_value *v, int dim, const i
                 int64_t count, struct pq_value *out)
 {
     const struct pq_layout *l = &v->layout;
-    struct pq_layout next = {.dims = l->dims};
+    struct pq_layout next = {.dims = l->dims, .roll = {l->roll[0], l->roll[1]}};
     int64_t extent, total = 1;
     if (!only_channels(l, dim, &extent) || count < 1)
         return pq_import_refuse(im, "only channels can be taken apart so");
     for (int d = 0, i = 0; d < l->dims; d++) {
         if (d == dim) {
             if (count > 1) {
-                next.atoms[next.count++] = (struct pq_atom){PQ_CHANNELS, (int)count, 0};
+                next.atoms[next.count++] = (struct pq_atom){PQ_CHANNELS, (int)count, 0, 0};
                 next.length[d]++;
             }
             i += l->length[d];
@@ -315,7 +315,8 @@ static bool fits_beside(struct pq_import *im, const struct pq_value *a, const st
         if (d != dim && a->layout.length[d] != b->layout.length[d])
             return false;
     }
-    return im->graph->ops[a->op].global == im->graph->ops[b->op].global;
+    return im->graph->ops[a->op].global == im->graph->ops[b->op].global &&
+           pq_layout_beside(&a->layout, &b->layout, dim);
 }
 
 int pq_op_concat(struct pq_import *im, int what)
@@ -349,14 +350,15 @@ int pq_op_concat(struct pq_import *im, int what)
     op = count == 1 ? in[0] : pq_import_placed(im, pq_graph_concat(im->graph, count, in, &e), &e);
     if (op < 0)
         return op;
-    struct pq_layout l = {.dims = first.layout.dims};
+    struct pq_layout l = {.dims = first.layout.dims,
+                          .roll = {first.layout.roll[0], first.layout.roll[1]}};
     for (int d = 0, i = 0; d < l.dims; i += first.layout.length[d++]) {
         for (int k = 0; k < first.layout.length[d] && d != dim; k++) {
             l.atoms[l.count++] = first.layout.atoms[i + k];
             l.length[d]++;
         }
         if (d == dim && im->graph->ops[op].channels > 1) {
-            l.atoms[l.count++] = (struct pq_atom){PQ_CHANNELS, im->graph->ops[op].channels, 1};
+            l.atoms[l.count++] = (struct pq_atom){PQ_CHANNELS, im->graph->ops[op].channels, 1, 0};
             l.length[d] = 1;
         }
     }
@@ -381,7 +383,7 @@ static int repeat(struct pq_import *im, struct pq_value *v, int dim, int times)
         l->atoms[i].inner *= l->atoms[i].axis == PQ_CHANNELS ? times : 1;
     const int at = pq_layout_first(l, dim);
     memmove(&l->atoms[at + 1], &l->atoms[at], (size_t)(l->count - at) * sizeof *l->atoms);
-    l->atoms[at] = (struct pq_atom){PQ_CHANNELS, times, 1};
+    l->atoms[at] = (struct pq_atom){PQ_CHANNELS, times, 1, 0};
     l->length[dim] = 1;
     l->count++;
     return PQ_MIN(v->op, 0);

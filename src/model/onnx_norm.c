@@ -192,7 +192,7 @@ int pq_op_mean(struct pq_import *im, int what)
     const struct pq_layout *l = &v.layout;
     const bool keep = what || pq_import_int(im, "keepdims", 1);
     bool pixels = false, channels = false, rest = false;
-    struct pq_layout out = {0};
+    struct pq_layout out = {.roll = {l->roll[0], l->roll[1]}};
     for (int d = 0, i = 0; d < l->dims; d++) {
         for (int end = i + l->length[d]; i < end; i++) {
             const bool channel = l->atoms[i].axis == PQ_CHANNELS;
@@ -206,6 +206,8 @@ int pq_op_mean(struct pq_import *im, int what)
         }
         out.dims += !which[d] || keep;
     }
+    if (pixels)
+        out.roll[0] = out.roll[1] = 0;
     if (pixels && rest)
         return pq_import_refuse(im, "a mean over rows or columns alone cannot be run");
     int op = v.op;

@@ -259,12 +259,16 @@ int pq_number_gather(struct pq_folder *f, const struct pq_number *n, const struc
         shape[dims++] = index->tensor.shape[d];
     for (int d = axis + 1; d < t->dims; d++)
         inner *= shape[dims++] = t->shape[d];
-    double *to;
-    int rc = pq_number_new(f, n->whole, dims, shape, &to, out);
+    const bool constant = pq_number_constant(n) && pq_number_constant(index);
+    const size_t size = pq_dtype_size(n->tensor.dtype);
+    unsigned char *bytes = NULL;
+    double *to = NULL;
+    int rc = constant ? new_constant(f, n->tensor.dtype, n->whole, dims, shape, &bytes, out)
+                      : pq_number_new(f, n->whole, dims, shape, &to, out);
     if (rc)
         return rc;
     const size_t total = pq_number_count(out), picks = pq_number_count(index);
-    for (size_t i = 0; i < total * PQ_SAMPLES; i++) {
+    for (size_t i = 0; i < total * (constant ? 1 : PQ_SAMPLES); i++) {
         const int s = (int)(i / total);
         const size_t at = i % total, pick = at / (size_t)inner % picks;
         const size_t o = at / (size_t)inner / picks;
@@ -272,10 +276,28 @@ int pq_number_gather(struct pq_folder *f, const struct pq_number *n, const struc
         k += k < 0 ? t->shape[axis] : 0;
         if (k < 0 || k >= t->shape[axis])
             return refuse(f, PIQUE_EFORMAT, "it picks what is not there");
-        to[i] = pq_number_at(
-            n, s, (o * (size_t)t->shape[axis] + (size_t)k) * (size_t)inner + at % (size_t)inner);
+        const size_t from =
+            (o * (size_t)t->shape[axis] + (size_t)k) * (size_t)inner + at % (size_t)inner;
+        if (constant)
+            memcpy(bytes + i * size, (const unsigned char *)t->data + from * size, size);
+        else
+            to[i] = pq_number_at(n, s, from);
     }
-    return pq_number_settle(f, out);
+    return constant ? 0 : pq_number_settle(f, out);
+}
+
+int pq_number_floats(struct pq_folder *f, int dims, const int64_t *shape, float **to,
+                     struct pq_number *out)
+{
+    unsigned char *bytes;
+    int rc = new_constant(f, PQ_F32, false, dims, shape, &bytes, out);
+    *to = rc ? NULL : (float *)(void *)bytes;
+    return rc;
+}
+
+int pq_number_spend(struct pq_folder *f, size_t elements)
+{
+    return spend(f, elements);
 }
 
 /* ---- arithmetic ---- */

@@ -13,7 +13,7 @@
 #include "graph/graph.h"
 #include "model/onnx_file.h"
 
-enum { PQ_SAMPLES = 16 };
+enum { PQ_SAMPLES = 16, PQ_SMALL = 14 /* the sample of the smallest picture */ };
 
 struct pq_number {
     bool whole;              /* integers and bool, else float */
@@ -29,7 +29,8 @@ struct pq_folder {
 };
 enum {
     PQ_FOLD_BUDGET = 1 << 24 /* and a number for each byte of the file */,
-    PQ_FOLD_SAMPLED = 4096
+    PQ_FOLD_SAMPLED = 4096,
+    PQ_MASK_BUDGET = 1 << 27
 };
 
 size_t pq_number_count(const struct pq_number *n);
@@ -45,6 +46,11 @@ bool pq_number_constant(const struct pq_number *n);       /* all of it */
 /* A new number of that shape; values in *to, [PQ_SAMPLES][elements]. */
 int pq_number_new(struct pq_folder *f, bool whole, int dims, const int64_t *shape, double **to,
                   struct pq_number *out);
+/* The same for floats that do not depend on the picture's size. */
+int pq_number_floats(struct pq_folder *f, int dims, const int64_t *shape, float **to,
+                     struct pq_number *out);
+/* So much work more; PIQUE_EUNSUPPORTED where it is too much. */
+int pq_number_spend(struct pq_folder *f, size_t elements);
 /* After *to is filled: where all samples agree it becomes a constant. */
 int pq_number_settle(struct pq_folder *f, struct pq_number *n);
 

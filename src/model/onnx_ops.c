@@ -160,8 +160,8 @@ int pq_import_op(struct pq_import *im)
             return table[i].import(im, table[i].what);
     }
     if (pq_span_is(op, "Softmax"))
-        return pq_import_refuse(im, "networks with attention cannot be run from ONNX files yet; "
-                                    "their .safetensors or .pth file can be where its "
-                                    "architecture is known");
+        return pq_import_refuse(im,
+                                "attention of this kind cannot be run; the network's .safetensors "
+                                "or .pth file can be where its architecture is known");
     return pq_import_refuse(im, "this operator cannot be run");
 }

@@ -296,6 +296,8 @@ static int two_pictures(struct pq_import *im, int what, struct pq_value a, struc
         rc = grow_dims(im, &b, dims);
     if (rc)
         return rc;
+    if (!g->ops[a.op].global && !g->ops[b.op].global && !pq_layout_beside(&a.layout, &b.layout, -1))
+        return pq_import_refuse(im, "it joins pixels of different places");
     int many = PQ_MAX(g->ops[a.op].channels, g->ops[b.op].channels);
     const bool global = g->ops[a.op].global && g->ops[b.op].global;
     if (!g->ops[a.op].global && !g->ops[b.op].global && !same_size(im, a.op, b.op)) {

@@ -28,15 +28,6 @@ static bool steady(const int64_t list[PQ_SAMPLES])
     return true;
 }
 
-/* Which axis a dimension holds, whole and alone; -1: none. */
-static int axis_of(const struct pq_layout *l, int dim)
-{
-    const struct pq_atom *a = &l->atoms[pq_layout_first(l, dim)];
-    if (l->length[dim] != 1 || a->size || a->inner != 1)
-        return -1;
-    return a->axis == PQ_COLUMNS;
-}
-
 /* ---- padding ---- */
 
 /* What goes below and to the right of a size: a number, and more up to a multiple. */
@@ -96,7 +87,7 @@ static int read_pads(struct pq_import *im, const struct pq_value *v, extents bef
         rc = n < 0 ? 0 : pq_import_axis(im, axes[i], v->layout.dims, &d);
         if (rc)
             return rc;
-        const int axis = axis_of(&v->layout, d);
+        const int axis = pq_layout_axis(&v->layout, d);
         for (int s = 0; s < PQ_SAMPLES; s++) {
             const double a = pq_number_at(&pads->number, s, (size_t)i);
             const double b = pq_number_at(&pads->number, s, (size_t)(dims + i));
@@ -128,6 +119,8 @@ int pq_op_pad(struct pq_import *im, int what)
         rc = pad_mode(im, &mode);
     if (!rc)
         rc = read_pads(im, &v, before, after);
+    if (!rc && pq_layout_rolled(&v.layout))
+        rc = pq_import_refuse(im, "it pads a picture whose pixels were moved round");
     if (rc)
         return rc;
     extents_of(im, v.op, have);
@@ -213,7 +206,7 @@ static int read_slice(struct pq_import *im, struct pq_value *v, struct cut *cut)
         if (rc)
             return rc;
         const int64_t step = with_steps < 0 ? 1 : steps[i];
-        const int axis = axis_of(&v->layout, d);
+        const int axis = pq_layout_axis(&v->layout, d);
         if (axis >= 0 && step == 1) {
             cut_axis(im, cut, axis, &start->number, &end->number, (size_t)i);
             continue;
@@ -289,7 +282,10 @@ static int slice_chain(struct pq_import *im, struct pq_value *v, const struct pq
     }
     if (!rc)
         rc = read_slice(im, v, &cut);
+    const int before_cut = v->op;
     const int op = rc ? rc : emit_cut(im, v->op, &cut);
+    if (op >= 0 && op != before_cut && pq_layout_rolled(&v->layout))
+        return pq_import_refuse(im, "it cuts a picture whose pixels were moved round");
     return pq_import_set_picture(im, 0, op, &v->layout);
 }
 
