@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <limits.h>
+
 #include "../net.h"
 #include "base/alloc.h"
 #include "base/fault.h"
@@ -115,6 +117,25 @@ static void what_does_not_fit_is_refused(void **state)
     assert_int_equal(deep, PIQUE_EUNSUPPORTED);
     assert_int_equal(pq_graph_finish(net.graph, up, NULL), 0);
     assert_int_equal(pq_graph_nearest(net.graph, x, 2, &err), PIQUE_EINTERNAL);
+    net_free(&net);
+}
+
+/* Twice 2^31 - 1 is -2 in an int, which is a small reach. */
+static void a_reach_beyond_an_int_is_refused(void **state)
+{
+    (void)state;
+    struct rng r = {1};
+    struct net net = {0};
+    pique_error err;
+    pq_graph_new(&net.graph, NULL);
+    int x = pq_graph_input(net.graph, 3, NULL);
+    struct pq_tensor w = net_tensor(&net, &r, 4, (const int64_t[]){3, 3, 3, 3}, 1);
+    static const int far[] = {PQ_MAX_PAD / 2, 1 << 30, 2000000000, INT_MAX};
+    for (size_t i = 0; i < PQ_COUNT(far); i++) {
+        const struct pq_conv_shape across = {.dilation_x = far[i]}, down = {.dilation_y = far[i]};
+        assert_int_equal(pq_graph_conv(net.graph, x, &w, NULL, &across, &err), PIQUE_EUNSUPPORTED);
+        assert_int_equal(pq_graph_conv(net.graph, x, &w, NULL, &down, &err), PIQUE_EUNSUPPORTED);
+    }
     net_free(&net);
 }
 
@@ -294,6 +315,7 @@ int main(void)
         cmocka_unit_test(activations_are_fused_only_where_nothing_else_reads_the_sum),
         cmocka_unit_test(the_output_itself_keeps_its_sum),
         cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(a_reach_beyond_an_int_is_refused),
         cmocka_unit_test(rows_flow_as_they_are_read),
         cmocka_unit_test(padding_reaches_a_least_size),
         cmocka_unit_test(line_buffers_do_not_grow_with_the_height),
