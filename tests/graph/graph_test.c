@@ -37,6 +37,31 @@ static void a_bicubic_tail_changes_scale_and_radius(void **state)
     net_free(&net);
 }
 
+/* 2^24 output rows until what they read repeats, and no product of sizes that fits 64 bits. */
+static void facts_of_an_absurd_network_take_no_time(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        struct pq_graph *g;
+        assert_int_equal(pq_graph_new(&g, NULL), 0);
+        int y = pq_graph_input(g, 1, NULL);
+        for (int i = 0; i < 3; i++)
+            y = pq_graph_pool(g, y, PQ_OP_MAX_POOL, 1, 16, NULL);
+        for (int i = 0; i < 6; i++)
+            y = pq_graph_nearest(g, y, 16, NULL);
+        for (int i = 0; i < 3000; i++)
+            y = k ? pq_graph_pad(g, y, PQ_PAD_ZERO, PQ_MAX_PAD, 1, NULL)
+                  : pq_graph_curve(g, y, PQ_ACT_TANH, NULL);
+        y = pq_graph_bilinear(g, y, y, NULL);
+        assert_int_equal(pq_graph_finish(g, y, NULL), 0);
+        struct pq_graph_facts f;
+        pq_graph_facts(g, &f);
+        assert_int_equal(f.num, 4096);
+        assert_true(f.radius > 0);
+        pq_graph_free(&g);
+    }
+}
+
 static void activations_are_fused_only_where_nothing_else_reads_the_sum(void **state)
 {
     (void)state;
@@ -312,6 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts_of_compact_are_those_of_the_paper),
         cmocka_unit_test(a_bicubic_tail_changes_scale_and_radius),
+        cmocka_unit_test(facts_of_an_absurd_network_take_no_time),
         cmocka_unit_test(activations_are_fused_only_where_nothing_else_reads_the_sum),
         cmocka_unit_test(the_output_itself_keeps_its_sum),
         cmocka_unit_test(what_does_not_fit_is_refused),
