@@ -146,7 +146,8 @@ void pique_batch_output_size(const pique_engine *engine, int *width, int *height
 int pique_batch_wants(const pique_engine *engine);
 
 /** Push the next rows of all pictures.
- *  @param rows  borrowed, read only. count is 1 .. pique_batch_wants().
+ *  @param rows  borrowed, read only. count is 1 .. pique_batch_wants(); fewer rows than it wants
+ *               are kept, and computed when the rest has come.
  *  @return 0; PIQUE_EINVAL; PIQUE_EDEVICE; PIQUE_ECANCELED. */
 int pique_batch_push(pique_engine *engine, const pique_rows *rows, int count, pique_error *err);
 

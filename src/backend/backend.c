@@ -209,8 +209,8 @@ int pq_run_step(struct pq_run *run, const struct pq_band *in, int count, const s
     *got = 0;
     int64_t missing = pq_run_missing(run);
     int64_t most = PQ_MIN(missing, run->geometry.band);
-    if (count < 0 || count > most || (count == 0 && missing > 0))
-        return pq_fail(err, PIQUE_EINVAL, "a step was given %d rows, 1 to %lld are expected", count,
+    if (count != most) /* the plan holds for whole bands alone */
+        return pq_fail(err, PIQUE_EINVAL, "a step was given %d rows, %lld are expected", count,
                        (long long)most);
     return run->program->backend->step(run, in, count, out, got, err);
 }

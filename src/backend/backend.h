@@ -120,8 +120,9 @@ int pq_run_max_out(const struct pq_run *run);
 /* Input rows still to come, and whether all output rows are out. */
 int64_t pq_run_missing(const struct pq_run *run);
 bool pq_run_finished(const struct pq_run *run);
-/* One step. count is 1 .. band while rows are missing, else 0. `out` has room for pq_run_max_out()
- * rows of every frame. A step may yield no row: a deep network lets a few pass before the last ones
- * come out of its end, and one with statistics over the whole picture many. */
+/* One step. count is the band, or the rows that are missing where they are fewer: sizes and
+ * lifetimes of line buffers are those of the schedule that was planned. `out` has room for
+ * pq_run_max_out() rows of every frame. A step may yield no row: a deep network lets a few pass
+ * before the last ones come out of its end, and one with statistics over the whole picture many. */
 int pq_run_step(struct pq_run *run, const struct pq_band *in, int count, const struct pq_band *out,
                 int *got, pique_error *err);

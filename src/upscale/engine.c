@@ -33,6 +33,7 @@ struct batch {
     int frames;
     int64_t pushed, pulled; /* rows */
     float *in, *out;        /* a band of every frame */
+    int held;               /* rows in `in` that wait until their band is whole */
     int ready, taken;       /* rows in out, and how many of them were pulled */
 };
 
@@ -513,7 +514,7 @@ int pique_batch_wants(const pique_engine *engine)
     const struct batch *b = &engine->batch;
     if (!b->stream || b->taken < b->ready)
         return 0;
-    return (int)PQ_MIN((int64_t)pq_stream_band(b->stream), b->height - b->pushed);
+    return (int)PQ_MIN((int64_t)pq_stream_band(b->stream), b->height - b->pushed) - b->held;
 }
 
 /* The same bits whatever rounding the program around us has set. */
@@ -536,7 +537,7 @@ static int step(pique_engine *engine, int count, pique_error *err)
     struct batch *b = &engine->batch;
     pique_rows in = band_rows(b->in, b->width, b->in_channels, pq_stream_band(b->stream));
     pique_rows out = band_rows(b->out, b->out_width, b->out_channels, pq_stream_max_out(b->stream));
-    b->taken = 0;
+    b->taken = b->held = 0;
     int rc = pq_stream_step(b->stream, &in, count, &out, &b->ready, err);
     if (rc)
         batch_end(engine);
@@ -545,7 +546,7 @@ static int step(pique_engine *engine, int count, pique_error *err)
     return rc;
 }
 
-/* The caller's rows into the batch. */
+/* The caller's rows into the batch, behind those that wait. */
 static void take_rows(struct batch *b, const pique_rows *rows, int count)
 {
     size_t samples = (size_t)b->width * (size_t)b->in_channels;
@@ -555,9 +556,11 @@ static void take_rows(struct batch *b, const pique_rows *rows, int count)
             const char *from =
                 (const char *)rows->data + f * rows->frame_stride + y * rows->row_stride;
             pq_samples_to_float(rows->sample, from, samples,
-                                b->in + ((size_t)f * (size_t)band + (size_t)y) * samples);
+                                b->in +
+                                    ((size_t)f * (size_t)band + (size_t)(b->held + y)) * samples);
         }
     }
+    b->held += count;
 }
 
 int pique_batch_push(pique_engine *engine, const pique_rows *rows, int count, pique_error *err)
@@ -570,7 +573,7 @@ int pique_batch_push(pique_engine *engine, const pique_rows *rows, int count, pi
     use_our_rounding(&theirs);
     take_rows(b, rows, count);
     fesetenv(&theirs);
-    return step(engine, count, err);
+    return count == wants ? step(engine, b->held, err) : 0;
 }
 
 /* The next n rows that are ready into the caller's memory. */
