@@ -71,8 +71,10 @@ typedef struct pique_allocator {
 } pique_allocator;
 
 enum pique_precision {
-    PIQUE_PRECISION_AUTO, /**< the fastest tier that meets the architecture's stated bound */
-    PIQUE_PRECISION_FP32  /**< the reference */
+    PIQUE_PRECISION_AUTO, /**< the fastest tier of the device that is safe for the network */
+    PIQUE_PRECISION_FP32, /**< the reference */
+    PIQUE_PRECISION_FP16, /**< 16-bit floats with 5 bits of exponent; sums in fp32 */
+    PIQUE_PRECISION_BF16  /**< 16-bit floats with 8 bits of exponent; sums in fp32 */
 };
 
 /** All zero but size is a good default. */
@@ -102,7 +104,9 @@ typedef struct pique_engine_options {
  *  @param options  borrowed for the call; NULL for the defaults.
  *  @param out      the engine; the caller closes it. Set to NULL on failure.
  *  @return 0; PIQUE_EINVAL; PIQUE_EDEVICE no such device; PIQUE_EUNSUPPORTED the device cannot
- *          run an operation of this network; PIQUE_ENOMEM. */
+ *          run an operation of this network, or does not compute in this tier; PIQUE_ENOMEM.
+ *          A tier that is not safe for the network (pique_model_info) is computed in all the same
+ *          where it is asked for by name, with an event PIQUE_EVENT_NOTE. */
 int pique_engine_open(const pique_model *model, const pique_engine_options *options,
                       pique_engine **out, pique_error *err);
 
@@ -142,7 +146,8 @@ void pique_batch_output_size(const pique_engine *engine, int *width, int *height
 int pique_batch_wants(const pique_engine *engine);
 
 /** Push the next rows of all pictures.
- *  @param rows  borrowed, read only. count is 1 .. pique_batch_wants().
+ *  @param rows  borrowed, read only. count is 1 .. pique_batch_wants(); fewer rows than it wants
+ *               are kept, and computed when the rest has come.
  *  @return 0; PIQUE_EINVAL; PIQUE_EDEVICE; PIQUE_ECANCELED. */
 int pique_batch_push(pique_engine *engine, const pique_rows *rows, int count, pique_error *err);
 

@@ -37,6 +37,8 @@ typedef struct pique_model_info {
     uint64_t file_bytes;      /**< of all files of the model */
     const char *dtype;        /**< how most weights are stored: "f32", "f16", "bf16" */
     size_t tensor_count;      /**< named weights in the file */
+    const char *fp16_unsafe;  /**< NULL: this network may be computed in fp16; else why not */
+    const char *bf16_unsafe;  /**< the same for bf16 */
 } pique_model_info;
 
 /** One weight of a model file. */

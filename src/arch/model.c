@@ -13,6 +13,11 @@ const struct pq_graph *pq_model_graph(const pique_model *model)
     return model->own_graph ? model->own_graph : model->container.graph;
 }
 
+const struct pq_tiers *pq_model_tiers(const pique_model *model)
+{
+    return &model->tiers;
+}
+
 /* ---- opening ---- */
 
 static int recognise(pique_model *m, pique_error *err)
@@ -79,6 +84,7 @@ int pq_model_finish(pique_model *m, pique_error *err)
     if (rc)
         return rc;
     pq_graph_facts(pq_model_graph(m), &m->facts);
+    pq_tiers_of(m->architecture, pq_model_graph(m), &m->tiers);
     return check_channels(m, err);
 }
 
@@ -171,6 +177,8 @@ int pique_model_get_info(const pique_model *model, pique_model_info *info, pique
         .file_bytes = model->container.file_bytes,
         .dtype = pq_statedict_dtype(sd),
         .tensor_count = sd->count,
+        .fp16_unsafe = model->tiers.fp16,
+        .bf16_unsafe = model->tiers.bf16,
     };
     copy_info(info, &full, info->size, sizeof full);
     return 0;

@@ -2,8 +2,10 @@
 /* What engines need of a model beyond the public API. */
 #pragma once
 
+#include "arch/tiers.h"
 #include "graph/graph.h"
 #include "pique/model.h"
 
 /* The finished graph; belongs to the model, which also keeps its weights mapped. */
 const struct pq_graph *pq_model_graph(const pique_model *model);
+const struct pq_tiers *pq_model_tiers(const pique_model *model);

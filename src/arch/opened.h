@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "arch/model.h"
+#include "arch/tiers.h"
 #include "base/sha256.h"
 #include "model/container.h"
 
@@ -17,6 +18,7 @@ struct pique_model {
     const char *architecture;
     int features;
     struct pq_graph_facts facts;
+    struct pq_tiers tiers;
     /* Hashing takes longer than all the rest of opening, so it waits until somebody asks. */
     pthread_mutex_t hash_lock; /* guards sha256, and is held while it is computed */
     char sha256[PQ_SHA256_HEX];

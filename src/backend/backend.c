@@ -18,7 +18,9 @@ const struct pq_backend *pq_backend_find(const char *id)
     if (pq_starts_with(id, "fault:"))
         return &pq_backend_fault;
     for (const struct pq_backend *const *b = pq_backends; *b; b++) {
-        if (strcmp((*b)->name, id) == 0)
+        size_t length = strlen((*b)->name);
+        if (strncmp((*b)->name, id, length) == 0 && (id[length] == '\0' || id[length] == ':') &&
+            (*b)->tiers(id))
             return *b;
     }
     return NULL;
@@ -207,8 +209,8 @@ int pq_run_step(struct pq_run *run, const struct pq_band *in, int count, const s
     *got = 0;
     int64_t missing = pq_run_missing(run);
     int64_t most = PQ_MIN(missing, run->geometry.band);
-    if (count < 0 || count > most || (count == 0 && missing > 0))
-        return pq_fail(err, PIQUE_EINVAL, "a step was given %d rows, 1 to %lld are expected", count,
+    if (count != most) /* the plan holds for whole bands alone */
+        return pq_fail(err, PIQUE_EINVAL, "a step was given %d rows, %lld are expected", count,
                        (long long)most);
     return run->program->backend->step(run, in, count, out, got, err);
 }

@@ -21,8 +21,8 @@ struct pq_program; /* a compiled graph */
 struct pq_run;     /* its line buffers for one batch */
 
 struct pq_device_options {
-    const char *id; /* "cpu"; NULL for the best */
-    enum pique_precision precision;
+    const char *id;                   /* "cpu"; NULL for the best */
+    enum pique_precision precision;   /* one that the device has; auto: its own choice */
     struct pq_pool *pool;             /* borrowed as long as the program lives */
     struct pq_log *log;               /* borrowed; may be NULL */
     const pique_allocator *allocator; /* borrowed; may be NULL */
@@ -37,6 +37,9 @@ struct pq_band {
 /* What a backend fills in. Every entry is needed. */
 struct pq_backend {
     const char *name;
+    /* The precision tiers of a device, bit 1 << enum pique_precision each; 0: no such device. id is
+     * name, or begins with it and ':'. */
+    unsigned (*tiers)(const char *id);
     /* Whether this backend can run the operation; reason says why not. */
     bool (*supports)(const struct pq_op *op, const char **reason);
     /* graph is borrowed as long as the program lives. */
@@ -85,7 +88,8 @@ struct pq_run {
 
 /* All backends, best first; NULL ends the list. */
 extern const struct pq_backend *const pq_backends[];
-/* Those that compute wrongly or fail on purpose are found by name only ("fault:..."). */
+/* NULL: no such device. Those that compute wrongly, round for measuring or fail on purpose are
+ * found by name only ("cpu:fp16", "fault:..."). */
 const struct pq_backend *pq_backend_find(const char *id);
 
 /* Compile a graph for a device. PIQUE_EDEVICE: no such device; PIQUE_EUNSUPPORTED: names the
@@ -116,8 +120,9 @@ int pq_run_max_out(const struct pq_run *run);
 /* Input rows still to come, and whether all output rows are out. */
 int64_t pq_run_missing(const struct pq_run *run);
 bool pq_run_finished(const struct pq_run *run);
-/* One step. count is 1 .. band while rows are missing, else 0. `out` has room for pq_run_max_out()
- * rows of every frame. A step may yield no row: a deep network lets a few pass before the last ones
- * come out of its end, and one with statistics over the whole picture many. */
+/* One step. count is the band, or the rows that are missing where they are fewer: sizes and
+ * lifetimes of line buffers are those of the schedule that was planned. `out` has room for
+ * pq_run_max_out() rows of every frame. A step may yield no row: a deep network lets a few pass
+ * before the last ones come out of its end, and one with statistics over the whole picture many. */
 int pq_run_step(struct pq_run *run, const struct pq_band *in, int count, const struct pq_band *out,
                 int *got, pique_error *err);

@@ -166,6 +166,11 @@ static void add_globals(struct pq_str *s, const pique_model *model)
     }
 }
 
+static void add_tier(struct pq_str *s, const char *tier, const char *unsafe)
+{
+    pq_str_printf(s, "%-14s %s%s\n", tier, unsafe ? "not safe: " : "safe", unsafe ? unsafe : "");
+}
+
 static void info_text(struct pq_str *s, const pique_model *model, const pique_model_info *m,
                       const struct pq_catalogue_entry *e)
 {
@@ -190,6 +195,8 @@ static void info_text(struct pq_str *s, const pique_model *model, const pique_mo
         pq_str_add(s, "reach          the whole picture\n");
     else
         pq_str_printf(s, "reach          %d pixels to each side\n", m->receptive_radius);
+    add_tier(s, "fp16", m->fp16_unsafe);
+    add_tier(s, "bf16", m->bf16_unsafe);
     if (e) {
         pq_str_printf(s, "known as       %s: %s\n", e->name, e->about);
         pq_str_printf(s, "licence        %s%s\n", e->licence,
@@ -233,6 +240,12 @@ static void info_json(struct pq_str *s, const pique_model *model, const pique_mo
     pq_json_uint(&j, "flops_per_pixel", m->flops_per_pixel);
     pq_json_uint(&j, "file_bytes", m->file_bytes);
     pq_json_string(&j, "dtype", m->dtype);
+    pq_json_bool(&j, "fp16_safe", !m->fp16_unsafe);
+    pq_json_bool(&j, "bf16_safe", !m->bf16_unsafe);
+    if (m->fp16_unsafe)
+        pq_json_string(&j, "fp16_unsafe", m->fp16_unsafe);
+    if (m->bf16_unsafe)
+        pq_json_string(&j, "bf16_unsafe", m->bf16_unsafe);
     pq_json_string(&j, "sha256", pique_model_sha256(model));
     if (e) {
         pq_json_string(&j, "name", e->name);

@@ -59,8 +59,8 @@ static int expand_groups(struct pq_graph *g, const struct pq_tensor *weight, int
 static bool window_ok(const struct pq_window *w)
 {
     return w->stride >= 1 && w->stride <= PQ_MAX_FACTOR && w->dilation >= 1 &&
-           (w->kernel - 1) * w->dilation < PQ_MAX_PAD && w->before >= 0 && w->after >= 0 &&
-           w->before <= PQ_MAX_PAD && w->after <= PQ_MAX_PAD;
+           w->dilation <= PQ_MAX_PAD && (w->kernel - 1) * w->dilation < PQ_MAX_PAD &&
+           w->before >= 0 && w->after >= 0 && w->before <= PQ_MAX_PAD && w->after <= PQ_MAX_PAD;
 }
 
 static int set_windows(struct pq_op *op, const struct pq_tensor *weight,

@@ -82,8 +82,9 @@ enum pq_op_kind {
                                 stands at a place; in[0] categories, in[1] counts */
     PQ_OP_RANK,              /* at which place a pixel stands then */
     PQ_OP_PICK,              /* the pixels of in[0] that in[1] names */
-    PQ_OP_RUN_ATTENTION,     /* softmax attention among `multiple` pixels that follow one another row
-                                by row; the last run is filled up by the last pixels, backwards */
+    PQ_OP_RUN_ATTENTION,     /* softmax attention among `multiple` pixels that follow one another
+                                row by row; the last run is filled up by the last pixels,
+                                backwards */
     PQ_OP_KINDS
 };
 /* clang-format on */

@@ -3,6 +3,8 @@
  * layer, the receptive field, the size of a line buffer, the phases of a plan. */
 #include "graph/graph.h"
 
+#include <limits.h>
+
 #include "base/alloc.h"
 
 static int64_t floor_div(int64_t a, int64_t b)
@@ -218,7 +220,8 @@ static void pad_rows(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *i
         *in0 = INT64_MAX;
         *in1 = INT64_MIN;
     }
-    for (int64_t y = y0; y < y1; y++) {
+    y1 = PQ_MIN(y1, f->out_height);
+    for (int64_t y = PQ_MAX(y0, 0); y < y1; y++) {
         if (y >= before && y < before + n) {
             y = before + n - 1;
             continue;
@@ -366,18 +369,38 @@ int64_t pq_rows_end(const struct pq_op *op, int64_t out_height, int64_t y)
 
 /* ---- facts of a whole graph ---- */
 
-/* A picture of endless height stands for any. */
-enum { ENDLESS = 1 << 24 };
+/* A picture of endless height stands for any. Heights stay below 2^30, so that products of two do
+ * not overflow. */
+enum { ENDLESS = 1 << 24, MOST_HEIGHT = 1 << 30 };
 
-/* Rows of the input that output row y needs, as [*in0, *in1). lo and hi are scratch. */
-static void trace_back(const struct pq_graph *g, int64_t y, int64_t *lo, int64_t *hi)
+/* Operations that are looked at for a radius; beyond, it is found less exactly. */
+enum { MOST_TRACED = 1 << 22 };
+
+struct tracing {
+    const struct pq_graph *g;
+    int64_t height;   /* of the endless picture */
+    int64_t *lo, *hi; /* rows of each operation that are needed, [lo, hi) */
+};
+
+static int64_t endless(const struct pq_graph *g)
 {
+    int64_t height = ENDLESS;
+    for (int i = 1; i < g->count; i++)
+        height = PQ_MIN(height, (int64_t)MOST_HEIGHT / g->ops[i].num);
+    return height;
+}
+
+/* Rows that the output rows [y0, y1) need of every operation. */
+static void trace_back(const struct tracing *t, int64_t y0, int64_t y1)
+{
+    const struct pq_graph *g = t->g;
+    int64_t *lo = t->lo, *hi = t->hi;
     for (int i = 0; i < g->count; i++) {
         lo[i] = INT64_MAX;
         hi[i] = INT64_MIN;
     }
-    lo[g->output] = y;
-    hi[g->output] = y + 1;
+    lo[g->output] = y0;
+    hi[g->output] = y1;
     for (int i = g->count - 1; i > 0; i--) {
         const struct pq_op *op = &g->ops[i];
         if (lo[i] >= hi[i])
@@ -387,8 +410,8 @@ static void trace_back(const struct pq_graph *g, int64_t y, int64_t *lo, int64_t
             const struct pq_op *from = &g->ops[in];
             struct pq_flow flow = {.op = op,
                                    .k = k,
-                                   .in_height = (int64_t)ENDLESS * from->num / from->den,
-                                   .out_height = (int64_t)ENDLESS * op->num / op->den};
+                                   .in_height = t->height * from->num / from->den,
+                                   .out_height = t->height * op->num / op->den};
             int64_t in0, in1;
             pq_rows_needed(&flow, lo[i], hi[i], &in0, &in1);
             lo[in] = PQ_MIN(lo[in], in0);
@@ -421,26 +444,29 @@ static int64_t period_of(const struct pq_graph *g)
     return period * out->num;
 }
 
-/* The farthest input row from the one that an output row lies on, over one period. */
+/* The farthest input row from the one that an output row lies on, over one period; in a network
+ * whose period is absurd at most the input rows of a period more. */
 static int radius_of(const struct pq_graph *g)
 {
     const struct pq_op *out = &g->ops[g->output];
     if (pq_graph_is_whole(g))
         return -1;
-    int64_t *lo = pq_malloc((size_t)g->count * sizeof *lo);
-    int64_t *hi = pq_malloc((size_t)g->count * sizeof *hi);
-    int64_t radius = 0, period = period_of(g);
-    if (lo && hi) {
-        for (int64_t phase = 0; phase < period; phase++) {
-            int64_t y = (int64_t)(ENDLESS / 2) * out->num + phase;
-            trace_back(g, y, lo, hi);
-            int64_t centre = floor_div(y * out->den, out->num);
-            radius = PQ_MAX(radius, PQ_MAX(centre - lo[0], hi[0] - 1 - centre));
-        }
+    struct tracing t = {.g = g, .height = endless(g)};
+    t.lo = pq_malloc((size_t)g->count * sizeof *t.lo);
+    t.hi = pq_malloc((size_t)g->count * sizeof *t.hi);
+    int64_t radius = 0;
+    const int64_t period = period_of(g);
+    const int64_t rows = period <= MOST_TRACED / g->count ? 1 : period; /* at a time */
+    for (int64_t phase = 0; t.lo && t.hi && phase < period; phase += rows) {
+        const int64_t y = t.height / 2 * out->num + phase;
+        trace_back(&t, y, y + rows);
+        const int64_t first = floor_div(y * out->den, out->num);
+        const int64_t last = floor_div((y + rows - 1) * out->den, out->num);
+        radius = PQ_MAX(radius, PQ_MAX(last - t.lo[0], t.hi[0] - 1 - first));
     }
-    pq_free(lo);
-    pq_free(hi);
-    return (int)radius;
+    pq_free(t.lo);
+    pq_free(t.hi);
+    return (int)PQ_MIN(radius, INT_MAX);
 }
 
 static uint64_t count_of(const struct pq_tensor *t)

@@ -19,20 +19,24 @@ size_t pq_conv_packed_size(int out_channels, int in_channels, int taps)
     return lanes * (size_t)in_channels * (size_t)taps;
 }
 
+/* The taps of one input channel lie side by side in the file, and the lanes of one group in what is
+ * packed; so this goes channel by channel, and both stay in the first cache. */
 void pq_conv_pack(const float *weights, int out_channels, int in_channels, int taps, float *packed)
 {
     int blocks = (out_channels + LANES - 1) / LANES;
     for (int first = 0; first < blocks; first += PQ_CONV_GROUP) {
         int lanes = PQ_MIN(blocks - first, PQ_CONV_GROUP) * LANES;
-        for (int tap = 0; tap < taps; tap++) {
-            for (int c = 0; c < in_channels; c++) {
-                for (int lane = 0; lane < lanes; lane++) {
-                    int o = first * LANES + lane;
-                    size_t at = ((size_t)o * (size_t)in_channels + (size_t)c) * (size_t)taps;
-                    *packed++ = o < out_channels ? weights[at + (size_t)tap] : 0.0f;
-                }
+        size_t tap_step = (size_t)in_channels * (size_t)lanes;
+        for (int c = 0; c < in_channels; c++, packed += lanes) {
+            for (int lane = 0; lane < lanes; lane++) {
+                int o = first * LANES + lane;
+                size_t at = ((size_t)o * (size_t)in_channels + (size_t)c) * (size_t)taps;
+                for (int tap = 0; tap < taps; tap++)
+                    packed[(size_t)tap * tap_step + (size_t)lane] =
+                        o < out_channels ? weights[at + (size_t)tap] : 0.0f;
             }
         }
+        packed += tap_step * (size_t)(taps - 1);
     }
 }
 

@@ -20,6 +20,10 @@ enum { PQ_WIDE_LANES = 16 };
     void name(const float *in, int in_stride, int width, int channels, float *out, int out_stride)
 typedef PQ_CURVE_FN(pq_curve_fn);
 
+/* Values to the nearest that a 16-bit type can hold, ties to even; NaN stays. */
+#define PQ_ROUND_FN(name) void name(float *values, size_t count)
+typedef PQ_ROUND_FN(pq_round_fn);
+
 /* A convolution of each channel with itself (groups = channels):
  *     sum = bias;  for ky, kx:  sum = fma(in[ky][x step + kx dilation - left], w[ky][kx], sum) */
 struct pq_depthwise_args {
@@ -135,6 +139,9 @@ struct pq_wide {
     void (*product)(const struct pq_product *p);
     void (*attention)(const struct pq_attention_args *a);
     void (*channel_attention)(const struct pq_channel_attention_args *a);
+
+    pq_round_fn *round_f16; /* from 65520 on infinite */
+    pq_round_fn *round_bf16;
 };
 
 /* That of a level (enum pq_cpu_level); pq_wide_c is the reference. */

@@ -134,7 +134,7 @@ int pq_import_ints(struct pq_import *im, const char *name, size_t i, int max, in
                                         "run");
         const double x =
             a ? (double)im->file->ints[a->first_int + k] : pq_number_at(&v->number, 0, k);
-        list[k] = x >= 0x1p62 ? INT64_MAX : x <= -0x1p62 ? INT64_MIN : (int64_t)x;
+        list[k] = pq_number_whole(x);
     }
     *count = (int)n;
     return 0;

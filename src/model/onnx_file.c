@@ -13,6 +13,7 @@
 #include "model/onnx_tensor.h"
 
 struct reader {
+    size_t list_bytes; /* of the items of all lists */
     struct pq_statedict *sd;
     struct pq_onnx_file *file;
     struct pq_span opset_domain; /* of the entry that is being read */
@@ -69,14 +70,16 @@ static int walk(struct reader *r, struct pq_wire w, const struct message *m, voi
 }
 
 /* A new item at the end of a list, all zero; NULL and the reason where there can be none. An item
- * may take fifty times what it takes in the file, so there is a limit. */
+ * may take fifty times what it takes in the file, so there is a limit for all lists together. */
 static void *push(struct reader *r, void *list, size_t *count, size_t *capacity, size_t bytes)
 {
-    enum { MAX_ITEMS = 1 << 20 };
+    enum { MAX_LIST_BYTES = 16 << 20 };
     void **at = list;
-    if (*count == MAX_ITEMS) {
-        r->refused = pq_fail(r->err, PIQUE_EUNSUPPORTED, "%s: has more than %d things of one kind",
-                             r->file->path, MAX_ITEMS);
+    r->list_bytes += bytes;
+    if (r->list_bytes > MAX_LIST_BYTES) {
+        r->refused = pq_fail(r->err, PIQUE_EUNSUPPORTED,
+                             "%s: describes more nodes, attributes and names than any network",
+                             r->file->path);
         return NULL;
     }
     void *grown = pq_grown(*at, *count, capacity, bytes);

@@ -276,7 +276,7 @@ int pq_layout_reshape(struct pq_import *im, const struct pq_value *v, const stru
     int fits = 0;
     for (int s = 0; s < PQ_SAMPLES && fits == s; s++) {
         for (size_t d = 0; d < dims; d++)
-            want[d][s] = (int64_t)pq_number_at(shape, s, d);
+            want[d][s] = pq_number_whole(pq_number_at(shape, s, d));
         fits += resolve(im, v, (int)dims, zero_is_zero, want, s);
     }
     if (fits == PQ_SAMPLES && regroup(im, v, (int)dims, want, PQ_SAMPLES, out))

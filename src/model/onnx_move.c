@@ -276,7 +276,7 @@ int pq_op_gather(struct pq_import *im, int what)
     if (!index)
         return pq_fail_nomem(im->err, count * sizeof *index);
     for (size_t i = 0; i < count && !rc; i++) {
-        index[i] = (int64_t)pq_number_at(n, 0, i);
+        index[i] = pq_number_whole(pq_number_at(n, 0, i));
         index[i] += index[i] < 0 ? extent : 0;
         if (index[i] < 0 || index[i] >= extent)
             rc = pq_import_fail(im, PIQUE_EFORMAT, "it picks what is not there");

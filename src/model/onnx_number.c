@@ -114,8 +114,7 @@ static int new_constant(struct pq_folder *f, enum pq_dtype dtype, bool whole, in
     return *to ? 0 : refuse(f, PIQUE_ENOMEM, "out of memory");
 }
 
-/* Whole numbers beyond 64 bits are the ends of slices: as large as can be. */
-static int64_t saturate(double v)
+int64_t pq_number_whole(double v)
 {
     if (isnan(v))
         return 0;
@@ -125,7 +124,7 @@ static int64_t saturate(double v)
 static void put(enum pq_dtype dtype, double v, unsigned char *to)
 {
     if (dtype == PQ_I64) {
-        const int64_t whole = saturate(v);
+        const int64_t whole = pq_number_whole(v);
         memcpy(to, &whole, sizeof whole);
     } else {
         const float number = (float)v;
@@ -273,7 +272,7 @@ int pq_number_gather(struct pq_folder *f, const struct pq_number *n, const struc
         const int s = (int)(i / total);
         const size_t at = i % total, pick = at / (size_t)inner % picks;
         const size_t o = at / (size_t)inner / picks;
-        int64_t k = saturate(pq_number_at(index, s, pick));
+        int64_t k = pq_number_whole(pq_number_at(index, s, pick));
         k += k < 0 ? t->shape[axis] : 0;
         if (k < 0 || k >= t->shape[axis])
             return refuse(f, PIQUE_EFORMAT, "it picks what is not there");

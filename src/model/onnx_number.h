@@ -35,6 +35,9 @@ enum {
 
 size_t pq_number_count(const struct pq_number *n);
 double pq_number_at(const struct pq_number *n, int sample, size_t i);
+/* As a whole number: none is 0, and what is beyond 64 bits is as large as can be, as the ends of
+ * slices are. */
+int64_t pq_number_whole(double v);
 bool pq_number_same(const struct pq_number *n, size_t i); /* in all samples */
 bool pq_number_constant(const struct pq_number *n);       /* all of it */
 

@@ -62,7 +62,7 @@ static bool strides_of(struct pq_value *v, const struct pq_tensor *t, int64_t st
         int64_t all = 1;
         for (int i = 0; i < l->length[d]; i++)
             all *= a[i].axis == PQ_CHANNELS ? a[i].size : 0;
-        if (all != extent)
+        if (all != extent || all == 0) /* an empty constant is as long as "the rest" */
             return false;
         stride[d] = step;
         step *= extent;

@@ -156,7 +156,7 @@ struct cut {
 static int64_t whole_at(const struct pq_number *n, int sample, size_t i)
 {
     const double x = pq_number_at(n, sample, i);
-    return x >= 0x1p62 ? INT64_MAX : x <= -0x1p62 ? INT64_MIN : (int64_t)x;
+    return pq_number_whole(x);
 }
 
 static int64_t clip_end(int64_t at, int64_t extent)

@@ -109,12 +109,15 @@ static struct pq_onnx_name fresh(struct pq_onnx_writer *w, const char *what)
     return name;
 }
 
+/* first: the name of a result before that one, or NULL. */
 static void put_node(struct pq_onnx_writer *w, const char *op, int count,
-                     const struct pq_onnx_name *in, const char *result)
+                     const struct pq_onnx_name *in, const char *first, const char *result)
 {
     struct pq_str n = {0};
     for (int i = 0; i < count; i++)
         put_text(&n, 1, in[i].text);
+    if (first)
+        put_text(&n, 2, first);
     put_text(&n, 2, result);
     put_text(&n, 3, result);
     put_text(&n, 4, op);
@@ -129,14 +132,22 @@ struct pq_onnx_name pq_onnx_node(struct pq_onnx_writer *w, const char *op, int c
                                  const struct pq_onnx_name *in)
 {
     const struct pq_onnx_name result = fresh(w, op);
-    put_node(w, op, count, in, result.text);
+    put_node(w, op, count, in, NULL, result.text);
+    return result;
+}
+
+struct pq_onnx_name pq_onnx_second(struct pq_onnx_writer *w, const char *op, int count,
+                                   const struct pq_onnx_name *in)
+{
+    const struct pq_onnx_name first = fresh(w, op), result = fresh(w, op);
+    put_node(w, op, count, in, first.text, result.text);
     return result;
 }
 
 void pq_onnx_node_to(struct pq_onnx_writer *w, const char *op, struct pq_onnx_name a,
                      const char *result)
 {
-    put_node(w, op, 1, &a, result);
+    put_node(w, op, 1, &a, NULL, result);
 }
 
 struct pq_onnx_name pq_onnx_node1(struct pq_onnx_writer *w, const char *op, struct pq_onnx_name a)
@@ -196,6 +207,20 @@ static const char *own_name(const struct pq_onnx_writer *w, const struct pq_tens
     return NULL;
 }
 
+static bool is_of_file(const struct pq_onnx_writer *w, const struct pq_tensor *t)
+{
+    const struct pq_statedict *sd = w->saving->sd;
+    for (size_t i = 0; i < sd->count; i++) {
+        const struct pq_tensor *all = &sd->tensors[i].tensor;
+        const char *data = all->data, *at = t->data;
+        size_t count = 0;
+        pq_tensor_count(all, &count);
+        if (at >= data && at < data + count * pq_dtype_size(all->dtype))
+            return true;
+    }
+    return false;
+}
+
 struct pq_onnx_name pq_onnx_weight(struct pq_onnx_writer *w, const struct pq_tensor *t, int dims,
                                    const int64_t *shape)
 {
@@ -209,21 +234,27 @@ struct pq_onnx_name pq_onnx_weight(struct pq_onnx_writer *w, const struct pq_ten
     init->tensor = *t;
     init->tensor.dims = dims;
     memcpy(init->tensor.shape, shape, (size_t)dims * sizeof *shape);
-    init->type = w->saving->half ? PQ_F16 : PQ_F32;
+    /* What was computed, such as a table of biases, stays as it is; convolutions that were joined,
+     * which are large, do not. */
+    const bool half = w->saving->half && (t->dims == 4 || is_of_file(w, t));
+    init->type = half ? PQ_F16 : PQ_F32;
     const struct pq_onnx_name name = init->name;
-    if (!w->saving->half)
+    if (!half)
         return name;
     pq_onnx_put_int(w, "to", PQ_ONNX_FLOAT);
     return pq_onnx_node1(w, "Cast", name);
 }
 
 static struct pq_onnx_name add_numbers(struct pq_onnx_writer *w, enum pq_dtype type, int dims,
-                                       int count, const void *values)
+                                       const int64_t *shape, const void *values)
 {
+    size_t count = 1;
+    for (int d = 0; d < dims; d++)
+        count *= (size_t)shape[d];
     struct pq_onnx_init *init = add_init(w);
     if (!init)
         return (struct pq_onnx_name){""};
-    const size_t bytes = (size_t)count * pq_dtype_size(type);
+    const size_t bytes = count * pq_dtype_size(type);
     init->name = fresh(w, "number");
     init->type = type;
     init->memory = pq_malloc(bytes);
@@ -232,24 +263,30 @@ static struct pq_onnx_name add_numbers(struct pq_onnx_writer *w, enum pq_dtype t
         return init->name;
     }
     memcpy(init->memory, values, bytes);
-    init->tensor =
-        (struct pq_tensor){.dtype = type, .dims = dims, .shape = {count}, .data = init->memory};
+    init->tensor = (struct pq_tensor){.dtype = type, .dims = dims, .data = init->memory};
+    memcpy(init->tensor.shape, shape, (size_t)dims * sizeof *shape);
     return init->name;
 }
 
 struct pq_onnx_name pq_onnx_ints(struct pq_onnx_writer *w, int count, const int64_t *values)
 {
-    return add_numbers(w, PQ_I64, 1, count, values);
+    return add_numbers(w, PQ_I64, 1, &(const int64_t){count}, values);
+}
+
+struct pq_onnx_name pq_onnx_index(struct pq_onnx_writer *w, int rows, int columns,
+                                  const int32_t *values)
+{
+    return add_numbers(w, PQ_I32, 2, (const int64_t[]){rows, columns}, values);
 }
 
 struct pq_onnx_name pq_onnx_floats(struct pq_onnx_writer *w, int count, const float *values)
 {
-    return add_numbers(w, PQ_F32, 1, count, values);
+    return add_numbers(w, PQ_F32, 1, &(const int64_t){count}, values);
 }
 
 struct pq_onnx_name pq_onnx_scalar(struct pq_onnx_writer *w, float value)
 {
-    return add_numbers(w, PQ_F32, 0, 1, &value);
+    return add_numbers(w, PQ_F32, 0, (const int64_t[]){0}, &value);
 }
 
 struct pq_onnx_name pq_onnx_fill(struct pq_onnx_writer *w, int count, float value)
@@ -284,6 +321,7 @@ static void put_init_head(struct pq_str *s, const struct pq_onnx_init *init)
         put_number(&t, 1, (uint64_t)init->tensor.shape[d]);
     put_number(&t, 2,
                init->type == PQ_I64   ? PQ_ONNX_INT64
+               : init->type == PQ_I32 ? PQ_ONNX_INT32
                : init->type == PQ_F16 ? PQ_ONNX_FLOAT16
                                       : PQ_ONNX_FLOAT);
     put_text(&t, 8, init->name.text);
@@ -352,11 +390,13 @@ static int write_init(struct pq_onnx_writer *w, const struct pq_onnx_init *init,
         return pq_file_write(f, init->memory, (size_t)bytes_of(init), w->err);
     struct pq_onnx_name name = init->name;
     const struct pq_named_tensor t = {.name = name.text, .tensor = init->tensor};
+    struct pq_saving saving = *w->saving;
+    saving.half = init->type == PQ_F16;
     for (size_t at = 0; at < count && !rc; at += PIECE) {
         const size_t n = PQ_MIN(count - at, (size_t)PIECE);
         rc = pq_save_check_cancel(w->saving, w->err);
         if (!rc)
-            rc = pq_save_elements(w->saving, &t, at, n, piece, w->err);
+            rc = pq_save_elements(&saving, &t, at, n, piece, w->err);
         if (!rc)
             rc = pq_file_write(f, piece, n * pq_dtype_size(init->type), w->err);
     }
@@ -380,6 +420,8 @@ int pq_onnx_finish(struct pq_onnx_writer *w, int in, int out, struct pq_file *f)
         struct pq_str each = {0};
         put_init_head(&each, &w->inits[i]);
         length += each.length + bytes_of(&w->inits[i]);
+        if (each.failed && !w->rc) /* the length would be wrong, and all behind it */
+            w->rc = pq_fail_nomem(w->err, each.length);
         pq_str_free(&each);
     }
     put_number(&head, 1, IR_VERSION);

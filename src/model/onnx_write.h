@@ -37,6 +37,10 @@ struct pq_onnx_name pq_onnx_node1(struct pq_onnx_writer *w, const char *op, stru
 struct pq_onnx_name pq_onnx_node2(struct pq_onnx_writer *w, const char *op, struct pq_onnx_name a,
                                   struct pq_onnx_name b);
 
+/* The second of two results. */
+struct pq_onnx_name pq_onnx_second(struct pq_onnx_writer *w, const char *op, int count,
+                                   const struct pq_onnx_name *in);
+
 /* The same with a result of that name. */
 void pq_onnx_node_to(struct pq_onnx_writer *w, const char *op, struct pq_onnx_name a,
                      const char *result);
@@ -47,6 +51,8 @@ struct pq_onnx_name pq_onnx_weight(struct pq_onnx_writer *w, const struct pq_ten
                                    const int64_t *shape);
 /* Numbers of ours. */
 struct pq_onnx_name pq_onnx_ints(struct pq_onnx_writer *w, int count, const int64_t *values);
+struct pq_onnx_name pq_onnx_index(struct pq_onnx_writer *w, int rows, int columns,
+                                  const int32_t *values);
 struct pq_onnx_name pq_onnx_floats(struct pq_onnx_writer *w, int count, const float *values);
 struct pq_onnx_name pq_onnx_scalar(struct pq_onnx_writer *w, float value);
 /* count times that value */

@@ -146,10 +146,14 @@ int pq_pm_pop_mark(struct pq_machine *m, value ***items, size_t *count)
 value *pq_pm_collect(struct pq_machine *m, enum pq_pickle_kind kind, value **items, size_t count)
 {
     value *v = pq_pm_make(m, kind);
-    for (size_t i = 0; v && i < count; i++) {
-        if (pq_pm_add_item(m, v, items[i]))
-            return NULL;
-    }
+    if (!v || count == 0)
+        return v;
+    /* As many as there are: most never grow. There is one step of the pickle for each. */
+    v->items = pq_pm_take(m, count * sizeof *items);
+    if (!v->items)
+        return NULL;
+    memcpy(v->items, items, count * sizeof *items);
+    v->count = v->capacity = (uint32_t)count;
     return v;
 }
 

@@ -6,7 +6,9 @@
 
 #include "model/pickle.h"
 
-enum { PQ_PM_MAX_STEPS = 1 << 21 }; /* a large optimiser's checkpoint takes some 200 000 */
+/* A large optimiser's checkpoint takes some 200 000. A step makes at most 48 bytes of values, and
+ * an older file has two pickles at a time: together they stay below 64 MiB. */
+enum { PQ_PM_MAX_STEPS = 1 << 19 };
 
 struct pq_machine {
     const char *path;

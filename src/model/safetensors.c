@@ -19,7 +19,9 @@
 enum {
     HEAD_BYTES = 8,
     MAX_JSON_BYTES = 100 << 20,
-    MAX_JSON_VALUES = 1 << 20 /* parsed values take far more memory than their text */
+    /* Parsed values take far more memory than their text, objects most of all. */
+    MAX_JSON_VALUES = 1 << 18,
+    MAX_JSON_OBJECTS = PQ_MAX_TENSORS + 2 /* the header, the metadata */
 };
 
 /* Where a tensor lies in the data, for the check that all of it is covered once. */
@@ -223,18 +225,21 @@ static int read_object(struct reader *r, json_t *root)
     return rc;
 }
 
-/* At most this many values can come out of the text. */
-static size_t count_json_values(const unsigned char *text, size_t size)
+/* At most this many values, and objects among them, can come out of the text. */
+static size_t count_json_values(const unsigned char *text, size_t size, size_t *objects)
 {
     size_t n = 1;
     bool in_string = false;
+    *objects = 0;
     for (size_t i = 0; i < size; i++) {
         if (in_string && text[i] == '\\')
             i++;
         else if (text[i] == '"')
             in_string = !in_string;
-        else if (!in_string)
+        else if (!in_string) {
             n += text[i] == ',' || text[i] == '[' || text[i] == '{';
+            *objects += text[i] == '{';
+        }
     }
     return n;
 }
@@ -271,12 +276,12 @@ int pq_safetensors_read(struct pq_statedict *sd, pique_error *err)
                        r.path, bytes, MAX_JSON_BYTES);
     if (bytes < 2 || text[0] != '{')
         return pq_fail(err, PIQUE_EFORMAT, "%s: the header does not start with '{'", r.path);
-    size_t values = count_json_values(text, (size_t)bytes);
-    if (values > MAX_JSON_VALUES)
+    size_t objects, values = count_json_values(text, (size_t)bytes, &objects);
+    if (values > MAX_JSON_VALUES || objects > MAX_JSON_OBJECTS)
         return pq_fail(err, PIQUE_EUNSUPPORTED,
-                       "%s: the header holds %zu values; at most %d can "
-                       "be read",
-                       r.path, values, MAX_JSON_VALUES);
+                       "%s: the header holds %zu values, %zu of them objects; at most %d and %d "
+                       "can be read",
+                       r.path, values, objects, MAX_JSON_VALUES, MAX_JSON_OBJECTS);
     r.data = text + bytes;
     r.data_bytes = sd->map.size - HEAD_BYTES - bytes;
 

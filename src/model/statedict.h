@@ -9,7 +9,7 @@
 
 /* What no honest model file exceeds; a reader refuses more before it allocates. */
 enum {
-    PQ_MAX_TENSORS = 65536,
+    PQ_MAX_TENSORS = 16384,
     PQ_MAX_EXTENT = 65536, /* of one dimension of a tensor */
     PQ_MAX_NAME = 256      /* bytes of a name */
 };

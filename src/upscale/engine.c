@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "upscale/samples.h"
+#include "upscale/tier.h"
 
 /* Line buffers up to this size are cheap on any machine; bands are as high as fits in it. Higher
  * ones only save a little synchronisation. */
@@ -32,6 +33,7 @@ struct batch {
     int frames;
     int64_t pushed, pulled; /* rows */
     float *in, *out;        /* a band of every frame */
+    int held;               /* rows in `in` that wait until their band is whole */
     int ready, taken;       /* rows in out, and how many of them were pulled */
 };
 
@@ -112,6 +114,8 @@ static int take_options(const pique_engine_options *options, pique_engine_option
     if (o->threads < 0 || o->threads > 1024)
         return pq_fail(err, PIQUE_EINVAL, "%d threads: 1 to 1024 are possible, 0 is automatic",
                        o->threads);
+    if (o->precision < PIQUE_PRECISION_AUTO || o->precision > PIQUE_PRECISION_BF16)
+        return pq_fail(err, PIQUE_EINVAL, "there is no precision tier %d", (int)o->precision);
     if (o->band_rows < 0)
         return pq_fail(err, PIQUE_EINVAL,
                        "a band of %d rows: 1 or more are possible, 0 is "
@@ -120,6 +124,24 @@ static int take_options(const pique_engine_options *options, pique_engine_option
     if (o->allocator && (!o->allocator->alloc || !o->allocator->free))
         return pq_fail(err, PIQUE_EINVAL, "the allocator lacks a function");
     return 0;
+}
+
+static int choose_tier(pique_engine *engine, const pique_engine_options *o,
+                       enum pique_precision *tier, pique_error *err)
+{
+    const struct pq_backend *backend = pq_backend_find(o->device);
+    const char *why = NULL;
+    if (!backend)
+        return 0; /* compiling says so */
+    int rc = pq_tier_choose(backend, o->device, o->precision, pq_model_tiers(engine->model), tier,
+                            &why, err);
+    if (!rc && why) {
+        pq_log(&engine->log, PIQUE_LOG_WARN, "%s is not safe for this network: %s",
+               pq_tier_name(*tier), why);
+        pq_engine_note(engine, PIQUE_EVENT_NOTE, "%s is not safe for this network: %s",
+                       pq_tier_name(*tier), why);
+    }
+    return rc;
 }
 
 int pique_engine_open(const pique_model *model, const pique_engine_options *options,
@@ -149,12 +171,15 @@ int pique_engine_open(const pique_model *model, const pique_engine_options *opti
     } else {
         rc = pq_pool_create(o.threads ? o.threads : pq_cores(), &engine->pool, err);
     }
+    enum pique_precision tier = o.precision;
+    if (!rc)
+        rc = choose_tier(engine, &o, &tier, err);
     if (!rc && o.device && !(engine->device_id = pq_strdup(o.device)))
         rc = pq_fail_nomem(err, strlen(o.device) + 1);
     if (!rc) {
         engine->device = (struct pq_device_options){
             .id = engine->device_id,
-            .precision = o.precision,
+            .precision = tier,
             .pool = engine->pool,
             .log = &engine->log,
             .allocator = pq_engine_allocator(engine),
@@ -489,7 +514,7 @@ int pique_batch_wants(const pique_engine *engine)
     const struct batch *b = &engine->batch;
     if (!b->stream || b->taken < b->ready)
         return 0;
-    return (int)PQ_MIN((int64_t)pq_stream_band(b->stream), b->height - b->pushed);
+    return (int)PQ_MIN((int64_t)pq_stream_band(b->stream), b->height - b->pushed) - b->held;
 }
 
 /* The same bits whatever rounding the program around us has set. */
@@ -512,7 +537,7 @@ static int step(pique_engine *engine, int count, pique_error *err)
     struct batch *b = &engine->batch;
     pique_rows in = band_rows(b->in, b->width, b->in_channels, pq_stream_band(b->stream));
     pique_rows out = band_rows(b->out, b->out_width, b->out_channels, pq_stream_max_out(b->stream));
-    b->taken = 0;
+    b->taken = b->held = 0;
     int rc = pq_stream_step(b->stream, &in, count, &out, &b->ready, err);
     if (rc)
         batch_end(engine);
@@ -521,7 +546,7 @@ static int step(pique_engine *engine, int count, pique_error *err)
     return rc;
 }
 
-/* The caller's rows into the batch. */
+/* The caller's rows into the batch, behind those that wait. */
 static void take_rows(struct batch *b, const pique_rows *rows, int count)
 {
     size_t samples = (size_t)b->width * (size_t)b->in_channels;
@@ -531,9 +556,11 @@ static void take_rows(struct batch *b, const pique_rows *rows, int count)
             const char *from =
                 (const char *)rows->data + f * rows->frame_stride + y * rows->row_stride;
             pq_samples_to_float(rows->sample, from, samples,
-                                b->in + ((size_t)f * (size_t)band + (size_t)y) * samples);
+                                b->in +
+                                    ((size_t)f * (size_t)band + (size_t)(b->held + y)) * samples);
         }
     }
+    b->held += count;
 }
 
 int pique_batch_push(pique_engine *engine, const pique_rows *rows, int count, pique_error *err)
@@ -546,7 +573,7 @@ int pique_batch_push(pique_engine *engine, const pique_rows *rows, int count, pi
     use_our_rounding(&theirs);
     take_rows(b, rows, count);
     fesetenv(&theirs);
-    return step(engine, count, err);
+    return count == wants ? step(engine, b->held, err) : 0;
 }
 
 /* The next n rows that are ready into the caller's memory. */

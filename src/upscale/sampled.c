@@ -12,9 +12,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "upscale/ring.h"
 #include "upscale/stages.h"
-#include "upscale/turned.h"
+#include "upscale/whole.h"
 
 enum {
     PIECE = 128, /* pixels a side */
@@ -30,47 +29,6 @@ struct sampled {
     struct pq_given *given;
     struct pq_stage *result; /* the second run, once it is there */
 };
-
-static struct pq_planes planes_of(const struct pq_stage *in, const float *data)
-{
-    return (struct pq_planes){.data = data,
-                              .width = in->width,
-                              .height = in->height,
-                              .planes = in->planes,
-                              .allocator = in->allocator};
-}
-
-static int planes_alloc(const struct sampled *s, int width, int height, float **out,
-                        pique_error *err)
-{
-    size_t row_bytes, bytes;
-    int rc = pq_row_floats_bytes(width, s->stage.planes, &row_bytes, err);
-    if (rc)
-        return rc;
-    if (!pq_mul_size(row_bytes, (size_t)height, &bytes))
-        return pq_fail_nomem(err, UINT64_MAX);
-    *out = pq_big_alloc(s->stage.allocator, bytes);
-    return *out ? 0 : pq_fail_nomem(err, bytes);
-}
-
-static void let_go(struct sampled *s, float **memory)
-{
-    pq_big_free(s->stage.allocator, *memory);
-    *memory = NULL;
-}
-
-static int read_whole(struct sampled *s, pique_error *err)
-{
-    struct pq_stage *in = s->in;
-    const size_t row = (size_t)in->width * (size_t)in->planes;
-    int rc = planes_alloc(s, in->width, in->height, &s->whole, err);
-    for (int y = 0; !rc && y < in->height; y += ROWS) {
-        rc = pq_engine_check_cancel(s->pass.engine, err);
-        if (!rc)
-            rc = in->read(in, PQ_MIN(ROWS, in->height - y), s->whole + (size_t)y * row, err);
-    }
-    return rc;
-}
 
 /* Where the i-th of `count` pieces begins along an axis: spread evenly, from border to border. */
 static int piece_start(int i, int count, int piece, int extent)
@@ -94,7 +52,8 @@ static int take_sample(struct sampled *s, const struct pq_planes *all, struct pq
     *sample = *all;
     sample->width = across * width;
     sample->height = down * height;
-    int rc = planes_alloc(s, sample->width, sample->height, &s->sample, err);
+    int rc = pq_whole_alloc(s->stage.allocator, sample->width, sample->height, sample->planes,
+                            &s->sample, err);
     if (rc)
         return rc;
     const size_t planes = (size_t)all->planes;
@@ -123,26 +82,25 @@ static int find_statistics(struct sampled *s, const struct pq_planes *sample, pi
     pass.sampled = false;
     rc = pq_network_stage_of(&chain, &pass, err);
     if (!rc)
-        rc = planes_alloc(s, chain->width, ROWS, &rows, err);
+        rc = pq_whole_alloc(chain->allocator, chain->width, ROWS, chain->planes, &rows, err);
     for (int y = 0; !rc && y < chain->height; y += ROWS)
         rc = chain->read(chain, PQ_MIN(ROWS, chain->height - y), rows, err);
     if (!rc)
         rc = pq_network_statistics(chain, &s->given, err);
-    let_go(s, &rows);
+    pq_whole_free(chain->allocator, &rows);
     chain->close(chain);
     return rc;
 }
 
 static int start(struct sampled *s, pique_error *err)
 {
-    struct pq_planes sample, all = planes_of(s->in, NULL);
-    int rc = read_whole(s, err);
-    all.data = s->whole;
+    int rc = pq_whole_read(s->in, s->pass.engine, &s->whole, err);
+    struct pq_planes sample, all = pq_whole_planes(s->in, s->whole);
     if (!rc)
         rc = take_sample(s, &all, &sample, err);
     if (!rc)
         rc = find_statistics(s, &sample, err);
-    let_go(s, &s->sample);
+    pq_whole_free(s->stage.allocator, &s->sample);
     if (rc)
         return rc;
     s->in->close(s->in);
@@ -168,8 +126,8 @@ static void sampled_close(struct pq_stage *stage)
     if (s->result)
         s->result->close(s->result);
     pq_stream_free_given(&s->given);
-    let_go(s, &s->whole);
-    let_go(s, &s->sample);
+    pq_whole_free(s->stage.allocator, &s->whole);
+    pq_whole_free(s->stage.allocator, &s->sample);
     pq_free(s);
 }
 
@@ -188,7 +146,7 @@ int pq_sampled_stage(struct pq_stage **chain, const struct pq_pass *pass, pique_
     s->pass.sampled = true;
     s->pass.tally = NULL;
     /* A stage of its own says how large the result becomes, and whether there is memory for it. */
-    const struct pq_planes picture = planes_of(in, NULL);
+    const struct pq_planes picture = pq_whole_planes(in, NULL);
     int rc = pq_turned_stage(&picture, 0, &probe, err);
     if (!rc)
         rc = pq_network_stage_of(&probe, &s->pass, err);

@@ -12,9 +12,8 @@
  * before, which would pull it away from black and white. */
 #include "base/alloc.h"
 #include "upscale/luma.h"
-#include "upscale/ring.h"
 #include "upscale/stages.h"
-#include "upscale/turned.h"
+#include "upscale/whole.h"
 
 enum {
     ROWS = 16,  /* of a turned result at a time */
@@ -98,59 +97,23 @@ static int run_turn(struct tta *t, const struct pq_planes *picture, int turn, pi
     return rc;
 }
 
-/* Memory of the sizes that the checked ones have: rows x width x planes floats. */
-static int floats_alloc(const struct tta *t, int width, int rows, float **out, pique_error *err)
-{
-    size_t row_bytes, bytes;
-    int rc = pq_row_floats_bytes(width, t->stage.planes, &row_bytes, err);
-    if (rc)
-        return rc;
-    if (!pq_mul_size(row_bytes, (size_t)rows, &bytes))
-        return pq_fail_nomem(err, UINT64_MAX);
-    *out = pq_big_alloc(t->stage.allocator, bytes);
-    return *out ? 0 : pq_fail_nomem(err, bytes);
-}
-
-static void let_go(struct tta *t, float **memory)
-{
-    pq_big_free(t->stage.allocator, *memory);
-    *memory = NULL;
-}
-
-static int read_whole(struct tta *t, pique_error *err)
-{
-    struct pq_stage *in = t->in;
-    const size_t row = (size_t)in->width * (size_t)in->planes;
-    int rc = floats_alloc(t, in->width, in->height, &t->whole, err);
-    for (int y = 0; !rc && y < in->height; y += ROWS)
-        rc = in->read(in, PQ_MIN(ROWS, in->height - y), t->whole + (size_t)y * row, err);
-    return rc;
-}
-
-/* What the input is, but for its data. */
-static struct pq_planes planes_of(const struct pq_stage *in)
-{
-    return (struct pq_planes){
-        .width = in->width, .height = in->height, .planes = in->planes, .allocator = in->allocator};
-}
-
 static int compute(struct tta *t, pique_error *err)
 {
-    struct pq_planes picture = planes_of(t->in);
-    const int width = t->stage.width, height = t->stage.height;
-    int rc = read_whole(t, err);
+    const pique_allocator *allocator = t->stage.allocator;
+    const int width = t->stage.width, height = t->stage.height, planes = t->stage.planes;
+    int rc = pq_whole_read(t->in, t->engine, &t->whole, err);
     if (rc)
         return rc;
-    picture.data = t->whole;
+    const struct pq_planes picture = pq_whole_planes(t->in, t->whole);
     t->in->close(t->in); /* with whatever lies before it */
     t->in = NULL;
-    if ((rc = floats_alloc(t, width, height, &t->sum, err)) ||
-        (rc = floats_alloc(t, PQ_MAX(width, height), ROWS, &t->rows, err)))
+    if ((rc = pq_whole_alloc(allocator, width, height, planes, &t->sum, err)) ||
+        (rc = pq_whole_alloc(allocator, PQ_MAX(width, height), ROWS, planes, &t->rows, err)))
         return rc;
     for (int turn = 0; !rc && turn < PQ_TURNS; turn++)
         rc = run_turn(t, &picture, turn, err);
-    let_go(t, &t->rows);
-    let_go(t, &t->whole);
+    pq_whole_free(t->stage.allocator, &t->rows);
+    pq_whole_free(t->stage.allocator, &t->whole);
     return rc;
 }
 
@@ -175,9 +138,9 @@ static void tta_close(struct pq_stage *stage)
     struct tta *t = (struct tta *)stage;
     if (t->in)
         t->in->close(t->in);
-    let_go(t, &t->rows);
-    let_go(t, &t->whole);
-    let_go(t, &t->sum);
+    pq_whole_free(t->stage.allocator, &t->rows);
+    pq_whole_free(t->stage.allocator, &t->whole);
+    pq_whole_free(t->stage.allocator, &t->sum);
     pq_free(t);
 }
 
@@ -199,7 +162,7 @@ int pq_tta_stage(struct pq_stage **chain, const struct pq_pass *pass, pique_erro
     t->pass.tally = NULL; /* its rows are told here */
     /* A stage of its own says how large the result becomes, and whether the model will do at all,
      * before everything before it is computed. */
-    const struct pq_planes picture = planes_of(in);
+    const struct pq_planes picture = pq_whole_planes(in, NULL);
     int rc = pq_turned_stage(&picture, 0, &probe, err);
     if (!rc)
         rc = pq_network_stage_of(&probe, &t->pass, err);

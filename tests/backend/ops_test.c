@@ -282,6 +282,7 @@ static void rows_out_of_turn_are_refused(void **state)
     pique_error err;
     struct pq_band none = {0};
     assert_int_equal(pq_run_step(run, &none, 0, &none, &got, &err), PIQUE_EINVAL);
+    assert_int_equal(pq_run_step(run, &none, 3, &none, &got, &err), PIQUE_EINVAL);
     assert_int_equal(pq_run_step(run, &none, 5, &none, &got, &err), PIQUE_EINVAL);
     pq_run_end(&run);
     pq_program_release(&program);

@@ -565,6 +565,8 @@ class BadInput(Case):
     def test_a_device_that_is_not_there(self):
         self.put('a.png')
         self.check(self.run_pique('a.png', '--device', 'abacus'), 69, 'abacus')
+        self.check(self.run_pique('a.png', '--precision', 'fp16'), 69,
+                   "'cpu' does not compute in fp16")
         self.assertEqual(self.files(), ['a.png'])
 
     def test_a_full_disk(self):
@@ -673,8 +675,11 @@ class BadModel(Case):
         for name, tensor in self.header.items():
             if name != '__metadata__':
                 self.assertEqual(names[name], tensor['shape'])
+        self.assertIs(info['fp16_safe'], True)
+        self.assertNotIn('fp16_unsafe', info)
         text = self.run_pique('models', 'info', 'tiny', model=None).stdout.decode()
         self.assertIn(info['sha256'], text)
+        self.assertIn('fp16           safe\n', text)
         self.assertIn(info['tensors'][0]['name'], text)
         self.assertIn('tiny', self.run_pique('models', model=None).stdout.decode())
         self.assertIn(b'tiny\n', self.run_pique('models', '--names', model=None).stdout)

@@ -162,6 +162,37 @@ static void run(const struct test_case *c, const pique_model *model, const struc
     pique_engine_close(&engine);
 }
 
+/* A few rows at a time, fewer than the engine wants. */
+static void check_pushes(const struct test_case *c, const pique_model *model, const float *in,
+                         const float *want, size_t count)
+{
+    pique_engine *engine = NULL;
+    const pique_engine_options options = {.size = sizeof options, .threads = 1};
+    const size_t in_row = (size_t)c->width * (size_t)c->channels;
+    const size_t out_row = (size_t)c->out_width * (size_t)c->channels;
+    float *got = malloc(count * sizeof *got);
+    assert_non_null(got);
+    assert_int_equal(pique_engine_open(model, &options, &engine, NULL), 0);
+    assert_int_equal(pique_batch_begin(engine, 1, c->width, c->height, NULL), 0);
+    for (int pushed = 0, pulled = 0; pulled < c->out_height;) {
+        const pique_rows from = {(void *)(in + (size_t)pushed * in_row),
+                                 (ptrdiff_t)(in_row * sizeof *in), 0, PIQUE_SAMPLE_F32};
+        const pique_rows to = {got + (size_t)pulled * out_row, (ptrdiff_t)(out_row * sizeof *got),
+                               0, PIQUE_SAMPLE_F32};
+        const int wanted = pique_batch_wants(engine), n = wanted < 3 ? wanted : 3;
+        if (n)
+            assert_int_equal(pique_batch_push(engine, &from, n, NULL), 0);
+        const int here = pique_batch_pull(engine, &to, c->out_height - pulled, NULL);
+        assert_true(here >= 0);
+        pushed += n;
+        pulled += here;
+    }
+    if (memcmp(want, got, count * sizeof *got) != 0)
+        fail_msg("%s: other bits where few rows are pushed at a time", c->file);
+    pique_engine_close(&engine);
+    free(got);
+}
+
 static void check_bits(const struct test_case *c, const pique_model *model, const float *in,
                        size_t in_count, const float *want, size_t count)
 {
@@ -206,6 +237,7 @@ static int check_case(const struct test_case *c)
         fail_msg("%s: off by %.2e, allowed %.0e", c->file, most, c->tolerance);
     print_message("%s: off by %.2e, allowed %.0e\n", c->file, most, c->tolerance);
     check_bits(c, model, in, in_count, got, count);
+    check_pushes(c, model, in, got, count);
     free(in);
     free(got);
     pique_model_close(&model);

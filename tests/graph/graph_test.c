@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <limits.h>
+
 #include "../net.h"
 #include "base/alloc.h"
 #include "base/fault.h"
@@ -33,6 +35,31 @@ static void a_bicubic_tail_changes_scale_and_radius(void **state)
     assert_int_equal(f.den, 1);
     assert_int_equal(f.radius, 5); /* 4 convolutions, and taps that reach into the next pixel */
     net_free(&net);
+}
+
+/* 2^24 output rows until what they read repeats, and no product of sizes that fits 64 bits. */
+static void facts_of_an_absurd_network_take_no_time(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        struct pq_graph *g;
+        assert_int_equal(pq_graph_new(&g, NULL), 0);
+        int y = pq_graph_input(g, 1, NULL);
+        for (int i = 0; i < 3; i++)
+            y = pq_graph_pool(g, y, PQ_OP_MAX_POOL, 1, 16, NULL);
+        for (int i = 0; i < 6; i++)
+            y = pq_graph_nearest(g, y, 16, NULL);
+        for (int i = 0; i < 3000; i++)
+            y = k ? pq_graph_pad(g, y, PQ_PAD_ZERO, PQ_MAX_PAD, 1, NULL)
+                  : pq_graph_curve(g, y, PQ_ACT_TANH, NULL);
+        y = pq_graph_bilinear(g, y, y, NULL);
+        assert_int_equal(pq_graph_finish(g, y, NULL), 0);
+        struct pq_graph_facts f;
+        pq_graph_facts(g, &f);
+        assert_int_equal(f.num, 4096);
+        assert_true(f.radius > 0);
+        pq_graph_free(&g);
+    }
 }
 
 static void activations_are_fused_only_where_nothing_else_reads_the_sum(void **state)
@@ -115,6 +142,25 @@ static void what_does_not_fit_is_refused(void **state)
     assert_int_equal(deep, PIQUE_EUNSUPPORTED);
     assert_int_equal(pq_graph_finish(net.graph, up, NULL), 0);
     assert_int_equal(pq_graph_nearest(net.graph, x, 2, &err), PIQUE_EINTERNAL);
+    net_free(&net);
+}
+
+/* Twice 2^31 - 1 is -2 in an int, which is a small reach. */
+static void a_reach_beyond_an_int_is_refused(void **state)
+{
+    (void)state;
+    struct rng r = {1};
+    struct net net = {0};
+    pique_error err;
+    pq_graph_new(&net.graph, NULL);
+    int x = pq_graph_input(net.graph, 3, NULL);
+    struct pq_tensor w = net_tensor(&net, &r, 4, (const int64_t[]){3, 3, 3, 3}, 1);
+    static const int far[] = {PQ_MAX_PAD / 2, 1 << 30, 2000000000, INT_MAX};
+    for (size_t i = 0; i < PQ_COUNT(far); i++) {
+        const struct pq_conv_shape across = {.dilation_x = far[i]}, down = {.dilation_y = far[i]};
+        assert_int_equal(pq_graph_conv(net.graph, x, &w, NULL, &across, &err), PIQUE_EUNSUPPORTED);
+        assert_int_equal(pq_graph_conv(net.graph, x, &w, NULL, &down, &err), PIQUE_EUNSUPPORTED);
+    }
     net_free(&net);
 }
 
@@ -291,9 +337,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(facts_of_compact_are_those_of_the_paper),
         cmocka_unit_test(a_bicubic_tail_changes_scale_and_radius),
+        cmocka_unit_test(facts_of_an_absurd_network_take_no_time),
         cmocka_unit_test(activations_are_fused_only_where_nothing_else_reads_the_sum),
         cmocka_unit_test(the_output_itself_keeps_its_sum),
         cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(a_reach_beyond_an_int_is_refused),
         cmocka_unit_test(rows_flow_as_they_are_read),
         cmocka_unit_test(padding_reaches_a_least_size),
         cmocka_unit_test(line_buffers_do_not_grow_with_the_height),

@@ -53,6 +53,7 @@ void bytes_cut(struct bytes *b, size_t size)
 void bytes_splice(struct bytes *b, size_t at, size_t removed, const void *data, size_t size)
 {
     struct bytes fresh = {0};
+    removed = removed < b->size - at ? removed : b->size - at;
     bytes_add(&fresh, b->data, at);
     bytes_add(&fresh, size ? data : "", size);
     bytes_add(&fresh, b->data + at + removed, b->size - at - removed);
@@ -529,11 +530,11 @@ void pickle_text(struct bytes *p, const char *text, size_t size)
 
 void pickle_int(struct bytes *p, uint64_t value, bool negative)
 {
-    unsigned char text[11] = {0x8a, 9};
+    bool longer = !negative && value > INT64_MAX;
+    unsigned char text[11] = {0x8a, longer ? 9 : 8};
     for (int i = 0; i < 8; i++)
         text[i + 2] = (unsigned char)(value >> (8 * i));
-    text[10] = negative ? 0xff : 0;
-    bytes_add(p, text, sizeof text);
+    bytes_add(p, text, longer ? 11 : 10);
 }
 
 void pickle_global(struct bytes *p, const char *module, const char *name)

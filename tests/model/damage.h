@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "make_model.h"
 #include "../random.h"
+#include "make_model.h"
 
 /* What a lying file says in place of a number. */
 enum { DAMAGE_NUMBERS = 14 };
@@ -19,6 +19,7 @@ extern const uint64_t damage_numbers[DAMAGE_NUMBERS];
 struct bytes bytes_load(const char *path); /* exits where that fails */
 struct bytes bytes_copy(const struct bytes *b);
 void bytes_cut(struct bytes *b, size_t size);
+/* At most what there is behind `at` is removed. */
 void bytes_splice(struct bytes *b, size_t at, size_t removed, const void *data, size_t size);
 /* `width` bytes, little-endian. False where they do not fit. */
 bool bytes_put(struct bytes *b, size_t at, int width, uint64_t value);

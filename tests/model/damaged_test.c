@@ -29,7 +29,8 @@ struct files {
     int count;
 };
 
-static struct files sound_st, sound_zip, sound_legacy, sound_ncnn, sound_bin, sound_onnx;
+static struct files sound_st, sound_zip, sound_legacy, sound_ncnn, sound_bin, sound_onnx,
+    sound_json;
 static struct dict dicts[MOST];
 static char *dict_names[MOST];
 static int dict_count;
@@ -80,6 +81,8 @@ static void take_onnx(const char *path)
     add(&sound_onnx, bytes_load(path), last_part(path));
 }
 
+static struct bytes waifu2x(void);
+
 static void make_seeds(const char *nets, const char *pth, const char *onnx)
 {
     for (int i = 0; i < 10; i++) {
@@ -105,6 +108,7 @@ static void make_seeds(const char *nets, const char *pth, const char *onnx)
         add(&sound_ncnn, param, name);
         add(&sound_bin, bin, name);
     }
+    add(&sound_json, waifu2x(), "vgg_7");
     load(nets, "*.safetensors", take_net);
     load(nets, "*.pth", take_net);
     load(pth, "*.pth", take_pth);
@@ -182,8 +186,7 @@ static void st_words(struct rng *r, long i, struct hostile *out)
     for (int n = 1 + rng_below(r, 3); n > 0; n--) {
         const char *word = words[rng_below(r, (int)PQ_COUNT(words))];
         size_t at = 8 + (size_t)rng_below(r, (int)end - 8);
-        bytes_splice(&out->first, at, PQ_MIN((size_t)rng_below(r, 8), end - at), word,
-                     strlen(word));
+        bytes_splice(&out->first, at, (size_t)rng_below(r, 8), word, strlen(word));
     }
     bytes_put(&out->first, 0, 8, end - 8 + (out->first.size - sound->size));
 }
@@ -359,8 +362,7 @@ static void ncnn_text(struct rng *r, long i, struct hostile *out)
         if (rng_below(r, 2))
             damage_bytes(r, &out->first, 8, out->first.size);
         else
-            bytes_splice(&out->first, at, PQ_MIN((size_t)rng_below(r, 12), out->first.size - at),
-                         word, strlen(word));
+            bytes_splice(&out->first, at, (size_t)rng_below(r, 12), word, strlen(word));
     }
 }
 
@@ -404,9 +406,42 @@ static void onnx_varints(struct rng *r, long i, struct hostile *out)
             text[size++] = (unsigned char)((v & 127) | (v > 127 ? 128 : 0));
             v >>= 7;
         } while (v);
-        bytes_splice(&out->first, at,
-                     PQ_MIN(rng_below(r, 2) ? size : (size_t)1, out->first.size - at), text, size);
+        bytes_splice(&out->first, at, rng_below(r, 2) ? size : 1, text, size);
     }
+}
+
+/* A vgg_7 of widths 1 and 2, as waifu2x wrote them. */
+static struct bytes waifu2x(void)
+{
+    struct bytes b = {0};
+    static const int planes[] = {3, 2, 1, 2, 1, 2, 1, 3};
+    for (int l = 0; l < 7; l++) {
+        int in = planes[l], out = planes[l + 1];
+        bytes_text(&b,
+                   "%s{\"class_name\":\"nn.SpatialConvolutionMM\",\"nInputPlane\":%d,"
+                   "\"nOutputPlane\":%d,\"kW\":3,\"kH\":3,\"dW\":1,\"dH\":1,\"padW\":0,"
+                   "\"padH\":0,\"weight\":[",
+                   l ? "," : "[", in, out);
+        for (int i = 0; i < in * out; i++)
+            bytes_text(&b, "%s%s[[0.1,-2e-1,0.3],[0,1,0],[0.5,0,-1]]%s", i ? "," : "",
+                       i % in ? "" : "[", i % in == in - 1 ? "]" : "");
+        bytes_text(&b, "],\"bias\":[");
+        for (int i = 0; i < out; i++)
+            bytes_text(&b, "%s0.0%d", i ? "," : "", i);
+        bytes_text(&b, "]}");
+    }
+    bytes_text(&b, "]");
+    return b;
+}
+
+static void json_bytes(struct rng *r, long i, struct hostile *out)
+{
+    out->first = bytes_copy(pick(r, &sound_json));
+    if (i % 2)
+        damage_digits(&out->first, 0, out->first.size, rng_below(r, 900),
+                      damage_numbers[rng_below(r, DAMAGE_NUMBERS)], rng_below(r, 2));
+    else
+        damage_bytes(r, &out->first, 3, out->first.size);
 }
 
 static const struct family families[] = {
@@ -423,6 +458,7 @@ static const struct family families[] = {
     {"ncnn, text", 2000, ncnn_text, &sound_ncnn},
     {"ncnn, weights", 500, ncnn_weights, &sound_ncnn},
     {"networks", 6000, network, NULL},
+    {"waifu2x, JSON", 1500, json_bytes, &sound_json},
     {"onnx, bytes", 2500, onnx_bytes, &sound_onnx},
     {"onnx, varints", 2500, onnx_varints, &sound_onnx},
 };

@@ -493,7 +493,7 @@ def bad(says, **how):
     return register
 
 
-@bad("node 'v0_0' (Softmax): networks with attention")
+@bad("node 'v0_0' (Softmax): attention of this kind")
 def softmax(n):
     return n.op('Softmax', 'x', axis=1)
 

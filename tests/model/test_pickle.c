@@ -261,7 +261,7 @@ static void a_small_pickle_cannot_take_much(void **state)
         {"", "(", "N.", 1 << 21, "more steps"},
         {"N", "2", ".", 1 << 21, "more steps"},
         {"", "(", "N.", 1000, "one value"},
-        {"N", "\x85", ".", 1000000, NULL}, /* a million tuples deep, and nothing recurses */
+        {"N", "\x85", ".", 500000, NULL}, /* half a million tuples deep, and nothing recurses */
         {"N", "ca\nb\n0", ".", 1 << 17, "names more things"},
         {"", "", "", 0, "ends before"},
     };

@@ -86,6 +86,12 @@ static void test_format_choices_are_in_the_order_of_the_library(void **state)
     assert_int_equal(pq_whole(&o, PQ_OPT_ALPHA), PIQUE_ALPHA_FLATTEN);
     assert_int_equal(pq_whole(&o, PQ_OPT_PRECISION), PIQUE_PRECISION_FP32);
     pq_options_free(&o);
+    assert_int_equal(parse(&o, &err, "--precision fp16"), 0);
+    assert_int_equal(pq_whole(&o, PQ_OPT_PRECISION), PIQUE_PRECISION_FP16);
+    pq_options_free(&o);
+    assert_int_equal(parse(&o, &err, "--precision bf16"), 0);
+    assert_int_equal(pq_whole(&o, PQ_OPT_PRECISION), PIQUE_PRECISION_BF16);
+    pq_options_free(&o);
 }
 
 /* ---- parsing ---- */

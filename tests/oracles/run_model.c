@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* run-model MODEL WIDTH HEIGHT IN OUT [COPY.onnx]: float32 planes through a model, in float; and
- * the model written as ONNX. */
+/* run-model MODEL WIDTH HEIGHT IN OUT [COPY [half|DEVICE]]: float32 planes through a model, in
+ * float, on a device; and the model written again, as the end of COPY says, where that is not
+ * empty.
+ */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "pique/pique.h"
 
@@ -30,17 +33,20 @@ int main(int argc, char **argv)
     pique_model *model;
     pique_engine *engine;
     pique_model_info info = {.size = sizeof info};
-    const pique_engine_options options = {.size = sizeof options,
-                                          .precision = PIQUE_PRECISION_FP32};
-    if (argc != 6 && argc != 7) {
-        fputs("usage: run-model MODEL WIDTH HEIGHT IN OUT [COPY.onnx]\n", stderr);
+    const bool half = argc == 8 && strcmp(argv[7], "half") == 0;
+    pique_engine_options options = {.size = sizeof options, .precision = PIQUE_PRECISION_FP32};
+    if (argc == 8 && !half)
+        options = (pique_engine_options){.size = sizeof options, .device = argv[7]};
+    if (argc < 6 || argc > 8) {
+        fputs("usage: run-model MODEL WIDTH HEIGHT IN OUT [COPY [half|DEVICE]]\n", stderr);
         return 64;
     }
     const int width = atoi(argv[2]), height = atoi(argv[3]);
     if (pique_model_open(argv[1], &model, &err) || pique_model_get_info(model, &info, &err) ||
         pique_engine_open(model, &options, &engine, &err))
         return fail(&err);
-    if (argc == 7 && pique_model_save(model, argv[6], NULL, &err))
+    const pique_save_options saving = {.size = sizeof saving, .half = half};
+    if (argc > 6 && *argv[6] && pique_model_save(model, argv[6], &saving, &err))
         return fail(&err);
     const size_t c = (size_t)info.in_channels, s = (size_t)info.scale_num;
     const size_t pixels = (size_t)width * (size_t)height, big = pixels * s * s;

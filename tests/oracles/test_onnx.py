@@ -4,10 +4,9 @@
 
     test_onnx.py RUN_MODEL MAKE_ONNX [unittest options]
 
-Every operator of tests/model/make_onnx.py, each file also as pique writes it again, and where Python has PyTorch, networks that it exports
-(export_onnx.py). ONNX Runtime is a package of npm: npm ci --ignore-scripts in
-tests/oracles/onnxruntime, which `make check-oracles` does; PIQUE_ORT names another folder."""
-import array
+Every operator of tests/model/make_onnx.py, each file also as pique writes it again, and where Python
+has PyTorch, networks that it exports (export_onnx.py). Without ONNX Runtime (onnx_runtime.py) this is
+skipped."""
 import os
 import shutil
 import subprocess
@@ -15,8 +14,10 @@ import sys
 import tempfile
 import unittest
 
+import onnx_runtime
+from onnx_runtime import floats
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-MODULES = os.environ.get('PIQUE_ORT') or os.path.join(HERE, 'onnxruntime', 'node_modules')
 SYSTEM_PYTHON = '/usr/bin/python3'
 BOUND = 2e-5  # of 1 + the value: two fp32 programs that add up in other orders
 SKIPPED = {
@@ -27,23 +28,14 @@ SKIPPED = {
 }
 
 
-def floats(path):
-    values = array.array('f')
-    with open(path, 'rb') as f:
-        values.frombytes(f.read())
-    return values
-
-
 class Compare(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix='pique-onnx-')
         self.addCleanup(shutil.rmtree, self.folder)
 
     def runtime(self, folder, cases, end=''):
-        args = [a for name, w, h, c, _ in cases for a in (name + end, c, h, w)]
-        done = subprocess.run(['node', os.path.join(HERE, 'onnxruntime', 'run.js'), folder, *args],
-                              stdout=subprocess.PIPE, env={**os.environ, 'PIQUE_ORT': MODULES})
-        self.assertEqual(done.stdout.decode(), '')
+        runs = [(name + end, c, h, w) for name, w, h, c, _ in cases]
+        self.assertEqual(onnx_runtime.run(folder, runs), '')
 
     def pique(self, folder, cases):
         """The results, and the networks as pique writes them."""
@@ -99,8 +91,5 @@ class Compare(unittest.TestCase):
 
 if __name__ == '__main__':
     RUN, MAKE = sys.argv[1:3]
-    if not shutil.which('node') or not os.path.isdir(os.path.join(MODULES, 'onnxruntime-node')):
-        print('skipped: no ONNX Runtime; npm ci --ignore-scripts in tests/oracles/onnxruntime '
-              'gets it, and node runs it')
-        sys.exit(77)
+    onnx_runtime.need()
     unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)

@@ -235,6 +235,21 @@ static void listen_to_events(void *user, const pique_event *event)
         ++*(int *)user;
 }
 
+static void a_device_computes_in_the_tiers_that_it_has(void **state)
+{
+    (void)state;
+    pique_engine *engine = NULL;
+    pique_error err;
+    pique_engine_options options = {.size = sizeof options, .precision = PIQUE_PRECISION_FP16};
+    assert_int_equal(pique_engine_open(model, &options, &engine, &err), PIQUE_EUNSUPPORTED);
+    assert_non_null(strstr(err.message, "'cpu' does not compute in fp16"));
+    options.precision = (enum pique_precision)(PIQUE_PRECISION_BF16 + 1);
+    assert_int_equal(pique_engine_open(model, &options, &engine, &err), PIQUE_EINVAL);
+    engine = open_engine((pique_engine_options){.device = "cpu:bf16"});
+    assert_string_equal(pique_engine_numeric_key(engine), "cpu/bf16-emulated/direct-1");
+    pique_engine_close(&engine);
+}
+
 static void a_budget_lowers_the_band_and_then_refuses(void **state)
 {
     (void)state;
@@ -418,6 +433,7 @@ int main(void)
         cmocka_unit_test(the_callers_allocator_gets_the_large_buffers_back),
         cmocka_unit_test(the_callers_rounding_mode_changes_nothing),
         cmocka_unit_test(a_batch_ends_with_its_first_failure),
+        cmocka_unit_test(a_device_computes_in_the_tiers_that_it_has),
         cmocka_unit_test(a_budget_lowers_the_band_and_then_refuses),
         cmocka_unit_test(engines_that_take_turns_share_their_threads),
         cmocka_unit_test(what_is_needed_is_said_whatever_the_budget),

@@ -222,5 +222,6 @@ void cpu_attention_task(const struct cpu_job *job, int frame, int row, int part,
     gather(job, 1, frame, &w.ky, &w.kx, head * dim, dim, t.k);
     gather(job, 2, frame, &w.ky, &w.kx, head * dim, dim, t.v);
     attend(job, &w, head, dim, &t);
+    cpu_stored(job, t.out, (size_t)w.qy.count * (size_t)w.qx.count * (size_t)dim);
     scatter(job, frame, &w, head * dim, dim, t.out);
 }

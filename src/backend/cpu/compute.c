@@ -55,6 +55,8 @@ static void conv_task(const struct cpu_job *job, int frame, int64_t y, int stret
         args.residual_stride = cpu_input_ring(job, count)->stride;
     }
     job->program->conv(&args);
+    cpu_stored(job, args.out + (ptrdiff_t)args.x0 * ring->stride,
+               (size_t)(args.x1 - args.x0) * (size_t)ring->stride);
 }
 
 static void depthwise(const struct cpu_job *job, int frame, int64_t y, float *out)
@@ -245,6 +247,13 @@ static cpu_row_fn *const row_fns[PQ_OP_KINDS] = {
     [PQ_OP_PICK] = cpu_pick,
 };
 
+static void compute_row(const struct cpu_job *job, int frame, int64_t y)
+{
+    float *row = cpu_new_row(job->run, job->i, frame, y);
+    row_fns[job->op->kind](job, frame, y, row);
+    cpu_stored(job, row, (size_t)cpu_width(job) * (size_t)cpu_stride(job));
+}
+
 static void task(void *context, int index, int worker)
 {
     const struct cpu_job *job = context;
@@ -258,7 +267,14 @@ static void task(void *context, int index, int worker)
                            job->run->scratch +
                                (size_t)worker * ((job->program->scratch_floats + 15) / 16 * 16));
     else
-        row_fns[job->op->kind](job, frame, y, cpu_new_row(job->run, job->i, frame, y));
+        compute_row(job, frame, y);
+}
+
+/* Statistics stay as they are, and categories and places are whole numbers. */
+static bool is_rounded(const struct pq_op *op)
+{
+    return !op->column && !op->global && op->kind != PQ_OP_CATEGORY && op->kind != PQ_OP_ORDER &&
+           op->kind != PQ_OP_RANK;
 }
 
 void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1)
@@ -271,6 +287,7 @@ void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1)
         .program = program,
         .op = op,
         .step = &program->steps[i],
+        .round = is_rounded(op) ? program->round : NULL,
         .i = i,
         .y0 = y0,
         .y1 = y1,

@@ -13,6 +13,7 @@
 static void copy_rows(struct cpu_run *run, int i, int64_t y0, int64_t y1,
                       const struct pq_band *band, bool into_ring)
 {
+    const struct cpu_program *program = (const struct cpu_program *)run->base.program;
     const struct cpu_ring *ring = &run->rings[i];
     size_t width = (size_t)run->base.lines[i].width;
     size_t channels = (size_t)run->base.program->graph->ops[i].channels;
@@ -29,6 +30,8 @@ static void copy_rows(struct cpu_run *run, int i, int64_t y0, int64_t y1,
             else
                 pq_copy_row(from, (int)(into_ring ? channels : stride), (int)width, (int)channels,
                             to, (int)(into_ring ? stride : channels));
+            if (into_ring && program->round)
+                program->round(to, width * stride);
         }
     }
 }
@@ -57,6 +60,12 @@ static int step(struct pq_run *base, const struct pq_band *in, int count, const 
     return 0;
 }
 
+static unsigned tiers(const char *id)
+{
+    const struct cpu_mode *mode = cpu_mode_of(id);
+    return mode ? 1u << mode->tier : 0;
+}
+
 static void statistic(const struct pq_run *base, int op, int frame, float *out)
 {
     const struct cpu_run *run = (const struct cpu_run *)base;
@@ -77,8 +86,7 @@ static bool supports(const struct pq_op *op, const char **reason)
  * algorithm table, that is, of any bit of any result. */
 static const char *numeric_key(const struct pq_program *program)
 {
-    (void)program;
-    return "cpu/fp32/direct-1";
+    return ((const struct cpu_program *)program)->mode->key;
 }
 
 static bool describe(size_t i, pique_device_info *info)
@@ -106,6 +114,7 @@ static bool describe(size_t i, pique_device_info *info)
 
 const struct pq_backend pq_backend_cpu = {
     .name = "cpu",
+    .tiers = tiers,
     .supports = supports,
     .compile = cpu_compile,
     .release = cpu_release,

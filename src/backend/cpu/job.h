@@ -9,11 +9,19 @@ struct cpu_job {
     const struct cpu_program *program;
     const struct pq_op *op;
     const struct cpu_step *step;
-    int i;          /* of the operation */
-    int64_t y0, y1; /* rows of each frame */
-    int parts;      /* tasks that share a row, or a row of windows */
-    int rows;       /* rows, or rows of windows, of each frame */
+    pq_round_fn *round; /* NULL: the result stays as it is */
+    int i;              /* of the operation */
+    int64_t y0, y1;     /* rows of each frame */
+    int parts;          /* tasks that share a row, or a row of windows */
+    int rows;           /* rows, or rows of windows, of each frame */
 };
+
+/* Values of the result, about to be read by others: as the device stores them. */
+static inline void cpu_stored(const struct cpu_job *job, float *values, size_t count)
+{
+    if (job->round)
+        job->round(values, count);
+}
 
 static inline int cpu_frames(const struct cpu_job *job)
 {

@@ -3,10 +3,45 @@
  * the kernel reads. */
 #include "backend/cpu/program.h"
 
+#include <pthread.h>
+#include <string.h>
+
 #include "backend/cpu/attention.h"
 #include "backend/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
+
+static const struct cpu_mode modes[] = {
+    {"cpu", "cpu/fp32/direct-1", PIQUE_PRECISION_FP32},
+    {"cpu:fp16", "cpu/fp16-emulated/direct-1", PIQUE_PRECISION_FP16},
+    {"cpu:bf16", "cpu/bf16-emulated/direct-1", PIQUE_PRECISION_BF16},
+};
+
+const struct cpu_mode *cpu_mode_of(const char *id)
+{
+    for (size_t i = 0; i < PQ_COUNT(modes); i++) {
+        if (!id || strcmp(modes[i].id, id) == 0)
+            return &modes[i];
+    }
+    return NULL;
+}
+
+static pq_round_fn *round_of(const struct cpu_mode *mode)
+{
+    const struct pq_wide *wide = pq_wide((int)pq_cpu_level());
+    if (mode->tier == PIQUE_PRECISION_FP16)
+        return wide->round_f16;
+    return mode->tier == PIQUE_PRECISION_BF16 ? wide->round_bf16 : NULL;
+}
+
+/* Elements of a weight as the device holds them. */
+static void load(const struct cpu_program *program, const struct pq_tensor *t, size_t first,
+                 size_t count, float *out)
+{
+    pq_tensor_to_f32(t, first, count, out);
+    if (program->round)
+        program->round(out, count);
+}
 
 static int lanes_of(int channels)
 {
@@ -15,16 +50,16 @@ static int lanes_of(int channels)
 
 /* `lanes` floats: the first `count` come from t, or are `fill` where t has no data; the rest are 0.
  * NULL out of memory. */
-static float *padded_vector(const pique_allocator *allocator, const struct pq_tensor *t, float fill,
-                            int count, int lanes)
+static float *padded_vector(const struct cpu_program *program, const struct pq_tensor *t,
+                            float fill, int count, int lanes)
 {
-    float *v = pq_big_alloc(allocator, (size_t)lanes * sizeof *v);
+    float *v = pq_big_alloc(program->allocator, (size_t)lanes * sizeof *v);
     if (!v)
         return NULL;
     for (int i = 0; i < lanes; i++)
         v[i] = i < count ? fill : 0.0f;
     if (t->data)
-        pq_tensor_to_f32(t, 0, (size_t)count, v);
+        load(program, t, 0, (size_t)count, v);
     return v;
 }
 
@@ -38,12 +73,12 @@ static int pack_conv(struct cpu_program *program, const struct pq_op *op, struct
     size_t packed = pq_conv_packed_size(out, in, taps);
     float *plain = pq_malloc(count * sizeof *plain);
     step->weights = pq_big_alloc(allocator, packed * sizeof *step->weights);
-    step->bias = padded_vector(allocator, &op->bias, 0.0f, out, step->stride);
+    step->bias = padded_vector(program, &op->bias, 0.0f, out, step->stride);
     if (op->act.on)
-        step->slopes = padded_vector(allocator, &op->act.slopes, op->act.slope, out, step->stride);
+        step->slopes = padded_vector(program, &op->act.slopes, op->act.slope, out, step->stride);
     int rc = 0;
     if (plain && step->weights && step->bias && (step->slopes || !op->act.on)) {
-        pq_tensor_to_f32(&op->weight, 0, count, plain);
+        load(program, &op->weight, 0, count, plain);
         pq_conv_pack(plain, out, in, taps, step->weights);
     } else {
         rc = pq_fail_nomem(err, (count + packed) * sizeof *plain);
@@ -56,15 +91,14 @@ static int pack_conv(struct cpu_program *program, const struct pq_op *op, struct
 static int pack_channels(struct cpu_program *program, const struct pq_op *op, struct cpu_step *step,
                          pique_error *err)
 {
-    const pique_allocator *allocator = program->allocator;
     int n = op->channels;
     if (op->kind == PQ_OP_GROUP_NORM)
         n /= 2;
     if (op->kind == PQ_OP_ACT) {
-        step->slopes = padded_vector(allocator, &op->act.slopes, op->act.slope, n, n);
+        step->slopes = padded_vector(program, &op->act.slopes, op->act.slope, n, n);
     } else {
-        step->weights = padded_vector(allocator, &op->weight, 1.0f, n, n);
-        step->bias = padded_vector(allocator, &op->bias, 0.0f, n, n);
+        step->weights = padded_vector(program, &op->weight, 1.0f, n, n);
+        step->bias = padded_vector(program, &op->bias, 0.0f, n, n);
     }
     bool there = op->kind == PQ_OP_ACT ? step->slopes != NULL : step->weights && step->bias;
     return there ? 0 : pq_fail_nomem(err, (size_t)n * sizeof(float));
@@ -78,10 +112,10 @@ static int pack_depthwise(struct cpu_program *program, const struct pq_op *op,
     size_t count = (size_t)n * (size_t)taps;
     float *plain = pq_malloc(count * sizeof *plain);
     step->weights = pq_big_alloc(program->allocator, count * sizeof *plain);
-    step->bias = padded_vector(program->allocator, &op->bias, 0.0f, n, n);
+    step->bias = padded_vector(program, &op->bias, 0.0f, n, n);
     int rc = plain && step->weights && step->bias ? 0 : pq_fail_nomem(err, 2 * count * 4);
     if (!rc) {
-        pq_tensor_to_f32(&op->weight, 0, count, plain);
+        load(program, &op->weight, 0, count, plain);
         for (int tap = 0; tap < taps; tap++) {
             for (int c = 0; c < n; c++)
                 step->weights[tap * n + c] = plain[c * taps + tap];
@@ -103,7 +137,7 @@ static int pack_table(struct cpu_program *program, const struct pq_op *op, struc
         return pq_fail_nomem(err, rows * heads * sizeof *step->weights);
     for (size_t r = 0; r < rows; r++) {
         for (size_t h = 0; h < heads; h++)
-            pq_tensor_to_f32(&op->weight, r * heads + h, 1, &step->weights[h * rows + r]);
+            load(program, &op->weight, r * heads + h, 1, &step->weights[h * rows + r]);
     }
     return 0;
 }
@@ -113,7 +147,7 @@ static int pack_values(struct cpu_program *program, const struct pq_op *op, stru
                        pique_error *err)
 {
     const int count = op->kind == PQ_OP_CONSTANT ? op->channels : op->groups;
-    step->weights = padded_vector(program->allocator, &op->weight, 1.0f, count, count);
+    step->weights = padded_vector(program, &op->weight, 1.0f, count, count);
     return step->weights ? 0 : pq_fail_nomem(err, (size_t)count * sizeof(float));
 }
 
@@ -123,12 +157,12 @@ static int pack_matrix(struct cpu_program *program, const struct pq_op *op, stru
 {
     const size_t out = (size_t)op->weight.shape[0], in = (size_t)op->weight.shape[1];
     step->weights = pq_big_alloc(program->allocator, out * in * sizeof *step->weights);
-    step->bias = padded_vector(program->allocator, &op->bias, 0.0f, (int)out, (int)out);
+    step->bias = padded_vector(program, &op->bias, 0.0f, (int)out, (int)out);
     if (!step->weights || !step->bias)
         return pq_fail_nomem(err, out * in * sizeof *step->weights);
     for (size_t o = 0; o < out; o++) {
         for (size_t i = 0; i < in; i++)
-            pq_tensor_to_f32(&op->weight, o * in + i, 1, &step->weights[i * out + o]);
+            load(program, &op->weight, o * in + i, 1, &step->weights[i * out + o]);
     }
     return 0;
 }
@@ -138,7 +172,7 @@ static int pack_heads(struct cpu_program *program, const struct pq_op *op, struc
                       pique_error *err)
 {
     int heads = op->kind == PQ_OP_GRAM_SOFTMAX ? op->groups : op->attention.heads;
-    step->weights = padded_vector(program->allocator, &op->weight, 1.0f, heads, heads);
+    step->weights = padded_vector(program, &op->weight, 1.0f, heads, heads);
     return step->weights ? 0 : pq_fail_nomem(err, (size_t)heads * sizeof(float));
 }
 
@@ -173,9 +207,43 @@ static int pack(struct cpu_program *program, const struct pq_op *op, struct cpu_
     }
 }
 
+/* The weights of all operations, shared out to the threads: of a large network they are tens of
+ * megabytes, most of them fresh pages. */
+struct packing {
+    struct cpu_program *program;
+    pthread_mutex_t lock; /* guards rc and err */
+    int rc;
+    pique_error *err; /* of the first that fails */
+};
+
+static void pack_task(void *context, int i, int worker)
+{
+    struct packing *p = context;
+    struct cpu_program *program = p->program;
+    pique_error err;
+    (void)worker;
+    int rc = pack(program, &program->base.graph->ops[i], &program->steps[i], &err);
+    if (!rc)
+        return;
+    pthread_mutex_lock(&p->lock);
+    if (!p->rc)
+        p->rc = pq_fail(p->err, rc, "%s", err.message);
+    pthread_mutex_unlock(&p->lock);
+}
+
+static int pack_all(struct cpu_program *program, pique_error *err)
+{
+    struct packing p = {.program = program, .err = err};
+    pthread_mutex_init(&p.lock, NULL);
+    pq_pool_run(program->pool, program->base.graph->count, pack_task, &p);
+    pthread_mutex_destroy(&p.lock);
+    return p.rc;
+}
+
 int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *options,
                 struct pq_program **out, pique_error *err)
 {
+    const struct cpu_mode *mode = cpu_mode_of(options->id);
     struct cpu_program *program = pq_calloc(1, sizeof *program);
     struct cpu_step *steps = pq_calloc((size_t)graph->count, sizeof *steps);
     if (!program || !steps) {
@@ -185,6 +253,8 @@ int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *op
     }
     *program = (struct cpu_program){
         .base = {.backend = &pq_backend_cpu, .graph = graph},
+        .mode = mode,
+        .round = round_of(mode),
         .allocator = options->allocator,
         .pool = options->pool,
         .conv = pq_conv_row((int)pq_cpu_level()),
@@ -203,11 +273,11 @@ int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *op
         if (step->stride == 0)
             step->stride = op->kind == PQ_OP_CONV2D ? lanes_of(op->channels) : op->channels;
         program->scratch_floats = PQ_MAX(program->scratch_floats, cpu_scratch_floats(op));
-        int rc = pack(program, op, step, err);
-        if (rc) {
-            cpu_release(&program->base);
-            return rc;
-        }
+    }
+    int rc = pack_all(program, err);
+    if (rc) {
+        cpu_release(&program->base);
+        return rc;
     }
     *out = &program->base;
     return 0;

@@ -15,8 +15,22 @@ struct cpu_step {
     float *slopes;  /* CONV2D with an activation: one a lane; ACT: one a channel; else NULL */
 };
 
+/* What a device of this backend stores. "cpu" stores floats. "cpu:fp16" and "cpu:bf16" are there to
+ * measure what a device with 16-bit storage would give, and are slower than "cpu": weights are
+ * rounded when they are packed, each value of a picture when its row is written, while sums and all
+ * that is inside of an operation stay float, and so do columns and global tensors, which are small:
+ * no device would gain by rounding them. */
+struct cpu_mode {
+    const char *id, *key;
+    enum pique_precision tier;
+};
+/* NULL: there is no such device. */
+const struct cpu_mode *cpu_mode_of(const char *id);
+
 struct cpu_program {
     struct pq_program base;
+    const struct cpu_mode *mode;
+    pq_round_fn *round; /* of the mode; NULL: none */
     const pique_allocator *allocator;
     struct pq_pool *pool;
     pq_conv_fn *conv;

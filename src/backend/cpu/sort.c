@@ -185,6 +185,7 @@ void cpu_run_attention_task(const struct cpu_job *job, int frame, int row, int h
                                                                   .out = out,
                                                                   .out_stride = dim,
                                                                   .scratch = out + part});
+        cpu_stored(job, out, (size_t)(q1 - q0) * (size_t)dim);
         for (int64_t i = 0; i < q1 - q0; i++, to += ring->stride)
             memcpy(to, out + i * dim, (size_t)dim * sizeof *to);
     }

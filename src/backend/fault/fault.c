@@ -38,6 +38,12 @@ static bool parse(const char *id, struct fault_program *p)
     return false;
 }
 
+static unsigned tiers(const char *id)
+{
+    (void)id;
+    return pq_backend_cpu.tiers("cpu");
+}
+
 static bool supports(const struct pq_op *op, const char **reason)
 {
     return pq_backend_cpu.supports(op, reason);
@@ -49,13 +55,15 @@ static int compile(const struct pq_graph *graph, const struct pq_device_options 
     struct fault_program *p = pq_calloc(1, sizeof *p);
     if (!p)
         return pq_fail_nomem(err, sizeof *p);
+    struct pq_device_options inner = *options;
+    inner.id = "cpu";
     int rc = parse(options->id, p) ? 0
                                    : pq_fail(err, PIQUE_EINVAL,
                                              "'%s': fault:KIND@N[+] with "
                                              "KIND error, nan or flat is expected",
                                              options->id);
     if (!rc)
-        rc = pq_backend_cpu.compile(graph, options, &p->inner, err);
+        rc = pq_backend_cpu.compile(graph, &inner, &p->inner, err);
     if (rc) {
         pq_free(p);
         return rc;
@@ -157,6 +165,7 @@ static bool describe(size_t i, pique_device_info *info)
 
 const struct pq_backend pq_backend_fault = {
     .name = "fault",
+    .tiers = tiers,
     .supports = supports,
     .compile = compile,
     .release = release,

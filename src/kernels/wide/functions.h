@@ -38,4 +38,6 @@ void PQ_WIDE(mix)(const float *in, int in_stride, int width, int heads, int dim,
 void PQ_WIDE(attention)(const struct pq_attention_args *a);
 void PQ_WIDE(channel_attention)(const struct pq_channel_attention_args *a);
 
+pq_round_fn PQ_WIDE(round_f16), PQ_WIDE(round_bf16);
+
 void PQ_WIDE(product)(const struct pq_product *p);

@@ -20,4 +20,6 @@ const struct pq_wide PQ_WIDE_TABLE = {
     .product = PQ_WIDE(product),
     .attention = PQ_WIDE(attention),
     .channel_attention = PQ_WIDE(channel_attention),
+    .round_f16 = PQ_WIDE(round_f16),
+    .round_bf16 = PQ_WIDE(round_bf16),
 };

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#include "arch/tiers.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+/* What they do is their rule: trained weights of their own were not there to be measured. */
+static const char kept_out[] = "public programs keep it out of fp16";
+
+/* All that can be built; a network that is not here has not been looked at, and stays in fp32. */
+static const struct {
+    const char *name;
+    struct pq_tiers tiers;
+} table[] = {
+    {"ATD", {kept_out, NULL}},      {"Compact", {NULL, NULL}},
+    {"DAT", {kept_out, NULL}},      {"DRCT", {kept_out, NULL}},
+    {"ESRGAN", {NULL, NULL}},       {"HAT", {kept_out, NULL}},
+    {"MoSR", {NULL, NULL}},         {"OmniSR", {NULL, NULL}},
+    {"PLKSR", {NULL, NULL}},        {"RCAN", {kept_out, NULL}},
+    {"Real-CUGAN", {NULL, NULL}},   {"RealPLKSR", {NULL, NULL}}, /* but see below */
+    {"SAFMN", {kept_out, NULL}},    {"SPAN", {NULL, NULL}},
+    {"SPANF3", {NULL, NULL}},       {"SPANPlus", {NULL, NULL}},
+    {"SRFormer", {kept_out, NULL}}, {"SwinIR", {kept_out, NULL}},
+    {"SwinUNet", {NULL, NULL}},     {"UpConv7", {NULL, NULL}},
+    {"UpCunet", {NULL, NULL}},      {"VGG7", {NULL, NULL}},
+};
+
+static bool has(const struct pq_graph *g, enum pq_op_kind kind)
+{
+    for (int i = 0; i < g->count; i++) {
+        if (g->ops[i].kind == kind)
+            return true;
+    }
+    return false;
+}
+
+void pq_tiers_of(const char *architecture, const struct pq_graph *g, struct pq_tiers *tiers)
+{
+    static const char unknown[] = "not measured for this network";
+    *tiers = (struct pq_tiers){unknown, unknown};
+    for (size_t i = 0; i < PQ_COUNT(table); i++) {
+        if (strcmp(table[i].name, architecture) == 0)
+            *tiers = table[i].tiers;
+    }
+    if (!tiers->fp16 && has(g, PQ_OP_GROUP_NORM))
+        tiers->fp16 = "public programs keep its group norm out of fp16";
+}
