@@ -149,6 +149,21 @@ int pq_import_axis(struct pq_import *im, int64_t axis, int dims, int *out)
     return 0;
 }
 
+void pq_import_want(struct pq_import *im, int op, int64_t multiple)
+{
+    const struct pq_op *x = &im->graph->ops[op];
+    const int64_t whole = multiple * x->den;
+    int64_t a = PQ_MAX(im->wanted, 1), b = whole % x->num ? whole : whole / x->num;
+    const int64_t product = a * b;
+    while (b) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    if (product / a <= PQ_MAX_PAD)
+        im->wanted = (int)(product / a);
+}
+
 /* ---- results ---- */
 
 struct pq_value *pq_import_out(struct pq_import *im, size_t i)
@@ -597,6 +612,17 @@ static int import_once(struct pq_import *im, const struct frame *frame, struct f
     return rc;
 }
 
+/* What windows ask for, where that is not what there is already. */
+static int next_multiple(int now, int wanted)
+{
+    int all = wanted;
+    if (wanted < 2)
+        return now * 2;
+    while (all % now && all <= PQ_MAX_PAD)
+        all += wanted;
+    return all > now && all <= PQ_MAX_PAD ? all : now * 2;
+}
+
 static int attempt(const struct pq_onnx_file *file, struct pq_statedict *sd, struct frame *frame,
                    struct pq_graph **graph, pique_error *err)
 {
@@ -608,7 +634,7 @@ static int attempt(const struct pq_onnx_file *file, struct pq_statedict *sd, str
     if (rc) {
         pq_graph_free(&im.graph);
         if (im.size_matters && again.border == frame->border)
-            again.multiple = frame->multiple * 2;
+            again.multiple = next_multiple(frame->multiple, im.wanted);
     }
     *graph = im.graph;
     *frame = again;

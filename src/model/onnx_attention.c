@@ -176,6 +176,12 @@ static int size_of(const struct pq_atom *a)
     return a ? a->size : 1;
 }
 
+/* a / b, rounded up */
+static int up(int a, int b)
+{
+    return (a - mod(a, b)) / b + (mod(a, b) != 0);
+}
+
 /* The window's side along an axis; 0: none. */
 static int read_axis(struct pq_import *im, const struct pq_scores *s, const struct axis *x,
                      bool hor, bool *grid, int *fold)
@@ -230,8 +236,9 @@ int pq_scores_windows(struct pq_import *im, const struct pq_scores *s, struct pq
         if (k.atoms[i].axis != PQ_CHANNELS && !grid[0])
             k.atoms[i].inner *= fold[0];
     }
-    fits = fits && grid[0] == grid[1] && fold[0] == fold[1] && !twice &&
-           s->at.roll[0] == s->keys.roll[0] * fold[0] && s->at.roll[1] == s->keys.roll[1] * fold[0];
+    fits = fits && grid[0] == grid[1] && fold[0] == fold[1] && !twice;
+    for (int x = 0; x < 2 && fits; x++)
+        fits = s->keys.roll[x] == up(s->at.roll[x], fold[0]);
     if (fits) {
         q.dims = k.dims = batch;
         q.count = pq_layout_first(&s->at, batch);
@@ -255,10 +262,14 @@ int pq_scores_windows(struct pq_import *im, const struct pq_scores *s, struct pq
 
 /* ---- the operation ---- */
 
-static int refuse_size(struct pq_import *im)
+static int refuse_size(struct pq_import *im, int op, int height, int width)
 {
     im->size_matters = true;
-    return pq_import_refuse(im, "its windows are right for pictures of some sizes only");
+    pq_import_want(im, op, height);
+    pq_import_want(im, op, width);
+    return im->fixed
+               ? pq_import_refuse_fixed(im)
+               : pq_import_refuse(im, "its windows are right for pictures of some sizes only");
 }
 
 static int biases(struct pq_import *im, const struct pq_scores *s, struct pq_attention *a,
@@ -309,7 +320,7 @@ static int in_windows(struct pq_import *im, const struct pq_scores *s, int v)
     for (int i = 0; i < PQ_SAMPLES; i++) {
         if (pq_import_extent(im, s->q, PQ_ROWS, i) % a.height ||
             pq_import_extent(im, s->q, PQ_COLUMNS, i) % a.width)
-            return refuse_size(im);
+            return refuse_size(im, s->q, a.height, a.width);
     }
     a.scale = (float)s->factor;
     if (s->bias)
@@ -379,7 +390,7 @@ static int among_channels(struct pq_import *im, const struct pq_scores *s, int v
     for (int i = 0; i < PQ_SAMPLES; i++) {
         if (pq_import_extent(im, s->q, PQ_ROWS, i) % y->size ||
             pq_import_extent(im, s->q, PQ_COLUMNS, i) % x->size)
-            return refuse_size(im);
+            return refuse_size(im, s->q, y->size, x->size);
     }
     const struct pq_attention a = {.heads = s->heads,
                                    .height = y->size,

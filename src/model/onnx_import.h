@@ -82,6 +82,7 @@ struct pq_import {
     int input, output;               /* values */
     size_t masks_left;               /* elements of masks that may still be computed */
     bool no_memory;
+    int wanted;        /* a multiple of the size for which windows are right; 0: not known */
     bool size_matters; /* something failed because of sizes that may be right for a multiple */
     pique_error *err;
 };
@@ -135,6 +136,13 @@ void pq_layout_transpose(const struct pq_layout *l, const int *order, struct pq_
  * `channel` is all channels in order, and rows and columns are whole and each in one piece of
  * another one. v is a picture and stays one. */
 int pq_layout_settle(struct pq_import *im, struct pq_value *v, int channel);
+/* Where the last dimension is the last digits of rows and columns and then all channels: a pixel
+ * unshuffle, after which it is all channels. v is left alone where it is not so. */
+int pq_layout_fold(struct pq_import *im, struct pq_value *v);
+/* Sizes should be multiples of that at operation `op`; for the next attempt. */
+void pq_import_want(struct pq_import *im, int op, int64_t multiple);
+/* "was exported for W x H only" */
+int pq_import_refuse_fixed(struct pq_import *im);
 /* Channels in the order of these digits, which must be all of them; the index of an operation. */
 int pq_layout_order(struct pq_import *im, int op, const struct pq_atom *a, int count);
 /* Move channels where need be, so that their order is: the digits in all other dimensions, in their

@@ -234,7 +234,7 @@ static bool resolve(struct pq_import *im, const struct pq_value *v, int dims, bo
     return true;
 }
 
-static int refuse_fixed(struct pq_import *im)
+int pq_import_refuse_fixed(struct pq_import *im)
 {
     return pq_import_refuse(im,
                             "the file was exported for %" PRId64 " x %" PRId64
@@ -247,9 +247,23 @@ static int refuse_order(struct pq_import *im, const struct pq_layout *l)
 {
     for (int i = 0; i < l->count && im->fixed; i++) {
         if (l->atoms[i].axis != PQ_CHANNELS && (l->atoms[i].size || l->atoms[i].inner > 1))
-            return refuse_fixed(im);
+            return pq_import_refuse_fixed(im);
     }
     return pq_import_refuse(im, "it needs channels, rows and columns in another order");
+}
+
+/* Two dimensions of the same constant extent may be the sides of windows. */
+static void want_windows(struct pq_import *im, int op, const struct pq_number *shape)
+{
+    const size_t dims = pq_number_count(shape);
+    for (size_t d = 0; d < dims; d++) {
+        const double side = pq_number_at(shape, 0, d);
+        for (size_t e = d + 1; e < dims && side > 1 && side <= PQ_MAX_WINDOW; e++) {
+            if (pq_number_at(shape, 0, e) == side && pq_number_same(shape, d) &&
+                pq_number_same(shape, e))
+                pq_import_want(im, op, (int64_t)side);
+        }
+    }
 }
 
 int pq_layout_reshape(struct pq_import *im, const struct pq_value *v, const struct pq_number *shape,
@@ -271,8 +285,9 @@ int pq_layout_reshape(struct pq_import *im, const struct pq_value *v, const stru
     if (im->fixed && fits && regroup(im, v, (int)dims, want, 1, out))
         return 0;
     im->size_matters = true;
+    want_windows(im, v->op, shape);
     if (im->fixed && pq_number_constant(shape))
-        return refuse_fixed(im);
+        return pq_import_refuse_fixed(im);
     if (pq_number_constant(shape))
         return pq_import_refuse(im, "it makes a shape of a fixed size");
     return pq_import_refuse(im, "it cuts or joins pictures in a way that cannot be run");
@@ -428,6 +443,56 @@ int pq_layout_heads(struct pq_import *im, struct pq_value *v, int dim)
         l->atoms[where[i]].inner = inner;
         inner *= l->atoms[where[i]].size;
     }
+    v->op = op;
+    return 0;
+}
+
+/* The picture's rows and columns begin one earlier, with the last, if the roll is odd, for then it
+ * is pixels 2 n + 1 and 2 n + 2 that are together. */
+static int even_roll(struct pq_import *im, struct pq_value *v, int factor)
+{
+    int *roll = v->layout.roll;
+    pique_error e = {0};
+    int op = v->op;
+    if (roll[0] % factor || roll[1] % factor) {
+        if (factor != 2 || roll[0] % 2 == 0 || roll[1] % 2 == 0)
+            return refuse_rolled(im);
+        op = pq_graph_pad4(im->graph, op, PQ_PAD_WRAP, 1, 1, 0, 0, 1, &e);
+        op = op < 0 ? op : pq_graph_crop_like(im->graph, op, v->op, 1, 1, &e);
+        roll[0]++;
+        roll[1]++;
+    }
+    roll[0] /= factor;
+    roll[1] /= factor;
+    return pq_import_placed(im, op, &e);
+}
+
+int pq_layout_fold(struct pq_import *im, struct pq_value *v)
+{
+    struct pq_layout *l = &v->layout;
+    const int last = l->dims - 1, channels = im->graph->ops[v->op].channels;
+    if (last < 0 || l->length[last] != 3)
+        return 0;
+    struct pq_atom *a = &l->atoms[l->count - 3];
+    const int factor = a->size;
+    if (a[0].axis != PQ_ROWS || a[1].axis != PQ_COLUMNS || a[2].axis != PQ_CHANNELS ||
+        a[1].size != factor || a[0].inner != 1 || a[1].inner != 1 || a[2].size != channels ||
+        factor < 2 || factor > PQ_MAX_FACTOR)
+        return 0;
+    for (int i = 0; i < l->count - 3; i++) {
+        if (l->atoms[i].axis == PQ_CHANNELS || l->atoms[i].inner % factor || !l->atoms[i].inner)
+            return 0;
+    }
+    int op = even_roll(im, v, factor);
+    if (op >= 0)
+        op = pq_emit_unshuffle(im, op, factor, true);
+    if (op < 0)
+        return op;
+    for (int i = 0; i < l->count - 3; i++)
+        l->atoms[i].inner /= factor;
+    a[0] = (struct pq_atom){PQ_CHANNELS, im->graph->ops[op].channels, 1, 0};
+    l->count -= 2;
+    l->length[last] = 1;
     v->op = op;
     return 0;
 }

@@ -32,6 +32,8 @@ int pq_op_reshape(struct pq_import *im, int what)
     if (!rc && pq_import_in(im, 1)->kind != PQ_VALUE_NUMBER)
         rc = pq_import_fail(im, PIQUE_EFORMAT, "it lacks a shape");
     if (!rc)
+        rc = pq_layout_fold(im, &v);
+    if (!rc)
         rc = pq_layout_reshape(im, &v, &pq_import_in(im, 1)->number,
                                pq_import_int(im, "allowzero", 0), &l);
     return rc ? rc : pq_import_set_picture(im, 0, v.op, &l);

@@ -388,6 +388,27 @@ static bool plain_nearest(struct pq_import *im, int num, int den)
     return (corner && (floor_mode || (prefer && num == 2))) || (half && (prefer || ceil));
 }
 
+/* The only size that an operation has which is the wanted one at the size that the file was
+ * exported for; -1: there is none, or more than one. */
+static int find_fixed_like(struct pq_import *im, extents want)
+{
+    int found = -1;
+    extents have, first;
+    for (int op = im->values[im->input].op; op < im->graph->count; op++) {
+        if (im->graph->ops[op].global || im->graph->ops[op].column)
+            continue;
+        extents_of(im, op, have);
+        if (have[0][0] != want[0][0] || have[1][0] != want[1][0])
+            continue;
+        if (found >= 0 && memcmp(have, first, sizeof have) != 0)
+            return -1;
+        if (found < 0)
+            memcpy(first, have, sizeof have);
+        found = op;
+    }
+    return found;
+}
+
 int pq_op_resize(struct pq_import *im, int what)
 {
     (void)what;
@@ -426,6 +447,8 @@ int pq_op_resize(struct pq_import *im, int what)
         return pq_import_refuse(im, "it can be run where pixels have their centres at halves only");
     } else if (pq_import_text(im, "mode", "linear", false)) {
         int like = samples == PQ_SAMPLES ? pq_find_like(im, want[0], want[1]) : -1;
+        if (like < 0 && samples == 1 && !ratio)
+            like = find_fixed_like(im, want);
         if (like < 0 && ratio)
             like = pq_emit_like(im, in, num, den);
         if (like < 0)
