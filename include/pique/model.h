@@ -121,12 +121,12 @@ typedef struct pique_save_options {
 } pique_save_options;
 
 /** Write a model. The format follows from the name: .safetensors, or .onnx, an ONNX file of opset
- *  17 for pictures of any size, which any network without attention can be. Weights are written in
- *  the order of the file that they came from, under the names of the model's architecture; whole
- *  numbers stay as they are. The file is written to a temporary name beside it, synced and renamed:
- *  it exists whole or not at all. Its metadata has "format" (pt), "source_sha256"
- *  (pique_model_sha256(); a blend has its own three instead) and "pique_version", and what else the
- *  metadata of a safetensors file had.
+ *  17 for pictures of any size, for other programs: one with attention cannot be opened again.
+ * Weights are written in the order of the file that they came from, under the names of the model's
+ * architecture; whole numbers stay as they are. The file is written to a temporary name beside it,
+ * synced and renamed: it exists whole or not at all. Its metadata has "format" (pt),
+ * "source_sha256" (pique_model_sha256(); a blend has its own three instead) and "pique_version",
+ * and what else the metadata of a safetensors file had.
  *  @param path     file to write; never one that the model came from.
  *  @param options  borrowed; NULL for the defaults.
  *  @return 0; PIQUE_EINVAL a name that asks for no format; PIQUE_EUNSUPPORTED a format that cannot

@@ -149,7 +149,8 @@ static int64_t compute(struct walk *w, int i)
         pq_plan_step(w->g, w->lines, w->band, &progress, i, &y0, &y1);
     }
     w->done[i] = y1;
-    line->rows = PQ_MAX(line->rows, y1 - w->low[i]);
+    /* Rows that nobody needs are computed like the others, so they need places of their own. */
+    line->rows = PQ_MAX(line->rows, y1 - PQ_MIN(w->low[i], y0));
     if (y1 == y0)
         return 0;
     if (y0 == 0)

@@ -276,6 +276,37 @@ static void padding_reaches_a_least_size(void **state)
     pq_graph_free(&g);
 }
 
+/* The rows of one step are written side by side by several threads: none may have another's place,
+ * not even those that nobody reads, such as what a crop takes off. */
+static void each_row_of_a_step_has_a_place_of_its_own(void **state)
+{
+    (void)state;
+    for (int band = 1; band < 20; band++) {
+        struct net net = {0};
+        struct rng r = {1};
+        struct pq_line lines[16];
+        int64_t done[16] = {0}, y0, y1;
+        pq_graph_new(&net.graph, NULL);
+        int at = net_conv(&net, &r, pq_graph_input(net.graph, 3, NULL), 3, 3);
+        at = pq_graph_pixel_shuffle(net.graph, net_conv(&net, &r, at, 12, 3), 2, NULL);
+        at = pq_graph_crop(net.graph, at, 9, NULL);
+        at = pq_graph_pool(net.graph, at, PQ_OP_MAX_POOL, 1, 3, NULL);
+        assert_int_equal(pq_graph_finish(net.graph, net_conv(&net, &r, at, 3, 3), NULL), 0);
+        assert_int_equal(
+            pq_plan_lines(net.graph, &(struct pq_geometry){1, 40, 40, band}, lines, NULL), 0);
+        struct pq_progress progress = {done};
+        while (done[net.graph->output] < lines[net.graph->output].height) {
+            done[0] = PQ_MIN(done[0] + band, lines[0].height);
+            for (int i = 1; i < net.graph->count; i++) {
+                pq_plan_step(net.graph, lines, band, &progress, i, &y0, &y1);
+                assert_true(y1 - y0 <= lines[i].rows);
+                done[i] = y1;
+            }
+        }
+        net_free(&net);
+    }
+}
+
 /* Memory must grow with the width and the band alone. */
 static void line_buffers_do_not_grow_with_the_height(void **state)
 {
@@ -344,6 +375,7 @@ int main(void)
         cmocka_unit_test(a_reach_beyond_an_int_is_refused),
         cmocka_unit_test(rows_flow_as_they_are_read),
         cmocka_unit_test(padding_reaches_a_least_size),
+        cmocka_unit_test(each_row_of_a_step_has_a_place_of_its_own),
         cmocka_unit_test(line_buffers_do_not_grow_with_the_height),
         cmocka_unit_test(absurd_sizes_are_refused),
         cmocka_unit_test(every_failed_allocation_is_reported),

@@ -11,6 +11,7 @@
 struct arena {
     const struct cpu_place **live; /* in the order of offsets */
     size_t count;
+    size_t packed;       /* so many of the first have no gap before or between them */
     int64_t first_death; /* the earliest among them */
     size_t floats;
 };
@@ -30,8 +31,10 @@ static void bury(struct arena *a, int64_t now)
     size_t kept = 0;
     a->first_death = INT64_MAX;
     for (size_t i = 0; i < a->count; i++) {
-        if (a->live[i]->dies < now)
+        if (a->live[i]->dies < now) {
+            a->packed = PQ_MIN(a->packed, kept);
             continue;
+        }
         a->first_death = PQ_MIN(a->first_death, a->live[i]->dies);
         a->live[kept++] = a->live[i];
     }
@@ -40,17 +43,22 @@ static void bury(struct arena *a, int64_t now)
 
 static bool place(struct arena *a, struct cpu_place *p)
 {
-    size_t at = 0, i = 0, end;
+    size_t i = a->packed, end;
+    size_t at = i ? a->live[i - 1]->offset + a->live[i - 1]->floats : 0;
     for (; i < a->count && a->live[i]->offset - at < p->floats; i++)
         at = a->live[i]->offset + a->live[i]->floats;
     p->offset = at;
     if (!pq_add_size(at, p->floats, &end))
         return false;
+    a->floats = PQ_MAX(a->floats, end);
     memmove(&a->live[i + 1], &a->live[i], (a->count - i) * sizeof(const struct cpu_place *));
     a->live[i] = p;
     a->count++;
+    for (end = p->offset; a->packed == i && i < a->count && a->live[i]->offset == end; i++) {
+        end += a->live[i]->floats;
+        a->packed++;
+    }
     a->first_death = PQ_MIN(a->first_death, p->dies);
-    a->floats = PQ_MAX(a->floats, end);
     return true;
 }
 

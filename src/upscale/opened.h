@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* What an open engine is made of, for the files that make one up: engine.c opens it, stream.c runs
+ * pictures through it, batch.c is the public way to do that. */
+#pragma once
+
+#include "backend/backend.h"
+#include "upscale/engine.h"
+
+/* Line buffers up to this size are cheap on any machine. */
+enum { PQ_COMFORTABLE_BYTES = 96 << 20 };
+
+/* A batch of the public API. */
+struct pq_batch {
+    struct pq_stream *stream;
+    int in_channels, out_channels;
+    int width, height; /* of the input */
+    int out_width, out_height;
+    int frames;
+    int64_t pushed, pulled; /* rows */
+    float *in, *out;        /* a band of every frame */
+    int held;               /* rows in `in` that wait until their band is whole */
+    int ready, taken;       /* rows in out, and how many of them were pulled */
+};
+
+struct pique_engine {
+    const pique_model *model;
+    struct pq_program *program;
+    struct pq_graph *given_graph; /* the same network with statistics given; NULL until asked for */
+    struct pq_program *given_program;
+    struct pq_device_options device; /* what programs are compiled for */
+    char *device_id;
+    bool no_scratch;
+    struct pq_pool *pool;
+    bool borrowed_pool; /* of another engine */
+    struct pq_log log;
+    pique_event_fn event;
+    void *event_user;
+    const pique_cancel *cancel;
+    pique_allocator allocator; /* size 0: the C library's */
+    int band_rows;
+    uint64_t memory_bytes;
+    struct pq_batch batch;
+};
+
+struct pq_stream {
+    pique_engine *engine;
+    struct pq_run *run;
+};
+
+/* End the batch that runs, if any (batch.c). */
+void pq_batch_end(pique_engine *engine);

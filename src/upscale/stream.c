@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* Streams: the line buffers of one picture or batch on its way through an engine, within a budget.
+ */
+#include "base/alloc.h"
+#include "upscale/opened.h"
+
+/* Bands are as high as fits into what is comfortable; higher ones only save a little
+ * synchronisation. */
+enum { HIGHEST_BAND = 32, LOWEST_COMFORTABLE_BAND = 4 };
+
+/* The highest band of a stream of this size that stays within the budget, else one row; *bytes is
+ * what it takes. The band never changes a bit of the result, so it may depend on memory. */
+static int choose_band(const pique_engine *engine, const struct pq_program *program,
+                       struct pq_geometry *geometry, uint64_t budget, size_t *bytes,
+                       pique_error *err)
+{
+    int wanted = PQ_MIN(engine->band_rows ? engine->band_rows : HIGHEST_BAND, geometry->height);
+    for (geometry->band = PQ_MAX(wanted, 1);; geometry->band = (geometry->band + 1) / 2) {
+        int rc = pq_program_memory(program, geometry, bytes, err);
+        if (rc)
+            return rc;
+        bool comfortable = engine->band_rows || *bytes <= PQ_COMFORTABLE_BYTES ||
+                           geometry->band <= LOWEST_COMFORTABLE_BAND;
+        if (geometry->band == 1 || (*bytes <= budget && comfortable))
+            return 0;
+    }
+}
+
+int pq_stream_bytes(const pique_engine *engine, int frames, int width, int height,
+                    uint64_t memory_bytes, uint64_t *least, uint64_t *wanted, pique_error *err)
+{
+    const uint64_t budget = memory_bytes ? memory_bytes : engine->memory_bytes;
+    struct pq_geometry geometry = {frames, width, height, 1};
+    size_t bytes;
+    int rc = pq_program_memory(engine->program, &geometry, &bytes, err);
+    *least = rc ? 0 : bytes;
+    if (pq_graph_is_whole(engine->program->graph))
+        *least = PQ_MIN(*least, budget / 4); /* whole maps may lie on a disk */
+    if (!rc)
+        rc = choose_band(engine, engine->program, &geometry, budget, &bytes, err);
+    *wanted = rc ? 0 : bytes;
+    return rc;
+}
+
+/* Where the budget does not hold a stream: in a scratch file, or not at all. */
+static int leave_memory(pique_engine *engine, const struct pq_program *program,
+                        const struct pq_geometry *geometry, size_t bytes, uint64_t budget,
+                        pique_error *err)
+{
+    const unsigned long long need = (unsigned long long)(bytes >> 20) + 1;
+    const unsigned long long have = (unsigned long long)(budget >> 20);
+    if (!pq_graph_is_whole(program->graph))
+        return pq_fail(err, PIQUE_ENOMEM,
+                       "%d x %d pixels need %llu MiB of line buffers, the budget is %llu MiB; "
+                       "--memory raises it",
+                       geometry->width, geometry->height, need, have);
+    if (engine->no_scratch)
+        return pq_fail(err, PIQUE_ENOSPC,
+                       "the maps of this network take %llu MiB, more than the %llu MiB that memory "
+                       "may hold, and a scratch file is not wanted",
+                       need, have);
+    pq_engine_note(engine, PIQUE_EVENT_NOTE,
+                   "the maps of this network take %llu MiB, more than the %llu MiB that memory may "
+                   "hold; they go through a scratch file",
+                   need, have);
+    return 0;
+}
+
+static int open_stream(pique_engine *engine, struct pq_program *program, int frames, int width,
+                       int height, uint64_t memory_bytes, struct pq_stream **out, pique_error *err)
+{
+    *out = NULL;
+    const uint64_t budget = memory_bytes ? memory_bytes : engine->memory_bytes;
+    struct pq_geometry geometry = {frames, width, height, 1};
+    size_t bytes;
+    int rc = choose_band(engine, program, &geometry, budget, &bytes, err);
+    if (!rc && bytes > budget)
+        rc = leave_memory(engine, program, &geometry, bytes, budget, err);
+    if (rc)
+        return rc;
+    if (engine->band_rows && geometry.band < PQ_MIN(engine->band_rows, height))
+        pq_engine_note(engine, PIQUE_EVENT_NOTE,
+                       "a band of %d rows is lowered to %d to stay within the memory budget",
+                       engine->band_rows, geometry.band);
+    struct pq_stream *stream = pq_calloc(1, sizeof *stream);
+    if (!stream)
+        return pq_fail_nomem(err, sizeof *stream);
+    stream->engine = engine;
+    rc = pq_run_begin(program, &geometry, bytes > budget, &stream->run, err);
+    if (rc) {
+        pq_free(stream);
+        return rc;
+    }
+    pq_log(&engine->log, PIQUE_LOG_DEBUG, "stream: %d x %d x %d in bands of %d rows, %zu bytes",
+           frames, width, height, geometry.band, bytes);
+    *out = stream;
+    return 0;
+}
+
+int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint64_t memory_bytes,
+                   struct pq_stream **out, pique_error *err)
+{
+    return open_stream(engine, engine->program, frames, width, height, memory_bytes, out, err);
+}
+
+/* ---- statistics from elsewhere ---- */
+
+/* The network with its statistics given, compiled when it is first asked for. */
+static int given_program(pique_engine *engine, struct pq_program **out, pique_error *err)
+{
+    *out = engine->given_program;
+    if (*out)
+        return 0;
+    int rc = pq_graph_given(engine->program->graph, &engine->given_graph, err);
+    if (!rc && pq_graph_is_whole(engine->given_graph))
+        rc = pq_fail(err, PIQUE_EUNSUPPORTED,
+                     "this network depends on the whole picture in more than its statistics");
+    if (!rc)
+        rc = pq_program_compile(engine->given_graph, &engine->device, &engine->given_program, err);
+    if (rc)
+        pq_graph_free(&engine->given_graph);
+    *out = engine->given_program;
+    return rc;
+}
+
+int pq_stream_open_given(pique_engine *engine, int frames, int width, int height,
+                         uint64_t memory_bytes, const struct pq_given *given,
+                         struct pq_stream **out, pique_error *err)
+{
+    struct pq_program *program;
+    *out = NULL;
+    int rc = given_program(engine, &program, err);
+    if (!rc)
+        rc = open_stream(engine, program, frames, width, height, memory_bytes, out, err);
+    if (!rc)
+        pq_run_give((*out)->run, given);
+    return rc;
+}
+
+int pq_stream_statistics(const struct pq_stream *stream, struct pq_given **out, pique_error *err)
+{
+    return pq_run_statistics(stream->run, out, err);
+}
+
+void pq_stream_free_given(struct pq_given **given)
+{
+    pq_given_free(given);
+}
+
+bool pq_stream_is_whole(const struct pq_stream *stream)
+{
+    return pq_graph_is_whole(stream->run->program->graph);
+}
+
+double pq_stream_share(const struct pq_stream *stream)
+{
+    return pq_run_share(stream->run);
+}
+
+void pq_stream_close(struct pq_stream **stream)
+{
+    if (!*stream)
+        return;
+    pq_run_end(&(*stream)->run);
+    pq_free(*stream);
+    *stream = NULL;
+}
+
+int pq_stream_band(const struct pq_stream *stream)
+{
+    return stream->run->geometry.band;
+}
+
+int pq_stream_max_out(const struct pq_stream *stream)
+{
+    return pq_run_max_out(stream->run);
+}
+
+void pq_stream_output_size(const struct pq_stream *stream, int *width, int *height)
+{
+    const struct pq_line *line = &stream->run->lines[stream->run->program->graph->output];
+    *width = (int)line->width;
+    *height = (int)line->height;
+}
+
+int pq_stream_step(struct pq_stream *stream, const pique_rows *in, int count, const pique_rows *out,
+                   int *got, pique_error *err)
+{
+    *got = 0;
+    int rc = pq_engine_check_cancel(stream->engine, err);
+    if (rc)
+        return rc;
+    ptrdiff_t size = (ptrdiff_t)sizeof(float);
+    struct pq_band from = {0};
+    if (count)
+        from = (struct pq_band){in->data, in->row_stride / size, in->frame_stride / size};
+    struct pq_band to = {out->data, out->row_stride / size, out->frame_stride / size};
+    return pq_run_step(stream->run, &from, count, &to, got, err);
+}
