@@ -214,10 +214,11 @@ static int pick(struct pq_import *im, const struct pq_value *v, int dim, const i
 int pq_op_pick_run(struct pq_import *im, const struct pq_value *v, int dim, int64_t first,
                    int64_t count, int64_t step, struct pq_value *out)
 {
-    int64_t *index =
-        count > 0 && count <= PQ_MAX_CHANNELS ? pq_malloc((size_t)count * sizeof *index) : NULL;
-    if (!index)
+    if (count < 1 || count > PQ_MAX_CHANNELS)
         return pq_import_refuse(im, "it takes no channels, or too many");
+    int64_t *index = pq_malloc((size_t)count * sizeof *index);
+    if (!index)
+        return pq_fail_nomem(im->err, (size_t)count * sizeof *index);
     for (int64_t i = 0; i < count; i++)
         index[i] = first + i * step;
     int rc = pick(im, v, dim, index, count, out);
