@@ -11,8 +11,9 @@ struct cpu_job {
     const struct cpu_step *step;
     int i;          /* of the operation */
     int64_t y0, y1; /* rows of each frame */
-    int parts;      /* tasks that share a row, or a row of windows */
+    int64_t parts;  /* tasks that share a row, or a row of windows */
     int rows;       /* rows, or rows of windows, of each frame */
+    int64_t first;  /* task of those that are shared out now */
 };
 
 static inline int cpu_frames(const struct cpu_job *job)
