@@ -308,6 +308,27 @@ static void absurd_sizes_are_refused(void **state)
     net_free(&net);
 }
 
+/* A map of millions of rows, which would be walked through, from a picture of one pixel. */
+static void borders_without_end_are_refused(void **state)
+{
+    (void)state;
+    enum { PADS = 60000 };
+    struct pq_graph *g;
+    pique_error err;
+    struct pq_line *lines = calloc(PADS + 1, sizeof *lines);
+    assert_non_null(lines);
+    assert_int_equal(pq_graph_new(&g, NULL), 0);
+    int y = pq_graph_input(g, 1, NULL);
+    for (int i = 0; i < PADS; i++)
+        y = pq_graph_pad(g, y, PQ_PAD_ZERO, PQ_MAX_PAD, 1, NULL);
+    assert_int_equal(pq_graph_finish(g, y, NULL), 0);
+    assert_int_equal(pq_plan_lines(g, &(struct pq_geometry){1, 1, 1, 1}, lines, &err),
+                     PIQUE_EUNSUPPORTED);
+    assert_non_null(strstr(err.message, "borders"));
+    pq_graph_free(&g);
+    free(lines);
+}
+
 static void every_failed_allocation_is_reported(void **state)
 {
     (void)state;
@@ -346,6 +367,7 @@ int main(void)
         cmocka_unit_test(padding_reaches_a_least_size),
         cmocka_unit_test(line_buffers_do_not_grow_with_the_height),
         cmocka_unit_test(absurd_sizes_are_refused),
+        cmocka_unit_test(borders_without_end_are_refused),
         cmocka_unit_test(every_failed_allocation_is_reported),
     };
     return cmocka_run_group_tests_name("graph", tests, NULL, NULL);
