@@ -473,6 +473,7 @@ static const int sample_rows[PQ_SAMPLES] = {240, 241, 242, 243, 245, 247, 251, 2
 /* How the picture is prepared for the network. */
 struct frame {
     int multiple, border;
+    bool fixed; /* the file is for one size */
 };
 
 /* The channels of the first convolution that reads the input, where the file does not say. */
@@ -637,6 +638,7 @@ static int attempt(const struct pq_onnx_file *file, struct pq_statedict *sd, str
             again.multiple = next_multiple(frame->multiple, im.wanted);
     }
     *graph = im.graph;
+    again.fixed = im.fixed;
     *frame = again;
     return rc;
 }
@@ -645,17 +647,21 @@ int pq_onnx_read(struct pq_statedict *sd, struct pq_graph **graph, pique_error *
 {
     enum { MAX_MULTIPLE = 64, MAX_ATTEMPTS = 8 };
     struct pq_onnx_file file;
-    struct frame frame = {1, 0}, before;
+    struct frame frame = {.multiple = 1}, before;
     *graph = NULL;
     int rc = pq_onnx_file_read(sd, &file, err);
     if (!rc)
         rc = attempt(&file, sd, &frame, graph, err);
-    pique_error ignored;
+    pique_error ignored = {0};
     for (int i = 1; rc == PIQUE_EUNSUPPORTED && i < MAX_ATTEMPTS; i++) {
         before = frame;
         if (frame.multiple > MAX_MULTIPLE || (frame.multiple == 1 && !frame.border))
             break;
         int now = attempt(&file, sd, &frame, graph, &ignored);
+        /* What is wrong where all sizes are right says more than that some are not. */
+        if (now == PIQUE_EUNSUPPORTED && frame.multiple == before.multiple &&
+            frame.border == before.border && !frame.fixed)
+            *err = ignored;
         if (now != PIQUE_EUNSUPPORTED)
             rc = now;
         if (frame.multiple == before.multiple && frame.border == before.border)

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "graph/build.h"
 #include "model/onnx_emit.h"
 #include "model/onnx_ops.h"
 #include "model/onnx_scores.h"
@@ -307,7 +308,69 @@ static int by_head(struct pq_import *im, const struct pq_scores *s)
     return pq_emit_affine(im, s->q, to, NULL);
 }
 
-static int in_windows(struct pq_import *im, const struct pq_scores *s, int v)
+/* What is inside of that many borders; where it begins. */
+static int inside(const struct pq_import *im, int op, int frames, int border[2])
+{
+    border[0] = border[1] = 0;
+    for (int i = 0; i < frames; i++) {
+        const struct pq_op *pad = &im->graph->ops[op];
+        if (pad->kind != PQ_OP_PAD || pad->pad_mode != PQ_PAD_ZERO)
+            return -1;
+        border[0] += pad->ver.before;
+        border[1] += pad->hor.before;
+        op = pad->in[0];
+    }
+    return op;
+}
+
+/* The borders around `like`, around `op`. */
+static int framed_as(struct pq_import *im, int like, int frames, int op)
+{
+    if (!frames)
+        return op;
+    struct pq_op pad = im->graph->ops[like];
+    pique_error e = {0};
+    op = framed_as(im, pad.in[0], frames - 1, op);
+    if (op < 0)
+        return op;
+    pad.in[0] = op;
+    pad.channels = im->graph->ops[op].channels;
+    return pq_import_placed(im, pq_graph_append(im->graph, pad, &e), &e);
+}
+
+/* Attention of a picture in a border whose pixels do not count: the picture alone, in windows that
+ * the border shifts. *frame is what is inside of the result. */
+static int in_frame(struct pq_import *im, const struct pq_scores *s, int v, struct pq_attention *a,
+                    const struct pq_tensor *table, int *frame)
+{
+    int border[3][2], of[] = {s->q, s->k, v};
+    pique_error e = {0};
+    for (int i = 0; i < 3; i++) {
+        of[i] = inside(im, of[i], s->frames, border[i]);
+        if (of[i] < 0)
+            return pq_import_refuse(im, "queries, keys and values have different borders");
+    }
+    a->shift_y = mod(-border[0][0], a->height);
+    a->shift_x = mod(-border[0][1], a->width);
+    const int fold = PQ_MAX(a->fold, 1);
+    bool fits = border[1][0] == border[2][0] && border[1][1] == border[2][1] && !a->grid &&
+                pq_attention_key_shift(a, false) == mod(-border[1][0], a->key_height) &&
+                pq_attention_key_shift(a, true) == mod(-border[1][1], a->key_width);
+    for (int i = 0; i < PQ_SAMPLES; i++) {
+        for (int axis = PQ_ROWS; axis <= PQ_COLUMNS; axis++) {
+            const int64_t q = pq_import_extent(im, of[0], (enum pq_axis)axis, i),
+                          k = pq_import_extent(im, of[1], (enum pq_axis)axis, i);
+            fits = fits && q == k * fold && k == pq_import_extent(im, of[2], (enum pq_axis)axis, i);
+        }
+    }
+    if (!fits)
+        return pq_import_refuse(im, "queries, keys and values have different borders");
+    *frame =
+        pq_import_placed(im, pq_graph_attention(im->graph, of[0], of[1], of[2], a, table, &e), &e);
+    return *frame < 0 ? *frame : framed_as(im, s->q, s->frames, *frame);
+}
+
+static int in_windows(struct pq_import *im, const struct pq_scores *s, int v, int *frame)
 {
     struct pq_attention a;
     struct pq_tensor table;
@@ -325,6 +388,10 @@ static int in_windows(struct pq_import *im, const struct pq_scores *s, int v)
     a.scale = (float)s->factor;
     if (s->bias)
         rc = biases(im, s, &a, &table);
+    if (!rc && s->frames && !s->factors)
+        return in_frame(im, s, v, &a, s->bias ? &table : NULL, frame);
+    if (!rc && s->frames)
+        return refuse(im);
     const int q = rc ? rc : by_head(im, s);
     if (q < 0)
         return q;
@@ -445,13 +512,15 @@ static int attend(struct pq_import *im, const struct pq_scores *s, struct pq_val
     }
     if (!fits)
         return refuse(im);
-    const int op = s->unit ? among_channels(im, s, v.op) : in_windows(im, s, v.op);
+    int frame = -1;
+    const int op = s->unit ? among_channels(im, s, v.op) : in_windows(im, s, v.op, &frame);
     struct pq_layout l = s->unit ? v.layout : s->at;
     if (!s->unit) {
         l.length[l.dims++] = s->dim > 1;
         if (s->dim > 1)
             l.atoms[l.count++] = (struct pq_atom){PQ_CHANNELS, s->dim, 1, 0};
     }
+    l.frame = op < 0 ? 0 : frame + 1;
     return pq_import_set_picture(im, 0, op, &l);
 }
 
@@ -574,13 +643,23 @@ static int on_unit(struct pq_import *im)
     return rc;
 }
 
+/* What only moves a border with the picture, or takes it off. */
+static bool keeps_frames(const struct pq_import *im)
+{
+    const struct pq_span op = im->node->op;
+    return pq_span_is(op, "Reshape") || pq_span_is(op, "Transpose") || pq_span_is(op, "Slice");
+}
+
 int pq_import_attention(struct pq_import *im, bool *done)
 {
     const struct pq_value *a = pq_import_in(im, 0), *b = pq_import_in(im, 1);
     const bool shape = pq_span_is(im->node->op, "Shape");
     *done = false;
     for (size_t i = 0; i < im->node->ins && !shape; i++) {
-        const enum pq_value_kind kind = pq_import_in(im, i)->kind;
+        const struct pq_value *v = pq_import_in(im, i);
+        const enum pq_value_kind kind = v->kind;
+        if (kind == PQ_VALUE_PICTURE && v->layout.frame && !keeps_frames(im))
+            return pq_import_refuse(im, "it reads a border of attention that says nothing");
         *done = *done || kind == PQ_VALUE_UNIT || kind == PQ_VALUE_SCORES;
     }
     if (pq_span_is(im->node->op, "MatMul") && im->node->ins == 2 &&

@@ -183,6 +183,53 @@ static bool is_by_window(const struct pq_scores *s, const struct pq_tensor *t, i
            extent_of(t, dims, dims - 1) == s->keys_count;
 }
 
+/* Whether only keys in the source of a border count. */
+static bool is_frame(const struct pq_scores *s, const struct pq_number *n, const struct places *k,
+                     int64_t batch, int source, const int border[2])
+{
+    const int batch_dims = s->at.dims - 1;
+    const int64_t rows = pq_import_extent(k->im, source, PQ_ROWS, k->sample),
+                  columns = pq_import_extent(k->im, source, PQ_COLUMNS, k->sample);
+    size_t i = 0;
+    for (int64_t b = 0; b < batch; b++) {
+        int64_t start[2] = {0, 0};
+        add_digits(k, 0, batch_dims, b, start);
+        for (int j = 0; j < s->keys_count; j++) {
+            int64_t at[2] = {start[0], start[1]};
+            add_digits(k, batch_dims + 1, batch_dims + 2, j, at);
+            const double x = pq_number_at(n, 0, i++);
+            const bool inside = at[0] >= border[0] && at[0] < border[0] + rows &&
+                                at[1] >= border[1] && at[1] < border[1] + columns;
+            if (inside ? !(fabs(x) <= 1e-4) : !(x <= FAR))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* A mask of the keys alone: of those that lie in a border of zeros, as pique writes it. */
+static int drop_frame(struct pq_import *im, struct pq_scores *s, const struct pq_number *n,
+                      const struct places *k, int64_t batch)
+{
+    enum { DEPTH = 3 };
+    int source = s->k, border[2] = {0, 0};
+    const bool plain = !pq_layout_rolled(&s->at) && !pq_layout_rolled(&s->keys) &&
+                       pq_number_count(n) == (size_t)batch * (size_t)s->keys_count;
+    for (int depth = 1; depth <= DEPTH && plain && !s->masked; depth++) {
+        const struct pq_op *pad = &im->graph->ops[source];
+        if (pad->kind != PQ_OP_PAD || pad->pad_mode != PQ_PAD_ZERO)
+            break;
+        border[0] += pad->ver.before;
+        border[1] += pad->hor.before;
+        source = pad->in[0];
+        s->masked = is_frame(s, n, k, batch, source, border);
+        s->frames = depth;
+    }
+    return s->masked ? 0
+                     : pq_import_refuse(im, "what it adds to attention is not the mask of shifted "
+                                            "windows");
+}
+
 static int drop_mask(struct pq_import *im, struct pq_scores *s, const struct pq_number *n)
 {
     struct pq_attention a;
@@ -207,6 +254,10 @@ static int drop_mask(struct pq_import *im, struct pq_scores *s, const struct pq_
                              sample,
                              {a.height / fold, a.width / fold},
                              {pq_attention_key_shift(&a, false), pq_attention_key_shift(&a, true)}};
+    if (extent_of(&n->tensor, batch_dims + 2, batch_dims) == 1 && s->queries > 1) {
+        pq_free(windows);
+        return drop_frame(im, s, n, &k, all);
+    }
     s->masked = is_by_window(s, &n->tensor, &batch) && batch == all &&
                 is_mask(s, n, &q, &k, batch, windows);
     pq_free(windows);
@@ -237,7 +288,6 @@ int pq_scores_add(struct pq_import *im, struct pq_scores *s, int id)
     const struct pq_number *n = known ? &v->number : &mask.number;
     int rc;
     if (!fits(im, s, &n->tensor, &windows)) {
-        im->size_matters = true;
         rc =
             pq_import_refuse(im, "what it adds to attention does not fit, or is for one size only");
     } else if (windows) {

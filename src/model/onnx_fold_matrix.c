@@ -100,6 +100,45 @@ static int fold_mean(struct pq_import *im)
     return rc ? rc : pq_import_set_number(im, 0, &out);
 }
 
+/* Zeros, or another number, around floats. */
+static int fold_pad(struct pq_import *im)
+{
+    const struct pq_number *in = constant(im, 0), *pads = constant(im, 1), *value = constant(im, 2);
+    const int dims = in ? in->tensor.dims : 0;
+    if (!in || in->whole || !pads || !pads->whole || pq_number_count(pads) != 2 * (size_t)dims ||
+        !pq_import_text(im, "mode", "constant", true) || pq_import_in(im, 3)->kind)
+        return pq_import_refuse(im, "of numbers, only a constant border can be computed");
+    int64_t shape[PQ_MAX_DIMS], before[PQ_MAX_DIMS];
+    for (int d = 0; d < dims; d++) {
+        const double a = pq_number_at(pads, 0, (size_t)d);
+        const double b = pq_number_at(pads, 0, (size_t)(dims + d));
+        if (!(a >= 0 && b >= 0 && a <= PQ_MAX_EXTENT && b <= PQ_MAX_EXTENT))
+            return pq_import_refuse(im, "of numbers, only a constant border can be computed");
+        before[d] = (int64_t)a;
+        shape[d] = in->tensor.shape[d] + (int64_t)a + (int64_t)b;
+    }
+    struct pq_number out;
+    float *to;
+    int rc = pq_import_folded(im, pq_number_floats(&im->folder, dims, shape, &to, &out));
+    if (rc)
+        return rc;
+    const size_t count = pq_number_count(&out);
+    const float fill = value && pq_number_count(value) ? (float)pq_number_at(value, 0, 0) : 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t left = i, at = 0, step = 1;
+        bool inside = true;
+        for (int d = dims - 1; d >= 0; d--) {
+            const int64_t x = (int64_t)(left % (size_t)shape[d]) - before[d];
+            left /= (size_t)shape[d];
+            inside = inside && x >= 0 && x < in->tensor.shape[d];
+            at += inside ? (size_t)x * step : 0;
+            step *= (size_t)in->tensor.shape[d];
+        }
+        to[i] = inside ? (float)pq_number_at(in, 0, at) : fill;
+    }
+    return pq_import_set_number(im, 0, &out);
+}
+
 int pq_import_fold_matrix(struct pq_import *im, bool *known)
 {
     *known = true;
@@ -109,6 +148,8 @@ int pq_import_fold_matrix(struct pq_import *im, bool *known)
         return fold_gemm(im);
     if (pq_span_is(im->node->op, "ReduceMean"))
         return fold_mean(im);
+    if (pq_span_is(im->node->op, "Pad"))
+        return fold_pad(im);
     *known = false;
     return 0;
 }

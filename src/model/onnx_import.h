@@ -37,6 +37,7 @@ struct pq_layout {
     int length[PQ_MAX_DIMS]; /* atoms of each dimension */
     struct pq_atom atoms[PQ_MAX_ATOMS];
     int roll[2]; /* rows, columns */
+    int frame;   /* 1 + the operation that it is, but for a border that says nothing; 0: none */
     int unit;    /* of a UNIT: 1 + the dimension over which it has norm 1 */
 };
 

@@ -113,7 +113,8 @@ int pq_layout_axis(const struct pq_layout *l, int dim)
 /* Digits that lie side by side as they should become one. */
 static void merge(struct pq_layout *l)
 {
-    struct pq_layout out = {.dims = l->dims, .roll = {l->roll[0], l->roll[1]}, .unit = l->unit};
+    struct pq_layout out = {
+        .dims = l->dims, .roll = {l->roll[0], l->roll[1]}, .frame = l->frame, .unit = l->unit};
     for (int d = 0; d < l->dims; d++) {
         const struct pq_atom *a = &l->atoms[pq_layout_first(l, d)];
         for (int i = 0; i < l->length[d]; i++) {
@@ -209,6 +210,7 @@ static bool regroup(struct pq_import *im, const struct pq_value *v, int dims,
             return false;
     }
     merge(out);
+    out->frame = v->layout.frame;
     return at == v->layout.count;
 }
 
@@ -295,7 +297,7 @@ int pq_layout_reshape(struct pq_import *im, const struct pq_value *v, const stru
 
 void pq_layout_transpose(const struct pq_layout *l, const int *order, struct pq_layout *out)
 {
-    *out = (struct pq_layout){.dims = l->dims, .roll = {l->roll[0], l->roll[1]}};
+    *out = (struct pq_layout){.dims = l->dims, .roll = {l->roll[0], l->roll[1]}, .frame = l->frame};
     for (int d = 0; d < l->dims; d++) {
         if (order[d] + 1 == l->unit)
             out->unit = d + 1;
@@ -471,15 +473,16 @@ int pq_layout_fold(struct pq_import *im, struct pq_value *v)
 {
     struct pq_layout *l = &v->layout;
     const int last = l->dims - 1, channels = im->graph->ops[v->op].channels;
-    if (last < 0 || l->length[last] != 3)
+    const int length = channels > 1 ? 3 : 2;
+    if (last < 0 || l->length[last] != length)
         return 0;
-    struct pq_atom *a = &l->atoms[l->count - 3];
+    struct pq_atom *a = &l->atoms[l->count - length];
     const int factor = a->size;
-    if (a[0].axis != PQ_ROWS || a[1].axis != PQ_COLUMNS || a[2].axis != PQ_CHANNELS ||
-        a[1].size != factor || a[0].inner != 1 || a[1].inner != 1 || a[2].size != channels ||
-        factor < 2 || factor > PQ_MAX_FACTOR)
+    if (a[0].axis != PQ_ROWS || a[1].axis != PQ_COLUMNS || a[1].size != factor || a[0].inner != 1 ||
+        a[1].inner != 1 || factor < 2 || factor > PQ_MAX_FACTOR ||
+        (length == 3 && (a[2].axis != PQ_CHANNELS || a[2].size != channels)))
         return 0;
-    for (int i = 0; i < l->count - 3; i++) {
+    for (int i = 0; i < l->count - length; i++) {
         if (l->atoms[i].axis == PQ_CHANNELS || l->atoms[i].inner % factor || !l->atoms[i].inner)
             return 0;
     }
@@ -488,10 +491,10 @@ int pq_layout_fold(struct pq_import *im, struct pq_value *v)
         op = pq_emit_unshuffle(im, op, factor, true);
     if (op < 0)
         return op;
-    for (int i = 0; i < l->count - 3; i++)
+    for (int i = 0; i < l->count - length; i++)
         l->atoms[i].inner /= factor;
     a[0] = (struct pq_atom){PQ_CHANNELS, im->graph->ops[op].channels, 1, 0};
-    l->count -= 2;
+    l->count -= length - 1;
     l->length[last] = 1;
     v->op = op;
     return 0;

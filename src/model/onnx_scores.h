@@ -18,6 +18,7 @@ struct pq_scores {
     float *bias;    /* [heads][queries][keys], or NULL */
     int queries, keys_count;
     bool masked, softmaxed;
+    int frames; /* so many PQ_OP_PADs around the keys are masked */
 };
 
 /* The windows that queries and keys are in; PIQUE_EUNSUPPORTED where they are in none. */

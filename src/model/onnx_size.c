@@ -124,7 +124,27 @@ int pq_op_pad(struct pq_import *im, int what)
     if (rc)
         return rc;
     extents_of(im, v.op, have);
-    if (!steady(before[0]) || !steady(before[1]) || !find_multiple(have, after, extra, &multiple))
+    pique_error e = {0};
+    bool found = steady(before[0]) && steady(before[1]);
+    if (found && !find_multiple(have, after, extra, &multiple)) {
+        /* Up to a multiple of what there is with the border before it. */
+        for (int a = 0; a < 2; a++) {
+            for (int s = 0; s < PQ_SAMPLES; s++)
+                have[a][s] += before[a][s];
+        }
+        found = mode == PQ_PAD_ZERO && before[0][0] >= 0 && before[1][0] >= 0 &&
+                before[0][0] <= PQ_MAX_PAD && before[1][0] <= PQ_MAX_PAD &&
+                find_multiple(have, after, extra, &multiple);
+        if (found)
+            v.op = pq_import_placed(im,
+                                    pq_graph_pad4(im->graph, v.op, mode, (int)before[0][0],
+                                                  (int)before[1][0], 0, 0, 1, &e),
+                                    &e);
+        if (v.op < 0)
+            return v.op;
+        before[0][0] = before[1][0] = 0;
+    }
+    if (!found)
         return pq_import_refuse(im, "it pads by an amount that depends on the picture's size in a "
                                     "way that cannot be run");
     int64_t side[] = {before[0][0], before[1][0], extra[0], extra[1]}, less[4];
@@ -134,7 +154,6 @@ int pq_op_pad(struct pq_import *im, int what)
         if (side[i] > PQ_MAX_PAD)
             return pq_import_refuse(im, "it pads by more than %d pixels", PQ_MAX_PAD);
     }
-    pique_error e = {0};
     int op = v.op;
     if (side[0] || side[1] || side[2] || side[3] || multiple > 1)
         op = pq_import_placed(im,
@@ -269,6 +288,30 @@ static int emit_cut(struct pq_import *im, int op, const struct cut *cut)
                                 "run");
 }
 
+/* A border that says nothing is taken off as a whole, or not at all. */
+static int take_off_frame(struct pq_import *im, struct pq_value *v, const struct cut *cut)
+{
+    const int op = v->layout.frame - 1;
+    int64_t border[2] = {0, 0};
+    extents have;
+    bool fits = im->graph->ops[v->op].kind == PQ_OP_PAD;
+    for (int at = v->op; at != op && im->graph->ops[at].kind == PQ_OP_PAD;
+         at = im->graph->ops[at].in[0]) {
+        border[0] += im->graph->ops[at].ver.before;
+        border[1] += im->graph->ops[at].hor.before;
+    }
+    extents_of(im, op, have);
+    for (int s = 0; s < PQ_SAMPLES; s++) {
+        for (int a = 0; a < 2; a++)
+            fits = fits && cut->from[a][s] == border[a] &&
+                   cut->to[a][s] - cut->from[a][s] == have[a][s];
+    }
+    if (!fits)
+        return pq_import_refuse(im, "it reads a border of attention that says nothing");
+    v->layout.frame = 0;
+    return pq_import_set_picture(im, 0, op, &v->layout);
+}
+
 static int slice_chain(struct pq_import *im, struct pq_value *v, const struct pq_onnx_node *before)
 {
     const struct pq_onnx_node *last = im->node;
@@ -283,6 +326,8 @@ static int slice_chain(struct pq_import *im, struct pq_value *v, const struct pq
     if (!rc)
         rc = read_slice(im, v, &cut);
     const int before_cut = v->op;
+    if (!rc && v->layout.frame)
+        return take_off_frame(im, v, &cut);
     const int op = rc ? rc : emit_cut(im, v->op, &cut);
     if (op >= 0 && op != before_cut && pq_layout_rolled(&v->layout))
         return pq_import_refuse(im, "it cuts a picture whose pixels were moved round");

@@ -12,6 +12,7 @@ import struct
 import sys
 
 import onnx_file as pb
+import onnx_attention
 from onnx_file import Tensor
 import onnx_reference as reference
 
@@ -617,6 +618,9 @@ def absurd_scale(n):
 @bad("the network takes elements that are no floating-point", kind=2)
 def bytes_in(n):
     return n.op('Relu', 'x')
+
+
+onnx_attention.register(good, bad)
 
 
 # ---- writing ----

@@ -70,6 +70,7 @@ UNARY = {
     'Erf': math.erf, 'Neg': lambda x: -x, 'Sqrt': math.sqrt, 'Exp': math.exp,
     'Floor': math.floor, 'Ceil': math.ceil, 'Abs': abs, 'Reciprocal': lambda x: 1 / x,
     'Identity': lambda x: x, 'Dropout': lambda x: x, 'Mish': lambda x: x * math.tanh(softplus(x)),
+    'Not': lambda x: int(not x),
     'HardSwish': lambda x: x * max(0, min(1, x / 6 + 0.5)),
 }
 BINARY = {
@@ -309,6 +310,13 @@ def group_norm(x, groups, scale, bias, eps):
     return scaled(reshape(y, x.shape), per_channel(scale, 4), per_channel(bias, 4))
 
 
+def softmax(x, axis):
+    e = mapped(math.exp, x)
+    n = x.shape[axis]
+    return build(x.shape, lambda i: get(e, i) / sum(
+        get(e, (*i[:axis], j, *i[axis + 1:])) for j in range(n)))
+
+
 def matmul(a, b):
     k = a.shape[-1]
     lead = spread_shape(a.shape[:-2], b.shape[:-2])
@@ -394,6 +402,7 @@ def one(op, attrs, ins):
         'InstanceNormalization': lambda: scaled(
             normalise(x, range(2, len(x.shape)), attrs.get('epsilon', 1e-5)),
             per_channel(ins[1], len(x.shape)), per_channel(ins[2], len(x.shape))),
+        'Less': lambda: mapped(lambda a, b: int(a < b), *ins, whole=True),
         'LayerNormalization': lambda: scaled(normalise(x, (-1,), attrs.get('epsilon', 1e-5)),
                                              ins[1], ins[2] if len(ins) > 2 else None),
         'LeakyRelu': lambda: mapped(lambda v: v if v >= 0 else attrs.get('alpha', 0.01) * v, x),
@@ -402,12 +411,15 @@ def one(op, attrs, ins):
         'Pad': lambda: pad(attrs, x, *rest[:1]),
         'Range': lambda: Tensor((len(range(x.data[0], rest[0][0], rest[1][0])),),
                                 range(x.data[0], rest[0][0], rest[1][0]), True),
+        'ReduceL2': lambda: mapped(lambda v: math.sqrt(v * x.shape[axes[0]]),
+                                   mean(mapped(lambda v: v * v, x), axes, True)),
         'ReduceMean': lambda: mean(x, axes if axes else rest[0], attrs.get('keepdims', 1)),
         'Reshape': lambda: reshape(x, rest[0]),
         'Resize': lambda: resize(attrs, x, ins[2] if len(ins) > 2 else None,
                                  ins[3] if len(ins) > 3 else None),
         'Shape': lambda: Tensor((len(x.shape),), x.shape, True),
         'Slice': lambda: cut(x, *rest),
+        'Softmax': lambda: softmax(x, attrs['axis'] % len(x.shape)),
         'SpaceToDepth': lambda: space_to_depth(x, attrs['blocksize']),
         'Squeeze': lambda: squeezed(x, listed(attrs, 'axes', ins, 1), False),
         'Transpose': lambda: transpose(x, attrs['perm']),

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """export_onnx.py FOLDER: networks of known architectures, tiny and of random weights, as PyTorch
-exports them: opsets 11, 13 and 16, sizes open and fixed.
+exports them: opsets 11, 13 and 16, sizes open and fixed; and the transformers of tests/golden/torch,
+in one opset each.
 
 FOLDER/good.txt has a line NAME WIDTH HEIGHT CHANNELS SCALE for each FOLDER/NAME.onnx and NAME.in."""
 import os
@@ -200,23 +201,41 @@ NETWORKS = {'compact2': (2, Compact(2)), 'compact4': (4, Compact(4)), 'esrgan': 
             'realplksr_layer_norm': (2, RealPLKSR(True)), 'upcunet': (2, UpCunet()),
             'tokens': (1, Tokens()), 'mixed': (1, Mixed())}
 WIDTH, HEIGHT = 40, 32
+TRANSFORMERS = ('swinir', 'drct', 'dat', 'omnisr', 'srformer')
+
+
+def transformers():
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../golden/torch'))
+    for family in TRANSFORMERS:
+        for case in __import__(family).cases():
+            if case.channels != 3 or 'jpeg' in case.name or 'shift3' in case.name:
+                continue  # their windows do not fit this size
+            net = case.make()
+            net.load_state_dict(case.weights())
+            yield case.name.replace('-', '_'), case.scale, net
+
+
+def export(folder, cases, name, scale, net, opset, kind):
+    axes = {'x': {0: 'n', 2: 'h', 3: 'w'}, 'y': {0: 'n', 2: 'h', 3: 'w'}}
+    case = '%s_%d_%s' % (name, opset, kind)
+    base = os.path.join(folder, case)
+    net.eval()
+    x = torch.rand(1, 3, HEIGHT, WIDTH)
+    torch.onnx.export(net, x, base + '.onnx', opset_version=opset, input_names=['x'],
+                      output_names=['y'], dynamic_axes=axes if kind == 'open' else None)
+    x.numpy().tofile(base + '.in')
+    cases.write('%s %d %d 3 %d\n' % (case, WIDTH, HEIGHT, scale))
 
 
 def main(folder):
-    axes = {'x': {0: 'n', 2: 'h', 3: 'w'}, 'y': {0: 'n', 2: 'h', 3: 'w'}}
     with open(os.path.join(folder, 'good.txt'), 'w') as f:
         for name, (scale, net) in NETWORKS.items():
-            net.eval()
             for opset in (11, 13, 16):
                 for kind in ('open', 'fixed'):
-                    case = '%s_%d_%s' % (name, opset, kind)
-                    base = os.path.join(folder, case)
-                    x = torch.rand(1, 3, HEIGHT, WIDTH)
-                    torch.onnx.export(net, x, base + '.onnx', opset_version=opset,
-                                      input_names=['x'], output_names=['y'],
-                                      dynamic_axes=axes if kind == 'open' else None)
-                    x.numpy().tofile(base + '.in')
-                    f.write('%s %d %d 3 %d\n' % (case, WIDTH, HEIGHT, scale))
+                    export(folder, f, name, scale, net, opset, kind)
+        for name, scale, net in transformers():
+            export(folder, f, name, scale, net, 13, 'open')
+            export(folder, f, name, scale, net, 16, 'fixed')
 
 
 if __name__ == '__main__':
