@@ -14,6 +14,9 @@ int pq_graph_append(struct pq_graph *g, struct pq_op op, pique_error *err);
 
 /* Whether `in` is an operation of g. */
 int pq_build_check_input(const struct pq_graph *g, int in, enum pq_op_kind kind, pique_error *err);
+/* The same, and whether it is a picture. */
+int pq_build_check_picture(const struct pq_graph *g, int in, enum pq_op_kind kind,
+                           pique_error *err);
 /* Whether two operations have one ratio of sizes, and are both pictures, columns or global. */
 int pq_build_check_size(const struct pq_graph *g, enum pq_op_kind kind, int a, int b,
                         pique_error *err);

@@ -211,6 +211,14 @@ int pq_build_check_input(const struct pq_graph *g, int in, enum pq_op_kind kind,
     return 0;
 }
 
+int pq_build_check_picture(const struct pq_graph *g, int in, enum pq_op_kind kind, pique_error *err)
+{
+    int rc = pq_build_check_input(g, in, kind, err);
+    if (!rc && (g->ops[in].global || g->ops[in].column))
+        rc = pq_fail(err, PIQUE_EFORMAT, "%s gets no picture", pq_op_name(kind));
+    return rc;
+}
+
 int pq_build_check_size(const struct pq_graph *g, enum pq_op_kind kind, int a, int b,
                         pique_error *err)
 {

@@ -23,11 +23,6 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b != 0 && (a < 0) != (b < 0));
 }
 
-static size_t align(size_t floats)
-{
-    return (floats + 15) / 16 * 16;
-}
-
 /* What a thread's scratch holds, in this order. */
 struct tokens {
     float *q, *k, *v, *out, *bias, *rest;
@@ -45,7 +40,7 @@ static size_t split_scratch(const struct pq_op *op, float *scratch, struct token
     size_t at = 0;
     for (int i = 0; i < 5; i++) {
         *to[i] = scratch ? scratch + at : NULL;
-        at += align(sizes[i]);
+        at += cpu_align(sizes[i]);
     }
     t->rest = scratch ? scratch + at : NULL;
     return at + (op->kind == PQ_OP_ATTENTION

@@ -269,7 +269,7 @@ static void task(void *context, int index, int worker)
     else if (cpu_is_attention(job->op))
         cpu_attention_task(job, frame, row, part,
                            job->run->scratch +
-                               (size_t)worker * ((job->program->scratch_floats + 15) / 16 * 16));
+                               (size_t)worker * cpu_align(job->program->scratch_floats));
     else
         compute_row(job, frame, y);
 }
