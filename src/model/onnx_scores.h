@@ -23,6 +23,9 @@ struct pq_scores {
 
 /* The windows that queries and keys are in; PIQUE_EUNSUPPORTED where they are in none. */
 int pq_scores_windows(struct pq_import *im, const struct pq_scores *s, struct pq_attention *a);
+/* The operation that yields weights of attention times the values v. *frame is what is inside of a
+ * border that says nothing, or -1. */
+int pq_scores_emit(struct pq_import *im, const struct pq_scores *s, int v, int *frame);
 /* The size for which things are known best. */
 int pq_scores_sample(const struct pq_import *im);
 /* onnx_bias.c: value `id`, which is no picture, is added. */
