@@ -14,6 +14,6 @@ struct pq_scratch {
 
 /* The file lies in $TMPDIR, else in /var/tmp, and its whole size is taken from the disk at once, so
  * that a disk that is full says so here. PIQUE_ENOSPC and a sentence with the folder and the size,
- * whatever the reason. */
+ * whatever the reason but memory for the map, which is PIQUE_ENOMEM. */
 int pq_scratch_open(size_t bytes, struct pq_scratch *out, pique_error *err);
 void pq_scratch_close(struct pq_scratch *s);

@@ -14,6 +14,9 @@ int pq_graph_append(struct pq_graph *g, struct pq_op op, pique_error *err);
 
 /* Whether `in` is an operation of g. */
 int pq_build_check_input(const struct pq_graph *g, int in, enum pq_op_kind kind, pique_error *err);
+/* The same, and whether it is a picture. */
+int pq_build_check_picture(const struct pq_graph *g, int in, enum pq_op_kind kind,
+                           pique_error *err);
 /* Whether two operations have one ratio of sizes, and are both pictures, columns or global. */
 int pq_build_check_size(const struct pq_graph *g, enum pq_op_kind kind, int a, int b,
                         pique_error *err);
@@ -21,5 +24,8 @@ int pq_build_check_factor(enum pq_op_kind kind, int factor, pique_error *err);
 /* Whether t is NULL or [n]; "weights". */
 int pq_build_check_vector(enum pq_op_kind kind, const struct pq_tensor *t, int n, const char *what,
                           pique_error *err);
+/* Whether so many more weights may come into a graph. Operations may share a tensor of the file,
+ * and zeros between groups are in none, but each operation packs its own. */
+int pq_build_check_weights(const struct pq_graph *g, uint64_t more, pique_error *err);
 /* A tensor of floats that the graph owns, or data NULL where memory is out. */
 struct pq_tensor pq_graph_own_tensor(struct pq_graph *g, int dims, const int64_t *shape);

@@ -41,6 +41,9 @@ static int expand_groups(struct pq_graph *g, const struct pq_tensor *weight, int
     int64_t out = weight->shape[0], per_group = weight->shape[1];
     int64_t taps = weight->shape[2] * weight->shape[3];
     const int64_t shape[] = {out, per_group * groups, weight->shape[2], weight->shape[3]};
+    int rc = pq_build_check_weights(g, (uint64_t)(out * shape[1] * taps), err);
+    if (rc)
+        return rc;
     *dense = pq_graph_own_tensor(g, 4, shape);
     float *to = (float *)dense->data;
     if (!to)

@@ -7,14 +7,6 @@
 
 enum { FLOATS_OF_DOUBLE = sizeof(double) / sizeof(float) };
 
-static int check_picture(const struct pq_graph *g, int in, enum pq_op_kind kind, pique_error *err)
-{
-    int rc = pq_build_check_input(g, in, kind, err);
-    if (!rc && (g->ops[in].global || g->ops[in].column))
-        rc = pq_fail(err, PIQUE_EFORMAT, "%s gets no picture", pq_op_name(kind));
-    return rc;
-}
-
 static int row_sums(struct pq_graph *g, int in, bool squares, pique_error *err)
 {
     int channels = g->ops[in].channels;
@@ -36,7 +28,7 @@ static struct pq_op total(const struct pq_graph *g, enum pq_op_kind kind, int co
 
 int pq_graph_mean(struct pq_graph *g, int in, pique_error *err)
 {
-    int rc = check_picture(g, in, PQ_OP_MEAN, err);
+    int rc = pq_build_check_picture(g, in, PQ_OP_MEAN, err);
     if (rc)
         return rc;
     int sums = row_sums(g, in, false, err);
@@ -50,7 +42,7 @@ int pq_graph_mean(struct pq_graph *g, int in, pique_error *err)
 int pq_graph_group_norm(struct pq_graph *g, int in, int groups, const struct pq_tensor *weight,
                         const struct pq_tensor *bias, float eps, pique_error *err)
 {
-    int rc = check_picture(g, in, PQ_OP_GROUP_NORM, err);
+    int rc = pq_build_check_picture(g, in, PQ_OP_GROUP_NORM, err);
     if (rc)
         return rc;
     int channels = g->ops[in].channels;
@@ -87,7 +79,7 @@ int pq_graph_channel_mix(struct pq_graph *g, int q, int k, int v, int heads,
 {
     const int in[] = {q, k, v};
     for (int i = 0; i < 3; i++) {
-        int rc = check_picture(g, in[i], PQ_OP_MIX, err);
+        int rc = pq_build_check_picture(g, in[i], PQ_OP_MIX, err);
         if (!rc)
             rc = pq_build_check_size(g, PQ_OP_MIX, q, in[i], err);
         if (rc)

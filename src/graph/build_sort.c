@@ -7,14 +7,6 @@
 
 enum { PLACE = 2, MAX_RUN = 4096 };
 
-static int check_picture(const struct pq_graph *g, int in, enum pq_op_kind kind, pique_error *err)
-{
-    int rc = pq_build_check_input(g, in, kind, err);
-    if (!rc && (g->ops[in].global || g->ops[in].column))
-        rc = pq_fail(err, PIQUE_EFORMAT, "%s gets no picture", pq_op_name(kind));
-    return rc;
-}
-
 /* ORDER or RANK. */
 static int append_places(struct pq_graph *g, enum pq_op_kind kind, int category, int counts,
                          pique_error *err)
@@ -28,7 +20,7 @@ static int append_places(struct pq_graph *g, enum pq_op_kind kind, int category,
 
 int pq_graph_sort(struct pq_graph *g, int scores, int *order, int *rank, pique_error *err)
 {
-    int rc = check_picture(g, scores, PQ_OP_CATEGORY, err);
+    int rc = pq_build_check_picture(g, scores, PQ_OP_CATEGORY, err);
     const int category = rc ? rc : pq_graph_append(g, pq_op_new(g, PQ_OP_CATEGORY, scores, 1), err);
     if (category < 0)
         return category;
@@ -44,9 +36,9 @@ int pq_graph_sort(struct pq_graph *g, int scores, int *order, int *rank, pique_e
 
 int pq_graph_pick(struct pq_graph *g, int in, int places, pique_error *err)
 {
-    int rc = check_picture(g, in, PQ_OP_PICK, err);
+    int rc = pq_build_check_picture(g, in, PQ_OP_PICK, err);
     if (!rc)
-        rc = check_picture(g, places, PQ_OP_PICK, err);
+        rc = pq_build_check_picture(g, places, PQ_OP_PICK, err);
     if (!rc)
         rc = pq_build_check_size(g, PQ_OP_PICK, in, places, err);
     if (!rc && g->ops[places].kind != PQ_OP_ORDER && g->ops[places].kind != PQ_OP_RANK)
@@ -62,7 +54,7 @@ int pq_graph_run_attention(struct pq_graph *g, const int qkv[3], int heads, int 
                            pique_error *err)
 {
     for (int i = 0; i < 3; i++) {
-        int rc = check_picture(g, qkv[i], PQ_OP_RUN_ATTENTION, err);
+        int rc = pq_build_check_picture(g, qkv[i], PQ_OP_RUN_ATTENTION, err);
         if (!rc)
             rc = pq_build_check_size(g, PQ_OP_RUN_ATTENTION, qkv[0], qkv[i], err);
         if (rc)

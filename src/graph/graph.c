@@ -130,6 +130,26 @@ static int set_ratio(const struct pq_graph *g, struct pq_op *op, pique_error *er
     return 0;
 }
 
+int pq_build_check_weights(const struct pq_graph *g, uint64_t more, pique_error *err)
+{
+    if (more <= PQ_MAX_WEIGHTS && g->weights <= PQ_MAX_WEIGHTS - more)
+        return 0;
+    return pq_fail(err, PIQUE_EUNSUPPORTED, "the network has more than %d weights", PQ_MAX_WEIGHTS);
+}
+
+/* A dense convolution is packed for 16 outputs at least. */
+static uint64_t weights_of(const struct pq_op *op)
+{
+    enum { LEAST = 16 };
+    size_t count;
+    if (!op->weight.data)
+        return 0;
+    if (!pq_tensor_count(&op->weight, &count))
+        return UINT64_MAX;
+    return op->kind == PQ_OP_CONV2D && op->channels < LEAST ? count / (size_t)op->channels * LEAST
+                                                            : count;
+}
+
 int pq_graph_append(struct pq_graph *g, struct pq_op op, pique_error *err)
 {
     if (g->output >= 0)
@@ -141,7 +161,10 @@ int pq_graph_append(struct pq_graph *g, struct pq_op op, pique_error *err)
     if (op.channels < 1 || op.channels > most)
         return pq_fail(err, PIQUE_EUNSUPPORTED, "%s yields %d channels; 1 to %d are possible",
                        pq_op_name(op.kind), op.channels, most);
+    const uint64_t weights = weights_of(&op);
     int rc = op.kind == PQ_OP_INPUT ? 0 : set_ratio(g, &op, err);
+    if (!rc)
+        rc = pq_build_check_weights(g, weights, err);
     if (rc)
         return rc;
     if (g->count == g->capacity) {
@@ -152,6 +175,7 @@ int pq_graph_append(struct pq_graph *g, struct pq_op op, pique_error *err)
         g->ops = ops;
         g->capacity = capacity;
     }
+    g->weights += weights;
     g->ops[g->count] = op;
     return g->count++;
 }
@@ -185,6 +209,14 @@ int pq_build_check_input(const struct pq_graph *g, int in, enum pq_op_kind kind,
         return pq_fail(err, PIQUE_EINTERNAL, "%s reads operation %d of %d", pq_op_name(kind), in,
                        g->count);
     return 0;
+}
+
+int pq_build_check_picture(const struct pq_graph *g, int in, enum pq_op_kind kind, pique_error *err)
+{
+    int rc = pq_build_check_input(g, in, kind, err);
+    if (!rc && (g->ops[in].global || g->ops[in].column))
+        rc = pq_fail(err, PIQUE_EFORMAT, "%s gets no picture", pq_op_name(kind));
+    return rc;
 }
 
 int pq_build_check_size(const struct pq_graph *g, enum pq_op_kind kind, int a, int b,

@@ -96,9 +96,10 @@ enum {
     PQ_MAX_KERNEL = 31,
     PQ_MAX_FACTOR = 16,
     PQ_MAX_PAD = 256,
-    PQ_MAX_WINDOW = 64,            /* of attention, a side */
-    PQ_MAX_TOKENS = 64 * 64,       /* of a window */
-    PQ_MAX_GLOBAL_FLOATS = 1 << 22 /* of one pixel of a column or a global tensor */
+    PQ_MAX_WINDOW = 64,             /* of attention, a side */
+    PQ_MAX_TOKENS = 64 * 64,        /* of a window */
+    PQ_MAX_GLOBAL_FLOATS = 1 << 22, /* of one pixel of a column or a global tensor */
+    PQ_MAX_WEIGHTS = 1 << 29        /* of all operations, as a backend packs them */
 };
 
 enum pq_act_kind {
@@ -196,8 +197,9 @@ struct pq_op {
 struct pq_graph {
     struct pq_op *ops;
     int count, capacity;
-    int output;   /* index of the result; -1 until pq_graph_finish() */
-    void **owned; /* memory of pq_graph_own() */
+    int output;       /* index of the result; -1 until pq_graph_finish() */
+    uint64_t weights; /* of all operations */
+    void **owned;     /* memory of pq_graph_own() */
     int owned_count;
 };
 

@@ -34,8 +34,17 @@ void pq_plan_step(const struct pq_graph *g, const struct pq_line *lines, int ban
 
 /* ---- sizes ---- */
 
-static int check_extent(const struct pq_geometry *geometry, const struct pq_line *line,
-                        pique_error *err)
+/* Pixels that borders may add to a side, of the size of the input. Thousands of paddings of a
+ * picture of one pixel would otherwise have their millions of rows walked through. */
+enum { MOST_BORDER = 1 << 16 };
+
+static bool grows(const struct pq_op *op, int64_t in, int64_t out)
+{
+    return out * op->den > (in + MOST_BORDER) * op->num;
+}
+
+static int check_extent(const struct pq_geometry *geometry, const struct pq_op *op,
+                        const struct pq_line *line, pique_error *err)
 {
     if (line->width < 1 || line->height < 1)
         return pq_fail(err, PIQUE_EINVAL, "%d x %d pixels are too few for this network",
@@ -45,6 +54,11 @@ static int check_extent(const struct pq_geometry *geometry, const struct pq_line
                        "%d x %d pixels would become %lld x %lld, more than %d a side",
                        geometry->width, geometry->height, (long long)line->width,
                        (long long)line->height, INT_MAX);
+    if (grows(op, geometry->width, line->width) || grows(op, geometry->height, line->height))
+        return pq_fail(err, PIQUE_EUNSUPPORTED,
+                       "the borders of this network make %lld x %lld pixels of %d x %d",
+                       (long long)line->width, (long long)line->height, geometry->width,
+                       geometry->height);
     return 0;
 }
 
@@ -93,7 +107,7 @@ static int measure(const struct pq_graph *g, const struct pq_geometry *geometry,
             line->width = pq_op_extent(op, true, in->width, like->width);
             line->height = pq_op_extent(op, false, in->height, like->height);
         }
-        int rc = check_extent(geometry, line, err);
+        int rc = check_extent(geometry, op, line, err);
         if (!rc)
             rc = check_inputs(g, lines, i, err);
         if (rc)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* How a graph runs over a picture: as rows that stream from operation to operation.
  *
- * A step takes at most `band` more input rows; then every operation, in order, computes the rows
- * that its inputs now allow, at most a band's worth each. An operation's result is kept in a line
- * buffer: a ring of as many rows as its readers still need. Nothing of the picture's height is ever
- * stored, and each pixel is computed once, as if the whole picture had gone through at once.
+ * A step takes `band` more input rows, fewer only at the end; then every operation, in order,
+ * computes the rows that its inputs now allow, at most a band's worth each. An operation's result
+ * is kept in a line buffer: a ring of as many rows as its readers still need. Nothing of the
+ * picture's height is ever stored, and each pixel is computed once, as if the whole picture had
+ * gone through at once.
  *
  *     input   ############            lag 0
  *     conv 1  ###########             lag 1     one row a 3x3 layer

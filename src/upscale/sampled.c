@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "upscale/ring.h"
 #include "upscale/stages.h"
 #include "upscale/whole.h"
 
@@ -131,6 +132,22 @@ static void sampled_close(struct pq_stage *stage)
     pq_free(s);
 }
 
+/* The whole picture is kept beside the line buffers, and comes out of the same budget. */
+static int take_from_budget(struct pq_pass *pass, const struct pq_stage *in, pique_error *err)
+{
+    const uint64_t budget =
+        pass->memory_bytes ? pass->memory_bytes : pq_engine_memory_budget(pass->engine);
+    size_t row_bytes, bytes;
+    int rc = pq_row_floats_bytes(in->width, in->planes, &row_bytes, err);
+    if (rc)
+        return rc;
+    if (!pq_mul_size(row_bytes, (size_t)in->height, &bytes) || bytes >= budget)
+        return pq_fail(err, PIQUE_ENOMEM, "there is no memory for the whole picture, %d x %d",
+                       in->width, in->height);
+    pass->memory_bytes = budget - bytes;
+    return 0;
+}
+
 int pq_sampled_stage(struct pq_stage **chain, const struct pq_pass *pass, pique_error *err)
 {
     struct sampled *s = pq_calloc(1, sizeof *s);
@@ -147,7 +164,9 @@ int pq_sampled_stage(struct pq_stage **chain, const struct pq_pass *pass, pique_
     s->pass.tally = NULL;
     /* A stage of its own says how large the result becomes, and whether there is memory for it. */
     const struct pq_planes picture = pq_whole_planes(in, NULL);
-    int rc = pq_turned_stage(&picture, 0, &probe, err);
+    int rc = take_from_budget(&s->pass, in, err);
+    if (!rc)
+        rc = pq_turned_stage(&picture, 0, &probe, err);
     if (!rc)
         rc = pq_network_stage_of(&probe, &s->pass, err);
     if (!rc) {

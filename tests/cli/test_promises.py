@@ -68,6 +68,9 @@ class Promises(Case):
         done = [e for e in self.events(result) if e['event'] == 'file_done'][0]
         self.assertTrue(done['approximate'])
         self.assertNotEqual(done['hash'], want)
+        # The whole picture, 9 MiB, and the maps of the sample, 73 MiB, are together more than this.
+        sampled[sampled.index('90M')] = '80M'
+        self.check(self.run_pique(*sampled, model=model), 75)
         # A folder that is not there is a disk without room.
         result = self.run_pique('a.png', '-o', 'out.png', '-y', '--json', '--memory', '90M',
                                 model=model, env=dict(self.environment(), TMPDIR='/nowhere'))

@@ -164,6 +164,32 @@ static void a_reach_beyond_an_int_is_refused(void **state)
     net_free(&net);
 }
 
+/* 32 KiB of the file are 64 MiB once there are zeros between the groups, and as many again in every
+ * operation that reads them. */
+static void weights_without_end_are_refused(void **state)
+{
+    (void)state;
+    enum { CHANNELS = 4096, GROUPS = 2048, MOST = PQ_MAX_WEIGHTS / (CHANNELS * CHANNELS) };
+    struct rng r = {1};
+    struct net net = {0};
+    pique_error err;
+    pq_graph_new(&net.graph, NULL);
+    int y = pq_graph_input(net.graph, CHANNELS, NULL);
+    struct pq_tensor grouped = net_tensor(&net, &r, 4, (const int64_t[]){CHANNELS, 2, 1, 1}, 1);
+    struct pq_tensor large = grouped; /* only its shape is looked at */
+    large.shape[1] = CHANNELS;
+    const struct pq_conv_shape shape = {.groups = GROUPS}, dense = {0};
+    y = pq_graph_conv(net.graph, y, &grouped, NULL, &shape, &err);
+    assert_true(y > 0);
+    for (int i = 1; i < MOST; i++)
+        y = pq_graph_conv(net.graph, y, &large, NULL, &dense, &err);
+    assert_true(y > 0);
+    assert_int_equal(pq_graph_conv(net.graph, y, &grouped, NULL, &shape, &err), PIQUE_EUNSUPPORTED);
+    assert_int_equal(pq_graph_conv(net.graph, y, &large, NULL, &dense, &err), PIQUE_EUNSUPPORTED);
+    assert_non_null(strstr(err.message, "weights"));
+    net_free(&net);
+}
+
 /* rows_ready() must be the largest count whose rows_needed() are there, and rows_kept() the lowest
  * row that any of the rows to come needs. */
 static void check_flow(const struct pq_op *op, size_t k, int input, int64_t height, int64_t like)
@@ -339,6 +365,27 @@ static void absurd_sizes_are_refused(void **state)
     net_free(&net);
 }
 
+/* A map of millions of rows, which would be walked through, from a picture of one pixel. */
+static void borders_without_end_are_refused(void **state)
+{
+    (void)state;
+    enum { PADS = 60000 };
+    struct pq_graph *g;
+    pique_error err;
+    struct pq_line *lines = calloc(PADS + 1, sizeof *lines);
+    assert_non_null(lines);
+    assert_int_equal(pq_graph_new(&g, NULL), 0);
+    int y = pq_graph_input(g, 1, NULL);
+    for (int i = 0; i < PADS; i++)
+        y = pq_graph_pad(g, y, PQ_PAD_ZERO, PQ_MAX_PAD, 1, NULL);
+    assert_int_equal(pq_graph_finish(g, y, NULL), 0);
+    assert_int_equal(pq_plan_lines(g, &(struct pq_geometry){1, 1, 1, 1}, lines, &err),
+                     PIQUE_EUNSUPPORTED);
+    assert_non_null(strstr(err.message, "borders"));
+    pq_graph_free(&g);
+    free(lines);
+}
+
 static void every_failed_allocation_is_reported(void **state)
 {
     (void)state;
@@ -373,11 +420,13 @@ int main(void)
         cmocka_unit_test(the_output_itself_keeps_its_sum),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(a_reach_beyond_an_int_is_refused),
+        cmocka_unit_test(weights_without_end_are_refused),
         cmocka_unit_test(rows_flow_as_they_are_read),
         cmocka_unit_test(padding_reaches_a_least_size),
         cmocka_unit_test(each_row_of_a_step_has_a_place_of_its_own),
         cmocka_unit_test(line_buffers_do_not_grow_with_the_height),
         cmocka_unit_test(absurd_sizes_are_refused),
+        cmocka_unit_test(borders_without_end_are_refused),
         cmocka_unit_test(every_failed_allocation_is_reported),
     };
     return cmocka_run_group_tests_name("graph", tests, NULL, NULL);

@@ -23,11 +23,6 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b != 0 && (a < 0) != (b < 0));
 }
 
-static size_t align(size_t floats)
-{
-    return (floats + 15) / 16 * 16;
-}
-
 /* What a thread's scratch holds, in this order. */
 struct tokens {
     float *q, *k, *v, *out, *bias, *rest;
@@ -45,7 +40,7 @@ static size_t split_scratch(const struct pq_op *op, float *scratch, struct token
     size_t at = 0;
     for (int i = 0; i < 5; i++) {
         *to[i] = scratch ? scratch + at : NULL;
-        at += align(sizes[i]);
+        at += cpu_align(sizes[i]);
     }
     t->rest = scratch ? scratch + at : NULL;
     return at + (op->kind == PQ_OP_ATTENTION
@@ -77,11 +72,11 @@ void cpu_attention_plan(struct cpu_job *job)
     }
     if (a->grid) {
         job->rows = (int)(line->height / a->height);
-        job->parts = (int)(line->width / a->width) * a->heads;
+        job->parts = line->width / a->width * a->heads;
         return;
     }
     job->rows = window_count(job->y0, job->y1 - 1, a->height, a->shift_y);
-    job->parts = window_count(0, line->width - 1, a->width, a->shift_x) * a->heads;
+    job->parts = (int64_t)window_count(0, line->width - 1, a->width, a->shift_x) * a->heads;
 }
 
 /* The n-th window along an axis of `extent` pixels, and the keys around it. */
@@ -199,16 +194,16 @@ static void attend(const struct cpu_job *job, const struct window *w, int head, 
                                     .scratch = t->rest});
 }
 
-void cpu_attention_task(const struct cpu_job *job, int frame, int row, int part, float *scratch)
+void cpu_attention_task(const struct cpu_job *job, int frame, int row, int64_t part, float *scratch)
 {
     const struct pq_attention *a = &job->op->attention;
     const struct pq_line *line = &job->run->base.lines[job->i];
     if (job->op->kind == PQ_OP_RUN_ATTENTION) {
-        cpu_run_attention_task(job, frame, row, part, scratch);
+        cpu_run_attention_task(job, frame, row, (int)part, scratch);
         return;
     }
-    const int dim = job->op->channels / a->heads, head = part % a->heads;
-    int ny = row, nx = part / a->heads;
+    const int dim = job->op->channels / a->heads, head = (int)(part % a->heads);
+    int ny = row, nx = (int)(part / a->heads);
     if (!a->grid) {
         ny += (int)floor_div(job->y0 - a->shift_y, a->height);
         nx += (int)floor_div(-(int64_t)a->shift_x, a->width);

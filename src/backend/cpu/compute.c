@@ -9,7 +9,10 @@
 #include "base/alloc.h"
 #include "kernels/pixel.h"
 
-enum { STRETCH = 96 }; /* pixels of a convolution's task; a multiple of every kernel's block */
+enum {
+    STRETCH = 96,        /* pixels of a convolution's task; a multiple of every kernel's block */
+    MOST_TASKS = 1 << 30 /* that are shared out at a time */
+};
 
 /* ---- convolutions ---- */
 
@@ -257,15 +260,16 @@ static void compute_row(const struct cpu_job *job, int frame, int64_t y)
 static void task(void *context, int index, int worker)
 {
     const struct cpu_job *job = context;
-    int part = index % job->parts, row = index / job->parts % job->rows;
-    int frame = index / job->parts / job->rows;
+    const int64_t at = job->first + index, part = at % job->parts;
+    const int row = (int)(at / job->parts % job->rows);
+    const int frame = (int)(at / job->parts / job->rows);
     int64_t y = job->y0 + row;
     if (job->op->kind == PQ_OP_CONV2D)
-        conv_task(job, frame, y, part);
+        conv_task(job, frame, y, (int)part);
     else if (cpu_is_attention(job->op))
         cpu_attention_task(job, frame, row, part,
                            job->run->scratch +
-                               (size_t)worker * ((job->program->scratch_floats + 15) / 16 * 16));
+                               (size_t)worker * cpu_align(job->program->scratch_floats));
     else
         compute_row(job, frame, y);
 }
@@ -301,6 +305,7 @@ void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1)
                 cpu_new_row(run, i, frame, y);
         }
     }
-    /* A task of a convolution writes 6 KiB at least, so that 2^31 of them fit into no memory. */
-    pq_pool_run(program->pool, run->base.geometry.frames * job.rows * job.parts, task, &job);
+    const int64_t tasks = (int64_t)run->base.geometry.frames * job.rows * job.parts;
+    for (; job.first < tasks; job.first += MOST_TASKS)
+        pq_pool_run(program->pool, (int)PQ_MIN(tasks - job.first, MOST_TASKS), task, &job);
 }

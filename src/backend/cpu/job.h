@@ -12,8 +12,9 @@ struct cpu_job {
     pq_round_fn *round; /* NULL: the result stays as it is */
     int i;              /* of the operation */
     int64_t y0, y1;     /* rows of each frame */
-    int parts;          /* tasks that share a row, or a row of windows */
+    int64_t parts;      /* tasks that share a row, or a row of windows */
     int rows;           /* rows, or rows of windows, of each frame */
+    int64_t first;      /* task of those that are shared out now */
 };
 
 /* Values of the result, about to be read by others: as the device stores them. */

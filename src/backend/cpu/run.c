@@ -9,15 +9,14 @@
 #include "backend/cpu/arena.h"
 #include "base/alloc.h"
 
-enum { ALIGN = 16 }; /* floats; a cache line */
-
 static bool row_floats(const struct pq_line *line, int stride, size_t *out)
 {
     size_t pixels, floats;
     if (!pq_add_size((size_t)line->width, 2 * (size_t)line->pad, &pixels) ||
-        !pq_mul_size(pixels, (size_t)stride, &floats) || !pq_add_size(floats, ALIGN - 1, &floats))
+        !pq_mul_size(pixels, (size_t)stride, &floats) ||
+        !pq_add_size(floats, CPU_ALIGN - 1, &floats))
         return false;
-    *out = floats / ALIGN * ALIGN;
+    *out = floats / CPU_ALIGN * CPU_ALIGN;
     return true;
 }
 
@@ -61,7 +60,7 @@ static bool measure(const struct cpu_program *program, const struct pq_geometry 
         if (lines[i].zeros)
             l->zero_floats = PQ_MAX(l->zero_floats, row);
     }
-    l->scratch_floats = (program->scratch_floats + ALIGN - 1) / ALIGN * ALIGN;
+    l->scratch_floats = cpu_align(program->scratch_floats);
     return true;
 }
 

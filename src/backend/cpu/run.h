@@ -5,6 +5,12 @@
 #include "backend/cpu/program.h"
 #include "base/scratch.h"
 
+enum { CPU_ALIGN = 16 }; /* floats; a cache line */
+static inline size_t cpu_align(size_t floats)
+{
+    return (floats + CPU_ALIGN - 1) / CPU_ALIGN * CPU_ALIGN;
+}
+
 /* The ring of one operation: row y of frame n lies in slot y mod rows. A row has `pad` zero pixels
  * on each side, which stand for the picture's surroundings. */
 struct cpu_ring {

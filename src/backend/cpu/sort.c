@@ -130,15 +130,10 @@ void cpu_pick(const struct cpu_job *job, int frame, int64_t y, float *out)
 
 /* ---- attention ---- */
 
-static size_t align(size_t floats)
-{
-    return (floats + 15) / 16 * 16;
-}
-
 size_t cpu_run_scratch_floats(const struct pq_op *op)
 {
     const int dim = op->channels / op->attention.heads, run = op->multiple;
-    return 4 * align((size_t)run * (size_t)dim) + pq_attention_scratch(run, run, dim);
+    return 4 * cpu_align((size_t)run * (size_t)dim) + pq_attention_scratch(run, run, dim);
 }
 
 /* Channels from c on of the pixels [first, last), counted row by row; behind the last one of all
@@ -164,7 +159,7 @@ void cpu_run_attention_task(const struct cpu_job *job, int frame, int row, int h
     const int dim = op->channels / op->attention.heads, c = head * dim;
     const int64_t run = PQ_MIN(op->multiple, line->width * line->height);
     const int64_t begin = (job->y0 + row) * line->width, end = begin + line->width;
-    const size_t part = align((size_t)op->multiple * (size_t)dim);
+    const size_t part = cpu_align((size_t)op->multiple * (size_t)dim);
     float *q = scratch, *k = q + part, *v = k + part, *out = v + part;
     float *to = cpu_ring_row(ring, cpu_frames(job), frame, job->y0 + row) + c;
     for (int64_t first = begin / run * run; first < end; first += run) {
