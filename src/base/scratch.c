@@ -33,6 +33,17 @@ static int open_unnamed(const char *folder, int *fd)
     return error;
 }
 
+static int take_space(int fd, size_t bytes)
+{
+    if (pq_fault(PQ_FAULT_WRITE))
+        return errno;
+    int error;
+    do {
+        error = posix_fallocate(fd, 0, (off_t)bytes);
+    } while (error == EINTR);
+    return error;
+}
+
 int pq_scratch_open(size_t bytes, struct pq_scratch *out, pique_error *err)
 {
     *out = (struct pq_scratch){0};
@@ -40,7 +51,7 @@ int pq_scratch_open(size_t bytes, struct pq_scratch *out, pique_error *err)
     folder = folder && *folder ? folder : "/var/tmp";
     int fd = -1, error = open_unnamed(folder, &fd);
     if (!error)
-        error = pq_fault(PQ_FAULT_WRITE) ? errno : posix_fallocate(fd, 0, (off_t)bytes);
+        error = take_space(fd, bytes);
     if (!error) {
         void *data = pq_fault(PQ_FAULT_READ)
                          ? MAP_FAILED

@@ -468,9 +468,18 @@ static void keep(const struct run *r, int worker, long number)
     rename(from, to);
 }
 
-/* One worker after the other takes its share; this is the share of one. */
+/* Whether a child was stopped for its time. */
+static bool ran_out_of_time(int status)
+{
+    return WIFSIGNALED(status) && (WTERMSIG(status) == SIGPROF || WTERMSIG(status) == SIGALRM);
+}
+
+/* One worker after the other takes its share; this is the share of one. A machine that stands still
+ * for a while, as virtual ones do, takes time from whoever was running: what ran out of it is tried
+ * once more before that counts. */
 static void tend(const struct run *r, int worker, struct shared *shared)
 {
+    long late = -1;
     for (long next = worker; next < r->count;) {
         if (shared->complaints >= MOST_SHOWN)
             return;
@@ -482,6 +491,10 @@ static void tend(const struct run *r, int worker, struct shared *shared)
             ;
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
             return;
+        if (ran_out_of_time(status) && shared->at != late) {
+            next = late = shared->at;
+            continue;
+        }
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 1) {
             char name[300];
             r->name(r->context, shared->at * r->step, name, sizeof name);
