@@ -172,6 +172,14 @@ int pq_run_statistics(const struct pq_run *run, struct pq_given **out, pique_err
     return rc;
 }
 
+int64_t pq_run_rows(const struct pq_run *run)
+{
+    int64_t rows = 0;
+    for (int i = 0; i < run->program->graph->count; i++)
+        rows += run->done[i];
+    return rows;
+}
+
 double pq_run_share(const struct pq_run *run)
 {
     const struct pq_graph *g = run->program->graph;

@@ -115,6 +115,8 @@ int pq_run_statistics(const struct pq_run *run, struct pq_given **out, pique_err
 void pq_given_free(struct pq_given **given);
 /* How much of its work a run has done, 0 to 1. */
 double pq_run_share(const struct pq_run *run);
+/* How many rows of all operations it has done; a step that adds none is the last. */
+int64_t pq_run_rows(const struct pq_run *run);
 /* The most output rows that one step yields. */
 int pq_run_max_out(const struct pq_run *run);
 /* Input rows still to come, and whether all output rows are out. */

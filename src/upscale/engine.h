@@ -32,6 +32,8 @@ void pq_stream_free_given(struct pq_given **given);
 /* Whether rows come out only after all have gone in, and how much of the work is done, 0 to 1. */
 bool pq_stream_is_whole(const struct pq_stream *stream);
 double pq_stream_share(const struct pq_stream *stream);
+/* Rows done of all that it computes; where a step adds none, it stands still. */
+int64_t pq_stream_rows(const struct pq_stream *stream);
 void pq_stream_close(struct pq_stream **stream);
 /* Input rows it takes at a time (the band), and the most output rows that one step yields. */
 int pq_stream_band(const struct pq_stream *stream);

@@ -36,9 +36,9 @@ struct network {
     struct pq_stream *stream;
     struct pq_check *check;
     struct pq_pass pass;
-    int64_t told; /* of WHOLE_ROWS rows, how many the tally has */
-    double share; /* of the stream's work, when it was last asked */
-    int channels; /* of the model, in and out */
+    int64_t told;      /* of WHOLE_ROWS rows, how many the tally has */
+    int64_t rows_done; /* of all that the stream computes */
+    int channels;      /* of the model, in and out */
     int frames;
     int band, max_out;
     struct pq_ring rows; /* of `in`, from fed on */
@@ -178,7 +178,7 @@ static void tell_share(struct network *n)
     struct pq_tally *tally = n->pass.tally;
     if (!tally || !pq_stream_is_whole(n->stream))
         return;
-    const int64_t now = (int64_t)(n->share * WHOLE_ROWS);
+    const int64_t now = (int64_t)(pq_stream_share(n->stream) * WHOLE_ROWS);
     if (now > n->told)
         pq_tally_add(tally, (int)(now - n->told));
     n->told = PQ_MAX(now, n->told);
@@ -199,11 +199,11 @@ static int compute(struct network *n, pique_error *err)
             (rc = pq_stream_step(n->stream, &input, count, &output, &n->ready, err)))
             return rc;
         n->fed += count;
-        const double before = n->share;
-        n->share = pq_stream_share(n->stream);
+        const int64_t before = n->rows_done;
+        n->rows_done = pq_stream_rows(n->stream);
         tell_share(n);
         if (n->ready < 0 || n->ready > n->max_out || n->ready > n->stage.height - n->y ||
-            (count == 0 && n->ready == 0 && !(n->share > before)))
+            (count == 0 && n->ready == 0 && n->rows_done == before))
             return pq_fail(err, PIQUE_EINTERNAL,
                            "pass %d: the engine gave %d rows after %" PRId64 " of %d",
                            n->pass.number, n->ready, n->y, n->stage.height);

@@ -152,6 +152,11 @@ bool pq_stream_is_whole(const struct pq_stream *stream)
     return pq_graph_is_whole(stream->run->program->graph);
 }
 
+int64_t pq_stream_rows(const struct pq_stream *stream)
+{
+    return pq_run_rows(stream->run);
+}
+
 double pq_stream_share(const struct pq_stream *stream)
 {
     return pq_run_share(stream->run);

@@ -349,6 +349,11 @@ bool pq_stream_is_whole(const struct pq_stream *stream)
     return false;
 }
 
+int64_t pq_stream_rows(const struct pq_stream *stream)
+{
+    return stream->have + stream->given;
+}
+
 double pq_stream_share(const struct pq_stream *stream)
 {
     return (double)(stream->have + stream->given) /
