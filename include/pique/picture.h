@@ -51,7 +51,8 @@ enum pique_format {
 typedef struct pique_picture_options {
     size_t size; /**< sizeof(pique_picture_options) */
 
-    /* Size: at most one of scale, width/height, fit. None: the model's own scale. */
+    /* Size: at most one of scale, width/height, fit. None: the model's own scale. No side can
+     * become more than 64 times as long. */
     double scale;              /**< > 0, <= 64; 0: unset */
     int width, height;         /**< 0: unset; one alone keeps the aspect */
     int fit_width, fit_height; /**< largest size inside that keeps the aspect */

@@ -136,6 +136,18 @@ unsigned pq_utf8_code(const char *s, size_t length)
     return code;
 }
 
+size_t pq_utf8_columns(const char *s, int *columns)
+{
+    size_t length = pq_utf8_length(s);
+    unsigned code = pq_utf8_code(s, length);
+    bool wide = (code >= 0x1100 && code <= 0x115f) || (code >= 0x2e80 && code <= 0xa4cf) ||
+                (code >= 0xac00 && code <= 0xd7a3) || (code >= 0xf900 && code <= 0xfaff) ||
+                (code >= 0xfe30 && code <= 0xfe6f) || (code >= 0xff00 && code <= 0xff60) ||
+                (code >= 0xffe0 && code <= 0xffe6) || (code >= 0x1f300 && code <= 0x3fffd);
+    *columns = wide ? 2 : 1;
+    return length;
+}
+
 bool pq_is_control(const char *s)
 {
     unsigned code = pq_utf8_code(s, pq_utf8_length(s));
@@ -155,6 +167,25 @@ void pq_str_add_shown(struct pq_str *s, const char *text)
             pq_str_add_n(s, text, n);
         text += n ? n : 1;
     }
+}
+
+int pq_str_columns(const char *shown)
+{
+    int columns = 0, one;
+    for (; *shown; columns += one)
+        shown += pq_utf8_columns(shown, &one);
+    return columns;
+}
+
+void pq_str_add_cell(struct pq_str *s, const char *text, int columns)
+{
+    struct pq_str shown = {0};
+    pq_str_add_shown(&shown, text);
+    s->failed |= shown.failed;
+    pq_str_add(s, shown.data ? shown.data : "");
+    int left = shown.data ? columns - pq_str_columns(shown.data) : columns;
+    pq_str_printf(s, "%*s", left > 0 ? left : 0, "");
+    pq_str_free(&shown);
 }
 
 char *pq_asprintf(const char *fmt, ...)

@@ -28,12 +28,19 @@ void pq_utf8_trim(char *s);
 size_t pq_utf8_length(const char *s);
 /* The code point of the sequence of that length at s. */
 unsigned pq_utf8_code(const char *s, size_t length);
+/* The same length, and the columns that a terminal gives the character: two for those of East Asia
+ * and emoji. s must be what pq_str_add_shown() makes. */
+size_t pq_utf8_columns(const char *s, int *columns);
 /* Whether the character at s would steer a terminal rather than be seen on it: control characters,
  * those of U+0080 to U+009F too, and the marks that turn the direction of writing. */
 bool pq_is_control(const char *s);
 /* Add text that comes from a file or its name, for a person: such characters and what is not UTF-8
  * become '?'. */
 void pq_str_add_shown(struct pq_str *s, const char *text);
+/* The columns of a text that pq_str_add_shown() made. */
+int pq_str_columns(const char *shown);
+/* Add it with blanks after it up to so many columns. */
+void pq_str_add_cell(struct pq_str *s, const char *text, int columns);
 
 /* A new string from a format; NULL out of memory. pq_free() it. */
 char *pq_asprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

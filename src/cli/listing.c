@@ -87,12 +87,14 @@ static bool is_named(const struct pq_catalogue_file *file, const char *name)
     return strcmp(file->name, name) == 0;
 }
 
-/* The entry one of whose variants begins with this file. */
-static const struct pq_catalogue_entry *entry_of_file(const char *name)
+/* The entry one of whose variants begins with this file, and that variant. */
+static const struct pq_catalogue_entry *entry_of_file(const char *name,
+                                                      const struct pq_catalogue_variant **variant)
 {
     for (size_t i = 0; i < pq_catalogue_count(); i++) {
         const struct pq_catalogue_entry *e = pq_catalogue_at(i);
         for (size_t v = 0; v < e->variant_count; v++) {
+            *variant = &e->variants[v];
             if (e->variants[v].file_count && is_named(&e->variants[v].files[0], name))
                 return e;
         }
@@ -103,12 +105,20 @@ static const struct pq_catalogue_entry *entry_of_file(const char *name)
 int pq_listing_row(struct pq_listing *l, const struct pq_shelf_file *file, struct pq_row *row,
                    pique_error *err)
 {
-    const struct pq_catalogue_entry *e = entry_of_file(file->name);
+    const struct pq_catalogue_variant *variant;
+    const struct pq_catalogue_entry *e = entry_of_file(file->name, &variant);
     if (!e)
         return file_row(l, file, row, err);
     int rc = entry_row(l, e, row, err);
     row->file = file->name;
     row->here = true;
+    if (e->variant_count < 2)
+        return rc;
+    row->name = variant->name; /* one file is one of them, not all */
+    row->scale_num = variant->scale;
+    row->bytes = file->bytes;
+    row->sha256 = sum_of(variant);
+    row->speed = row->sha256 ? pq_speeds_find(&l->speeds, row->sha256, NULL) : 0;
     return rc;
 }
 
@@ -133,7 +143,7 @@ static bool same_stem(const char *a, const char *b)
 /* What -m STEM opens of several files of one stem: the order of pq_model_resolve(). */
 static const char *winner(const char *a, const char *b)
 {
-    static const char *const order[] = {".safetensors", ".param", ".pth", ".pt", ".ckpt"};
+    static const char *const order[] = {".safetensors", ".param", ".pth", ".pt", ".ckpt", ".onnx"};
     for (size_t i = 0; i < PQ_COUNT(order); i++) {
         if (pq_ends_with(a, order[i]))
             return a;
@@ -230,15 +240,6 @@ void pq_listing_free(struct pq_listing *l)
 
 /* ---- as text and JSON ---- */
 
-/* Text from a file or its name, harmless and at least so wide. */
-static void add_shown(struct pq_str *s, const char *text, int width)
-{
-    size_t before = s->length;
-    pq_str_add_shown(s, text);
-    int used = (int)(s->length - before);
-    pq_str_printf(s, "%*s ", PQ_MAX(width - used, 0), "");
-}
-
 static const char *state_of(const struct pq_row *row)
 {
     if (row->here)
@@ -248,7 +249,7 @@ static const char *state_of(const struct pq_row *row)
 
 void pq_row_heading(struct pq_str *s)
 {
-    pq_str_printf(s, "%-28s %-9s %-5s %8s  %-12s %-9s %s\n", "NAME", "NETWORK", "SCALE", "SIZE",
+    pq_str_printf(s, "%-28s %-9s %-5s %8s  %-12s %-11s %s\n", "NAME", "NETWORK", "SCALE", "SIZE",
                   "LICENCE", "SPEED", "STATE");
 }
 
@@ -261,11 +262,11 @@ void pq_row_text(struct pq_str *s, const struct pq_row *row)
         snprintf(scale, sizeof scale, "x%d/%d", row->scale_num, row->scale_den);
     if (row->speed > 0)
         snprintf(speed, sizeof speed, "%.3g MP/s", row->speed);
-    add_shown(s, row->name, 28);
-    pq_str_printf(s, "%-9s %-5s %8s  ", row->architecture, row->problem ? "-" : scale,
+    pq_str_add_cell(s, row->name, 28);
+    pq_str_printf(s, " %-9s %-5s %8s  ", row->architecture, row->problem ? "-" : scale,
                   row->bytes ? pq_size_text(row->bytes, size) : "?");
-    add_shown(s, row->licence, 12);
-    pq_str_printf(s, "%-9s %s\n", speed, state_of(row));
+    pq_str_add_cell(s, row->licence, 12);
+    pq_str_printf(s, " %-11s %s\n", speed, state_of(row));
 }
 
 void pq_row_json(struct pq_json *j, const struct pq_row *row)

@@ -50,6 +50,18 @@ static bool is_there(const char *name)
     return there;
 }
 
+/* Cut "A+B" where what stands before a + and behind it are both there; returns B, or NULL. */
+static const char *cut_in_two(char *text)
+{
+    for (char *plus = strchr(text, '+'); plus; plus = strchr(plus + 1, '+')) {
+        *plus = '\0';
+        if (is_there(text) && is_there(plus + 1))
+            return plus + 1;
+        *plus = '+';
+    }
+    return NULL;
+}
+
 /* "A+B:W" in three parts of copy, where that is what was meant: what stands before a + and behind
  * it up to the last : are both there. A file of that name goes first. */
 static bool is_blend(const char *name, char *copy, const char **second, double *weight)
@@ -58,15 +70,22 @@ static bool is_blend(const char *name, char *copy, const char **second, double *
     if (!colon || is_there(name) || !pq_cli_weight(colon + 1, weight))
         return false;
     *colon = '\0';
-    for (char *plus = strchr(copy, '+'); plus; plus = strchr(plus + 1, '+')) {
-        *plus = '\0';
-        if (is_there(copy) && is_there(plus + 1)) {
-            *second = plus + 1;
-            return true;
-        }
-        *plus = '+';
+    *second = cut_in_two(copy);
+    return *second != NULL;
+}
+
+/* Whether what is no name is two models with no weight, or with one that makes no sense. */
+static bool lacks_weight(const char *name)
+{
+    char *copy = pq_strdup(name);
+    bool two = copy && cut_in_two(copy) != NULL;
+    char *colon = copy && !two ? strrchr(copy, ':') : NULL;
+    if (colon) {
+        *colon = '\0';
+        two = cut_in_two(copy) != NULL;
     }
-    return false;
+    pq_free(copy);
+    return two;
 }
 
 bool pq_cli_model_named(const char *name)
@@ -93,6 +112,12 @@ int pq_cli_model_open(const char *name, pique_model **out, int *exit, pique_erro
                  ? pq_cli_model_blend(copy, second, weight, out, exit, err)
                  : open_one(name, out, exit, err);
     pq_free(copy);
+    if (rc == PIQUE_ENOENT && lacks_weight(name)) {
+        *exit = PQ_EXIT_USAGE;
+        rc = pq_fail(err, PIQUE_EINVAL,
+                     "%s: the model between two is written A+B:W, with a weight W of A from 0 to 1",
+                     name);
+    }
     return rc;
 }
 

@@ -12,15 +12,6 @@
 #include "cli/listing.h"
 #include "pique/pique.h"
 
-/* Text from a file or its name, harmless and at least so wide. */
-static void add_shown(struct pq_str *s, const char *text, int width)
-{
-    size_t before = s->length;
-    pq_str_add_shown(s, text);
-    int used = (int)(s->length - before);
-    pq_str_printf(s, "%*s", PQ_MAX(width - used, 0), "");
-}
-
 /* ---- the list ---- */
 
 static void list_text(struct pq_str *s, const struct pq_listing *l)
@@ -33,13 +24,13 @@ static void list_text(struct pq_str *s, const struct pq_listing *l)
         problems |= l->rows[i].problem != NULL;
     }
     pq_str_add(s, "\nFolder: ");
-    add_shown(s, l->folder, 0);
+    pq_str_add_shown(s, l->folder);
     pq_str_printf(s, "\nDefault: %s\n", pq_catalogue_default());
     if (recommended)
         pq_str_printf(s, "Recommended for anime: %s\n", recommended);
     for (size_t i = 0; i < l->notes.count; i++) {
         pq_str_add(s, "Note: ");
-        add_shown(s, l->notes.list[i], 0);
+        pq_str_add_shown(s, l->notes.list[i]);
         pq_str_add(s, "\n");
     }
     if (problems)
@@ -161,7 +152,7 @@ static void add_globals(struct pq_str *s, const pique_model *model)
     for (size_t i = 0; pique_model_get_global(model, i, &g, NULL) == 0; i++) {
         pq_str_add(s, i ? "" : "\npickle globals\n");
         pq_str_printf(s, "%6" PRIu64 " x  %-11s  ", g.uses, g.role);
-        add_shown(s, g.name, 0);
+        pq_str_add_shown(s, g.name);
         pq_str_add(s, "\n");
     }
 }
@@ -176,7 +167,7 @@ static void info_text(struct pq_str *s, const pique_model *model, const pique_mo
 {
     char size[24];
     pq_str_add(s, "file           ");
-    add_shown(s, m->path, 0);
+    pq_str_add_shown(s, m->path);
     pq_str_printf(s, " (%s, %s)\n", pq_size_text(m->file_bytes, size), m->container);
     pq_str_printf(s, "sha256         %s\n", pique_model_sha256(model));
     pq_str_printf(s, "architecture   %s\n", m->architecture);
@@ -205,16 +196,19 @@ static void info_text(struct pq_str *s, const pique_model *model, const pique_mo
     const char *key, *value;
     for (size_t i = 0; pique_model_get_metadata(model, i, &key, &value) == 0; i++) {
         pq_str_add(s, i ? "" : "\nmetadata\n");
-        add_shown(s, key, 14);
+        pq_str_add_cell(s, key, 14);
         pq_str_add(s, " ");
-        add_shown(s, value, 0);
+        pq_str_add_shown(s, value);
         pq_str_add(s, "\n");
     }
     add_globals(s, model);
     pq_str_printf(s, "\n%zu tensors\n", m->tensor_count);
     pique_tensor_info t = {.size = sizeof t};
+    int width = 0;
+    for (size_t i = 0; pique_model_get_tensor(model, i, &t, NULL) == 0; i++)
+        width = PQ_MAX(width, (int)PQ_MIN(strlen(t.name), 100));
     for (size_t i = 0; pique_model_get_tensor(model, i, &t, NULL) == 0; i++) {
-        add_shown(s, t.name, 34);
+        pq_str_add_cell(s, t.name, width);
         pq_str_printf(s, " %-5s ", t.dtype);
         add_shape(s, &t);
         pq_str_add(s, "\n");
@@ -287,8 +281,7 @@ static void info_json(struct pq_str *s, const pique_model *model, const pique_mo
 
 int pq_cli_model_exit(const char *name, int status)
 {
-    bool path = strchr(name, '/') || pq_is_model_name(name) || pq_ends_with(name, ".bin") ||
-                pq_ends_with(name, ".onnx");
+    bool path = strchr(name, '/') || pq_is_model_name(name) || pq_ends_with(name, ".bin");
     return status == PIQUE_ENOENT && !path ? PQ_EXIT_UNAVAILABLE : pq_exit_of(status);
 }
 

@@ -22,34 +22,18 @@ static int terminal_columns(void)
     return 80;
 }
 
-/* Length and columns of a character of a name that pq_str_add_shown() made. East Asian characters
- * and emoji take two. */
-static size_t next_character(const char *s, int *columns)
-{
-    size_t length = pq_utf8_length(s);
-    unsigned code = pq_utf8_code(s, length);
-    bool wide = (code >= 0x1100 && code <= 0x115f) || (code >= 0x2e80 && code <= 0xa4cf) ||
-                (code >= 0xac00 && code <= 0xd7a3) || (code >= 0xf900 && code <= 0xfaff) ||
-                (code >= 0xfe30 && code <= 0xfe6f) || (code >= 0xff00 && code <= 0xff60) ||
-                (code >= 0xffe0 && code <= 0xffe6) || (code >= 0x1f300 && code <= 0x3fffd);
-    *columns = wide ? 2 : 1;
-    return length;
-}
-
 /* As much of the end of a name as fits, "..." for the rest. Returns the columns used. */
 static int add_name(struct pq_str *out, const char *name, int room)
 {
     struct pq_str shown = {0};
-    int all = 0, columns, used = 0;
     pq_str_add_shown(&shown, name);
     const char *s = shown.data ? shown.data : "";
-    for (const char *c = s; *c; all += columns)
-        c += next_character(c, &columns);
+    int all = pq_str_columns(s), columns, used = 0;
     if (all > room) {
         pq_str_add(out, "...");
         used = 3;
         while (*s && all > room - 3) {
-            s += next_character(s, &columns);
+            s += pq_utf8_columns(s, &columns);
             all -= columns;
         }
     }
@@ -116,7 +100,7 @@ static void add_facts(struct pq_str *facts, const struct pq_report *r, uint64_t 
         add_fact(facts, &fact, room);
     }
     if (rate > 0) {
-        pq_str_printf(&fact, "%.1f Mpixel/s", rate / 1e6);
+        pq_str_printf(&fact, rate < 1e6 ? "%.2f Mpixel/s" : "%.1f Mpixel/s", rate / 1e6);
         add_fact(facts, &fact, room);
     }
 }

@@ -18,7 +18,7 @@
  * into is taken to be whole after the second. */
 static const int64_t QUIET_NS = 60 * INT64_C(1000000000), REST_NS = 2 * INT64_C(1000000000);
 
-static const char *const suffixes[] = {".safetensors", ".param", ".pth", ".pt", ".ckpt"};
+static const char *const suffixes[] = {".safetensors", ".param", ".pth", ".pt", ".ckpt", ".onnx"};
 
 bool pq_is_model_name(const char *name)
 {

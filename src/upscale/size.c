@@ -79,6 +79,20 @@ static void target(const pique_picture_options *o, int w, int h, struct pq_size 
     }
 }
 
+/* A side that is asked for has the limit of a scale; its rounding is let through. */
+static int check_growth(const struct pq_size *s, const char *path, pique_error *err)
+{
+    const double wide = (double)s->width / s->in_width, high = (double)s->height / s->in_height;
+    if (s->own || (s->width <= MAX_SCALE * (s->in_width + 1.0) &&
+                   s->height <= MAX_SCALE * (s->in_height + 1.0)))
+        return 0;
+    return pq_fail(err, PIQUE_EUNSUPPORTED,
+                   "%s: from %d x %d to %d x %d a side grows %.0f times; at most %g times is "
+                   "possible",
+                   path, s->in_width, s->in_height, s->width, s->height, PQ_MAX(wide, high),
+                   MAX_SCALE);
+}
+
 /* The last model that enlarges; -1: none does. */
 static int last_upscaler(const struct pq_scale *scales, int models)
 {
@@ -178,6 +192,8 @@ int pq_size_resolve(const pique_picture_options *o, int width, int height,
             "%s: on its way to %d x %d the picture would pass %d pixels a side; choose a "
             "smaller size",
             path, s.width, s.height, INT_MAX);
-    *out = s;
-    return 0;
+    rc = check_growth(&s, path, err);
+    if (!rc)
+        *out = s;
+    return rc;
 }

@@ -828,6 +828,9 @@ class Chain(Case):
         for model, status, sentence in (
                 ('tiny,', 2, 'a name is missing in this list'), (',tiny', 2, 'a name is missing'),
                 ('tiny,,tiny', 2, 'a name is missing'),
+                ('restore,tiny+tiny', 2, 'tiny+tiny: the model between two is written A+B:W'),
+                ('tiny+tiny:1.5', 2, 'a weight W of A from 0 to 1'),
+                ('tiny+nowhere:1.5', 69, 'no such model'),
                 ('tiny,nowhere', 69, 'nowhere: no such model'),
                 ('tiny,gone.pth', 66, 'gone.pth'), (','.join(['tiny'] * 17), 2, 'at most 16')):
             with self.subTest(model):
@@ -967,7 +970,21 @@ class Compare(Case):
 
     def test_without_a_model_those_that_are_installed_are_taken(self):
         self.put('a.png', png(60, 40))
-        self.check(self.run_pique('compare', 'a.png', model=None), 69, 'pique models fetch')
+        empty = self.environment(PIQUE_MODELS=self.path('none'))
+        self.check(self.run_pique('compare', 'a.png', model=None, env=empty), 69,
+                   'pique models fetch')
+        here = self.environment(PIQUE_MODELS=self.path('models'))
+        for source, name in (('tiny', 'mine.safetensors'), ('four', 'x,y+z.safetensors'),
+                             ('restore', 'realesr-animevideov3.safetensors')):
+            os.makedirs(self.path('models'), exist_ok=True)
+            shutil.copy(os.path.join(self.models, source + '.safetensors'),
+                        self.path('models', name))
+        write(self.path('models', 'broken.pth'), b'hello')
+        result = self.run_pique('compare', 'a.png', model=None, env=here)
+        self.check(result, 0)
+        self.assertEqual([line.split()[0] for line in result.stdout.decode().splitlines()[1:4]],
+                         ['mine.safetensors', 'realesr-animevideov3.safetensors',
+                          'x,y+z.safetensors'])
 
     def test_a_stop_leaves_nothing(self):
         self.put('a.png', png(256, 256, 'noise'))

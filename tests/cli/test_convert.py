@@ -195,7 +195,7 @@ class Convert(Case):
                  "threefold.safetensors: tensor 'body.6.weight' has shape"),
                 (['a.png', '-m', 'tiny+threefold:0.5'], 65, "tensor 'body.6.weight'"),
                 (['a.png', '-m', 'tiny+gone:0.5'], 69, 'tiny+gone:0.5'),
-                (['a.png', '-m', 'tiny+tiny:2'], 69, 'tiny+tiny:2')):
+                (['a.png', '-m', 'tiny+tiny:2'], 2, 'a weight W of A from 0 to 1')):
             with self.subTest(words):
                 self.check(self.run_pique(*words, model=None), status, sentence)
         self.assertEqual(self.files(), ['a.png'])

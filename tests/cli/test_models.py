@@ -75,6 +75,23 @@ class Models(Case):
         self.assertRegex(self.table(), r'(?m)^mine\.safetensors +Compact +x2 +\d\.\d kB  CC0-1\.0 +'
                                        r'- +here$')
 
+    def test_an_onnx_file_appears_and_has_a_name_like_the_others(self):
+        path = os.path.join(self.models, 'mine.onnx')
+        self.check(self.run_pique('models', 'convert', self.put_model('a.safetensors'), path,
+                                  model=None), 0)
+        os.utime(path, (1000000, 1000000))
+        self.assertEqual(self.own('mine.onnx')['scale'], 2)
+        self.assertIn(b'\nmine\n', self.run_pique('models', '--names', model=None).stdout)
+        self.check(self.run_pique('models', 'info', 'mine', model=None), 0)
+
+    def test_columns_stand_below_each_other_whatever_the_script(self):
+        self.put_model('\u30cf\u30c3\u30c8.safetensors')
+        self.put_model('\u00e9t\u00e9.safetensors')
+        rows = [line for line in self.table().splitlines() if ' Compact ' in line]
+        columns = {line.index(' Compact ') + len([c for c in line if c >= '\u3000'])
+                   for line in rows}
+        self.assertEqual((len(columns), len(rows) > 2), (1, True), rows)
+
     def test_what_cannot_be_opened_is_listed_as_that(self):
         self.put_model('cut.safetensors', self.tiny[:-1])
         self.put_model('text.pth', b'hello')
@@ -244,6 +261,17 @@ class Models(Case):
         child.send_signal(signal.SIGINT)
         self.assertEqual(child.wait(20), 130)
         self.assertEqual(child.stderr.read(), b'')
+
+    def test_a_watch_names_the_variant_that_came(self):
+        child = self.watch('--json')
+        self.line(child)
+        self.put_model('realesr-animevideov3-x2.bin')
+        self.put_model('realesr-animevideov3-x2.param')
+        event = json.loads(self.line(child))
+        self.assertEqual((event['name'], event['scale'], event['bytes']),
+                         ('realesr-animevideov3-x2', 2, 2 * len(self.tiny)))
+        child.send_signal(signal.SIGINT)
+        self.assertEqual(child.wait(20), 130)
 
     def test_a_watch_for_a_person(self):
         child = self.watch()

@@ -39,7 +39,7 @@ static const struct row TABLE[] = {
     {{.width = 300}, 100, 50, 4, 1, 100, 50, 300, 150, 1},
     {{.height = 201}, 100, 50, 4, 1, 100, 50, 402, 201, 2},
     {{.width = 5}, 1000, 1, 4, 1, 1000, 1, 5, 1, 1},
-    {{.width = 30, .height = 4000}, 100, 50, 4, 1, 100, 50, 30, 4000, 4},
+    {{.width = 30, .height = 3200}, 100, 50, 4, 1, 100, 50, 30, 3200, 3},
     {{.width = 3}, 2, 1, 4, 1, 2, 1, 3, 2, 1},
     /* Fit: one side exact, the other inside. */
     {{.fit_width = 300, .fit_height = 300}, 100, 50, 4, 1, 100, 50, 300, 150, 1},
@@ -66,6 +66,9 @@ static const struct row TABLE[] = {
     {{.scale = 2, .width = 10}, 10, 10, 4, 1, PIQUE_EINVAL, 0, 0, 0, 0},
     {{.width = 2, .fit_width = 10, .fit_height = 2}, 10, 10, 4, 1, PIQUE_EINVAL, 0, 0, 0, 0},
     {{.scale = 64}, 40000000, 10, 4, 1, PIQUE_EUNSUPPORTED, 0, 0, 0, 0},
+    {{.width = 6400}, 100, 50, 4, 1, 100, 50, 6400, 3200, 3},
+    {{.width = 6500}, 100, 50, 4, 1, PIQUE_EUNSUPPORTED, 0, 0, 0, 0},
+    {{.fit_width = 9000, .fit_height = 3300}, 100, 50, 4, 1, PIQUE_EUNSUPPORTED, 0, 0, 0, 0},
     {{.width = INT_MAX}, 1, 100, 4, 1, PIQUE_EUNSUPPORTED, 0, 0, 0, 0},
     {{.width = INT_MAX, .height = 1}, 1, 1, 4, 1, PIQUE_EUNSUPPORTED, 0, 0, 0, 0},
     {{0}, INT_MAX, INT_MAX, 4, 1, PIQUE_EUNSUPPORTED, 0, 0, 0, 0},
