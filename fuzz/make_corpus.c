@@ -4,6 +4,8 @@
 
 #include "make_model.h"
 
+enum { MADE = 12 };
+
 static void save(const char *folder, int number, const struct bytes *b)
 {
     char path[4096];
@@ -17,20 +19,8 @@ int main(int argc, char **argv)
         fputs("usage: make-corpus SAFETENSORS_FOLDER NCNN_FOLDER\n", stderr);
         return 64;
     }
-    for (int i = 0; i < 12; i++) {
-        struct maker m = {.features = 1 + i % 3,
-                          .convs = i % 3,
-                          .scale = 1 + i % 4,
-                          .channels = i & 1 ? 3 : 1,
-                          .seed = (uint64_t)i,
-                          .half = i & 2,
-                          .leaky = i & 4};
-        if (i >= 8) {
-            m.blocks = m.growth = 1;
-            m.scale = 1 << i % 3;
-            m.plus = i == 11;
-            m.names = (enum maker_names)(i % 3);
-        }
+    for (int i = 0; i < MADE; i++) {
+        const struct maker m = maker_of_series(i, MADE);
         struct bytes st = {0}, ncnn = {0}, bin = {0};
         make_safetensors(&m, &st);
         make_ncnn(&m, &ncnn, &bin);

@@ -21,7 +21,7 @@ static const uint64_t seed = UINT64_C(0x70697175650001);
 
 /* ---- seeds ---- */
 
-enum { MOST = 256 };
+enum { MOST = 256, MADE = 10 };
 
 struct files {
     struct bytes items[MOST];
@@ -85,20 +85,8 @@ static struct bytes waifu2x(void);
 
 static void make_seeds(const char *nets, const char *pth, const char *onnx)
 {
-    for (int i = 0; i < 10; i++) {
-        struct maker m = {.features = 1 + i % 3,
-                          .convs = i % 3,
-                          .scale = 1 + i % 4,
-                          .channels = i & 1 ? 3 : 1,
-                          .seed = (uint64_t)i,
-                          .half = i & 2,
-                          .leaky = i & 4};
-        if (i >= 6) {
-            m.blocks = m.growth = 1;
-            m.scale = 1 << i % 3;
-            m.plus = i == 9;
-            m.names = (enum maker_names)(i % 3);
-        }
+    for (int i = 0; i < MADE; i++) {
+        const struct maker m = maker_of_series(i, MADE);
         struct bytes st = {0}, param = {0}, bin = {0};
         make_safetensors(&m, &st);
         make_ncnn(&m, &param, &bin);

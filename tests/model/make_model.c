@@ -420,3 +420,21 @@ void make_ncnn(const struct maker *m, struct bytes *param, struct bytes *bin)
                (double)m->scale);
     bytes_text(param, "BinaryOp sum 2 1 shuffled large output 0=0\n");
 }
+
+struct maker maker_of_series(int i, int count)
+{
+    struct maker m = {.features = 1 + i % 3,
+                      .convs = i % 3,
+                      .scale = 1 + i % 4,
+                      .channels = i & 1 ? 3 : 1,
+                      .seed = (uint64_t)i,
+                      .half = i & 2,
+                      .leaky = i & 4};
+    if (i >= count - 4) {
+        m.blocks = m.growth = 1;
+        m.scale = 1 << i % 3;
+        m.plus = i == count - 1;
+        m.names = (enum maker_names)(i % 3);
+    }
+    return m;
+}

@@ -35,6 +35,9 @@ void bytes_free(struct bytes *b);
 /* Exits the test with a sentence where that fails. */
 void bytes_save(const struct bytes *b, const char *path);
 
+/* The i-th of `count` models that differ in all of this; the last four are ESRGAN's. */
+struct maker maker_of_series(int i, int count);
+
 void make_safetensors(const struct maker *m, struct bytes *file);
 void make_ncnn(const struct maker *m, struct bytes *param, struct bytes *bin);
 /* A safetensors file from a JSON header and data. */
