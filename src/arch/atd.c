@@ -234,13 +234,11 @@ static int add_network(struct atd *n)
 {
     struct pq_parts *p = &n->parts;
     const int groups = pq_parts_count(p, "layers");
-    int at = groups < 0 ? groups : pq_ends_begin(p, &n->ends, PQ_PAD_MIRROR, n->windows.size);
-    at = pq_parts_layer_norm(p, at, pq_windows_eps, "patch_embed.norm");
+    int at =
+        groups < 0 ? groups : pq_windows_body_begin(p, &n->ends, PQ_PAD_MIRROR, n->windows.size);
     for (int group = 0; group < groups && at >= 0; group++)
         at = add_group(n, at, group);
-    at = pq_parts_layer_norm(p, at, pq_windows_eps, "norm");
-    at = pq_ends_closing(p, at, "conv_after_body");
-    return at < 0 ? at : pq_ends_finish(p, &n->ends, at);
+    return pq_windows_body_finish(p, &n->ends, at, true);
 }
 
 int pq_atd_build(const struct pq_statedict *sd, struct pq_graph *g, pique_error *err)

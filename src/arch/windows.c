@@ -224,3 +224,20 @@ int pq_windows_block(struct pq_parts *p, int in, const struct pq_windows *w, con
     int fed = pq_parts_layer_norm(p, at, pq_windows_eps, "%s.norm2", name);
     return pq_parts_add(p, at, pq_windows_feed(p, fed, "%s.mlp", name));
 }
+
+/* ---- the body ---- */
+
+int pq_windows_body_begin(struct pq_parts *p, struct pq_ends *e, enum pq_pad_mode mode,
+                          int multiple)
+{
+    return pq_parts_layer_norm(p, pq_ends_begin(p, e, mode, multiple), pq_windows_eps,
+                               "patch_embed.norm");
+}
+
+int pq_windows_body_finish(struct pq_parts *p, const struct pq_ends *e, int in, bool closed)
+{
+    int at = pq_parts_layer_norm(p, in, pq_windows_eps, "norm");
+    if (closed)
+        at = pq_ends_closing(p, at, "conv_after_body");
+    return at < 0 ? at : pq_ends_finish(p, e, at);
+}

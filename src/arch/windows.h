@@ -4,6 +4,7 @@
  * table of biases that goes by the distance of two pixels. */
 #pragma once
 
+#include "arch/ends.h"
 #include "arch/parts.h"
 
 struct pq_windows {
@@ -46,5 +47,11 @@ int pq_windows_conv_feed(struct pq_parts *p, int in, const char *fmt, ...) PQ_FO
 int pq_windows_block(struct pq_parts *p, int in, const struct pq_windows *w, const char *fmt, ...)
     PQ_FORMAT(4);
 
-/* Its eps. */
+/* All in front of the groups: pq_ends_begin() and patch_embed.norm. */
+int pq_windows_body_begin(struct pq_parts *p, struct pq_ends *e, enum pq_pad_mode mode,
+                          int multiple);
+/* All behind them: norm, conv_after_body where the body is closed, and pq_ends_finish(). */
+int pq_windows_body_finish(struct pq_parts *p, const struct pq_ends *e, int in, bool closed);
+
+/* The eps of all layer norms. */
 extern const float pq_windows_eps;
