@@ -46,7 +46,11 @@ enum pique_event_kind {
     PIQUE_EVENT_PROGRESS, /**< rows_done of rows_total output rows are finished; with tta
                                the rows of each of its runs count too */
     PIQUE_EVENT_NOTE,     /**< something the user should know, in text; the work goes on */
-    PIQUE_EVENT_RETRY     /**< a result was refused and is computed again, in text why */
+    PIQUE_EVENT_RETRY,    /**< a result was refused and is computed again, in text why */
+    PIQUE_EVENT_FRAMES,   /**< of a film or a batch: frames_done of frames_total are finished */
+    PIQUE_EVENT_SAVED,    /**< another process can read `frames` frames of batch number `batch`,
+                               the first of them number first_frame (from 0) */
+    PIQUE_EVENT_SEALED    /**< segment number `segment` (from 0) with `frames` frames is sealed */
 };
 
 typedef struct pique_event {
@@ -54,6 +58,9 @@ typedef struct pique_event {
     enum pique_event_kind kind;
     uint64_t rows_done, rows_total;
     const char *text; /**< or NULL; lives until the callback returns */
+    uint64_t batch;   /**< from 1 */
+    int64_t frames, first_frame, frames_done, frames_total; /**< total 0: not known */
+    int segment;
 } pique_event;
 
 /** Called on the thread that runs the engine. */

@@ -17,6 +17,7 @@
 
 #include "engine.h"
 #include "error.h"
+#include "film.h"
 #include "model.h"
 #include "picture.h"
 #include "sheet.h"

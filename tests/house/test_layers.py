@@ -17,6 +17,8 @@ MAY = {
     'backend': ['graph', 'kernels', 'tensor'],
     'upscale': ['backend', 'arch', 'model', 'graph', 'kernels', 'tensor'],
     'image': ['upscale', 'kernels', 'tensor'],
+    'film': ['upscale', 'arch', 'tensor'],
+    'video': ['film', 'upscale'],
     'option': [],
     'cli': ['option'],
 }
@@ -26,7 +28,7 @@ ONLY_IN = [
     (r'vips/|glib|gio/|gobject', ['image']),
     (r'libav|libsw|zimg', ['image', 'video']),
     (r'cuda|nv[A-Z]|ffnvcodec|vulkan|volk|CL/', ['backend']),
-    (r'jansson', ['model', 'base', 'cli']),
+    (r'jansson', ['model', 'base', 'cli', 'film', 'video']),
     (r'sodium', ['base']),
     (r'cmocka', []),
 ]

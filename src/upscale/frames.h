@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* Pictures of one size in memory through the whole chain of stages, N in one inference. Frames of a
+ * film go this way, and pictures of a folder that have one size.
+ *
+ * A picture gives the same bits alone, in any place of a batch, and as a file of the same depth
+ * through pique_picture_upscale(). */
+#pragma once
+
+#include <stdint.h>
+
+#include "pique/picture.h"
+#include "upscale/engine.h"
+
+enum { PQ_MAX_BATCH = 8 };
+
+/* Planes R, G, B and, where there are four, A, which is not premultiplied. */
+struct pq_image {
+    int width, height;
+    int planes; /* 3 or 4 */
+    int depth;  /* 8 or 16: unsigned samples of one or two bytes in native order */
+    void *data[4];
+    ptrdiff_t stride[4]; /* bytes */
+    void *memory;        /* of pq_image_new(); NULL: the planes are somebody else's */
+    const pique_allocator *allocator;
+};
+
+/* Memory for planes whose rows begin at multiples of 64 bytes. */
+int pq_image_new(int width, int height, int planes, int depth, const pique_allocator *allocator,
+                 struct pq_image *out, pique_error *err);
+void pq_image_free(struct pq_image *image); /* an empty one is fine */
+uint64_t pq_image_bytes(const struct pq_image *image);
+
+struct pq_frames_setup {
+    const struct pq_engines *engines;     /* borrowed as long as the frames live */
+    const pique_picture_options *options; /* size, effects, alpha, tta; borrowed for the call */
+    int width, height;                    /* of what comes in */
+    int planes, depth;                    /* of what comes in */
+    int out_depth;                        /* 8 or 16 */
+    int multiple_x, multiple_y;           /* the output's sides are rounded up to these; 1: as is */
+    int batch;                            /* 1 .. PQ_MAX_BATCH; 0: the most that pays and fits */
+    const char *name;                     /* of the film, for messages; borrowed */
+};
+
+/* Thread-safety: one call at a time over all frames of an engine. */
+struct pq_frames;
+
+/* Decide everything for pictures of this size. A batch that does not fit into the memory budget is
+ * lowered, which is noted. @return 0; PIQUE_EINVAL; PIQUE_EUNSUPPORTED; PIQUE_ENOMEM. */
+int pq_frames_open(const struct pq_frames_setup *setup, struct pq_frames **out, pique_error *err);
+void pq_frames_close(struct pq_frames **frames);
+
+int pq_frames_batch(const struct pq_frames *frames);
+int pq_frames_passes(const struct pq_frames *frames);
+/* Size, planes and depth of what comes out; no memory. */
+struct pq_image pq_frames_output(const struct pq_frames *frames);
+/* Bytes that one run takes beside the images of the caller. */
+uint64_t pq_frames_memory(const struct pq_frames *frames);
+
+/* `count` pictures, 1 .. batch, in one inference. `in` is borrowed and read, `out` has memory of
+ * the caller. A result that the sanity check refuses is computed once more and then refused.
+ * @return 0; PIQUE_EDEVICE; PIQUE_ENOMEM; PIQUE_ECANCELED. */
+int pq_frames_run(struct pq_frames *frames, int count, const struct pq_image *in,
+                  struct pq_image *out, pique_error *err);
+/* So far: runs over a batch, results computed again, whether any was approximate. */
+uint64_t pq_frames_inferences(const struct pq_frames *frames);
+int pq_frames_retries(const struct pq_frames *frames);
+bool pq_frames_approximate(const struct pq_frames *frames);
