@@ -50,8 +50,11 @@ enum pique_event_kind {
     PIQUE_EVENT_FRAMES,   /**< of a film or a batch: frames_done of frames_total are finished */
     PIQUE_EVENT_SAVED,    /**< another process can read `frames` frames of batch number `batch`,
                                the first of them number first_frame (from 0) */
+    PIQUE_EVENT_PLANNED,  /**< a film is about to start: plan says what it takes */
     PIQUE_EVENT_SEALED    /**< segment number `segment` (from 0) with `frames` frames is sealed */
 };
+
+struct pique_film_plan; /* film.h */
 
 typedef struct pique_event {
     size_t size; /**< sizeof(pique_event) of the library that calls */
@@ -61,6 +64,7 @@ typedef struct pique_event {
     uint64_t batch;   /**< from 1 */
     int64_t frames, first_frame, frames_done, frames_total; /**< total 0: not known */
     int segment;
+    const struct pique_film_plan *plan; /**< lives until the callback returns */
 } pique_event;
 
 /** Called on the thread that runs the engine. */

@@ -176,6 +176,10 @@ int pique_film_probe(const char *path, pique_film_info *info, pique_error *err);
  *  @param json  free with pique_text_free(). */
 int pique_film_describe(const char *path, char **json, pique_error *err);
 
+/** All codecs and their profiles, "codec\tprofile\twhat it is" a line; NULL where the video module
+ *  is missing. Static. */
+const char *pique_film_profiles(void);
+
 /** Free a text and set *text to NULL. */
 void pique_text_free(char **text);
 

@@ -370,6 +370,13 @@ int pq_file_write(struct pq_file *f, const void *data, size_t size, pique_error 
     return 0;
 }
 
+int pq_file_sync(struct pq_file *f, pique_error *err)
+{
+    if (pq_fault(PQ_FAULT_SYNC) || fsync(f->fd) != 0)
+        return pq_fail_errno(err, errno, f->path, "be synced to disk");
+    return 0;
+}
+
 /* Make the rename itself durable. Some file systems cannot sync a folder; that is no failure. */
 static void sync_folder_of(const char *path)
 {
@@ -424,10 +431,9 @@ int pq_file_commit(struct pq_file *f, bool overwrite, pique_error *err)
     int rc = 0;
     if (!f->temp_path)
         goto out; /* a pipe */
-    if (pq_fault(PQ_FAULT_SYNC) || fsync(f->fd) != 0) {
-        rc = pq_fail_errno(err, errno, f->path, "be synced to disk");
+    rc = pq_file_sync(f, err);
+    if (rc)
         goto out;
-    }
     int fd = f->fd;
     f->fd = -1;
     if (close(fd) != 0) {

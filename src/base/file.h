@@ -72,6 +72,8 @@ void pq_file_close(struct pq_file *f);
 int pq_file_read(struct pq_file *f, void *data, size_t size, size_t *got, pique_error *err);
 /* Write all of size bytes. */
 int pq_file_write(struct pq_file *f, const void *data, size_t size, pique_error *err);
+/* What is written so far is on the disk. */
+int pq_file_sync(struct pq_file *f, pique_error *err);
 /* lseek; the new offset in *at. */
 int pq_file_seek(struct pq_file *f, int64_t offset, int whence, int64_t *at, pique_error *err);
 /* Size in bytes, or -1 where the file is a pipe. */

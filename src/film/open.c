@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT */
+/* A film from its options to everything that is open for it. */
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "film/describe.h"
+#include "film/film.h"
+#include "upscale/budget.h"
+#include "upscale/call.h"
+#include "upscale/engine.h"
+
+enum { SEGMENT_FRAMES = 240 };
+
+/* ---- options ---- */
+
+static int take_options(struct pq_film *film, const pique_film_options *options, pique_error *err)
+{
+    pique_film_options *o = &film->options;
+    if (options) {
+        if (options->size < sizeof o->size)
+            return pq_fail(err, PIQUE_EINVAL, "the size of the film options is not set");
+        memcpy(o, options, PQ_MIN(options->size, sizeof *o));
+    }
+    o->size = sizeof *o;
+    if (o->picture) {
+        if (o->picture->size < sizeof o->size)
+            return pq_fail(err, PIQUE_EINVAL, "the size of the picture options is not set");
+        memcpy(&film->picture, o->picture, PQ_MIN(o->picture->size, sizeof film->picture));
+    }
+    film->picture.size = sizeof film->picture;
+    if (o->batch < 0 || o->batch > PQ_MAX_BATCH)
+        return pq_fail(err, PIQUE_EINVAL, "a batch of %d frames makes no sense: 1 to %d", o->batch,
+                       PQ_MAX_BATCH);
+    if (o->tolerance < 0 || o->tolerance > 4)
+        return pq_fail(err, PIQUE_EINVAL, "a tolerance of %d makes no sense: 0 to 4", o->tolerance);
+    if (o->segment_frames < 0)
+        return pq_fail(err, PIQUE_EINVAL, "segments of %d frames make no sense", o->segment_frames);
+    if (!(o->from >= 0) || !(o->to >= 0) || (o->to > 0 && o->to <= o->from))
+        return pq_fail(err, PIQUE_EINVAL, "from %g to %g seconds is no part of a film", o->from,
+                       o->to);
+    if (o->fps_num < 0 || o->fps_den < 0 || (o->fps_num > 0) != (o->fps_den > 0))
+        return pq_fail(err, PIQUE_EINVAL, "%d/%d frames a second make no sense", o->fps_num,
+                       o->fps_den);
+    if (o->no_parallel)
+        o->batch = 1;
+    film->segment_frames = o->segment_frames ? o->segment_frames : SEGMENT_FRAMES;
+    return 0;
+}
+
+/* ---- what comes out ---- */
+
+static const char *container_of(const char *name)
+{
+    static const char *const known[][2] = {{".mp4", "mp4"}, {".m4v", "mp4"},   {".mkv", "mkv"},
+                                           {".mov", "mov"}, {".webm", "webm"}, {".y4m", "y4m"}};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < PQ_COUNT(known); i++) {
+        if (strcasecmp(dot, known[i][0]) == 0)
+            return known[i][1];
+    }
+    return NULL;
+}
+
+static bool is_container(const char *name)
+{
+    static const char *const known[] = {"mp4", "mkv", "mov", "webm", "y4m", "null"};
+    for (size_t i = 0; i < PQ_COUNT(known); i++) {
+        if (strcmp(name, known[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int choose_kind(struct pq_film *film, pique_error *err)
+{
+    const char *dst = film->dst;
+    film->kind = PQ_FILM_PICTURES;
+    if (film->single)
+        return 0;
+    const char *container = film->options.container;
+    if (container && !is_container(container))
+        return pq_fail(err, PIQUE_EINVAL, "there is no container '%s': mp4, mkv, mov, webm or y4m",
+                       container);
+    if (strcmp(dst, "null:") == 0)
+        container = "null";
+    else if (strcmp(dst, "-") == 0)
+        container = "y4m"; /* the one format that needs no way back */
+    else if (!container && !film->picture.format)
+        container = container_of(dst);
+    film->kind = !container ? PQ_FILM_PICTURES
+                 : strcmp(container, "y4m") == 0 || strcmp(container, "null") == 0 ? PQ_FILM_STREAM
+                                                                                   : PQ_FILM_FILM;
+    const char *slash = strrchr(dst, '/'), *dot = strrchr(slash ? slash : dst, '.');
+    if (!container && !film->picture.format && dot && !pq_is_pattern(dst))
+        return pq_fail(
+            err, PIQUE_EUNSUPPORTED,
+            "%s: no film is called like that; mp4, mkv, mov, webm and y4m are known, and "
+            "names with %%06d for numbered pictures",
+            dst);
+    snprintf(film->container, sizeof film->container, "%s", container ? container : "");
+    return 0;
+}
+
+/* "dir/name_frames" for "dir/name.mkv". */
+static char *frame_folder(const struct pq_film *film)
+{
+    const char *dst = film->dst, *slash = strrchr(dst, '/');
+    const char *dot = strrchr(slash ? slash : dst, '.');
+    const int stem = dot && film->kind != PQ_FILM_PICTURES ? (int)(dot - dst) : (int)strlen(dst);
+    return pq_asprintf("%.*s_frames", stem, dst);
+}
+
+static int keep_one(struct pq_frame_files *files, enum pique_frame_format format,
+                    const char *folder, const char *name, pique_error *err)
+{
+    char *path = pq_asprintf("%s/%s", folder, name);
+    int rc = path ? pq_make_folders(path, err) : pq_fail_nomem(err, strlen(folder));
+    if (!rc)
+        rc = pq_frame_files_kept(files, format, path, "", err);
+    pq_free(path);
+    return rc;
+}
+
+static int keep_frames(struct pq_film *film, pique_error *err)
+{
+    const pique_film_options *o = &film->options;
+    if (o->keep == PIQUE_KEEP_NONE)
+        return 0;
+    char *folder = o->frame_folder ? pq_strdup(o->frame_folder) : frame_folder(film);
+    int rc = folder ? 0 : pq_fail_nomem(err, 64);
+    if (!rc && (o->keep & PIQUE_KEEP_SOURCE))
+        rc = keep_one(&film->kept_source, o->frame_format, folder, "source", err);
+    if (!rc && (o->keep & PIQUE_KEEP_RESULT) && film->kind != PQ_FILM_PICTURES)
+        rc = keep_one(&film->kept_result, o->frame_format, folder, "result", err);
+    pq_free(folder);
+    return rc;
+}
+
+static int open_files(struct pq_film *film, pique_error *err)
+{
+    if (film->kind != PQ_FILM_PICTURES)
+        return 0;
+    const int depth = film->source->facts.info.depth > 8 ? 16 : 8;
+    int rc =
+        pq_frame_files_result(&film->files, film->dst, film->single, &film->picture, depth, err);
+    if (film->single)
+        return rc;
+    char *folder = NULL;
+    const char *slash = strrchr(film->dst, '/');
+    if (!pq_is_pattern(film->dst))
+        folder = pq_strdup(film->dst);
+    else if (slash && slash != film->dst)
+        folder = pq_strndup(film->dst, (size_t)(slash - film->dst));
+    if (!rc && folder)
+        rc = pq_make_folders(folder, err);
+    pq_free(folder);
+    return rc;
+}
+
+/* ---- source, network, writer ---- */
+
+/* The writer may look at the source that it was opened for, so that one stays to the end. */
+int pq_film_reopen(struct pq_film *film, pique_error *err)
+{
+    if (film->writer && !film->first_source)
+        film->first_source = film->source;
+    else if (film->source)
+        film->source->close(film->source);
+    film->source = NULL;
+    return film->io->open_source(&film->read, &film->source, err);
+}
+
+static int open_source(struct pq_film *film, pique_error *err)
+{
+    const pique_film_options *o = &film->options;
+    film->read = (struct pq_film_read){
+        .path = film->src,
+        .from = o->from,
+        .to = o->to,
+        .map = o->map,
+        .deinterlace = o->deinterlace,
+        .crop_auto = o->crop_auto,
+        .crop_width = o->crop_width,
+        .crop_height = o->crop_height,
+        .crop_x = o->crop_x,
+        .crop_y = o->crop_y,
+        .fps = {o->fps_num, o->fps_den},
+        .alpha = film->picture.alpha != PIQUE_ALPHA_DROP,
+        .note = pq_film_on_note,
+        .note_user = film,
+    };
+    int rc = pq_film_reopen(film, err);
+    if (rc)
+        return rc;
+    /* Found once: what follows opens the same piece of the same film. */
+    const struct pq_film_facts *f = &film->source->facts;
+    if (film->read.crop_auto) {
+        film->read.crop_auto = false;
+        film->read.crop_width = f->crop_width;
+        film->read.crop_height = f->crop_height;
+        film->read.crop_x = f->crop_x;
+        film->read.crop_y = f->crop_y;
+    }
+    return 0;
+}
+
+struct pq_film_write pq_film_writing(struct pq_film *film)
+{
+    const pique_film_options *o = &film->options;
+    return (struct pq_film_write){
+        .like = film->source,
+        .container = film->container,
+        .codec = o->codec,
+        .profile = o->profile,
+        .preset = o->preset,
+        .crf = o->crf,
+        .crf_set = o->crf_set,
+        .bitrate = o->bitrate,
+        .options = o->encoder_options,
+        .option_count = o->encoder_option_count,
+        .hardware = o->hardware,
+        .alpha = film->read.alpha && film->source->facts.info.alpha &&
+                 film->picture.alpha == PIQUE_ALPHA_KEEP,
+        .width = film->plan.out_width,
+        .height = film->plan.out_height,
+        .in_width = film->source->facts.info.width,
+        .in_height = film->source->facts.info.height,
+        .note = pq_film_on_note,
+        .note_user = film,
+    };
+}
+
+static int choose_encoder(struct pq_film *film, pique_error *err)
+{
+    if (film->kind == PQ_FILM_PICTURES) {
+        film->encoder = (struct pq_film_encoder){
+            .depth = film->files.depth, .multiple_x = 1, .multiple_y = 1, .alpha = true};
+        snprintf(film->encoder.encoder, sizeof film->encoder.encoder, "%s", film->files.caps->name);
+        return 0;
+    }
+    const struct pq_film_write write = pq_film_writing(film);
+    int rc = film->job.resumed ? 0 : film->io->choose(&write, &film->encoder, err);
+    if (film->job.resumed)
+        film->encoder = film->job.encoder;
+    return rc;
+}
+
+static int open_frames(struct pq_film *film, pique_error *err)
+{
+    const struct pq_film_facts *f = &film->source->facts;
+    const bool alpha = film->read.alpha && f->info.alpha;
+    if (alpha && film->kind != PQ_FILM_PICTURES && !film->encoder.alpha &&
+        film->picture.alpha == PIQUE_ALPHA_KEEP) {
+        film->picture.alpha = PIQUE_ALPHA_FLATTEN;
+        pq_film_note(film, "%s: %s keeps no transparency; it is composed over the background",
+                     film->name, film->encoder.encoder);
+    }
+    const struct pq_frames_setup setup = {
+        .engines = &film->engines,
+        .options = &film->picture,
+        .width = f->info.width,
+        .height = f->info.height,
+        .planes = alpha ? 4 : 3,
+        .depth = f->rgb_depth,
+        .out_depth = film->kind == PQ_FILM_PICTURES ? film->files.depth : 16,
+        .multiple_x = film->encoder.multiple_x,
+        .multiple_y = film->encoder.multiple_y,
+        .batch = film->options.batch,
+        .name = film->name,
+    };
+    int rc = pq_frames_open(&setup, &film->frames, err);
+    if (rc)
+        return rc;
+    const struct pq_image out = pq_frames_output(film->frames);
+    pique_film_plan *p = &film->plan;
+    p->in_width = f->info.width;
+    p->in_height = f->info.height;
+    p->out_width = out.width;
+    p->out_height = out.height;
+    p->frames = f->info.frames;
+    p->fps_num = f->info.fps_num;
+    p->fps_den = f->info.fps_den;
+    p->batch = pq_frames_batch(film->frames);
+    p->passes = pq_frames_passes(film->frames);
+    p->approximate = pq_frames_approximate(film->frames);
+    return 0;
+}
+
+static int open_writer(struct pq_film *film, pique_error *err)
+{
+    pique_film_plan *p = &film->plan;
+    if (film->kind != PQ_FILM_PICTURES) {
+        const struct pq_film_write write = pq_film_writing(film);
+        int rc = film->io->open_writer(&write, &film->encoder, &film->writer, err);
+        if (rc)
+            return rc;
+        const char *now = film->writer->encoder.version;
+        if (film->job.resumed && strcmp(now, film->job.encoder.version) != 0)
+            return pq_fail(err, PIQUE_EEXIST,
+                           "%s: the unfinished job there was started with another encoder (%s, now "
+                           "%s); start anew with --restart, or choose another output",
+                           film->job.folder, film->job.encoder.version, now);
+        film->encoder = film->writer->encoder;
+    }
+    snprintf(p->encoder, sizeof p->encoder, "%s", film->encoder.encoder);
+    snprintf(p->pixel_format, sizeof p->pixel_format, "%s", film->encoder.pixel_format);
+    snprintf(p->container, sizeof p->container, "%s",
+             film->kind == PQ_FILM_PICTURES ? "pictures" : film->container);
+    p->segments =
+        p->frames ? (int)((p->frames + film->segment_frames - 1) / film->segment_frames) : 0;
+    return 0;
+}
+
+/* ---- the job ---- */
+
+static int check_outputs(const struct pq_film *film, pique_error *err)
+{
+    if (film->options.overwrite || film->kind == PQ_FILM_STREAM || film->single)
+        return 0; /* these refuse when they are made */
+    char *path = film->kind == PQ_FILM_FILM ? pq_strdup(film->dst) : pq_frame_path(&film->files, 0);
+    if (!path)
+        return pq_fail_nomem(err, strlen(film->dst));
+    int rc = 0;
+    if (pq_exists(path) && !(film->job.resumed && film->kind == PQ_FILM_PICTURES))
+        rc = pq_fail(err, PIQUE_EEXIST, "%s: exists already; --overwrite replaces it", path);
+    pq_free(path);
+    return rc;
+}
+
+static int open_job(struct pq_film *film, pique_error *err)
+{
+    const pique_film_options *o = &film->options;
+    char *folder = o->job_folder ? pq_strdup(o->job_folder) : pq_film_job_folder(film->dst);
+    int rc = folder ? pq_job_open(&film->job, folder, film->dst, o->anew, err)
+                    : pq_fail_nomem(err, strlen(film->dst));
+    pq_free(folder);
+    film->has_job = true;
+    return rc;
+}
+
+int pq_film_open(struct pq_film *film, pique_engine *const *engines, size_t count, const char *src,
+                 const char *dst, const pique_film_options *options, enum pq_film_purpose purpose,
+                 pique_error *err)
+{
+    *film = (struct pq_film){.src = src,
+                             .dst = dst,
+                             .single = purpose == PQ_FILM_ONE_FRAME,
+                             .job = {.lock = {.fd = -1}}};
+    pthread_mutex_init(&film->lock, NULL);
+    film->plan.size = sizeof film->plan;
+    film->plan.seconds = -1;
+    if (!src || !dst)
+        return pq_fail(err, PIQUE_EINVAL, "a source and a destination are needed");
+    snprintf(film->name, sizeof film->name, "%s", strcmp(src, "-") == 0 ? "standard input" : src);
+    pq_utf8_trim(film->name);
+    int rc = pq_engines_take(engines, count, &film->engines, err);
+    film->engine = rc ? NULL : engines[0];
+    if (!rc)
+        rc = take_options(film, options, err);
+    if (!rc)
+        rc = choose_kind(film, err);
+    if (!rc)
+        rc = pq_video_module(&film->io, err);
+    if (!rc && purpose == PQ_FILM_DO && film->kind != PQ_FILM_STREAM)
+        rc = open_job(film, err);
+    if (rc || film->job.complete)
+        return rc;
+    rc = open_source(film, err);
+    if (!rc)
+        rc = open_files(film, err);
+    if (!rc)
+        rc = check_outputs(film, err);
+    if (!rc)
+        rc = pq_film_specify(film, err);
+    if (!rc && film->job.resumed)
+        rc = pq_spec_compare(&film->job.spec, &film->spec, film->job.folder, err);
+    if (!rc)
+        rc = choose_encoder(film, err);
+    if (!rc)
+        rc = open_frames(film, err);
+    if (!rc)
+        rc = open_writer(film, err);
+    if (!rc)
+        rc = keep_frames(film, err);
+    return rc;
+}
+
+void pq_film_close(struct pq_film *film)
+{
+    if (film->writer)
+        film->writer->close(film->writer);
+    pq_frames_close(&film->frames);
+    if (film->source)
+        film->source->close(film->source);
+    if (film->first_source)
+        film->first_source->close(film->first_source);
+    pq_frame_files_free(&film->files);
+    pq_frame_files_free(&film->kept_source);
+    pq_frame_files_free(&film->kept_result);
+    pq_spec_free(&film->spec);
+    if (film->has_job)
+        pq_job_close(&film->job);
+    pthread_mutex_destroy(&film->lock);
+}
+
+/* ---- who listens ---- */
+
+void pq_film_tell(struct pq_film *film, pique_event *event)
+{
+    if (!film->options.event)
+        return;
+    event->size = sizeof *event;
+    pthread_mutex_lock(&film->lock);
+    film->options.event(film->options.event_user, event);
+    pthread_mutex_unlock(&film->lock);
+}
+
+void pq_film_note(struct pq_film *film, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    pq_utf8_trim(text);
+    pq_film_on_note(film, text);
+}
+
+void pq_film_on_note(void *film, const char *text)
+{
+    pique_event event = {.kind = PIQUE_EVENT_NOTE, .text = text};
+    pq_film_tell(film, &event);
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+#include "film/pipeline.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/queue.h"
+#include "film/replay.h"
+#include "film/reuse.h"
+#include "film/sink.h"
+#include "upscale/call.h"
+
+enum stage { READ, CONVERT, INFER, FINISH, WRITE, STAGES };
+
+/* A result that frames like it may still get. */
+struct kept {
+    int64_t number;
+    struct pq_result *result;
+};
+
+struct pipeline {
+    struct pq_film *film;
+    struct pq_queue *queue[STAGES]; /* before each stage but the first; NULL: called directly */
+    pthread_mutex_t lock;           /* guards failure */
+    pique_error failure;
+    double seconds[STAGES]; /* in which each worked; waiting is no work */
+    /* read */
+    int64_t index;
+    /* convert */
+    struct pq_reuse *reuse;
+    struct pq_replay *replay;
+    struct kept kept[PQ_REUSE_BACK + 1];
+    int kept_count;
+    int64_t segment;
+    /* infer */
+    struct pq_item **gathered; /* in order */
+    size_t gathered_count, gathered_capacity;
+    int fresh; /* of them, that must be computed */
+    uint64_t batch;
+    /* write */
+    struct pq_sink *sink;
+};
+
+/* ---- the ways between stages ---- */
+
+static int step(struct pipeline *p, enum stage stage, struct pq_item *item, pique_error *err);
+
+/* An item to the next stage, or NULL: there are no more. */
+static int hand_on(struct pipeline *p, enum stage to, struct pq_item *item, pique_error *err)
+{
+    if (!p->queue[to])
+        return step(p, to, item, err);
+    if (!item) {
+        pq_queue_end(p->queue[to]);
+        return 0;
+    }
+    return pq_queue_push(p->queue[to], item, pq_item_bytes(item)) == PQ_QUEUE_ITEM
+               ? 0
+               : pq_fail(err, PIQUE_ECANCELED, "stopped on request");
+}
+
+static void fail(struct pipeline *p, const pique_error *why)
+{
+    pthread_mutex_lock(&p->lock);
+    if (!p->failure.code)
+        p->failure = *why;
+    pthread_mutex_unlock(&p->lock);
+    for (int i = 0; i < STAGES; i++) {
+        if (p->queue[i])
+            pq_queue_cancel(p->queue[i]);
+    }
+}
+
+/* ---- read ---- */
+
+static int read_all(struct pipeline *p, pique_error *err)
+{
+    struct pq_film *film = p->film;
+    for (;;) {
+        struct pq_item *item = NULL;
+        int rc = pq_engine_check_cancel(film->engine, err);
+        if (!rc)
+            rc = pq_item_new(&item, err);
+        const double start = pq_seconds();
+        if (!rc)
+            rc = film->source->read(film->source, &item->frame, err);
+        p->seconds[READ] += pq_seconds() - start;
+        if (rc || !item->frame) {
+            pq_item_free(film->io, item);
+            return rc ? rc : hand_on(p, CONVERT, NULL, err);
+        }
+        item->index = p->index++;
+        item->pts = item->frame->pts;
+        item->duration = item->frame->duration;
+        if ((rc = hand_on(p, CONVERT, item, err)))
+            return rc;
+    }
+}
+
+/* ---- convert ---- */
+
+static void forget(struct pipeline *p, int64_t number)
+{
+    for (int i = 0; i < p->kept_count; i++) {
+        if (p->kept[i].number != number)
+            continue;
+        pq_result_unref(&p->kept[i].result);
+        p->kept[i] = p->kept[--p->kept_count];
+        return;
+    }
+}
+
+static void forget_all(struct pipeline *p)
+{
+    pq_reuse_restart(p->reuse);
+    while (p->kept_count)
+        pq_result_unref(&p->kept[--p->kept_count].result);
+}
+
+static struct pq_result *result_of(struct pipeline *p, int64_t number)
+{
+    for (int i = 0; i < p->kept_count; i++) {
+        if (p->kept[i].number == number)
+            return p->kept[i].result;
+    }
+    return NULL;
+}
+
+static int to_picture(struct pq_film *film, const struct pq_frame *frame, struct pq_image *out,
+                      pique_error *err)
+{
+    const pique_film_info *info = &film->source->facts.info;
+    const int planes = film->read.alpha && info->alpha ? 4 : 3;
+    int rc = pq_image_new(info->width, info->height, planes, film->source->facts.rgb_depth,
+                          pq_engine_allocator(film->engine), out, err);
+    return rc ? rc : film->source->to_rgb(film->source, frame, out, err);
+}
+
+/* A result of its own: from the journal of an earlier run, or to be computed from the picture. */
+static int make_fresh(struct pipeline *p, struct pq_item *item, pique_error *err)
+{
+    struct pq_film *film = p->film;
+    int64_t forgotten = -1;
+    item->fresh = true;
+    int rc = pq_result_new(film->io, &item->result, err);
+    if (!rc && p->replay)
+        rc = pq_replay_find(p->replay, item->index, &item->result->frame, err);
+    if (rc)
+        return rc;
+    item->result->journaled = item->result->frame != NULL;
+    if (!item->result->journaled)
+        rc = to_picture(film, item->frame, &item->result->in, err);
+    if (rc || !p->reuse)
+        return rc;
+    rc = pq_reuse_add(p->reuse, item->frame, item->index, &forgotten, err);
+    if (rc)
+        return rc;
+    forget(p, forgotten);
+    p->kept[p->kept_count++] = (struct kept){item->index, pq_result_ref(item->result)};
+    return 0;
+}
+
+static int convert(struct pipeline *p, struct pq_item *item, pique_error *err)
+{
+    struct pq_film *film = p->film;
+    const int64_t segment = item->index / film->segment_frames;
+    if (p->reuse && segment != p->segment)
+        forget_all(p);
+    p->segment = segment;
+    const int64_t number = p->reuse ? pq_reuse_find(p->reuse, item->frame) : -1;
+    struct pq_result *known = number < 0 ? NULL : result_of(p, number);
+    int rc = 0;
+    if (known)
+        item->result = pq_result_ref(known);
+    else
+        rc = make_fresh(p, item, err);
+    if (!rc && film->kept_source.pattern)
+        rc = to_picture(film, item->frame, &item->source, err);
+    film->io->frame_unref(&item->frame);
+    return rc;
+}
+
+static int convert_step(struct pipeline *p, struct pq_item *item, pique_error *err)
+{
+    const double start = pq_seconds();
+    int rc = item ? convert(p, item, err) : 0;
+    p->seconds[CONVERT] += pq_seconds() - start;
+    if (!rc)
+        return hand_on(p, INFER, item, err);
+    pq_item_free(p->film->io, item);
+    return rc;
+}
+
+/* ---- infer ---- */
+
+/* Results of the frames that were gathered, in one inference. */
+static int compute(struct pipeline *p, pique_error *err)
+{
+    struct pq_film *film = p->film;
+    struct pq_image in[PQ_MAX_BATCH], out[PQ_MAX_BATCH];
+    struct pq_result *results[PQ_MAX_BATCH];
+    const struct pq_image like = pq_frames_output(film->frames);
+    int n = 0, made = 0, rc = 0;
+    for (size_t i = 0; i < p->gathered_count; i++) {
+        struct pq_item *item = p->gathered[i];
+        if (item->fresh && !item->result->journaled)
+            results[n++] = item->result;
+    }
+    for (; !rc && made < n; made += !rc) {
+        in[made] = results[made]->in;
+        rc = pq_image_new(like.width, like.height, like.planes, like.depth,
+                          pq_engine_allocator(film->engine), &out[made], err);
+    }
+    const double start = pq_seconds();
+    if (!rc && n)
+        rc = pq_frames_run(film->frames, n, in, out, err);
+    p->seconds[INFER] += pq_seconds() - start;
+    for (int i = 0; i < made; i++) {
+        pq_image_free(&results[i]->in);
+        if (rc)
+            pq_image_free(&out[i]);
+        else
+            results[i]->out = out[i];
+    }
+    return rc;
+}
+
+/* What was gathered goes on, computed. */
+static int flush(struct pipeline *p, pique_error *err)
+{
+    if (!p->gathered_count)
+        return 0;
+    int rc = pq_film_check(p->film, err);
+    if (!rc)
+        rc = compute(p, err);
+    p->batch++;
+    size_t i = 0;
+    for (; !rc && i < p->gathered_count; i++) {
+        p->gathered[i]->batch = p->batch;
+        p->gathered[i]->batch_ends = i + 1 == p->gathered_count;
+        rc = hand_on(p, FINISH, p->gathered[i], err);
+    }
+    for (; i < p->gathered_count; i++)
+        pq_item_free(p->film->io, p->gathered[i]);
+    p->gathered_count = 0;
+    p->fresh = 0;
+    return rc;
+}
+
+/* A batch is full when it has as many frames that must be computed as go into one inference; frames
+ * that were there before come with the batch before which they stand, but not without end. */
+static int infer_step(struct pipeline *p, struct pq_item *item, pique_error *err)
+{
+    enum { MOST = 1024 };
+    if (!item) {
+        int rc = flush(p, err);
+        return rc ? rc : hand_on(p, FINISH, NULL, err);
+    }
+    struct pq_item **grown =
+        pq_grown(p->gathered, p->gathered_count, &p->gathered_capacity, sizeof *grown);
+    if (!grown) {
+        pq_item_free(p->film->io, item);
+        return pq_fail_nomem(err, sizeof *grown);
+    }
+    p->gathered = grown;
+    p->gathered[p->gathered_count++] = item;
+    p->fresh += item->fresh && !item->result->journaled;
+    return p->fresh == pq_frames_batch(p->film->frames) || p->gathered_count >= MOST ? flush(p, err)
+                                                                                     : 0;
+}
+
+/* ---- finish ---- */
+
+static int finish(struct pipeline *p, struct pq_item *item, pique_error *err)
+{
+    struct pq_film *film = p->film;
+    struct pq_result *r = item->result;
+    int rc = 0;
+    if (!item->fresh)
+        return 0;
+    if (film->writer && !r->frame)
+        rc = film->writer->from_rgb(film->writer, &r->out, &r->frame, err);
+    if (rc)
+        return rc;
+    r->hash = r->frame ? pq_frame_hash(r->frame) : pq_image_hash(&r->out);
+    if (r->frame && !film->kept_result.pattern)
+        pq_image_free(&r->out);
+    return 0;
+}
+
+static int finish_step(struct pipeline *p, struct pq_item *item, pique_error *err)
+{
+    const double start = pq_seconds();
+    int rc = item ? finish(p, item, err) : 0;
+    p->seconds[FINISH] += pq_seconds() - start;
+    if (!rc)
+        return hand_on(p, WRITE, item, err);
+    pq_item_free(p->film->io, item);
+    return rc;
+}
+
+/* ---- write ---- */
+
+static int write_step(struct pipeline *p, struct pq_item *item, pique_error *err)
+{
+    const double start = pq_seconds();
+    int rc = pq_engine_check_cancel(p->film->engine, err);
+    if (!rc)
+        rc = item ? pq_sink_put(p->sink, item, err) : pq_sink_end(p->sink, err);
+    p->seconds[WRITE] += pq_seconds() - start;
+    pq_item_free(p->film->io, item);
+    return rc;
+}
+
+/* ---- all of them ---- */
+
+static int step(struct pipeline *p, enum stage stage, struct pq_item *item, pique_error *err)
+{
+    static int (*const steps[STAGES])(struct pipeline *, struct pq_item *,
+                                      pique_error *) = {[CONVERT] = convert_step,
+                                                        [INFER] = infer_step,
+                                                        [FINISH] = finish_step,
+                                                        [WRITE] = write_step};
+    return steps[stage](p, item, err);
+}
+
+/* Items of the queue before a stage through it, until the end or a failure. */
+static void serve(struct pipeline *p, enum stage stage)
+{
+    pique_error err;
+    enum pq_queue_state state;
+    do {
+        void *item = NULL;
+        state = pq_queue_pop(p->queue[stage], &item);
+        if (state == PQ_QUEUE_CANCELLED)
+            return;
+        if (step(p, stage, item, &err)) {
+            fail(p, &err);
+            return;
+        }
+    } while (state == PQ_QUEUE_ITEM);
+}
+
+static void *read_thread(void *context)
+{
+    struct pipeline *p = context;
+    pique_error err;
+    if (read_all(p, &err))
+        fail(p, &err);
+    return NULL;
+}
+
+static void *convert_thread(void *context)
+{
+    serve(context, CONVERT);
+    return NULL;
+}
+
+static void *finish_thread(void *context)
+{
+    serve(context, FINISH);
+    return NULL;
+}
+
+static void *write_thread(void *context)
+{
+    serve(context, WRITE);
+    return NULL;
+}
+
+static void drop_item(void *item, void *io)
+{
+    pq_item_free(io, item);
+}
+
+/* Bounds of the queues: enough that no stage waits for a single frame, and no more than that. */
+static int make_queues(struct pipeline *p, pique_error *err)
+{
+    const struct pq_film *film = p->film;
+    const struct pq_film_facts *facts = &film->source->facts;
+    const int batch = pq_frames_batch(film->frames);
+    const struct pq_image like = pq_frames_output(film->frames);
+    const uint64_t in = (uint64_t)facts->info.width * (uint64_t)facts->info.height * 4 *
+                        (uint64_t)(facts->rgb_depth / 8);
+    const uint64_t out = (uint64_t)like.width * (uint64_t)like.height * (uint64_t)like.planes *
+                         (uint64_t)(like.depth / 8);
+    const uint64_t limits[STAGES] = {
+        [CONVERT] = facts->frame_bytes * 4,
+        [INFER] = in * (uint64_t)batch,
+        [FINISH] = out * 2,
+        [WRITE] = pq_film_result_bytes(film) * 2,
+    };
+    int rc = 0;
+    for (enum stage s = CONVERT; !rc && s < STAGES; s++)
+        rc = pq_queue_new(limits[s], drop_item, (void *)film->io, &p->queue[s], err);
+    return rc;
+}
+
+static int run_parallel(struct pipeline *p, pique_error *err)
+{
+    void *(*const bodies[])(void *) = {read_thread, convert_thread, finish_thread, write_thread};
+    pthread_t threads[PQ_COUNT(bodies)];
+    size_t started = 0;
+    int rc = make_queues(p, err);
+    if (rc)
+        return rc;
+    while (started < PQ_COUNT(bodies) &&
+           pthread_create(&threads[started], NULL, bodies[started], p) == 0)
+        started++;
+    if (started == PQ_COUNT(bodies)) {
+        serve(p, INFER); /* on this thread, whose engine it is */
+    } else {
+        pique_error why;
+        pq_fail(&why, PIQUE_ENOMEM, "no thread could be started");
+        fail(p, &why);
+    }
+    for (size_t i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    return p->failure.code ? pq_fail(err, p->failure.code, "%s", p->failure.message) : 0;
+}
+
+static void add_seconds(struct pipeline *p)
+{
+    pique_film_report *r = &p->film->report;
+    r->decode_seconds += p->seconds[READ];
+    r->convert_seconds += p->seconds[CONVERT];
+    r->infer_seconds += p->seconds[INFER];
+    r->finish_seconds += p->seconds[FINISH];
+    r->encode_seconds += p->seconds[WRITE];
+}
+
+static void release(struct pipeline *p)
+{
+    for (size_t i = 0; i < p->gathered_count; i++)
+        pq_item_free(p->film->io, p->gathered[i]);
+    pq_free(p->gathered);
+    while (p->kept_count)
+        pq_result_unref(&p->kept[--p->kept_count].result);
+    pq_reuse_free(&p->reuse);
+    pq_replay_close(&p->replay);
+    for (int i = 0; i < STAGES; i++)
+        pq_queue_free(&p->queue[i]);
+    pq_sink_close(&p->sink);
+    pthread_mutex_destroy(&p->lock);
+}
+
+int pq_pipeline_run(struct pq_film *film, int64_t first, pique_error *err)
+{
+    struct pipeline p = {.film = film,
+                         .index = first,
+                         .segment = first / film->segment_frames,
+                         .batch = film->report.inferences};
+    pthread_mutex_init(&p.lock, NULL);
+    int rc = 0;
+    if (!film->options.no_reuse)
+        rc = pq_reuse_new(film->io, film->source->facts.frame_bytes + pq_film_result_bytes(film),
+                          film->options.tolerance, &p.reuse, err);
+    if (!rc && film->kind == PQ_FILM_FILM)
+        rc = pq_replay_open(film, (int)p.segment, &p.replay, err);
+    if (!rc)
+        rc = pq_sink_new(film, first, &p.sink, err);
+    if (!rc)
+        rc = film->options.no_parallel ? read_all(&p, err) : run_parallel(&p, err);
+    add_seconds(&p);
+    film->report.inferences = pq_frames_inferences(film->frames);
+    if (p.replay)
+        film->report.journal_frames += pq_replay_taken(p.replay);
+    release(&p);
+    return rc;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Frames from the source to the sink:
+ *
+ *     read -> convert -> infer -> finish -> write
+ *
+ * Each stage is a function that takes an item and hands it on, and runs on a thread of its own;
+ * between two of them stands a queue that is bounded by bytes. With no_parallel the same functions
+ * call one another on one thread.
+ *
+ *     read      decodes; numbers the frames
+ *     convert   finds frames that were there before; the others become R, G, B
+ *     infer     gathers a batch of frames that must be computed, and computes it in one inference
+ *     finish    results become frames of the encoder's format
+ *     write     sink.h
+ *
+ * The first failure ends all of it. */
+#pragma once
+
+#include "film/film.h"
+
+/* All frames from number `first`, which begins a segment, to the end. The source stands before it.
+ * @return 0; PIQUE_ECANCELED; what any stage returns. */
+int pq_pipeline_run(struct pq_film *film, int64_t first, pique_error *err);
