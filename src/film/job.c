@@ -122,8 +122,9 @@ int pq_job_begin(struct pq_job *job, const struct pq_spec *spec,
     char *path = inside(job, "job.json");
     json_t *root =
         json_pack("{s:i, s:O, s:o, s:O, s:s}", "format", FORMAT, "spec", spec->object, "encoder",
-                  write_encoder(encoder), "settings", settings ? settings : "");
+                  write_encoder(encoder), "join", join, "settings", settings ? settings : "");
     int rc = path ? write_json(path, root, err) : pq_fail_nomem(err, strlen(job->folder) + 16);
+    job->begun = true;
     pq_free(path);
     return rc;
 }
@@ -274,12 +275,23 @@ int pq_job_open(struct pq_job *job, const char *folder, const char *result, bool
     if (rc || job->complete)
         return rc;
     rc = load(job, err);
-    job->resumed = rc == 0;
+    job->resumed = job->begun = rc != PIQUE_ENOENT;
     return rc == PIQUE_ENOENT ? 0 : rc;
+}
+
+static void remove_empty(const struct pq_job *job)
+{
+    char *seg = inside(job, "seg");
+    if (seg)
+        (void)pq_remove_folder(seg, NULL);
+    (void)pq_remove_folder(job->folder, NULL);
+    pq_free(seg);
 }
 
 void pq_job_close(struct pq_job *job)
 {
+    if (job->lock.fd >= 0 && !job->begun)
+        remove_empty(job);
     pq_spec_free(&job->spec);
     json_decref(job->join);
     pq_file_close(&job->lock);

@@ -27,6 +27,7 @@ struct pq_job {
     char *folder;
     struct pq_file lock;
     bool resumed;  /* job.json was there */
+    bool begun;    /* it is there now */
     bool complete; /* the result got its name, and only removing the folder was left */
     struct pq_spec spec;
     struct pq_film_encoder encoder; /* of a job that goes on */
@@ -56,6 +57,7 @@ int pq_job_open(struct pq_job *job, const char *folder, const char *result, bool
 int pq_job_begin(struct pq_job *job, const struct pq_spec *spec,
                  const struct pq_film_encoder *encoder, json_t *join, const char *settings,
                  pique_error *err);
+/* A job that was not begun leaves no folder behind. */
 void pq_job_close(struct pq_job *job);
 /* Read job.json alone, without a lock. */
 int pq_job_peek(struct pq_job *job, const char *folder, pique_error *err);

@@ -36,8 +36,8 @@ struct pipeline {
     /* infer */
     struct pq_item **gathered; /* in order */
     size_t gathered_count, gathered_capacity;
-    int fresh; /* of them, that must be computed */
-    uint64_t batch;
+    int fresh;              /* of them, that must be computed */
+    uint64_t batch, before; /* inferences before, which were estimates */
     /* write */
     struct pq_sink *sink;
 };
@@ -450,7 +450,7 @@ int pq_pipeline_run(struct pq_film *film, int64_t first, pique_error *err)
     struct pipeline p = {.film = film,
                          .index = first,
                          .segment = first / film->segment_frames,
-                         .batch = film->report.inferences};
+                         .before = pq_frames_inferences(film->frames)};
     pthread_mutex_init(&p.lock, NULL);
     int rc = 0;
     if (!film->options.no_reuse)
@@ -463,7 +463,7 @@ int pq_pipeline_run(struct pq_film *film, int64_t first, pique_error *err)
     if (!rc)
         rc = film->options.no_parallel ? read_all(&p, err) : run_parallel(&p, err);
     add_seconds(&p);
-    film->report.inferences = pq_frames_inferences(film->frames);
+    film->report.inferences = pq_frames_inferences(film->frames) - p.before;
     if (p.replay)
         film->report.journal_frames += pq_replay_taken(p.replay);
     release(&p);

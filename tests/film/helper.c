@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#include "helper.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../model/make_model.h"
+#include "base/fault.h"
+
+static pique_model *model;
+static char folder[] = "/tmp/pique-film-XXXXXX";
+
+int film_set_up(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/pique-model-XXXXXX";
+    close(mkstemp(path));
+    struct maker maker = {.features = 8, .convs = 1, .scale = 2, .channels = 3, .seed = 5};
+    struct bytes file = {0};
+    make_safetensors(&maker, &file);
+    bytes_save(&file, path);
+    bytes_free(&file);
+    pique_error err;
+    const int rc = pique_model_open(path, &model, &err);
+    unlink(path);
+    fake_reset();
+    pq_video_module_replace(fake_video());
+    return rc || !mkdtemp(folder);
+}
+
+int film_tear_down(void **state)
+{
+    (void)state;
+    pique_model_close(&model);
+    film_sweep();
+    rmdir(folder);
+    return 0;
+}
+
+const char *film_path(const char *name)
+{
+    static char paths[8][256];
+    static int next;
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+void film_sweep(void)
+{
+    char command[300];
+    snprintf(command, sizeof command, "rm -rf %s/*", folder);
+    assert_int_equal(system(command), 0);
+    FILE *f = fopen(film_path("film"), "w"); /* what is read is made up, but it must exist */
+    assert_non_null(f);
+    fclose(f);
+}
+
+bool film_exists(const char *name)
+{
+    return access(film_path(name), F_OK) == 0;
+}
+
+struct run run_new(void)
+{
+    struct run r = {.threads = 2};
+    r.options.size = sizeof r.options;
+    r.picture.size = sizeof r.picture;
+    r.options.segment_frames = 6;
+    r.options.batch = 3;
+    return r;
+}
+
+static void on_event(void *user, const pique_event *event)
+{
+    struct run *r = user;
+    if (event->kind == PIQUE_EVENT_NOTE)
+        r->notes++;
+    if (event->kind == PIQUE_EVENT_PLANNED)
+        r->planned = event->plan != NULL;
+    if (event->kind == PIQUE_EVENT_SEALED)
+        r->sealed++;
+    if (event->kind == PIQUE_EVENT_SAVED && r->saved_count < MOST_SAVED)
+        r->saved[r->saved_count++] = event->first_frame + event->frames;
+    if (event->kind == PIQUE_EVENT_SAVED)
+        r->batches = event->batch;
+    if (r->on_event)
+        r->on_event(r, event);
+}
+
+int run_film(struct run *r)
+{
+    pique_engine *engine;
+    const pique_engine_options eo = {
+        .size = sizeof eo, .threads = r->threads, .device = r->device, .cancel = r->cancel};
+    r->options.picture = &r->picture;
+    r->options.event = on_event;
+    r->options.event_user = r;
+    r->report = (pique_film_report){.size = sizeof r->report};
+    r->notes = r->sealed = r->saved_count = 0;
+    int rc = pique_engine_open(model, &eo, &engine, &r->err);
+    if (rc)
+        return rc;
+    char src[256], dst[256];
+    snprintf(src, sizeof src, "%s", film_path("film"));
+    const char *name = r->dst ? r->dst : "film.mkv";
+    if (strcmp(name, "null:") == 0)
+        snprintf(dst, sizeof dst, "%s", name);
+    else
+        snprintf(dst, sizeof dst, "%s", film_path(name));
+    rc = pique_film_upscale(&engine, 1, src, dst, &r->options, &r->report, &r->err);
+    pique_engine_close(&engine);
+    return rc;
+}
+
+int run_killed(struct run *r, long n)
+{
+    fflush(NULL);
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        pq_fault_kill(n);
+        _exit(run_film(r) ? 1 : 0);
+    }
+    int how;
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    return how;
+}
