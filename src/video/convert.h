@@ -8,7 +8,7 @@
  *
  * Chroma is resampled with Catmull-Rom both ways. Alpha is of full range and touches no colour.
  * Sizes that the chroma grid does not divide are continued by repeating the last sample. The bits
- * do not depend on the instruction set. */
+ * are the same on every x86-64, whatever else it knows. */
 #pragma once
 
 #include <libavutil/frame.h>
