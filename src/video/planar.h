@@ -4,6 +4,7 @@
 #pragma once
 
 #include <libavutil/frame.h>
+#include <stdbool.h>
 
 #include "base/error.h"
 
