@@ -56,7 +56,8 @@ static int pass_bytes(const struct pq_engines *engines, const struct pq_size *si
     int rc = pique_model_get_info(pq_engine_model(engine), &model, err);
     if (rc)
         return rc;
-    const int frames = pq_network_frames(model.in_channels, demand->alpha);
+    const int frames =
+        pq_network_frames(model.in_channels, demand->alpha) * PQ_MAX(demand->frames, 1);
     rc = pq_stream_bytes(engine, frames, w, h, budget, least, wanted, err);
     if (rc || !demand->tta)
         return rc;
@@ -86,7 +87,9 @@ int pq_budget_share(const struct pq_engines *engines, const struct pq_size *size
                     pique_error *err)
 {
     const uint64_t budget = pq_engine_memory_budget(engines->list[0]);
-    const uint64_t around = plus(demand->other, demand->whole);
+    uint64_t around = 0; /* the networks, of all pictures */
+    for (int i = 0; i < PQ_MAX(demand->frames, 1); i++)
+        around = plus(around, plus(demand->other, demand->whole));
     uint64_t wish[PQ_MAX_PASSES], least = 0, wished = 0;
     for (int i = 0; i < size->passes; i++) {
         uint64_t want;

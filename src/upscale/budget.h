@@ -17,6 +17,7 @@ int pq_engines_scales(const struct pq_engines *engines, struct pq_scale *scales,
 
 /* What a picture takes beside line buffers. */
 struct pq_demand {
+    int frames; /* pictures in one inference; 0 is 1 */
     bool alpha, tta;
     uint64_t other; /* of the stages around the networks */
     uint64_t whole; /* with tta: pictures kept as a whole */

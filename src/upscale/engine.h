@@ -12,6 +12,8 @@
  * Thread-safety: one call at a time over all streams of an engine. */
 struct pq_stream;
 
+enum { PQ_MAX_BATCH = 8 }; /* pictures of one size in one inference */
+
 /* frames pictures of width x height. memory_bytes: budget of this stream, 0: the engine's. The
  * caller closes it before the engine. PIQUE_ENOMEM where one row at a time is over the budget.
  * Whole maps that are over it go through a scratch file; PIQUE_ENOSPC where that cannot be had. */

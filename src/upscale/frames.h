@@ -10,25 +10,7 @@
 
 #include "pique/picture.h"
 #include "upscale/engine.h"
-
-enum { PQ_MAX_BATCH = 8 };
-
-/* Planes R, G, B and, where there are four, A, which is not premultiplied. */
-struct pq_image {
-    int width, height;
-    int planes; /* 3 or 4 */
-    int depth;  /* 8 or 16: unsigned samples of one or two bytes in native order */
-    void *data[4];
-    ptrdiff_t stride[4]; /* bytes */
-    void *memory;        /* of pq_image_new(); NULL: the planes are somebody else's */
-    const pique_allocator *allocator;
-};
-
-/* Memory for planes whose rows begin at multiples of 64 bytes. */
-int pq_image_new(int width, int height, int planes, int depth, const pique_allocator *allocator,
-                 struct pq_image *out, pique_error *err);
-void pq_image_free(struct pq_image *image); /* an empty one is fine */
-uint64_t pq_image_bytes(const struct pq_image *image);
+#include "upscale/image.h"
 
 struct pq_frames_setup {
     const struct pq_engines *engines;     /* borrowed as long as the frames live */

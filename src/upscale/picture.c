@@ -48,18 +48,13 @@ int pique_picture_probe(const char *path, bool allow_untrusted, pique_picture_in
     return rc;
 }
 
-static bool has_effect(const struct pq_effects *e)
-{
-    return e->sharpen != 0 || e->contrast != 1 || e->saturation != 1;
-}
-
 static int build_pass(struct job *j, struct pq_stage **chain, int pass, pique_error *err)
 {
     const struct pq_plan *p = &j->plan;
     pique_engine *engine = j->engines->list[p->size.model[pass]];
     const struct pq_pass how = {
         .engine = engine, .memory_bytes = p->share[pass], .number = pass + 1, .tally = &j->tally};
-    return pq_pass_stage(chain, &how, p->options.tta, &j->report.approximate, err);
+    return pq_pass_stages(chain, 1, &how, p->options.tta, &j->report.approximate, err);
 }
 
 /* All stages of one attempt. On failure what was built stays in *chain. */
@@ -78,7 +73,7 @@ static int build_chain(struct job *j, struct pq_stage **chain, pique_error *err)
     if (!rc && !p->size.own &&
         ((*chain)->width != p->size.width || (*chain)->height != p->size.height))
         rc = pq_resize_stage(chain, p->size.width, p->size.height, pool, err);
-    if (!rc && has_effect(&p->effects))
+    if (!rc && pq_has_effect(&p->effects))
         rc = pq_effects_stage(chain, &p->effects, pool, err);
     return rc;
 }

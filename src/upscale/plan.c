@@ -181,8 +181,7 @@ static int batch_samples(int planes)
     return planes == 4 ? 6 : 4;
 }
 
-/* What the stages around the streams take; the streams' own share is the engine's to say. */
-static uint64_t other_bytes(const struct pq_plan *p, const struct pq_row_source *source)
+uint64_t pq_plan_other_bytes(const struct pq_plan *p, const struct pq_picture_format *source)
 {
     /* Two rings of 65 rows and two rows; 16 rows of floats, as many of samples of half the size at
      * most, and 18 of the effects; what a pass keeps beyond the rows of a step. */
@@ -196,7 +195,7 @@ static uint64_t other_bytes(const struct pq_plan *p, const struct pq_row_source 
     };
     const struct pq_size *s = &p->size;
     const int planes = p->alpha == PIQUE_ALPHA_KEEP ? 4 : 3;
-    uint64_t sum = pq_picture_row_bytes(&source->format) * SOURCE_ROWS;
+    uint64_t sum = pq_picture_row_bytes(source) * SOURCE_ROWS;
     if (planes == 4)
         sum += (uint64_t)s->in_width * PIXEL * BLEED_ROWS;
     sum += (uint64_t)s->width * PIXEL * OUT_ROWS;
@@ -211,9 +210,8 @@ static uint64_t other_bytes(const struct pq_plan *p, const struct pq_row_source 
     const int w = s->pass_width[s->passes], h = s->pass_height[s->passes];
     if (!s->own && (w != s->width || h != s->height))
         resize = pq_resize_bytes(w, h, planes, s->width, s->height);
-    if (s->in_height != source->format.height)
-        first = pq_resize_bytes(source->format.width, source->format.height, planes, s->in_width,
-                                s->in_height);
+    if (s->in_height != source->height)
+        first = pq_resize_bytes(source->width, source->height, planes, s->in_width, s->in_height);
     if (resize == UINT64_MAX || first == UINT64_MAX || resize > UINT64_MAX - first - sum)
         return UINT64_MAX;
     return sum + resize + first;
@@ -239,7 +237,7 @@ static int choose_size(struct pq_plan *p, const struct pq_engines *engines,
     p->whole_bytes = p->options.tta ? pq_tta_bytes(s, alpha ? 4 : 3) : 0;
     const struct pq_demand demand = {.alpha = alpha,
                                      .tta = p->options.tta,
-                                     .other = other_bytes(p, source),
+                                     .other = pq_plan_other_bytes(p, &source->format),
                                      .whole = p->whole_bytes};
     return pq_budget_share(engines, s, &demand, src, p->share, err);
 }

@@ -33,3 +33,7 @@ int pq_plan_options(struct pq_plan *plan, const pique_picture_options *options, 
 int pq_plan_picture(struct pq_plan *plan, const struct pq_engines *engines,
                     const struct pq_picture_io *io, struct pq_row_source *source, const char *src,
                     const char *dst, bool *used, pique_error *err);
+
+/* What the stages around the streams take for one picture of this format; the streams' own share is
+ * the engine's to say. UINT64_MAX on overflow. */
+uint64_t pq_plan_other_bytes(const struct pq_plan *plan, const struct pq_picture_format *source);

@@ -95,7 +95,7 @@ static int find_statistics(struct sampled *s, const struct pq_planes *sample, pi
 
 static int start(struct sampled *s, pique_error *err)
 {
-    int rc = pq_whole_read(s->in, s->pass.engine, &s->whole, err);
+    int rc = pq_whole_read(&s->in, 1, s->pass.engine, &s->whole, err);
     struct pq_planes sample, all = pq_whole_planes(s->in, s->whole);
     if (!rc)
         rc = take_sample(s, &all, &sample, err);
@@ -183,14 +183,14 @@ int pq_sampled_stage(struct pq_stage **chain, const struct pq_pass *pass, pique_
     return 0;
 }
 
-int pq_pass_stage(struct pq_stage **chain, const struct pq_pass *pass, bool tta, bool *approximate,
-                  pique_error *err)
+int pq_pass_stages(struct pq_stage **chains, int count, const struct pq_pass *pass, bool tta,
+                   bool *approximate, pique_error *err)
 {
     pique_error why, no;
     if (tta)
-        return pq_tta_stage(chain, pass, err);
-    int rc = pq_network_stage_of(chain, pass, &why);
-    if (rc != PIQUE_ENOSPC || pq_sampled_stage(chain, pass, &no) != 0) {
+        return pq_tta_stages(chains, count, pass, err);
+    int rc = pq_network_stages(chains, count, pass, &why);
+    if (rc != PIQUE_ENOSPC || count > 1 || pq_sampled_stage(chains, pass, &no) != 0) {
         if (rc && err)
             *err = why;
         return rc;

@@ -279,7 +279,7 @@ static int compute(struct attempt *a, pique_error *err)
         const struct pq_pass pass = {
             .engine = engine, .memory_bytes = a->share[i], .number = i + 1, .tally = &tally};
         bool approximate = false; /* of a crop no network needs so much */
-        rc = pq_pass_stage(&chain, &pass, a->sheet->options.tta, &approximate, err);
+        rc = pq_pass_stages(&chain, 1, &pass, a->sheet->options.tta, &approximate, err);
     }
     if (!rc)
         rc = draw(a->sheet, &chain, &tally, a->cell, err);

@@ -36,12 +36,14 @@ int pq_bleed_stage(struct pq_stage **chain, pique_error *err);
 /* How far the work is: rows done of all rows that some stage computes. */
 struct pq_tally {
     pique_engine *engine; /* whose listener is told */
+    bool silent;          /* nobody is */
     uint64_t done, total;
 };
 static inline void pq_tally_add(struct pq_tally *tally, int rows)
 {
     tally->done += (uint64_t)rows;
-    pq_engine_progress(tally->engine, tally->done, tally->total);
+    if (!tally->silent)
+        pq_engine_progress(tally->engine, tally->done, tally->total);
 }
 
 /* One run of a picture through an engine's network. */
@@ -59,27 +61,38 @@ struct pq_pass {
  * learned from other values, and a picture that is written after one pass is clipped there anyway.
  */
 int pq_network_stage_of(struct pq_stage **chain, const struct pq_pass *pass, pique_error *err);
+/* The same for 1 .. PQ_MAX_BATCH pictures of one size and as many planes, each with a chain of its
+ * own, in one inference. Their chains may be read in any order, but rows of one wait in memory
+ * while another is far ahead. A picture's bits depend neither on its place nor on the others. */
+int pq_network_stages(struct pq_stage **chains, int count, const struct pq_pass *pass,
+                      pique_error *err);
 int pq_network_stage(struct pq_stage **chain, pique_engine *engine, uint64_t memory_bytes, int pass,
                      pique_error *err);
 /* What the statistics of the network came to in a network stage from which all rows have been read;
  * pq_stream_free_given() them. */
 int pq_network_statistics(const struct pq_stage *stage, struct pq_given **out, pique_error *err);
-/* How many pictures of a batch a pass takes for a model of so many input channels. */
+/* How many pictures of the engine's batch one picture takes for a model of so many input channels.
+ */
 int pq_network_frames(int in_channels, bool alpha);
 
 /* One pass as the mean over the eight flips and turns of the picture. Keeps all of its input and
  * then all of its output; what lies before it is closed when it has been read. tally: borrowed,
  * gets the rows of all eight added to its total, and to what is done as they are. */
 int pq_tta_stage(struct pq_stage **chain, const struct pq_pass *pass, pique_error *err);
+/* The same for several pictures, as pq_network_stages(): each of the eight runs is one inference.
+ */
+int pq_tta_stages(struct pq_stage **chains, int count, const struct pq_pass *pass,
+                  pique_error *err);
 /* One pass of a network with statistics over the whole picture for which whole maps cannot be kept:
  * the statistics are those of a sample of the picture, which is put together of pieces from all
  * over it. That is an approximation, and is said before and behind. Keeps all of its input. */
 int pq_sampled_stage(struct pq_stage **chain, const struct pq_pass *pass, pique_error *err);
 
-/* The pass as it was asked for: pq_tta_stage(), or pq_network_stage_of(), and where that says
- * PIQUE_ENOSPC, pq_sampled_stage(). *approximate is set where the last was needed. */
-int pq_pass_stage(struct pq_stage **chain, const struct pq_pass *pass, bool tta, bool *approximate,
-                  pique_error *err);
+/* The pass as it was asked for, of 1 .. PQ_MAX_BATCH pictures: pq_tta_stages(), or
+ * pq_network_stages(), and where that says PIQUE_ENOSPC for a picture alone, pq_sampled_stage().
+ * *approximate is set where the last was needed. */
+int pq_pass_stages(struct pq_stage **chains, int count, const struct pq_pass *pass, bool tta,
+                   bool *approximate, pique_error *err);
 
 /* The most that such stages, one a pass, keep of whole pictures at a time; UINT64_MAX on overflow.
  */
@@ -96,6 +109,10 @@ struct pq_effects {
     float sharpen, contrast, saturation;
     float mean; /* luma about which contrast turns (survey.h) */
 };
+static inline bool pq_has_effect(const struct pq_effects *e)
+{
+    return e->sharpen != 0 || e->contrast != 1 || e->saturation != 1;
+}
 int pq_effects_stage(struct pq_stage **chain, const struct pq_effects *effects,
                      struct pq_pool *pool, pique_error *err);
 

@@ -6,7 +6,8 @@
  *
  *     in -> whole --turned--> network stage --turned back--> sum (x 8) -> / 8, clip -> data
  *
- * A picture turned on its side is read by columns, so both ends are kept as a whole: all of the
+ * Several pictures of one size go through each of the eight runs together, as they do without it. A
+ * picture turned on its side is read by columns, so both ends are kept as a whole: all of the
  * input while it is turned, all of the output until it is read. A value is the sum of eight in the
  * order of the turns, so it depends on nothing else; values are clipped after the mean and not
  * before, which would pull it away from black and white. */
@@ -20,27 +21,38 @@ enum {
     STRIPE = 64 /* columns of it that one task adds */
 };
 
-struct tta {
-    struct pq_stage stage;
+struct tta;
+
+/* One picture: its whole input, then its whole sum, and the stage that it goes on from. */
+struct lane {
+    struct pq_stage stage; /* first */
+    struct tta *tta;
     struct pq_stage *in; /* NULL once all of it is read */
+    float *whole, *sum;
+    int y; /* next row to yield */
+};
+
+struct tta {
     pique_engine *engine;
     struct pq_pass pass; /* of each turn */
     struct pq_tally *tally;
-    float *whole, *sum;
-    int y; /* next row to yield */
+    bool done;
+    int open, count;
+    struct lane lanes[PQ_MAX_BATCH];
     /* During a run. */
-    int turn, first, count; /* rows [first, first + count) of the turned result are in rows */
+    int turn, first, rows; /* rows [first, first + rows) of a turned result are in data */
     int turned_width;
-    float *rows;
+    float *data;
+    struct lane *lane;
 };
 
 static void add_pixel(const struct tta *t, int x, int y)
 {
-    const size_t planes = (size_t)t->stage.planes;
-    const float *p = t->rows + ((size_t)y * (size_t)t->turned_width + (size_t)x) * planes;
-    float *sum =
-        t->sum +
-        pq_turned_place(t->turn, t->stage.width, t->stage.height, x, t->first + y) * planes;
+    const struct pq_stage *stage = &t->lane->stage;
+    const size_t planes = (size_t)stage->planes;
+    const float *p = t->data + ((size_t)y * (size_t)t->turned_width + (size_t)x) * planes;
+    float *sum = t->lane->sum +
+                 pq_turned_place(t->turn, stage->width, stage->height, x, t->first + y) * planes;
     for (size_t c = 0; c < planes; c++)
         sum[c] = t->turn ? sum[c] + p[c] : p[c];
 }
@@ -53,133 +65,185 @@ static void add_task(void *context, int stripe, int worker)
     const int x0 = stripe * STRIPE, x1 = PQ_MIN(t->turned_width, x0 + STRIPE);
     if (t->turn & PQ_TRANSPOSE) {
         for (int x = x0; x < x1; x++)
-            for (int y = 0; y < t->count; y++)
+            for (int y = 0; y < t->rows; y++)
                 add_pixel(t, x, y);
     } else {
-        for (int y = 0; y < t->count; y++)
+        for (int y = 0; y < t->rows; y++)
             for (int x = x0; x < x1; x++)
                 add_pixel(t, x, y);
     }
 }
 
-/* All rows of a turned result into the sum. */
-static int add_all(struct tta *t, struct pq_stage *chain, pique_error *err)
+/* All rows of all turned results into the sums. */
+static int add_all(struct tta *t, struct pq_stage *const *chains, pique_error *err)
 {
     struct pq_pool *pool = pq_engine_pool(t->engine);
-    t->turned_width = chain->width;
-    for (t->first = 0; t->first < chain->height; t->first += t->count) {
-        t->count = PQ_MIN(ROWS, chain->height - t->first);
-        int rc = chain->read(chain, t->count, t->rows, err);
-        if (rc)
-            return rc;
-        pq_share_out(pool, (chain->width + STRIPE - 1) / STRIPE, add_task, t);
-        pq_tally_add(t->tally, t->count);
+    const int height = chains[0]->height;
+    t->turned_width = chains[0]->width;
+    for (t->first = 0; t->first < height; t->first += t->rows) {
+        t->rows = PQ_MIN(ROWS, height - t->first);
+        for (int i = 0; i < t->count; i++) {
+            int rc = chains[i]->read(chains[i], t->rows, t->data, err);
+            if (rc)
+                return rc;
+            t->lane = &t->lanes[i];
+            pq_share_out(pool, (t->turned_width + STRIPE - 1) / STRIPE, add_task, t);
+        }
+        pq_tally_add(t->tally, t->rows);
     }
     return 0;
 }
 
-static int run_turn(struct tta *t, const struct pq_planes *picture, int turn, pique_error *err)
+static int run_turn(struct tta *t, const struct pq_planes *pictures, int turn, pique_error *err)
 {
-    struct pq_stage *chain;
-    int rc = pq_turned_stage(picture, turn, &chain, err);
-    if (rc)
-        return rc;
+    struct pq_stage *chains[PQ_MAX_BATCH] = {0};
+    const struct pq_stage *out = &t->lanes[0].stage;
+    int rc = 0;
+    for (int i = 0; !rc && i < t->count; i++)
+        rc = pq_turned_stage(&pictures[i], turn, &chains[i], err);
     t->turn = turn;
-    rc = pq_network_stage_of(&chain, &t->pass, err);
-    const bool side = turn & PQ_TRANSPOSE;
-    if (!rc && (chain->width != (side ? t->stage.height : t->stage.width) ||
-                chain->height != (side ? t->stage.width : t->stage.height)))
-        rc = pq_fail(err, PIQUE_EINTERNAL, "pass %d: turned, the picture becomes %d x %d",
-                     t->pass.number, chain->width, chain->height);
     if (!rc)
-        rc = add_all(t, chain, err);
-    chain->close(chain);
+        rc = pq_network_stages(chains, t->count, &t->pass, err);
+    const bool side = turn & PQ_TRANSPOSE;
+    if (!rc && (chains[0]->width != (side ? out->height : out->width) ||
+                chains[0]->height != (side ? out->width : out->height)))
+        rc = pq_fail(err, PIQUE_EINTERNAL, "pass %d: turned, the picture becomes %d x %d",
+                     t->pass.number, chains[0]->width, chains[0]->height);
+    if (!rc)
+        rc = add_all(t, chains, err);
+    for (int i = 0; i < t->count; i++)
+        if (chains[i])
+            chains[i]->close(chains[i]);
+    return rc;
+}
+
+/* The whole inputs; what lies before them is then closed. */
+static int read_inputs(struct tta *t, struct pq_planes *pictures, pique_error *err)
+{
+    struct pq_stage *in[PQ_MAX_BATCH];
+    float *whole[PQ_MAX_BATCH] = {0};
+    for (int i = 0; i < t->count; i++)
+        in[i] = t->lanes[i].in;
+    int rc = pq_whole_read(in, t->count, t->engine, whole, err);
+    for (int i = 0; i < t->count; i++) {
+        t->lanes[i].whole = whole[i];
+        if (rc)
+            continue;
+        pictures[i] = pq_whole_planes(in[i], whole[i]);
+        in[i]->close(in[i]);
+        t->lanes[i].in = NULL;
+    }
     return rc;
 }
 
 static int compute(struct tta *t, pique_error *err)
 {
-    const pique_allocator *allocator = t->stage.allocator;
-    const int width = t->stage.width, height = t->stage.height, planes = t->stage.planes;
-    int rc = pq_whole_read(t->in, t->engine, &t->whole, err);
-    if (rc)
-        return rc;
-    const struct pq_planes picture = pq_whole_planes(t->in, t->whole);
-    t->in->close(t->in); /* with whatever lies before it */
-    t->in = NULL;
-    if ((rc = pq_whole_alloc(allocator, width, height, planes, &t->sum, err)) ||
-        (rc = pq_whole_alloc(allocator, PQ_MAX(width, height), ROWS, planes, &t->rows, err)))
-        return rc;
+    const struct pq_stage *out = &t->lanes[0].stage;
+    struct pq_planes pictures[PQ_MAX_BATCH];
+    int rc = read_inputs(t, pictures, err);
+    for (int i = 0; !rc && i < t->count; i++)
+        rc = pq_whole_alloc(out->allocator, out->width, out->height, out->planes, &t->lanes[i].sum,
+                            err);
+    if (!rc)
+        rc = pq_whole_alloc(out->allocator, PQ_MAX(out->width, out->height), ROWS, out->planes,
+                            &t->data, err);
     for (int turn = 0; !rc && turn < PQ_TURNS; turn++)
-        rc = run_turn(t, &picture, turn, err);
-    pq_whole_free(t->stage.allocator, &t->rows);
-    pq_whole_free(t->stage.allocator, &t->whole);
+        rc = run_turn(t, pictures, turn, err);
+    pq_whole_free(out->allocator, &t->data);
+    for (int i = 0; i < t->count; i++)
+        pq_whole_free(out->allocator, &t->lanes[i].whole);
+    t->done = true;
     return rc;
 }
 
-static int tta_read(struct pq_stage *stage, int rows, float *data, pique_error *err)
+static int lane_read(struct pq_stage *stage, int rows, float *data, pique_error *err)
 {
-    struct tta *t = (struct tta *)stage;
-    if (t->in) {
-        int rc = compute(t, err);
+    struct lane *lane = (struct lane *)stage;
+    if (!lane->tta->done) {
+        int rc = compute(lane->tta, err);
         if (rc)
             return rc;
     }
     const size_t row = (size_t)stage->width * (size_t)stage->planes;
-    const float *sum = t->sum + (size_t)t->y * row;
+    const float *sum = lane->sum + (size_t)lane->y * row;
     for (size_t i = 0; i < (size_t)rows * row; i++)
         data[i] = pq_clip01(sum[i] * (1.0f / PQ_TURNS));
-    t->y += rows;
+    lane->y += rows;
     return 0;
 }
 
-static void tta_close(struct pq_stage *stage)
+static void lane_close(struct pq_stage *stage)
 {
-    struct tta *t = (struct tta *)stage;
-    if (t->in)
-        t->in->close(t->in);
-    pq_whole_free(t->stage.allocator, &t->rows);
-    pq_whole_free(t->stage.allocator, &t->whole);
-    pq_whole_free(t->stage.allocator, &t->sum);
+    struct lane *lane = (struct lane *)stage;
+    struct tta *t = lane->tta;
+    if (lane->in)
+        lane->in->close(lane->in);
+    pq_whole_free(stage->allocator, &lane->whole);
+    pq_whole_free(stage->allocator, &lane->sum);
+    if (--t->open > 0)
+        return;
+    pq_whole_free(stage->allocator, &t->data);
     pq_free(t);
 }
 
-int pq_tta_stage(struct pq_stage **chain, const struct pq_pass *pass, pique_error *err)
+/* Stages of their own say how large the result becomes, and whether the model will do at all,
+ * before everything before them is computed. */
+static int probe_size(struct tta *t, int *width, int *height, pique_error *err)
+{
+    struct pq_stage *probes[PQ_MAX_BATCH] = {0};
+    const struct pq_planes picture = pq_whole_planes(t->lanes[0].in, NULL);
+    int rc = 0;
+    for (int i = 0; !rc && i < t->count; i++)
+        rc = pq_turned_stage(&picture, 0, &probes[i], err);
+    if (!rc)
+        rc = pq_network_stages(probes, t->count, &t->pass, err);
+    if (!rc) {
+        *width = probes[0]->width;
+        *height = probes[0]->height;
+    }
+    for (int i = 0; i < t->count; i++)
+        if (probes[i])
+            probes[i]->close(probes[i]);
+    return rc;
+}
+
+int pq_tta_stages(struct pq_stage **chains, int count, const struct pq_pass *pass, pique_error *err)
 {
     struct tta *t = pq_calloc(1, sizeof *t);
+    int width = 0, height = 0;
     if (!t)
         return pq_fail_nomem(err, sizeof *t);
-    struct pq_stage *in = *chain, *probe = NULL;
-    *t = (struct tta){.in = in,
-                      .engine = pass->engine,
-                      .pass = *pass,
-                      .tally = pass->tally,
-                      .stage = {.planes = in->planes,
-                                .allocator = in->allocator,
-                                .read = tta_read,
-                                .close = tta_close}};
+    t->engine = pass->engine;
+    t->pass = *pass;
     t->pass.unclipped = true;
     t->pass.tally = NULL; /* its rows are told here */
-    /* A stage of its own says how large the result becomes, and whether the model will do at all,
-     * before everything before it is computed. */
-    const struct pq_planes picture = pq_whole_planes(in, NULL);
-    int rc = pq_turned_stage(&picture, 0, &probe, err);
-    if (!rc)
-        rc = pq_network_stage_of(&probe, &t->pass, err);
-    if (!rc) {
-        t->stage.width = probe->width;
-        t->stage.height = probe->height;
-        pass->tally->total +=
-            (uint64_t)(PQ_TURNS / 2) * ((uint64_t)probe->width + (uint64_t)probe->height);
+    t->tally = pass->tally;
+    t->count = t->open = count;
+    for (int i = 0; i < count; i++) {
+        t->lanes[i] = (struct lane){.tta = t,
+                                    .in = chains[i],
+                                    .stage = {.planes = chains[i]->planes,
+                                              .allocator = chains[i]->allocator,
+                                              .read = lane_read,
+                                              .close = lane_close}};
     }
-    if (probe)
-        probe->close(probe);
+    int rc = probe_size(t, &width, &height, err);
     if (rc) {
         pq_free(t);
         return rc;
     }
-    *chain = &t->stage;
+    pass->tally->total += (uint64_t)(PQ_TURNS / 2) * ((uint64_t)width + (uint64_t)height);
+    for (int i = 0; i < count; i++) {
+        t->lanes[i].stage.width = width;
+        t->lanes[i].stage.height = height;
+        chains[i] = &t->lanes[i].stage;
+    }
     return 0;
+}
+
+int pq_tta_stage(struct pq_stage **chain, const struct pq_pass *pass, pique_error *err)
+{
+    return pq_tta_stages(chain, 1, pass, err);
 }
 
 /* a x b x planes floats, or UINT64_MAX. */

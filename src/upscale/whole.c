@@ -26,14 +26,19 @@ void pq_whole_free(const pique_allocator *allocator, float **memory)
     *memory = NULL;
 }
 
-int pq_whole_read(struct pq_stage *stage, const pique_engine *engine, float **out, pique_error *err)
+int pq_whole_read(struct pq_stage *const *stages, int count, const pique_engine *engine,
+                  float **out, pique_error *err)
 {
-    const size_t row = (size_t)stage->width * (size_t)stage->planes;
-    int rc = pq_whole_alloc(stage->allocator, stage->width, stage->height, stage->planes, out, err);
-    for (int y = 0; !rc && y < stage->height; y += ROWS) {
+    const struct pq_stage *like = stages[0];
+    const size_t row = (size_t)like->width * (size_t)like->planes;
+    int rc = 0;
+    for (int i = 0; !rc && i < count; i++)
+        rc = pq_whole_alloc(like->allocator, like->width, like->height, like->planes, &out[i], err);
+    for (int y = 0; !rc && y < like->height; y += ROWS) {
         rc = pq_engine_check_cancel(engine, err);
-        if (!rc)
-            rc = stage->read(stage, PQ_MIN(ROWS, stage->height - y), *out + (size_t)y * row, err);
+        for (int i = 0; !rc && i < count; i++)
+            rc = stages[i]->read(stages[i], PQ_MIN(ROWS, like->height - y),
+                                 out[i] + (size_t)y * row, err);
     }
     return rc;
 }

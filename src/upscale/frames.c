@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/* Every picture of a batch has its own chain of stages, from its planes to its planes; only the
+ * passes through a network are common to all. Rows are pulled from all chains side by side, so that
+ * none has to keep what another has not read yet.
+ *
+ *     planes -> source -> resize -> bleed --\              /-> resize -> effects -> planes
+ *     planes -> source -> resize -> bleed ----- network ------> resize -> effects -> planes
+ *     ...                                 --/              \-> ...
+ */
+#include "upscale/frames.h"
+
+#include <fenv.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "upscale/budget.h"
+#include "upscale/plan.h"
+#include "upscale/planes.h"
+#include "upscale/ring.h"
+#include "upscale/samples.h"
+#include "upscale/stages.h"
+#include "upscale/survey.h"
+
+enum { ROWS = 16 }; /* that are rounded at a time */
+
+struct pq_frames {
+    struct pq_engines engines;
+    pique_engine *engine; /* the first */
+    char name[256];
+    struct pq_plan plan;
+    struct pq_image in, out; /* as they come and go; no memory */
+    int batch;
+    uint64_t memory, inferences;
+    int retries;
+    bool approximate;
+};
+
+/* ---- before ---- */
+
+static void round_up(struct pq_size *s, int multiple_x, int multiple_y)
+{
+    const int width = (s->width + multiple_x - 1) / multiple_x * multiple_x;
+    const int height = (s->height + multiple_y - 1) / multiple_y * multiple_y;
+    if (width != s->width || height != s->height)
+        s->own = false; /* one exact resize makes the difference */
+    s->width = width;
+    s->height = height;
+}
+
+/* What a batch of so many takes of the budget; PIQUE_ENOMEM where it does not fit. */
+static int share_budget(struct pq_frames *f, int batch, pique_error *err)
+{
+    struct pq_plan *p = &f->plan;
+    const bool alpha = p->alpha == PIQUE_ALPHA_KEEP;
+    const struct pq_picture_format format = {.width = f->in.width,
+                                             .height = f->in.height,
+                                             .colours = 3,
+                                             .alpha = f->in.planes == 4,
+                                             .depth = f->in.depth};
+    p->whole_bytes = p->options.tta ? pq_tta_bytes(&p->size, alpha ? 4 : 3) : 0;
+    const struct pq_demand demand = {.frames = batch,
+                                     .alpha = alpha,
+                                     .tta = p->options.tta,
+                                     .other = pq_plan_other_bytes(p, &format),
+                                     .whole = p->whole_bytes};
+    int rc = pq_budget_share(&f->engines, &p->size, &demand, f->name, p->share, err);
+    f->memory = (demand.other + demand.whole) * (uint64_t)batch;
+    for (int i = 0; !rc && i < p->size.passes; i++)
+        f->memory += p->share[i];
+    return rc;
+}
+
+/* The highest batch up to the one that is wanted that fits. Maps of a whole picture in a scratch
+ * file are a last resort for one picture, and none for several. */
+static int choose_batch(struct pq_frames *f, int wanted, pique_error *err)
+{
+    enum { AUTOMATIC = 4 };
+    const int most = wanted ? wanted : AUTOMATIC;
+    int rc = 0;
+    for (f->batch = most; f->batch > 0; f->batch--) {
+        const uint64_t budget = pq_engine_memory_budget(f->engine);
+        rc = share_budget(f, f->batch, err);
+        if (rc && rc != PIQUE_ENOMEM)
+            return rc;
+        if (!rc && (f->batch == 1 || f->memory <= budget))
+            break;
+    }
+    if (f->batch < 1)
+        return rc;
+    if (wanted && f->batch < wanted)
+        pq_engine_note(f->engine, PIQUE_EVENT_NOTE,
+                       "%s: a batch of %d is lowered to %d to stay within the memory budget; "
+                       "--memory can raise it",
+                       f->name, wanted, f->batch);
+    return 0;
+}
+
+static int decide(struct pq_frames *f, const struct pq_frames_setup *setup, pique_error *err)
+{
+    struct pq_plan *p = &f->plan;
+    struct pq_scale scales[PIQUE_CHAIN_MODELS];
+    int rc = pq_plan_options(p, setup->options, err);
+    if (!rc)
+        rc = pq_engines_scales(&f->engines, scales, err);
+    if (!rc)
+        rc = pq_size_resolve(&p->options, f->in.width, f->in.height, scales, f->engines.count,
+                             f->name, &p->size, err);
+    if (rc)
+        return rc;
+    round_up(&p->size, PQ_MAX(setup->multiple_x, 1), PQ_MAX(setup->multiple_y, 1));
+    p->alpha = f->in.planes == 4 ? p->options.alpha : PIQUE_ALPHA_DROP;
+    f->out = (struct pq_image){.width = p->size.width,
+                               .height = p->size.height,
+                               .planes = p->alpha == PIQUE_ALPHA_KEEP ? 4 : 3,
+                               .depth = setup->out_depth};
+    return choose_batch(f, setup->batch, err);
+}
+
+int pq_frames_open(const struct pq_frames_setup *setup, struct pq_frames **out, pique_error *err)
+{
+    *out = NULL;
+    if (setup->width < 1 || setup->height < 1 || setup->batch < 0 || setup->batch > PQ_MAX_BATCH)
+        return pq_fail(err, PIQUE_EINVAL, "%s: frames of %d x %d, %d in a batch, make no sense",
+                       setup->name, setup->width, setup->height, setup->batch);
+    struct pq_frames *f = pq_calloc(1, sizeof *f);
+    if (!f)
+        return pq_fail_nomem(err, sizeof *f);
+    f->engines = *setup->engines;
+    f->engine = f->engines.list[0];
+    snprintf(f->name, sizeof f->name, "%s", setup->name);
+    f->in = (struct pq_image){.width = setup->width,
+                              .height = setup->height,
+                              .planes = setup->planes,
+                              .depth = setup->depth};
+    int rc = decide(f, setup, err);
+    if (rc)
+        pq_frames_close(&f);
+    *out = f;
+    return rc;
+}
+
+void pq_frames_close(struct pq_frames **frames)
+{
+    pq_free(*frames);
+    *frames = NULL;
+}
+
+int pq_frames_batch(const struct pq_frames *frames)
+{
+    return frames->batch;
+}
+
+int pq_frames_passes(const struct pq_frames *frames)
+{
+    return frames->plan.size.passes;
+}
+
+struct pq_image pq_frames_output(const struct pq_frames *frames)
+{
+    return frames->out;
+}
+
+uint64_t pq_frames_memory(const struct pq_frames *frames)
+{
+    return frames->memory;
+}
+
+uint64_t pq_frames_inferences(const struct pq_frames *frames)
+{
+    return frames->inferences;
+}
+
+int pq_frames_retries(const struct pq_frames *frames)
+{
+    return frames->retries;
+}
+
+bool pq_frames_approximate(const struct pq_frames *frames)
+{
+    return frames->approximate;
+}
+
+/* ---- one batch ---- */
+
+struct batch {
+    struct pq_frames *frames;
+    int count;
+    const struct pq_image *in;
+    struct pq_image *out;
+    struct pq_stage *chains[PQ_MAX_BATCH];
+    struct pq_effects effects[PQ_MAX_BATCH];
+    struct pq_tally tally;
+};
+
+static int check_cancel(void *engine, pique_error *err)
+{
+    return pq_engine_check_cancel(engine, err);
+}
+
+/* A stage over the planes of picture i. */
+static int source(const struct batch *b, int i, struct pq_stage **out, pique_error *err)
+{
+    const struct pq_plan *p = &b->frames->plan;
+    return pq_planes_stage(&b->in[i], p->alpha, p->background,
+                           pq_engine_allocator(b->frames->engine), out, err);
+}
+
+/* Contrast turns about the mean of each picture. */
+static int survey(struct batch *b, int i, pique_error *err)
+{
+    const struct pq_plan *p = &b->frames->plan;
+    struct pq_stage *stage = NULL;
+    struct pq_survey found;
+    b->effects[i] = p->effects;
+    if (p->effects.contrast == 1)
+        return 0;
+    int rc = source(b, i, &stage, err);
+    if (rc)
+        return rc;
+    rc = pq_survey(stage, check_cancel, b->frames->engine, &found, err);
+    stage->close(stage);
+    b->effects[i].mean = found.mean;
+    return rc;
+}
+
+static int before_network(struct batch *b, int i, pique_error *err)
+{
+    struct pq_frames *f = b->frames;
+    const struct pq_size *s = &f->plan.size;
+    struct pq_stage **chain = &b->chains[i];
+    int rc = survey(b, i, err);
+    if (!rc)
+        rc = source(b, i, chain, err);
+    if (!rc && ((*chain)->width != s->in_width || (*chain)->height != s->in_height))
+        rc = pq_resize_stage(chain, s->in_width, s->in_height, pq_engine_pool(f->engine), err);
+    if (!rc && (*chain)->planes == 4)
+        rc = pq_bleed_stage(chain, err);
+    return rc;
+}
+
+static int after_network(struct batch *b, int i, pique_error *err)
+{
+    struct pq_frames *f = b->frames;
+    const struct pq_size *s = &f->plan.size;
+    struct pq_stage **chain = &b->chains[i];
+    struct pq_pool *pool = pq_engine_pool(f->engine);
+    int rc = 0;
+    if ((*chain)->width != s->width || (*chain)->height != s->height)
+        rc = pq_resize_stage(chain, s->width, s->height, pool, err);
+    if (!rc && pq_has_effect(&b->effects[i]))
+        rc = pq_effects_stage(chain, &b->effects[i], pool, err);
+    return rc;
+}
+
+static int build(struct batch *b, pique_error *err)
+{
+    struct pq_frames *f = b->frames;
+    const struct pq_plan *p = &f->plan;
+    int rc = 0;
+    for (int i = 0; !rc && i < b->count; i++)
+        rc = before_network(b, i, err);
+    for (int pass = 0; !rc && pass < p->size.passes; pass++) {
+        const struct pq_pass how = {.engine = f->engines.list[p->size.model[pass]],
+                                    .memory_bytes = p->share[pass],
+                                    .number = pass + 1,
+                                    .tally = &b->tally};
+        rc = pq_pass_stages(b->chains, b->count, &how, p->options.tta, &f->approximate, err);
+    }
+    for (int i = 0; !rc && i < b->count; i++)
+        rc = after_network(b, i, err);
+    return rc;
+}
+
+struct rounding {
+    const float *rows;
+    const struct pq_stage *chain;
+    struct pq_image *out;
+    int y;
+};
+
+PQ_SAMPLE_INLINE void round_row(const struct rounding *r, int index, int depth)
+{
+    const int planes = r->chain->planes;
+    const float *p = r->rows + (size_t)index * (size_t)r->chain->width * (size_t)planes;
+    for (int c = 0; c < r->out->planes; c++) {
+        void *row = (char *)r->out->data[c] + (r->y + index) * r->out->stride[c];
+        for (int x = 0; x < r->chain->width; x++)
+            pq_sample_store(row, (size_t)x, p[(size_t)x * (size_t)planes + (size_t)c], depth);
+    }
+}
+
+static void round_task(void *context, int index, int worker)
+{
+    (void)worker;
+    const struct rounding *r = context;
+    if (r->out->depth == 8)
+        round_row(r, index, 8);
+    else
+        round_row(r, index, 16);
+}
+
+/* Rows of all chains, in turn, into the planes of the caller. */
+static int pump(struct batch *b, pique_error *err)
+{
+    struct pq_frames *f = b->frames;
+    const struct pq_stage *like = b->chains[0];
+    size_t row_bytes;
+    int rc = pq_row_floats_bytes(like->width, like->planes, &row_bytes, err);
+    if (rc)
+        return rc;
+    float *rows = pq_big_alloc(like->allocator, row_bytes * ROWS);
+    if (!rows)
+        return pq_fail_nomem(err, row_bytes * ROWS);
+    for (int y = 0; !rc && y < like->height; y += ROWS) {
+        const int n = PQ_MIN(ROWS, like->height - y);
+        rc = pq_engine_check_cancel(f->engine, err);
+        for (int i = 0; !rc && i < b->count; i++) {
+            struct rounding r = {rows, b->chains[i], &b->out[i], y};
+            rc = b->chains[i]->read(b->chains[i], n, rows, err);
+            if (!rc)
+                pq_share_out(pq_engine_pool(f->engine), n, round_task, &r);
+        }
+    }
+    pq_big_free(like->allocator, rows);
+    return rc;
+}
+
+static int attempt(struct pq_frames *f, int count, const struct pq_image *in, struct pq_image *out,
+                   pique_error *err)
+{
+    struct batch b = {.frames = f, .count = count, .in = in, .out = out};
+    b.tally.engine = f->engine;
+    b.tally.silent = true;
+    int rc = build(&b, err);
+    if (!rc)
+        rc = pump(&b, err);
+    for (int i = 0; i < count; i++)
+        if (b.chains[i])
+            b.chains[i]->close(b.chains[i]);
+    return rc;
+}
+
+static int attempt_twice(struct pq_frames *f, int count, const struct pq_image *in,
+                         struct pq_image *out, pique_error *err)
+{
+    int rc = attempt(f, count, in, out, err);
+    if (rc != PIQUE_EDEVICE)
+        return rc;
+    f->retries++;
+    pq_engine_note(f->engine, PIQUE_EVENT_RETRY, "%s: %s; it is computed once more", f->name,
+                   err->message);
+    rc = attempt(f, count, in, out, err);
+    return rc == PIQUE_EDEVICE
+               ? pq_fail(err, rc, "%s: %s, also when computed once more", f->name, err->message)
+               : rc;
+}
+
+int pq_frames_run(struct pq_frames *f, int count, const struct pq_image *in, struct pq_image *out,
+                  pique_error *err)
+{
+    pique_error why = {0};
+    if (count < 1 || count > f->batch)
+        return pq_fail(err, PIQUE_EINVAL, "%s: %d frames in a batch of %d", f->name, count,
+                       f->batch);
+    fenv_t theirs; /* the same picture whatever rounding the program around us has set */
+    fegetenv(&theirs);
+    fesetenv(FE_DFL_ENV);
+    const int rc = attempt_twice(f, count, in, out, &why);
+    fesetenv(&theirs);
+    f->inferences += !rc;
+    if (rc && err)
+        *err = why;
+    return rc;
+}
