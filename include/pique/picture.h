@@ -137,6 +137,27 @@ int pique_picture_upscale_chain(pique_engine *const *engines, size_t count, cons
                                 const char *dst, const pique_picture_options *options,
                                 pique_picture_report *report, pique_error *err);
 
+/** One of several pictures. */
+typedef struct pique_picture_item {
+    const char *src, *dst;       /**< files; borrowed */
+    int status;                  /**< of this picture, as pique_picture_upscale() returns it */
+    pique_picture_report report; /**< where status is 0 */
+    pique_error err;             /**< where it is not */
+} pique_picture_item;
+
+/** The most pictures in one call. */
+#define PIQUE_BATCH_PICTURES 8
+
+/** Several picture files at once. Those of one size are one inference over all of them; each gets
+ * the bits that it would get alone. One that fails leaves the others untouched.
+ *  @param engines, count  as for pique_picture_upscale_chain().
+ *  @param items       src and dst are read, the rest is written; no "-".
+ *  @param item_count  1 .. PIQUE_BATCH_PICTURES.
+ *  @return 0 where every item has its status; PIQUE_EINVAL. */
+int pique_pictures_upscale(pique_engine *const *engines, size_t count, pique_picture_item *items,
+                           size_t item_count, const pique_picture_options *options,
+                           pique_error *err);
+
 #ifdef __cplusplus
 }
 #endif

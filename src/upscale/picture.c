@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A picture file through an engine into a picture file.
  *
- * plan.c decides everything, build_chain() puts the stages behind one another, and the output pulls
- * rows through all of them. The sink writes on a thread of its own, so encoding overlaps with
+ * plan.c decides everything, build_chains() puts the stages behind one another, and the output
+ * pulls rows through all of them. Several pictures of one size (pictures.c) have a chain each,
+ * which meet in the networks. The sink writes on a thread of its own, so encoding overlaps with
  * computing. A result that the sanity check refuses is computed once more from the start. */
 #include <fenv.h>
 #include <string.h>
@@ -14,23 +15,8 @@
 #include "upscale/call.h"
 #include "upscale/engine.h"
 #include "upscale/module.h"
-#include "upscale/output.h"
-#include "upscale/plan.h"
+#include "upscale/picture.h"
 #include "upscale/stages.h"
-
-/* One call of pique_picture_upscale(). */
-struct job {
-    const struct pq_engines *engines;
-    pique_engine *engine; /* the first of them: threads, memory, cancel, events */
-    const struct pq_picture_io *io;
-    const char *src, *dst;
-    const char *name; /* of src, for messages */
-    struct pq_plan plan;
-    struct pq_row_source *source;
-    bool used; /* the source is not at its top */
-    struct pq_tally tally;
-    pique_picture_report report;
-};
 
 int pique_picture_probe(const char *path, bool allow_untrusted, pique_picture_info *info,
                         pique_error *err)
@@ -48,82 +34,128 @@ int pique_picture_probe(const char *path, bool allow_untrusted, pique_picture_in
     return rc;
 }
 
-static int build_pass(struct job *j, struct pq_stage **chain, int pass, pique_error *err)
+/* The stages before the networks. On failure what was built stays in *chain. */
+static int build_before(struct pq_picture_job *j, struct pq_stage **chain, pique_error *err)
 {
     const struct pq_plan *p = &j->plan;
-    pique_engine *engine = j->engines->list[p->size.model[pass]];
-    const struct pq_pass how = {
-        .engine = engine, .memory_bytes = p->share[pass], .number = pass + 1, .tally = &j->tally};
-    return pq_pass_stages(chain, 1, &how, p->options.tta, &j->report.approximate, err);
-}
-
-/* All stages of one attempt. On failure what was built stays in *chain. */
-static int build_chain(struct job *j, struct pq_stage **chain, pique_error *err)
-{
-    const struct pq_plan *p = &j->plan;
-    struct pq_pool *pool = pq_engine_pool(j->engine);
     int rc = pq_source_stage(chain, j->source, p->alpha, p->background,
                              pq_engine_allocator(j->engine), err);
     if (!rc && ((*chain)->width != p->size.in_width || (*chain)->height != p->size.in_height))
-        rc = pq_resize_stage(chain, p->size.in_width, p->size.in_height, pool, err);
+        rc = pq_resize_stage(chain, p->size.in_width, p->size.in_height, pq_engine_pool(j->engine),
+                             err);
     if (!rc && (*chain)->planes == 4)
         rc = pq_bleed_stage(chain, err);
-    for (int i = 0; !rc && i < p->size.passes; i++)
-        rc = build_pass(j, chain, i, err);
-    if (!rc && !p->size.own &&
-        ((*chain)->width != p->size.width || (*chain)->height != p->size.height))
+    return rc;
+}
+
+static int build_after(struct pq_picture_job *j, struct pq_stage **chain, pique_error *err)
+{
+    const struct pq_plan *p = &j->plan;
+    struct pq_pool *pool = pq_engine_pool(j->engine);
+    int rc = 0;
+    if (!p->size.own && ((*chain)->width != p->size.width || (*chain)->height != p->size.height))
         rc = pq_resize_stage(chain, p->size.width, p->size.height, pool, err);
     if (!rc && pq_has_effect(&p->effects))
         rc = pq_effects_stage(chain, &p->effects, pool, err);
     return rc;
 }
 
-/* Pull everything through the chain into the sink, and finish it. */
-static int pump(struct job *j, struct pq_stage *chain, const struct pq_picture_format *format,
-                struct pq_row_sink *sink, pique_error *err)
+/* All stages of one attempt, of pictures of one size. */
+static int build_chains(struct pq_picture_job *const *jobs, int count, struct pq_stage **chains,
+                        const uint64_t *share, struct pq_tally *tally, pique_error *err)
 {
-    struct pq_output *output;
-    int rc = pq_output_new(chain, format, sink, pq_engine_pool(j->engine), &output, err);
-    j->tally.total += (uint64_t)chain->height;
-    for (int done = 0, before = 0; !rc && done < chain->height; before = done) {
-        if ((rc = pq_engine_check_cancel(j->engine, err)) ||
-            (rc = pq_output_step(output, &done, err)))
-            break;
-        pq_tally_add(&j->tally, done - before);
+    const struct pq_plan *p = &jobs[0]->plan;
+    bool approximate = false;
+    int rc = 0;
+    for (int i = 0; !rc && i < count; i++)
+        rc = build_before(jobs[i], &chains[i], err);
+    for (int pass = 0; !rc && pass < p->size.passes; pass++) {
+        const struct pq_pass how = {.engine = jobs[0]->engines->list[p->size.model[pass]],
+                                    .memory_bytes = share[pass],
+                                    .number = pass + 1,
+                                    .tally = tally};
+        rc = pq_pass_stages(chains, count, &how, p->options.tta, &approximate, err);
     }
-    if (!rc)
-        j->report.hash = pq_output_hash(output);
-    pq_output_free(&output);
-    return rc ? rc : sink->finish(sink, &j->report.bytes_written, err);
+    for (int i = 0; !rc && i < count; i++) {
+        jobs[i]->report.approximate |= approximate;
+        rc = build_after(jobs[i], &chains[i], err);
+    }
+    return rc;
 }
 
-static int attempt(struct job *j, pique_error *err)
+/* The sink of a picture, and what rounds its rows into it. */
+static int open_output(struct pq_picture_job *j, struct pq_stage *chain, pique_error *err)
 {
-    struct pq_stage *chain = NULL;
-    struct pq_row_sink *sink = NULL;
-    int rc = j->used ? j->source->rewind(j->source, err) : 0;
-    j->used = true;
-    j->tally = (struct pq_tally){.engine = j->engine};
-    if (!rc)
-        rc = build_chain(j, &chain, err);
-    if (!rc) {
-        struct pq_picture_format format = j->plan.format;
-        format.width = j->report.out_width = chain->width;
-        format.height = j->report.out_height = chain->height;
-        rc = j->io->open_sink(j->dst, &format, &j->plan.save, j->source, &sink, err);
+    struct pq_picture_format format = j->plan.format;
+    format.width = j->report.out_width = chain->width;
+    format.height = j->report.out_height = chain->height;
+    int rc = j->io->open_sink(j->dst, &format, &j->plan.save, j->source, &j->sink, err);
+    return rc ? rc
+              : pq_output_new(chain, &format, j->sink, pq_engine_pool(j->engine), &j->output, err);
+}
+
+/* Pull everything through the chains, side by side, into the sinks, and finish those. */
+static int pump(struct pq_picture_job *const *jobs, int count, int height, struct pq_tally *tally,
+                pique_error *err)
+{
+    int rc = 0;
+    tally->total += (uint64_t)height;
+    for (int done = 0, before = 0; !rc && done < height; before = done) {
+        rc = pq_engine_check_cancel(jobs[0]->engine, err);
+        for (int i = 0; !rc && i < count; i++)
+            rc = pq_output_step(jobs[i]->output, &done, err);
         if (!rc)
-            rc = pump(j, chain, &format, sink, err);
+            pq_tally_add(tally, done - before);
     }
-    if (sink)
-        sink->close(sink);
+    for (int i = 0; !rc && i < count; i++) {
+        struct pq_picture_job *j = jobs[i];
+        j->report.hash = pq_output_hash(j->output);
+        rc = j->sink->finish(j->sink, &j->report.bytes_written, err);
+        j->written = !rc;
+    }
+    return rc;
+}
+
+static void close_output(struct pq_picture_job *j, struct pq_stage *chain)
+{
+    if (j->output)
+        pq_output_free(&j->output);
+    if (j->sink)
+        j->sink->close(j->sink);
+    j->sink = NULL;
     if (chain)
         chain->close(chain);
+}
+
+int pq_picture_attempt(struct pq_picture_job *const *jobs, int count, const uint64_t *share,
+                       pique_error *err)
+{
+    struct pq_stage *chains[PQ_MAX_BATCH] = {0};
+    struct pq_tally tally = {.engine = jobs[0]->engine};
+    int rc = 0;
+    for (int i = 0; !rc && i < count; i++) {
+        rc = jobs[i]->used ? jobs[i]->source->rewind(jobs[i]->source, err) : 0;
+        jobs[i]->used = true;
+    }
+    if (!rc)
+        rc = build_chains(jobs, count, chains, share, &tally, err);
+    for (int i = 0; !rc && i < count; i++)
+        rc = open_output(jobs[i], chains[i], err);
+    if (!rc)
+        rc = pump(jobs, count, chains[0]->height, &tally, err);
+    for (int i = 0; i < count; i++)
+        close_output(jobs[i], chains[i]);
     return rc;
+}
+
+static int attempt(struct pq_picture_job *j, pique_error *err)
+{
+    return pq_picture_attempt(&j, 1, j->plan.share, err);
 }
 
 /* What was refused may have been a passing fault. What has gone down a pipe cannot be taken back.
  */
-static int attempt_twice(struct job *j, pique_error *err)
+static int attempt_twice(struct pq_picture_job *j, pique_error *err)
 {
     int rc = attempt(j, err);
     if (rc != PIQUE_EDEVICE || strcmp(j->dst, "-") == 0)
@@ -137,7 +169,7 @@ static int attempt_twice(struct job *j, pique_error *err)
 }
 
 /* The device and the stages do not know which picture they work on; readers and writers name it. */
-static int name_picture(const struct job *j, int rc, pique_error *err)
+static int name_picture(const struct pq_picture_job *j, int rc, pique_error *err)
 {
     if (rc != PIQUE_EDEVICE && rc != PIQUE_ENOMEM && rc != PIQUE_EINTERNAL)
         return rc;
@@ -146,15 +178,17 @@ static int name_picture(const struct job *j, int rc, pique_error *err)
     return pq_fail(err, rc, "%s: %s", j->name, err->message);
 }
 
-static int check_output(const struct job *j, pique_error *err)
+static int check_output(const struct pq_picture_job *j, pique_error *err)
 {
     if (strcmp(j->dst, "-") != 0 && !j->plan.options.overwrite && pq_exists(j->dst))
         return pq_fail(err, PIQUE_EEXIST, "%s: exists already; --overwrite replaces it", j->dst);
     return 0;
 }
 
-static int run(struct job *j, const pique_picture_options *options, pique_error *err)
+int pq_picture_open(struct pq_picture_job *j, const pique_picture_options *options,
+                    pique_error *err)
 {
+    j->name = strcmp(j->src, "-") == 0 ? "standard input" : j->src;
     int rc = pq_plan_options(&j->plan, options, err);
     if (!rc)
         rc = check_output(j, err);
@@ -164,16 +198,24 @@ static int run(struct job *j, const pique_picture_options *options, pique_error 
         rc = j->io->open_source(j->src, j->plan.options.allow_untrusted, &j->source, err);
     if (rc)
         return rc;
-    rc = pq_plan_picture(&j->plan, j->engines, j->io, j->source, j->name, j->dst, &j->used, err);
-    if (!rc)
-        rc = name_picture(j, attempt_twice(j, err), err);
     j->report.in_width = j->source->format.width;
     j->report.in_height = j->source->format.height;
-    j->source->close(j->source);
-    return rc;
+    return pq_plan_picture(&j->plan, j->engines, j->io, j->source, j->name, j->dst, &j->used, err);
 }
 
-static void fill_report(struct job *j, pique_picture_report *report, double seconds)
+int pq_picture_run(struct pq_picture_job *j, pique_error *err)
+{
+    return name_picture(j, attempt_twice(j, err), err);
+}
+
+void pq_picture_close(struct pq_picture_job *j)
+{
+    if (j->source)
+        j->source->close(j->source);
+    j->source = NULL;
+}
+
+void pq_picture_report(struct pq_picture_job *j, pique_picture_report *report, double seconds)
 {
     const char *name = j->plan.caps->name;
     memcpy(j->report.format, name, PQ_MIN(strlen(name), sizeof j->report.format - 1));
@@ -202,19 +244,21 @@ int pique_picture_upscale_chain(pique_engine *const *engines, size_t count, cons
         return pq_fail(err, PIQUE_EINVAL, "a source and a destination are needed");
     if (report && report->size < sizeof report->size)
         return pq_fail(err, PIQUE_EINVAL, "the size of the picture report is not set");
-    struct job job = {.engines = &list, .engine = engines[0], .src = src, .dst = dst};
-    job.name = strcmp(src, "-") == 0 ? "standard input" : src;
+    struct pq_picture_job job = {.engines = &list, .engine = engines[0], .src = src, .dst = dst};
     pique_error why = {0};
     const double start = pq_seconds();
     /* The same picture whatever rounding the program around us has set. */
     fenv_t theirs;
     fegetenv(&theirs);
     fesetenv(FE_DFL_ENV);
-    const int rc = run(&job, options, &why);
+    int rc = pq_picture_open(&job, options, &why);
+    if (!rc)
+        rc = pq_picture_run(&job, &why);
+    pq_picture_close(&job);
     fesetenv(&theirs);
     if (rc && err)
         *err = why;
     if (!rc && report)
-        fill_report(&job, report, pq_seconds() - start);
+        pq_picture_report(&job, report, pq_seconds() - start);
     return rc;
 }
