@@ -35,6 +35,15 @@ int pq_cli_models_verify(const struct pq_options *o);
 int pq_cli_models_convert(const struct pq_options *o);
 /* Writes the model between two. */
 int pq_cli_models_blend(const struct pq_options *o);
+/* One frame of a film as a picture. */
+int pq_cli_preview(const struct pq_options *o);
+int pq_cli_probe(const struct pq_options *o);
+int pq_cli_codecs(const struct pq_options *o);
+/* What can be done with the folder of an unfinished film. */
+int pq_cli_resume(const struct pq_options *o);
+int pq_cli_pause(const struct pq_options *o);
+int pq_cli_continue(const struct pq_options *o);
+int pq_cli_stop(const struct pq_options *o);
 int pq_cli_devices(const struct pq_options *o);
 int pq_cli_complete(const struct pq_options *o);
 

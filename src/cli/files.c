@@ -88,19 +88,49 @@ static int add_problem(struct pq_inputs *in, const char *path, const pique_error
 
 /* ---- what is what ---- */
 
-const char *pq_picture_suffix(const char *name)
+static const char *find_suffix(const char *name, const char *const *suffixes, size_t count)
 {
-    static const char *const suffixes[] = {
-        ".png",  ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".avif", ".heic",
-        ".heif", ".jxl", ".gif",  ".bmp", ".ppm",  ".pgm",  ".pbm", ".pnm",  ".pam"};
     const char *slash = strrchr(name, '/');
     const char *base = slash ? slash + 1 : name;
     const char *dot = strrchr(base, '.');
-    for (size_t i = 0; dot && dot != base && i < PQ_COUNT(suffixes); i++) {
+    for (size_t i = 0; dot && dot != base && i < count; i++) {
         if (strcasecmp(dot, suffixes[i]) == 0)
             return dot;
     }
     return NULL;
+}
+
+const char *pq_picture_suffix(const char *name)
+{
+    static const char *const suffixes[] = {
+        ".png",  ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".avif", ".heic",
+        ".heif", ".jxl", ".gif",  ".bmp", ".ppm",  ".pgm",  ".pbm", ".pnm",  ".pam",  ".apng"};
+    return find_suffix(name, suffixes, PQ_COUNT(suffixes));
+}
+
+const char *pq_film_suffix(const char *name)
+{
+    static const char *const suffixes[] = {
+        ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".flv", ".mpg", ".mpeg", ".ts", ".m2ts",
+        ".mts", ".vob", ".wmv", ".ogv", ".mxf",  ".y4m", ".3gp", ".asf", ".divx", ".nut"};
+    return find_suffix(name, suffixes, PQ_COUNT(suffixes));
+}
+
+const char *pq_media_suffix(const char *name)
+{
+    const char *suffix = pq_picture_suffix(name);
+    return suffix ? suffix : pq_film_suffix(name);
+}
+
+bool pq_is_sequence(const char *name)
+{
+    const char *at = strchr(name, '%');
+    size_t n = 1;
+    if (!at || strchr(at + 1, '%'))
+        return false;
+    if (at[1] == '0' && at[2] >= '1' && at[2] <= '9')
+        n = 3;
+    return at[n] == 'd';
 }
 
 /* What systems and cameras leave in folders. */
@@ -158,6 +188,7 @@ static int add_file(struct collector *c, const char *path, const char *name, boo
                                        .name = pq_strdup(name),
                                        .real = real_path(path),
                                        .walked = walked,
+                                       .film = pq_film_suffix(path) != NULL,
                                        .bytes = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0},
                      err);
 }
@@ -199,14 +230,14 @@ static int walk_entry(struct collector *c, const char *folder, const char *folde
     if (!rc && stat(path, &st) != 0) {
         pique_error why;
         /* A link that leads nowhere or in a circle is no picture; else something is in the way. */
-        if (errno != ENOENT && errno != ELOOP && pq_picture_suffix(entry)) {
+        if (errno != ENOENT && errno != ELOOP && pq_media_suffix(entry)) {
             pq_fail(&why, PIQUE_EIO, "%s: cannot be read: %s", path, strerror(errno));
             rc = add_problem(c->in, path, &why, err);
         }
     } else if (!rc) {
         if (S_ISDIR(st.st_mode) && !c->walk->flat)
             rc = walk_folder(c, path, name, &st, err);
-        else if (S_ISREG(st.st_mode) && pq_picture_suffix(entry))
+        else if (S_ISREG(st.st_mode) && pq_media_suffix(entry))
             rc = add_file(c, path, name, true, &st, err);
     }
     pq_free(path);
@@ -266,7 +297,7 @@ static int add_folder(struct collector *c, const char *path, const struct stat *
     int rc = walk_folder(c, path, name, st, err);
     pq_free(name);
     if (!rc && c->in->count == before && c->seen_count > seen) {
-        pq_fail(&why, PIQUE_ENOENT, "%s: the folder holds no picture", path);
+        pq_fail(&why, PIQUE_ENOENT, "%s: the folder holds no picture and no film", path);
         rc = add_problem(c->in, path, &why, err);
     }
     return rc;
@@ -284,6 +315,18 @@ static int add_stdin(struct collector *c, pique_error *err)
                      err);
 }
 
+/* Which pictures there are is seen when it is opened. */
+static int add_sequence(struct collector *c, const char *path, pique_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    return add_input(c->in,
+                     (struct pq_input){.path = pq_strdup(path),
+                                       .name = pq_strdup(slash ? slash + 1 : path),
+                                       .real = real_path(path),
+                                       .film = true},
+                     err);
+}
+
 static int add_operand(struct collector *c, const char *path, bool alone, pique_error *err)
 {
     struct stat st;
@@ -294,7 +337,10 @@ static int add_operand(struct collector *c, const char *path, bool alone, pique_
         pq_fail(&why, PIQUE_ENOENT, "'': an input without a name does not exist");
         return add_problem(c->in, path, &why, err);
     }
-    if (stat(path, &st) != 0) {
+    const bool there = stat(path, &st) == 0;
+    if (!there && pq_is_sequence(path))
+        return add_sequence(c, path, err);
+    if (!there) {
         int code = errno == ENOENT || errno == ENOTDIR ? PIQUE_ENOENT : PIQUE_EIO;
         pq_fail(&why, code, "%s: cannot be read: %s", path, strerror(errno));
         return add_problem(c->in, path, &why, err);

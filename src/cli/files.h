@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The pictures that a command line names: files, folders with all that is in them, "-". */
+/* The pictures and films that a command line names: files, folders with all that is in them, "-".
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -13,12 +14,15 @@ struct pq_input {
     char *name;     /* where it stands below an output folder: "sub/a.png" */
     char *real;     /* path without links, which tells files apart; "-" for standard input */
     bool walked;    /* found in a folder, not named */
+    bool film;      /* by its suffix, or later by what is in it */
     uint64_t bytes; /* 0 where unknown */
     int status;     /* not 0: cannot be used */
     char *problem;  /* the sentence for it */
 
-    char *output; /* set by pq_name_outputs() */
-    bool earlier; /* is itself the output of another input, made by an earlier run */
+    const char *extension; /* of its output where that is not the naming's; static */
+    const char *stem;      /* of its output where that is not its own; borrowed */
+    char *output;          /* set by pq_name_outputs() */
+    bool earlier;          /* is itself the output of another input, made by an earlier run */
 };
 
 struct pq_inputs {
@@ -42,3 +46,8 @@ size_t pq_inputs_usable(const struct pq_inputs *in);
 
 /* The suffix, with its dot, by which a name is that of a picture; NULL where it is not. */
 const char *pq_picture_suffix(const char *name);
+/* The same for films, and for either. */
+const char *pq_film_suffix(const char *name);
+const char *pq_media_suffix(const char *name);
+/* Whether a name stands for a sequence of pictures: it has one %d or %0Nd and no other %. */
+bool pq_is_sequence(const char *name);

@@ -66,11 +66,11 @@ static int check_operands(const struct pq_options *o, pique_error *err)
         enum pq_command_id command;
         size_t count;
         const char *text;
-    } exact[] = {{PQ_CMD_MODELS_INFO, 1, "one "},
-                 {PQ_CMD_COMPLETE, 1, "one "},
-                 {PQ_CMD_COMPARE, 1, "one "},
-                 {PQ_CMD_MODELS_CONVERT, 2, ""},
-                 {PQ_CMD_MODELS_BLEND, 4, ""}};
+    } exact[] = {
+        {PQ_CMD_MODELS_INFO, 1, "one "}, {PQ_CMD_COMPLETE, 1, "one "}, {PQ_CMD_COMPARE, 1, "one "},
+        {PQ_CMD_PREVIEW, 1, "one "},     {PQ_CMD_PROBE, 1, "one "},    {PQ_CMD_RESUME, 1, "one "},
+        {PQ_CMD_PAUSE, 1, "one "},       {PQ_CMD_CONTINUE, 1, "one "}, {PQ_CMD_STOP, 1, "one "},
+        {PQ_CMD_MODELS_CONVERT, 2, ""},  {PQ_CMD_MODELS_BLEND, 4, ""}};
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++) {
         if (o->command == exact[i].command && o->operand_count != exact[i].count)
             return pq_fail(err, PIQUE_EINVAL, "pique %s takes %s%s", c->words, exact[i].text,
@@ -93,6 +93,20 @@ static int dispatch(const struct pq_options *o)
     switch (o->command) {
     case PQ_CMD_COMPARE:
         return pq_cli_compare(o);
+    case PQ_CMD_PREVIEW:
+        return pq_cli_preview(o);
+    case PQ_CMD_PROBE:
+        return pq_cli_probe(o);
+    case PQ_CMD_CODECS:
+        return pq_cli_codecs(o);
+    case PQ_CMD_RESUME:
+        return pq_cli_resume(o);
+    case PQ_CMD_PAUSE:
+        return pq_cli_pause(o);
+    case PQ_CMD_CONTINUE:
+        return pq_cli_continue(o);
+    case PQ_CMD_STOP:
+        return pq_cli_stop(o);
     case PQ_CMD_MODELS:
         return pq_cli_models(o);
     case PQ_CMD_MODELS_INFO:

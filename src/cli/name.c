@@ -85,22 +85,41 @@ static void add_parent(struct pq_str *s, const char *real)
         pq_str_printf(s, "%.*s_", length - start, real + start);
 }
 
+/* Without the %05d of a sequence of pictures, and what led to it. */
+static void add_stem(struct pq_str *s, const char *base, int length)
+{
+    const char *percent = memchr(base, '%', (size_t)length);
+    if (percent && pq_is_sequence(base)) {
+        length = (int)(percent - base);
+        while (length > 0 && strchr("_-. ", base[length - 1]))
+            length--;
+        if (length == 0) {
+            pq_str_add(s, "sequence");
+            return;
+        }
+    }
+    pq_str_add_n(s, base, (size_t)length);
+}
+
 /* The name below the folder, in one of the forms. */
 static void add_name(struct pq_str *s, const struct pq_input *input, int form,
                      const struct pq_naming *naming)
 {
     const char *base = input->name + folder_length(input->name);
-    const char *suffix = pq_picture_suffix(base);
+    const char *suffix = pq_media_suffix(base);
     int stem = (int)(suffix ? (size_t)(suffix - base) : strlen(base));
     if (form >= 2)
         add_parent(s, input->real);
-    pq_str_add_n(s, base, (size_t)stem);
+    if (input->stem)
+        pq_str_add(s, input->stem);
+    else
+        add_stem(s, base, stem);
     if ((form & 1 || form == 4) && suffix)
         pq_str_printf(s, "_%s", suffix + 1);
     if (form == 4)
         pq_str_printf(s, "_%016" PRIx64, path_hash(input->real));
     pq_str_add(s, naming->suffix);
-    pq_str_add(s, naming->extension);
+    pq_str_add(s, input->extension ? input->extension : naming->extension);
 }
 
 static char *make_output(const struct pq_input *input, int form, const struct pq_naming *naming)
@@ -110,6 +129,8 @@ static char *make_output(const struct pq_input *input, int form, const struct pq
         pq_str_add(&s, naming->folder);
         if (!pq_ends_with(naming->folder, "/"))
             pq_str_add(&s, "/");
+        if (naming->dedicated)
+            pq_str_add(&s, input->film ? "videos/" : "images/");
         pq_str_add_n(&s, input->name, (size_t)folder_length(input->name));
     } else {
         pq_str_add_n(&s, input->path, (size_t)folder_length(input->path));

@@ -7,9 +7,10 @@
 
 struct pq_naming {
     const char *folder;    /* all outputs below it; NULL: each beside its input */
+    bool dedicated;        /* below it, pictures in images/ and films in videos/ */
     const char *file;      /* the one output, or "-"; then nothing else counts */
     const char *suffix;    /* after the stem: "_x4"; may be "" */
-    const char *extension; /* ".png" */
+    const char *extension; /* ".png"; of an input that says nothing else */
 };
 
 /* Set `output` of every input that can be used.

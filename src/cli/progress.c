@@ -67,7 +67,7 @@ static double pixel_rate(const struct pq_report *r, uint64_t rows_done, uint64_t
                          double now)
 {
     double seconds = now - r->input_started;
-    if (r->input_height <= 0 || seconds <= 0)
+    if (r->input_height <= 0 || seconds <= 0 || r->frames_started != -2)
         return 0;
     double width = (double)r->input_width * (double)rows_total / r->input_height;
     return (double)rows_done * width / seconds;
@@ -90,6 +90,11 @@ static void add_facts(struct pq_str *facts, const struct pq_report *r, uint64_t 
     double eta = pq_progress_eta(r, fraction, now);
     pq_str_printf(&fact, "%3.0f%%", fraction * 100);
     add_fact(facts, &fact, room);
+    if (r->frames_started >= 0) {
+        pq_str_printf(&fact, "%llu of %llu frames", (unsigned long long)rows_done,
+                      (unsigned long long)rows_total);
+        add_fact(facts, &fact, room);
+    }
     if (eta >= 0) {
         add_seconds(&fact, eta);
         pq_str_add(&fact, " left");
@@ -97,6 +102,11 @@ static void add_facts(struct pq_str *facts, const struct pq_report *r, uint64_t 
     }
     if (r->total > 1) {
         pq_str_printf(&fact, "%zu of %zu", r->current, r->total);
+        add_fact(facts, &fact, room);
+    }
+    if (r->frames_started >= 0 && now > r->input_started) {
+        pq_str_printf(&fact, "%.3g frames/s",
+                      ((double)rows_done - (double)r->frames_started) / (now - r->input_started));
         add_fact(facts, &fact, room);
     }
     if (rate > 0) {

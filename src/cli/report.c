@@ -119,6 +119,7 @@ void pq_report_begin(struct pq_report *r, const struct pq_input *input, int widt
     r->current++;
     r->input_width = width;
     r->input_height = height;
+    r->frames_started = input->film ? -1 : -2;
     r->input_started = pq_now();
     r->last_shown = 0;
     if (r->terminal)

@@ -37,7 +37,8 @@ struct pq_report {
     double input_started, last_shown;
     double work_done, work_total; /* in bytes of the inputs, for the time that is left */
     double work_seconds;
-    int shown; /* columns of the progress line that stands on the terminal */
+    int64_t frames_started; /* of a film: done before this run; -1: none told; -2: a picture */
+    int shown;              /* columns of the progress line that stands on the terminal */
 };
 
 void pq_report_init(struct pq_report *r, bool json, bool quiet, int verbose, bool carries_picture);

@@ -7,11 +7,13 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "cli/chain.h"
 #include "cli/choose.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
 #include "cli/files.h"
+#include "cli/film.h"
 #include "cli/name.h"
 #include "cli/report.h"
 #include "cli/signals.h"
@@ -23,12 +25,14 @@ struct run {
     struct pq_inputs inputs;
     struct pq_naming naming;
     char *suffix; /* that naming points at */
+    char *names;  /* of --names-from, cut into lines that inputs point at */
     struct pq_report report;
     struct pq_chain chain;
     pique_cancel *cancel;
     pique_picture_options picture;
-    double pixels, seconds; /* of the pictures that went through the network once */
-    int first_failure;      /* exit status, 0 while nothing failed */
+    pique_picture_options film; /* the same before a format was chosen for pictures */
+    double pixels, seconds;     /* of the pictures that went through the network once */
+    int first_failure;          /* exit status, 0 while nothing failed */
     bool interrupted;
 };
 
@@ -96,9 +100,34 @@ static bool open_models(struct run *run)
     return rc && stop(run, &err, status);
 }
 
+/* --names-from: a line an input, in their order. */
+static int read_names(struct run *run, pique_error *err)
+{
+    enum { MOST = 16 << 20 };
+    const char *file = pq_text(run->options, PQ_OPT_NAMES_FROM);
+    int rc = file ? pq_read_text(file, MOST, &run->names, err) : 0;
+    char *line = run->names;
+    for (size_t i = 0; !rc && line && i < run->inputs.count; i++) {
+        char *next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
+        line[strcspn(line, "\r")] = '\0';
+        if (strchr(line, '/') || strcmp(line, "..") == 0)
+            return pq_fail(err, PIQUE_EINVAL, "%s: '%s' is no name of a file: it has a '/'", file,
+                           line);
+        if (*line)
+            run->inputs.list[i].stem = line;
+        line = next;
+    }
+    return rc;
+}
+
 static bool name_outputs(struct run *run)
 {
     pique_error err;
+    pq_film_classify(&run->inputs, run->options, pq_target_is_film(run->options, &run->naming));
+    if (read_names(run, &err))
+        return stop(run, &err, pq_exit_of(err.code));
     run->suffix =
         pq_target_suffix(run->options, &run->picture, &run->naming, pq_chain_scale(&run->chain));
     run->naming.suffix = run->suffix;
@@ -151,6 +180,15 @@ static int make_parent(const char *path, pique_error *err)
     return rc;
 }
 
+/* Whether what stands where a film is to come is the whole of it: a job beside it says no. */
+static bool finished(const struct run *run, const struct pq_input *input)
+{
+    char *job = pq_film_job(run->options, input->output);
+    const bool unfinished = job && pq_is_folder(job);
+    pq_free(job);
+    return !unfinished;
+}
+
 /* What needs no computing: true when the input is settled. */
 static bool settled(struct run *run, const struct pq_input *input)
 {
@@ -166,6 +204,8 @@ static bool settled(struct run *run, const struct pq_input *input)
     }
     if (is_dash(input->output) || !pq_exists(input->output) || run->picture.overwrite)
         return false;
+    if (input->film && !finished(run, input))
+        return false; /* it goes on */
     if (pq_given(run->options, PQ_OPT_SKIP_EXISTING)) {
         pq_report_skipped(&run->report, input, "the output exists");
         return true;
@@ -177,8 +217,27 @@ static bool settled(struct run *run, const struct pq_input *input)
     return true;
 }
 
+static struct pq_film_run film_run(struct run *run)
+{
+    return (struct pq_film_run){run->options, &run->report, &run->chain, run->film};
+}
+
+static int upscale_film(struct run *run, const struct pq_input *input, pique_error *err)
+{
+    struct pq_film_run film = film_run(run);
+    pq_report_begin(&run->report, input, 0, 0);
+    int rc = run->naming.folder ? make_parent(input->output, err) : 0;
+    if (!rc)
+        rc = pq_film_do(&film, input, err);
+    if (rc == PIQUE_ECANCELED && !pique_cancel_is_set(run->cancel))
+        pique_cancel_set(run->cancel); /* by the job's folder: the others are not begun */
+    return rc;
+}
+
 static int upscale(struct run *run, const struct pq_input *input, pique_error *err)
 {
+    if (input->film)
+        return upscale_film(run, input, err);
     pique_picture_options options = run->picture;
     pique_picture_info info = {.size = sizeof info};
     pique_picture_report report = {.size = sizeof report};
@@ -202,11 +261,15 @@ static int upscale(struct run *run, const struct pq_input *input, pique_error *e
     return rc;
 }
 
-static void note_interrupted(struct run *run, size_t left)
+static void note_interrupted(struct run *run, const struct pq_input *input, size_t left)
 {
-    char *text = pq_asprintf("interrupted; %zu of %zu inputs are not done; the same command with "
-                             "--skip-existing goes on",
-                             left, run->inputs.count);
+    char *job = input->film && input->output ? pq_film_job(run->options, input->output) : NULL;
+    char *text = job && pq_is_folder(job)
+                     ? pq_asprintf("interrupted; pique resume %s goes on", job)
+                     : pq_asprintf("interrupted; %zu of %zu inputs are not done; the same command "
+                                   "with --skip-existing goes on",
+                                   left, run->inputs.count);
+    pq_free(job);
     run->interrupted = true;
     if (text)
         pq_report_note(&run->report, text);
@@ -219,7 +282,7 @@ static void process_all(struct run *run)
         const struct pq_input *input = &run->inputs.list[i];
         pique_error err;
         if (pique_cancel_is_set(run->cancel)) {
-            note_interrupted(run, run->inputs.count - i);
+            note_interrupted(run, input, run->inputs.count - i);
             return;
         }
         if (settled(run, input))
@@ -227,7 +290,7 @@ static void process_all(struct run *run)
         int rc = upscale(run, input, &err);
         /* A pipe that ended with us gives an error of its own. */
         if (rc && pique_cancel_is_set(run->cancel)) {
-            note_interrupted(run, run->inputs.count - i);
+            note_interrupted(run, input, run->inputs.count - i);
             return;
         }
         if (rc)
@@ -239,6 +302,14 @@ static void process_all(struct run *run)
 
 static void plan_one(struct run *run, const struct pq_input *input)
 {
+    if (input->film) {
+        struct pq_film_run film = film_run(run);
+        pique_error why;
+        pq_report_begin(&run->report, input, 0, 0);
+        if (pq_film_plan(&film, input, &why))
+            fail_input(run, input, &why);
+        return;
+    }
     pique_picture_info info = {.size = sizeof info};
     pique_error err;
     bool known = !is_dash(input->path);
@@ -260,17 +331,27 @@ static void plan_all(struct run *run)
 
 /* ---- the whole ---- */
 
+static bool has_film(const struct run *run)
+{
+    for (size_t i = 0; i < run->inputs.count; i++) {
+        if (run->inputs.list[i].film && !run->inputs.list[i].status)
+            return true;
+    }
+    return false;
+}
+
 static void do_run(struct run *run)
 {
     if (collect(run) || nothing_usable(run) || open_models(run) || name_outputs(run))
         return;
     pq_report_start(&run->report, &run->inputs, &run->chain);
-    if (pq_given(run->options, PQ_OPT_DRY_RUN)) {
+    const bool dry = pq_given(run->options, PQ_OPT_DRY_RUN);
+    if ((!dry || has_film(run)) && open_engine(run))
+        return;
+    if (dry) {
         plan_all(run);
         return;
     }
-    if (open_engine(run))
-        return;
     pq_watch_signals(run->cancel);
     process_all(run);
     pq_unwatch_signals();
@@ -285,6 +366,7 @@ int pq_cli_run(const struct pq_options *o)
     struct run run = {.options = o, .picture = {.size = sizeof run.picture}};
     pique_error err;
     pq_options_to_picture(o, &run.picture);
+    run.film = run.picture;
     int rc = pq_options_check(o, &err);
     if (!rc)
         rc = pq_target_decide(o, &run.picture, &run.naming, &err);
@@ -306,6 +388,7 @@ int pq_cli_run(const struct pq_options *o)
     pique_cancel_free(&run.cancel);
     pq_inputs_free(&run.inputs);
     pq_free(run.suffix);
+    pq_free(run.names);
     pq_report_destroy(&run.report);
     return status;
 }

@@ -2,6 +2,7 @@
 #include "cli/target.h"
 
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -28,10 +29,30 @@ static int check_one_input(const struct pq_options *o, const char *output, pique
     return 0;
 }
 
+/* -o names a film by its suffix, or numbered pictures. */
+static int check_film_name(const struct pq_options *o, const char *output, pique_error *err)
+{
+    static const char *const written[] = {".mp4", ".m4v", ".mkv", ".mov", ".webm", ".y4m"};
+    const char *suffix = pq_film_suffix(output);
+    bool known = !suffix;
+    for (size_t i = 0; suffix && i < PQ_COUNT(written); i++)
+        known |= strcasecmp(suffix, written[i]) == 0;
+    if (!known)
+        return pq_fail(err, PIQUE_EINVAL,
+                       "-o %s: '%s' cannot be written; mp4, mkv, mov, webm and y4m can", output,
+                       suffix);
+    return check_one_input(o, output, err);
+}
+
 /* -o names a file by its suffix. */
 static int check_file_name(const struct pq_options *o, const char *output, pique_error *err)
 {
-    enum pique_format wanted = (enum pique_format)pq_whole(o, PQ_OPT_FORMAT);
+    if (strcmp(output, "null:") == 0)
+        return check_one_input(o, output, err);
+    if (pq_film_suffix(output) || pq_is_sequence(output))
+        return check_film_name(o, output, err);
+    enum pique_format wanted =
+        pq_options_container(o) ? PIQUE_FORMAT_AUTO : (enum pique_format)pq_whole(o, PQ_OPT_FORMAT);
     enum pique_format named = pq_format_of_name(output);
     if (named == PIQUE_FORMAT_AUTO) {
         return pq_fail(err, PIQUE_EINVAL,
@@ -54,17 +75,27 @@ int pq_target_decide(const struct pq_options *o, pique_picture_options *picture,
     if (is_dash(output)) {
         naming->file = output;
         rc = check_one_input(o, output, err);
-    } else if (output && !pq_is_folder(output) && pq_picture_suffix(output)) {
+    } else if (output && !pq_is_folder(output) &&
+               (pq_media_suffix(output) || strcmp(output, "null:") == 0)) {
         naming->file = output;
         rc = check_file_name(o, output, err);
-        picture->format = pq_format_of_name(output);
+        if (pq_picture_suffix(output))
+            picture->format = pq_format_of_name(output);
     } else {
         naming->folder = output;
+        naming->dedicated = output && pq_given(o, PQ_OPT_DEDICATED);
         if (picture->format == PIQUE_FORMAT_AUTO)
             picture->format = PIQUE_FORMAT_PNG;
         naming->extension = pq_format_extension(picture->format);
     }
     return rc;
+}
+
+bool pq_target_is_film(const struct pq_options *o, const struct pq_naming *naming)
+{
+    if (pq_options_container(o))
+        return true;
+    return naming->file && (pq_film_suffix(naming->file) || strcmp(naming->file, "null:") == 0);
 }
 
 bool pq_target_is_stdout(const struct pq_options *o, const struct pq_naming *naming)

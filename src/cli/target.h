@@ -9,6 +9,8 @@
  * @return 0, or PIQUE_EINVAL where the options and the inputs do not fit together. */
 int pq_target_decide(const struct pq_options *o, pique_picture_options *picture,
                      struct pq_naming *naming, pique_error *err);
+/* Whether a film is asked for, by --format or by the name of the output. */
+bool pq_target_is_film(const struct pq_options *o, const struct pq_naming *naming);
 /* Whether a picture goes to standard output, and nothing else may. */
 bool pq_target_is_stdout(const struct pq_options *o, const struct pq_naming *naming);
 /* PIQUE_EINVAL where a picture would come from or go to a terminal, or among events. */

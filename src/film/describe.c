@@ -103,8 +103,10 @@ static int specify_writing(struct pq_film *film, pique_error *err)
         rc = pq_spec_set(s, err, "segment", "%d", film->segment_frames);
     if (!rc && film->kind == PQ_FILM_PICTURES)
         rc = pq_spec_set(s, err, "pictures", "%s, format %d, quality %d%s, compression %d, %d bits",
-                         film->files.pattern, (int)film->files.caps->format,
-                         film->files.save.quality, film->files.save.lossless ? ", lossless" : "",
+                         strrchr(film->files.pattern, '/') ? strrchr(film->files.pattern, '/') + 1
+                                                           : film->files.pattern,
+                         (int)film->files.caps->format, film->files.save.quality,
+                         film->files.save.lossless ? ", lossless" : "",
                          film->files.save.compression, film->files.depth);
     if (!rc)
         rc = pq_spec_set(s, err, "keep-frames", "%d as %d", (int)o->keep, (int)o->frame_format);

@@ -175,6 +175,22 @@ int pq_film_reopen(struct pq_film *film, pique_error *err)
     return film->io->open_source(&film->read, &film->source, err);
 }
 
+/* A piece without a place lies in the middle. */
+static int centre_crop(struct pq_film *film, pique_error *err)
+{
+    struct pq_film_read whole = film->read;
+    struct pq_film_source *source;
+    whole.crop_width = whole.crop_height = 0;
+    whole.note = NULL;
+    int rc = film->io->open_source(&whole, &source, err);
+    if (rc)
+        return rc;
+    film->read.crop_x = PQ_MAX(source->facts.info.width - film->read.crop_width, 0) / 2;
+    film->read.crop_y = PQ_MAX(source->facts.info.height - film->read.crop_height, 0) / 2;
+    source->close(source);
+    return 0;
+}
+
 static int open_source(struct pq_film *film, pique_error *err)
 {
     const pique_film_options *o = &film->options;
@@ -194,7 +210,9 @@ static int open_source(struct pq_film *film, pique_error *err)
         .note = pq_film_on_note,
         .note_user = film,
     };
-    int rc = pq_film_reopen(film, err);
+    int rc = film->read.crop_width && film->read.crop_x < 0 ? centre_crop(film, err) : 0;
+    if (!rc)
+        rc = pq_film_reopen(film, err);
     if (rc)
         return rc;
     /* Found once: what follows opens the same piece of the same film. */

@@ -8,9 +8,16 @@ static int refuse_pair(const char *a, const char *b, const char *why, pique_erro
     return pq_fail(err, PIQUE_EINVAL, "--%s and --%s cannot be used together: %s", a, b, why);
 }
 
+/* Formats of films stand behind those of pictures in the list of choices. */
 static enum pique_format wanted_format(const struct pq_options *o)
 {
-    return (enum pique_format)pq_whole(o, PQ_OPT_FORMAT);
+    const int64_t choice = pq_whole(o, PQ_OPT_FORMAT);
+    return choice > PIQUE_FORMAT_PPM ? PIQUE_FORMAT_AUTO : (enum pique_format)choice;
+}
+
+const char *pq_options_container(const struct pq_options *o)
+{
+    return pq_whole(o, PQ_OPT_FORMAT) > PIQUE_FORMAT_PPM ? pq_text(o, PQ_OPT_FORMAT) : NULL;
 }
 
 static int check_size(const struct pq_options *o, pique_error *err)
@@ -24,6 +31,13 @@ static int check_size(const struct pq_options *o, pique_error *err)
         return refuse_pair("scale", width ? "width" : "height", why, err);
     if (fit && (width || height))
         return refuse_pair("fit", width ? "width" : "height", why, err);
+    if (pq_given(o, PQ_OPT_RESOLUTION) && (scale || fit || width || height))
+        return refuse_pair("resolution",
+                           scale   ? "scale"
+                           : fit   ? "fit"
+                           : width ? "width"
+                                   : "height",
+                           why, err);
     return 0;
 }
 
@@ -47,8 +61,21 @@ int pq_options_check_format(const struct pq_options *o, enum pique_format format
     return 0;
 }
 
+static int check_film(const struct pq_options *o, pique_error *err)
+{
+    if (pq_given(o, PQ_OPT_CRF) && pq_given(o, PQ_OPT_BITRATE))
+        return refuse_pair("crf", "bitrate", "one says the quality, the other the size", err);
+    if (pq_given(o, PQ_OPT_TO_TIME) &&
+        o->values[PQ_OPT_TO_TIME].number <= o->values[PQ_OPT_FROM_TIME].number)
+        return pq_fail(err, PIQUE_EINVAL, "--to: lies before --ss, or is where the film begins");
+    return 0;
+}
+
 int pq_options_check(const struct pq_options *o, pique_error *err)
 {
+    int bad = check_film(o, err);
+    if (bad)
+        return bad;
     if (pq_given(o, PQ_OPT_OVERWRITE) && pq_given(o, PQ_OPT_SKIP_EXISTING))
         return refuse_pair("overwrite", "skip-existing", "one replaces what the other keeps", err);
     if (pq_given(o, PQ_OPT_QUIET) && pq_given(o, PQ_OPT_VERBOSE))
@@ -62,7 +89,9 @@ void pq_options_to_picture(const struct pq_options *o, pique_picture_options *p)
     const struct pq_value *v = o->values;
     p->scale = v[PQ_OPT_SCALE].set ? v[PQ_OPT_SCALE].number : 0;
     p->width = (int)v[PQ_OPT_WIDTH].whole;
-    p->height = (int)v[PQ_OPT_HEIGHT].whole;
+    static const int heights[] = {720, 1080, 1440, 2160, 4320};
+    p->height = v[PQ_OPT_RESOLUTION].set ? heights[v[PQ_OPT_RESOLUTION].whole]
+                                         : (int)v[PQ_OPT_HEIGHT].whole;
     p->fit_width = v[PQ_OPT_FIT].width;
     p->fit_height = v[PQ_OPT_FIT].height;
     p->pre_downscale = (int)v[PQ_OPT_PRE_DOWNSCALE].whole;
@@ -94,4 +123,43 @@ void pq_options_to_engine(const struct pq_options *o, pique_engine_options *e)
     e->band_rows = (int)v[PQ_OPT_BAND].whole;
     e->memory_bytes = (uint64_t)v[PQ_OPT_MEMORY].whole;
     e->no_scratch_file = pq_given(o, PQ_OPT_NO_SCRATCH);
+}
+
+void pq_options_to_film(const struct pq_options *o, pique_film_options *f)
+{
+    const struct pq_value *v = o->values, *crop = &v[PQ_OPT_CROP];
+    f->from = v[PQ_OPT_FROM_TIME].set ? v[PQ_OPT_FROM_TIME].number : 0;
+    f->to = v[PQ_OPT_TO_TIME].set ? v[PQ_OPT_TO_TIME].number : 0;
+    f->map = v[PQ_OPT_MAP].text;
+    f->no_audio = pq_given(o, PQ_OPT_NO_AUDIO);
+    f->no_subtitles = pq_given(o, PQ_OPT_NO_SUBS);
+    f->deinterlace = pq_given(o, PQ_OPT_DEINTERLACE);
+    f->crop_auto = crop->set && crop->whole;
+    f->crop_width = crop->set ? crop->width : 0;
+    f->crop_height = crop->set ? crop->height : 0;
+    f->crop_x = crop->set ? crop->x : 0;
+    f->crop_y = crop->set ? crop->y : 0;
+    f->fps_num = v[PQ_OPT_RATE].width;
+    f->fps_den = v[PQ_OPT_RATE].height;
+    f->batch = (int)v[PQ_OPT_BATCH].whole; /* 0 is auto */
+    f->no_parallel = pq_given(o, PQ_OPT_NO_PARALLEL);
+    f->no_reuse = v[PQ_OPT_DUPLICATES].whole == 1;
+    f->tolerance = v[PQ_OPT_DUPLICATES].whole > 1 ? (int)v[PQ_OPT_DUPLICATES].whole - 1 : 0;
+    f->container = pq_options_container(o);
+    f->codec = v[PQ_OPT_CODEC].text;
+    f->profile = v[PQ_OPT_PROFILE].text;
+    f->crf = v[PQ_OPT_CRF].number;
+    f->crf_set = v[PQ_OPT_CRF].set;
+    f->bitrate = v[PQ_OPT_BITRATE].whole;
+    f->preset = v[PQ_OPT_PRESET].text;
+    f->encoder_options = o->pairs;
+    f->encoder_option_count = o->pair_count;
+    f->hardware = (enum pique_hardware)v[PQ_OPT_HARDWARE].whole;
+    f->keep = (enum pique_keep_frames)v[PQ_OPT_KEEP_FRAMES].whole;
+    f->frame_format = (enum pique_frame_format)v[PQ_OPT_FRAME_FORMAT].whole;
+    f->overwrite = pq_given(o, PQ_OPT_OVERWRITE);
+    f->job_folder = v[PQ_OPT_JOB].text;
+    f->segment_frames = (int)v[PQ_OPT_SEGMENT].whole;
+    f->force = pq_given(o, PQ_OPT_FORCE);
+    f->anew = pq_given(o, PQ_OPT_RESTART);
 }

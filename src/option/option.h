@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "pique/engine.h"
+#include "pique/film.h"
 #include "pique/picture.h"
 
 enum pq_command_id {
@@ -41,7 +42,11 @@ enum pq_option_kind {
     PQ_KIND_NUMBER, /* number in least .. most */
     PQ_KIND_SCALE,  /* number above 0 and at most `most`; "4x" and "x4" are fine */
     PQ_KIND_SIZE,   /* WxH, each in least .. most */
-    PQ_KIND_CROP,   /* WxH, each in least .. most, or WxH+X+Y */
+    PQ_KIND_CROP,   /* WxH, each in least .. most, or WxH+X+Y, or "auto" */
+    PQ_KIND_TIME,   /* seconds, or [HH:]MM:SS with or without a fraction */
+    PQ_KIND_RATE,   /* frames a second: 24, 23.976 (which is 24000/1001), 30000/1001 */
+    PQ_KIND_BITS,   /* bits a second with k or M, powers of 1000, in least .. most */
+    PQ_KIND_PAIR,   /* KEY=VALUE; may be repeated, all of them count */
     PQ_KIND_BYTES,  /* whole number with K, M, G or T, in least .. most */
     PQ_KIND_ROWS,   /* whole number in least .. most, or "whole" */
     PQ_KIND_CHOICE, /* one of `choices` */
@@ -57,6 +62,9 @@ enum pq_option_group {
     PQ_GROUP_SIZE,
     PQ_GROUP_LOOK,
     PQ_GROUP_FORMAT,
+    PQ_GROUP_FILM,
+    PQ_GROUP_TRACKS,
+    PQ_GROUP_JOB,
     PQ_GROUP_ENGINE,
     PQ_GROUP_REPORT,
     PQ_GROUP_MODELS,
@@ -102,9 +110,10 @@ const char *pq_nearest(const char *typed, const char *const *candidates, size_t 
 /* A value, checked. */
 struct pq_value {
     bool set;          /* given by the user; false: the fallback */
-    double number;     /* NUMBER and SCALE */
-    int64_t whole;     /* INT, COUNT, FLAG (0, 1), CHOICE (index), ROWS (INT_MAX: whole), BYTES */
-    int width, height; /* SIZE, CROP */
+    double number;     /* NUMBER and SCALE; TIME in seconds */
+    int64_t whole;     /* INT, COUNT, FLAG (0, 1), CHOICE (index), ROWS (INT_MAX: whole), BYTES,
+                          BITS; CROP (1: auto) */
+    int width, height; /* SIZE, CROP; RATE as a fraction */
     int x, y;          /* CROP; -1: not given */
     unsigned char rgb[3];
     const char *text; /* as it was given; borrowed from argv or the table. NULL: nothing */
@@ -115,6 +124,8 @@ struct pq_options {
     struct pq_value values[PQ_OPT_COUNT];
     const char **operands; /* what is no option, in order; strings borrowed */
     size_t operand_count;
+    const char **pairs; /* of --enc, in order; strings borrowed */
+    size_t pair_count, pair_capacity;
 };
 
 /* Read the words after the command. o is valid, and to be freed, whatever is returned.
@@ -149,6 +160,9 @@ static inline const char *pq_text(const struct pq_options *o, enum pq_option_id 
 /* Into the structures of the library. Everything that has an option is written, callbacks and
  * tokens are left alone. */
 void pq_options_to_picture(const struct pq_options *o, pique_picture_options *picture);
+void pq_options_to_film(const struct pq_options *o, pique_film_options *film);
+/* "mp4", "mkv", "mov", "webm" or "y4m" where --format says one; else NULL. */
+const char *pq_options_container(const struct pq_options *o);
 void pq_options_to_engine(const struct pq_options *o, pique_engine_options *engine);
 
 /* The generators append to out. */

@@ -32,6 +32,7 @@ int pq_options_init(struct pq_options *o, enum pq_command_id command, pique_erro
 void pq_options_free(struct pq_options *o)
 {
     pq_free(o->operands);
+    pq_free(o->pairs);
     *o = (struct pq_options){0};
 }
 

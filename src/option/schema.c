@@ -68,7 +68,23 @@ static void add_type(struct pq_json *j, const struct pq_option *o)
         break;
     case PQ_KIND_CROP:
         pq_json_string(j, "type", "string");
-        pq_json_string(j, "pattern", "^[0-9]+[xX][0-9]+([+][0-9]+[+][0-9]+)?$");
+        pq_json_string(j, "pattern", "^(auto|[0-9]+[xX][0-9]+([+][0-9]+[+][0-9]+)?)$");
+        break;
+    case PQ_KIND_TIME:
+        pq_json_string(j, "type", "string");
+        pq_json_string(j, "pattern", "^([0-9]+:){0,2}[0-9]+([.][0-9]*)?$");
+        break;
+    case PQ_KIND_RATE:
+        pq_json_string(j, "type", "string");
+        pq_json_string(j, "pattern", "^[0-9.]+(/[0-9]+)?$");
+        break;
+    case PQ_KIND_BITS:
+        pq_json_string(j, "type", "string");
+        pq_json_string(j, "pattern", "^[0-9.]+[kKmM]?$");
+        break;
+    case PQ_KIND_PAIR:
+        pq_json_string(j, "type", "string");
+        pq_json_string(j, "pattern", "^[^=]+=.*$");
         break;
     case PQ_KIND_BYTES:
         pq_json_string(j, "type", "string");

@@ -68,6 +68,9 @@ static bool read_crop(const struct pq_option *option, const char *text, struct p
     char size[32];
     const size_t length = strcspn(text, "+");
     int64_t x = -1, y = -1;
+    v->whole = strcmp(text, "auto") == 0;
+    if (v->whole)
+        return true;
     if (length >= sizeof size)
         return false;
     memcpy(size, text, length);
@@ -81,6 +84,83 @@ static bool read_crop(const struct pq_option *option, const char *text, struct p
     v->x = (int)x;
     v->y = (int)y;
     return read_size(option, size, v);
+}
+
+/* 90, 1:30, 0:01:30.5 */
+static bool read_time(const char *text, struct pq_value *v)
+{
+    double sum = 0, part;
+    for (int parts = 0; parts < 3; parts++) {
+        const size_t length = strcspn(text, ":");
+        if (!read_number(text, length, &part) || part < 0 || (parts && part >= 60))
+            return false;
+        sum = sum * 60 + part;
+        if (text[length] == '\0') {
+            v->number = sum;
+            return sum < 1e6;
+        }
+        text += length + 1;
+    }
+    return false;
+}
+
+/* 25, 24000/1001, and the rates of NTSC as people write them. */
+static bool read_rate(const char *text, struct pq_value *v)
+{
+    static const struct {
+        const char *text;
+        int num;
+    } ntsc[] = {{"23.976", 24000}, {"23.98", 24000}, {"29.97", 30000},
+                {"47.952", 48000}, {"59.94", 60000}, {"119.88", 120000}};
+    for (size_t i = 0; i < PQ_COUNT(ntsc); i++) {
+        if (strcmp(text, ntsc[i].text) == 0) {
+            v->width = ntsc[i].num;
+            v->height = 1001;
+            return true;
+        }
+    }
+    const size_t length = strcspn(text, "/");
+    int64_t num, den;
+    double number;
+    if (text[length] == '/') {
+        if (!read_whole(text, length, 1, 1000000, &num) ||
+            !read_whole(text + length + 1, strlen(text + length + 1), 1, 1000000, &den))
+            return false;
+        v->width = (int)num;
+        v->height = (int)den;
+        return num <= 1000 * den;
+    }
+    if (!read_number(text, length, &number) || !(number > 0 && number <= 1000))
+        return false;
+    v->width = (int)(number * 1000 + 0.5);
+    v->height = 1000;
+    return v->width > 0;
+}
+
+/* 800000, 800k, 5M */
+static bool read_bits(const struct pq_option *option, const char *text, struct pq_value *v)
+{
+    const size_t length = strspn(text, "0123456789.");
+    const char *unit = text + length;
+    double number;
+    if (!read_number(text, length, &number))
+        return false;
+    if (*unit == 'k' || *unit == 'K')
+        number *= 1e3;
+    else if (*unit == 'm' || *unit == 'M')
+        number *= 1e6;
+    if (*unit && unit[1])
+        return false;
+    if (*unit && !strchr("kKmM", *unit))
+        return false;
+    v->whole = (int64_t)number;
+    return number >= option->least && number <= option->most;
+}
+
+static bool read_pair(const char *text)
+{
+    const char *equals = strchr(text, '=');
+    return equals && equals != text;
 }
 
 /* 1536, 512K, 1.5G, 2GiB */
@@ -160,6 +240,14 @@ static bool read_value(const struct pq_option *option, const char *text, struct 
         return read_size(option, text, v);
     case PQ_KIND_CROP:
         return read_crop(option, text, v);
+    case PQ_KIND_TIME:
+        return read_time(text, v);
+    case PQ_KIND_RATE:
+        return read_rate(text, v);
+    case PQ_KIND_BITS:
+        return read_bits(option, text, v);
+    case PQ_KIND_PAIR:
+        return read_pair(text);
     case PQ_KIND_BYTES:
         return read_bytes(option, text, v);
     case PQ_KIND_ROWS:
@@ -213,8 +301,22 @@ static void add_expected(struct pq_str *s, const struct pq_option *o)
                       o->most);
         break;
     case PQ_KIND_CROP:
-        pq_str_printf(s, "a piece such as 256x256 or 256x256+100+50, each side from %.0f to %.0f",
+        pq_str_printf(s,
+                      "a piece such as 256x256 or 256x256+100+50, each side from %.0f to %.0f, or "
+                      "'auto'",
                       o->least, o->most);
+        break;
+    case PQ_KIND_TIME:
+        pq_str_add(s, "a time such as 90, 1:30 or 0:01:30.5");
+        break;
+    case PQ_KIND_RATE:
+        pq_str_add(s, "frames a second such as 24, 23.976 or 30000/1001, at most 1000");
+        break;
+    case PQ_KIND_BITS:
+        pq_str_add(s, "bits a second such as 800k or 5M, from 1k to 10000M");
+        break;
+    case PQ_KIND_PAIR:
+        pq_str_add(s, "KEY=VALUE");
         break;
     case PQ_KIND_BYTES:
         pq_str_add(s, "a size such as 500M or 2G, from 1M to 1024T");
@@ -273,5 +375,12 @@ int pq_options_set(struct pq_options *o, const struct pq_option *option, const c
     if (!read_value(option, text, &v))
         return refuse(option, text, err);
     *value = v;
+    if (option->kind != PQ_KIND_PAIR)
+        return 0;
+    const char **grown = pq_grown(o->pairs, o->pair_count, &o->pair_capacity, sizeof *grown);
+    if (!grown)
+        return pq_fail_nomem(err, sizeof *grown);
+    o->pairs = grown;
+    o->pairs[o->pair_count++] = text;
     return 0;
 }

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/film_report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/folder.h"
+#include "base/json.h"
+#include "cli/commands.h"
+
+/* ---- events of --json ---- */
+
+static struct pq_json begin(const char *event, const struct pq_film_story *s)
+{
+    struct pq_json j = {0};
+    pq_json_open(&j, NULL, '{');
+    pq_json_string(&j, "event", event);
+    pq_json_uint(&j, "file", s->report->current);
+    pq_json_string(&j, "input", s->input->path);
+    return j;
+}
+
+static void end(const struct pq_film_story *s, struct pq_json *j)
+{
+    pq_json_close(j, '}');
+    char *line = pq_json_take(j);
+    if (line)
+        pq_print_line(s->report, line);
+    pq_free(line);
+}
+
+static void add_plan(struct pq_json *j, const pique_film_plan *p)
+{
+    pq_json_int(j, "in_width", p->in_width);
+    pq_json_int(j, "in_height", p->in_height);
+    pq_json_int(j, "out_width", p->out_width);
+    pq_json_int(j, "out_height", p->out_height);
+    pq_json_int(j, "frames_expected", p->frames);
+    pq_json_number(j, "fps", p->fps_den ? (double)p->fps_num / p->fps_den : 0);
+    pq_json_string(j, "encoder", p->encoder);
+    pq_json_string(j, "pixel_format", p->pixel_format);
+    pq_json_string(j, "container", p->container);
+    pq_json_int(j, "batch", p->batch);
+    pq_json_int(j, "passes", p->passes);
+    pq_json_bool(j, "journal", p->journal);
+    if (p->seconds >= 0)
+        pq_json_number(j, "seconds_expected", p->seconds);
+    pq_json_uint(j, "memory_bytes", p->memory_bytes);
+    pq_json_uint(j, "disk_bytes", p->disk_bytes);
+    pq_json_uint(j, "disk_free", p->disk_free);
+    pq_json_uint(j, "output_bytes_expected", p->output_bytes);
+}
+
+static void add_report(struct pq_json *j, const pique_film_report *r)
+{
+    char hash[17];
+    snprintf(hash, sizeof hash, "%016" PRIx64, r->hash);
+    pq_json_int(j, "frames", r->frames);
+    pq_json_int(j, "unique", r->unique);
+    pq_json_int(j, "reused", r->reused);
+    pq_json_uint(j, "inferences", r->inferences);
+    pq_json_int(j, "segments", r->segments);
+    pq_json_int(j, "segments_kept", r->segments_kept);
+    pq_json_int(j, "journal_frames", r->journal_frames);
+    pq_json_int(j, "retries", r->retries);
+    pq_json_bool(j, "approximate", r->approximate);
+    pq_json_int(j, "not_kept", r->lost);
+    pq_json_uint(j, "bytes", r->bytes_written);
+    pq_json_string(j, "hash", hash);
+    pq_json_number(j, "seconds", r->seconds);
+    pq_json_open(j, "stage_seconds", '{');
+    pq_json_number(j, "decode", r->decode_seconds);
+    pq_json_number(j, "convert", r->convert_seconds);
+    pq_json_number(j, "infer", r->infer_seconds);
+    pq_json_number(j, "finish", r->finish_seconds);
+    pq_json_number(j, "encode", r->encode_seconds);
+    pq_json_number(j, "join", r->join_seconds);
+    pq_json_close(j, '}');
+}
+
+/* ---- while it goes on ---- */
+
+static void on_frames(struct pq_film_story *s, const pique_event *e)
+{
+    struct pq_report *r = s->report;
+    const double now = pq_now();
+    if (!r->json && !r->terminal)
+        return;
+    if (now - r->last_shown < (r->json ? 0.25 : 0.1) || !r->input)
+        return;
+    r->last_shown = now;
+    if (r->frames_started < 0) {
+        r->frames_started = e->frames_done;
+        r->input_started = now;
+    }
+    const uint64_t done = (uint64_t)e->frames_done;
+    const uint64_t total = (uint64_t)PQ_MAX(e->frames_total, e->frames_done);
+    if (r->json) {
+        struct pq_json j = begin("frames", s);
+        pq_json_uint(&j, "done", done);
+        if (e->frames_total)
+            pq_json_uint(&j, "total", total);
+        end(s, &j);
+    }
+    if (r->terminal)
+        pq_progress_show(r, done, total, now);
+}
+
+static void on_saved(struct pq_film_story *s, const pique_event *e)
+{
+    struct pq_report *r = s->report;
+    if (r->json) {
+        struct pq_json j = begin("saved", s);
+        pq_json_uint(&j, "batch", e->batch);
+        pq_json_int(&j, "frames", e->frames);
+        pq_json_int(&j, "first", e->first_frame);
+        end(s, &j);
+    }
+    if (!r->verbose)
+        return;
+    char *text = pq_asprintf("Batch %" PRIu64 ": %" PRId64 " frame%s upscaled and saved", e->batch,
+                             e->frames, e->frames == 1 ? "" : "s");
+    if (text)
+        pq_say(r, "", text);
+    pq_free(text);
+}
+
+static void on_sealed(struct pq_film_story *s, const pique_event *e)
+{
+    struct pq_report *r = s->report;
+    if (r->json) {
+        struct pq_json j = begin("sealed", s);
+        pq_json_int(&j, "segment", e->segment);
+        pq_json_int(&j, "frames", e->frames);
+        end(s, &j);
+    }
+    if (!r->verbose)
+        return;
+    char *text = pq_asprintf("Segment %d: %" PRId64 " frames sealed", e->segment + 1, e->frames);
+    if (text)
+        pq_say(r, "", text);
+    pq_free(text);
+}
+
+void pq_film_on_event(void *user, const pique_event *e)
+{
+    struct pq_film_story *s = user;
+    if (e->kind == PIQUE_EVENT_NOTE || e->kind == PIQUE_EVENT_RETRY) {
+        if (e->text)
+            (void)pq_names_add(&s->notes, e->text);
+        pq_report_note(s->report, e->text ? e->text : "a result was refused and computed again");
+        return;
+    }
+    if (e->kind == PIQUE_EVENT_PLANNED) {
+        pq_film_planned(s, e->plan, false);
+        return;
+    }
+    pthread_mutex_lock(&s->report->lock);
+    if (e->kind == PIQUE_EVENT_FRAMES)
+        on_frames(s, e);
+    else if (e->kind == PIQUE_EVENT_SAVED)
+        on_saved(s, e);
+    else if (e->kind == PIQUE_EVENT_SEALED)
+        on_sealed(s, e);
+    pthread_mutex_unlock(&s->report->lock);
+}
+
+/* ---- before and behind ---- */
+
+static void add_duration(struct pq_str *s, double seconds)
+{
+    const unsigned long t = (unsigned long)(seconds + 0.5);
+    if (t >= 3600)
+        pq_str_printf(s, "%lu h %02lu min", t / 3600, t / 60 % 60);
+    else if (t >= 60)
+        pq_str_printf(s, "%lu min %02lu s", t / 60, t % 60);
+    else
+        pq_str_printf(s, "%lu s", t);
+}
+
+/* "film.mkv (640x480, 181 frames at 23.98) -> film_x2.mkv (1280x960, libx264 yuv420p)"
+ * "about 1 min 20 s, 3.1 MB; memory 420 MB, disk 6.2 MB of 80 GB; batches of 4" */
+static void add_plan_text(struct pq_str *s, const struct pq_film_story *story,
+                          const pique_film_plan *p)
+{
+    char a[24], b[24];
+    const double fps = p->fps_den ? (double)p->fps_num / p->fps_den : 0;
+    pq_str_printf(s, "%s (%dx%d, ", story->input->path, p->in_width, p->in_height);
+    if (p->frames)
+        pq_str_printf(s, "%" PRId64 " frames at ", p->frames);
+    pq_str_printf(s, "%.5g a second) -> %s (%dx%d, %s%s%s)\n", fps, story->input->output,
+                  p->out_width, p->out_height, p->encoder, *p->pixel_format ? " " : "",
+                  p->pixel_format);
+    if (p->segments_done)
+        pq_str_printf(s, "goes on: %d of %d segments are there; ", p->segments_done,
+                      PQ_MAX(p->segments, p->segments_done));
+    if (p->seconds >= 0) {
+        pq_str_add(s, "about ");
+        add_duration(s, p->seconds);
+        if (p->output_bytes)
+            pq_str_printf(s, " and %s", pq_size_text(p->output_bytes, a));
+        pq_str_add(s, "; ");
+    }
+    pq_str_printf(s, "memory %s", pq_size_text(p->memory_bytes, a));
+    if (p->disk_bytes)
+        pq_str_printf(s, ", disk %s of %s", pq_size_text(p->disk_bytes, a),
+                      pq_size_text(p->disk_free, b));
+    pq_str_printf(s, "; batches of %d%s%s", p->batch, p->journal ? "; with a journal" : "",
+                  p->approximate ? "; an approximation" : "");
+}
+
+void pq_film_planned(struct pq_film_story *s, const pique_film_plan *plan, bool alone)
+{
+    struct pq_report *r = s->report;
+    pthread_mutex_lock(&r->lock);
+    if (r->json) {
+        struct pq_json j = begin("film_planned", s);
+        pq_json_string(&j, "output", s->input->output);
+        add_plan(&j, plan);
+        end(s, &j);
+    } else if (alone || (!r->quiet && (r->terminal || r->verbose))) {
+        struct pq_str text = {0}, line = {0};
+        add_plan_text(&text, s, plan);
+        for (char *at = text.data, *next; at; at = next) {
+            next = strchr(at, '\n');
+            if (next)
+                *next++ = '\0';
+            if (alone)
+                pq_print_line(r, at);
+            else
+                pq_say(r, "", at);
+        }
+        pq_str_free(&line);
+        pq_str_free(&text);
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+void pq_film_done(struct pq_film_story *s, const pique_film_report *film)
+{
+    struct pq_report *r = s->report;
+    pq_report_computed(r, s->input);
+    pthread_mutex_lock(&r->lock);
+    r->done++;
+    if (r->json) {
+        struct pq_json j = begin("file_done", s);
+        pq_json_string(&j, "output", s->input->output);
+        add_plan(&j, &film->plan);
+        add_report(&j, film);
+        end(s, &j);
+    }
+    if (!r->quiet && (r->terminal || r->verbose)) {
+        char size[24];
+        char *text =
+            pq_asprintf("%s -> %s %dx%d -> %dx%d, %" PRId64 " frames (%" PRId64
+                        " of them were there before), %s, %.1f s, %.2f frames/s%s",
+                        s->input->path, s->input->output, film->plan.in_width, film->plan.in_height,
+                        film->plan.out_width, film->plan.out_height, film->frames, film->reused,
+                        pq_size_text(film->bytes_written, size), film->seconds,
+                        film->seconds > 0 ? (double)film->frames / film->seconds : 0,
+                        film->approximate ? ", an approximation" : "");
+        if (text)
+            pq_say(r, "", text);
+        pq_free(text);
+    }
+    if (r->list_names)
+        pq_print_line(r, s->input->output);
+    pthread_mutex_unlock(&r->lock);
+}
+
+void pq_film_story_end(struct pq_film_story *story)
+{
+    pq_names_free(&story->notes);
+    pq_free(story->job);
+    story->job = NULL;
+}
+
+/* ---- the file beside it ---- */
+
+static void add_options(struct pq_json *j, const struct pq_options *o)
+{
+    pq_json_open(j, "options", '{');
+    for (size_t i = 0; i < PQ_OPT_COUNT; i++) {
+        const struct pq_option *option = &pq_option_table[i];
+        if (!(option->commands & PQ_FOR(RUN)) || option->kind == PQ_KIND_PAIR)
+            continue;
+        if (option->kind == PQ_KIND_FLAG || option->kind == PQ_KIND_COUNT)
+            pq_json_int(j, option->name, o->values[i].whole);
+        else
+            pq_json_string(j, option->name, o->values[i].text);
+    }
+    pq_json_open(j, "enc", '[');
+    for (size_t i = 0; i < o->pair_count; i++)
+        pq_json_string(j, NULL, o->pairs[i]);
+    pq_json_close(j, ']');
+    pq_json_close(j, '}');
+}
+
+static void add_models(struct pq_json *j, const struct pq_chain *chain)
+{
+    pq_json_open(j, "models", '[');
+    for (size_t i = 0; i < chain->count; i++) {
+        const pique_model_info *m = &chain->links[i].info;
+        pq_json_open(j, NULL, '{');
+        pq_json_string(j, "path", m->path);
+        pq_json_string(j, "architecture", m->architecture);
+        pq_json_string(j, "sha256", pique_model_sha256(chain->links[i].model));
+        pq_json_string(j, "numeric_key", pique_engine_numeric_key(chain->engines[i]));
+        pq_json_close(j, '}');
+    }
+    pq_json_close(j, ']');
+}
+
+static void add_input(struct pq_json *j, const struct pq_input *input)
+{
+    struct pq_identity id;
+    pq_json_open(j, "input", '{');
+    pq_json_string(j, "path", input->path);
+    if (pq_identify(input->path, &id, NULL) == 0) {
+        pq_json_int(j, "bytes", id.bytes);
+        pq_json_int(j, "mtime_ns", id.mtime_ns);
+    }
+    pq_json_close(j, '}');
+}
+
+int pq_film_write_report(const struct pq_film_story *s, const struct pq_options *o,
+                         const struct pq_chain *chain, const pique_film_report *film,
+                         pique_error *err)
+{
+    struct pq_json j = {0};
+    pq_json_open(&j, NULL, '{');
+    pq_json_int(&j, "format", 1);
+    pq_json_string(&j, "pique", pique_version());
+    add_input(&j, s->input);
+    pq_json_string(&j, "output", s->input->output);
+    add_models(&j, chain);
+    add_options(&j, o);
+    pq_json_open(&j, "plan", '{');
+    add_plan(&j, &film->plan);
+    pq_json_close(&j, '}');
+    pq_json_open(&j, "result", '{');
+    add_report(&j, film);
+    pq_json_close(&j, '}');
+    pq_json_open(&j, "notes", '[');
+    for (size_t i = 0; i < s->notes.count; i++)
+        pq_json_string(&j, NULL, s->notes.list[i]);
+    pq_json_close(&j, ']');
+    pq_json_close(&j, '}');
+    char *text = pq_json_take(&j);
+    char *path = pq_asprintf("%s.json", s->input->output);
+    int rc = text && path ? pq_write_text(path, text, err) : pq_fail_nomem(err, 4096);
+    pq_free(text);
+    pq_free(path);
+    return rc;
+}
