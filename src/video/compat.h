@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Every question about the version of FFmpeg is asked here: 5 to 7. */
+/* What writing asks of the version of FFmpeg: 5 to 7. */
 #pragma once
 
 #include <libavcodec/avcodec.h>
@@ -12,32 +12,7 @@
 #error "FFmpeg 5 (libavcodec 59) or later is needed"
 #endif
 
-static inline int64_t pq_av_duration(const AVFrame *frame)
-{
-#if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(57, 30, 0)
-    return frame->duration;
-#else
-    return frame->pkt_duration;
-#endif
-}
-
-/* What a stream says beside its packets; NULL where it says nothing of that kind. */
-static inline const uint8_t *pq_av_side_data(const AVStream *stream, enum AVPacketSideDataType type)
-{
-#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 30, 0)
-    const AVCodecParameters *par = stream->codecpar;
-    for (int i = 0; i < par->nb_coded_side_data; i++)
-        if (par->coded_side_data[i].type == type)
-            return par->coded_side_data[i].data;
-#else
-    for (int i = 0; i < stream->nb_side_data; i++)
-        if (stream->side_data[i].type == type)
-            return stream->side_data[i].data;
-#endif
-    return NULL;
-}
-
-/* A copy of it for a stream that is written. */
+/* What a stream that is written says beside its packets. */
 static inline int pq_av_side_data_set(AVStream *stream, enum AVPacketSideDataType type,
                                       const uint8_t *data, size_t size)
 {

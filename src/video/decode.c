@@ -19,6 +19,7 @@ struct decoder {
     struct pq_input *input;
     AVCodecContext *codec;
     AVPacket *packet;
+    AVFrame *held;      /* decoded, and the next to be delivered; empty: none */
     bool pending;       /* packet is to be sent */
     bool drained;       /* no packet will come any more */
     bool entered;       /* not read from the beginning: the end tells nothing of the length */
@@ -173,9 +174,8 @@ static int check_size(const struct decoder *d, const AVFrame *f, pique_error *er
                    f->width, f->height);
 }
 
-static int decoder_next(struct pq_frames_from *from, AVFrame *frame, bool *got, pique_error *err)
+static int decode(struct decoder *d, AVFrame *frame, bool *got, pique_error *err)
 {
-    struct decoder *d = (struct decoder *)from;
     for (;;) {
         const int status = avcodec_receive_frame(d->codec, frame);
         *got = status >= 0;
@@ -202,12 +202,23 @@ static int decoder_next(struct pq_frames_from *from, AVFrame *frame, bool *got, 
     return check_size(d, frame, err);
 }
 
+static int decoder_next(struct pq_frames_from *from, AVFrame *frame, bool *got, pique_error *err)
+{
+    struct decoder *d = (struct decoder *)from;
+    if (!d->held->buf[0])
+        return decode(d, frame, got, err);
+    av_frame_move_ref(frame, d->held);
+    *got = true;
+    return 0;
+}
+
 /* ---- entering in the middle ---- */
 
 /* The packet that was found is the first. */
 static void restart(struct decoder *d)
 {
     avcodec_flush_buffers(d->codec);
+    av_frame_unref(d->held);
     d->pending = true;
     d->drained = false;
     d->bad_reads = 0;
@@ -275,6 +286,22 @@ static int key_before(struct decoder *d, int64_t tick, int64_t *at, bool *found,
     return 0;
 }
 
+/* Whether the first frame that comes is that of the key frame. Where a film is refreshed piece by
+ * piece, the decoder keeps quiet until all pieces were there, and then they are nearly the same. */
+static int begin_at(struct decoder *d, int64_t key, pique_error *err)
+{
+    for (bool got;;) {
+        const int rc = decode(d, d->held, &got, err);
+        if (rc)
+            return rc;
+        if (got && d->held->pts == key)
+            return 0;
+        if (!got || d->held->pts > key)
+            return cannot_enter(d, err);
+        av_frame_unref(d->held);
+    }
+}
+
 /* Two key frames back: what follows the first of them may lean on frames before it (an open group
  * of pictures), what follows the second leans on nothing that is not decoded now. */
 static int decoder_enter(struct pq_frames_from *from, int64_t tick, pique_error *err)
@@ -296,7 +323,7 @@ static int decoder_enter(struct pq_frames_from *from, int64_t tick, pique_error 
     if (rc || !found || again != far)
         return rc ? rc : cannot_enter(d, err);
     restart(d);
-    return 0;
+    return begin_at(d, far, err);
 }
 
 /* ---- opening ---- */
@@ -321,7 +348,8 @@ static int open_codec(struct decoder *d, pique_error *err)
                        in->path, avcodec_get_name(in->stream->codecpar->codec_id));
     d->codec = avcodec_alloc_context3(codec);
     d->packet = av_packet_alloc();
-    if (!d->codec || !d->packet ||
+    d->held = av_frame_alloc();
+    if (!d->codec || !d->packet || !d->held ||
         avcodec_parameters_to_context(d->codec, in->stream->codecpar) < 0)
         return pq_fail_nomem(err, sizeof *d->codec);
     d->codec->pkt_timebase = in->stream->time_base;
@@ -338,6 +366,7 @@ static void decoder_close(struct pq_frames_from *from)
     struct decoder *d = (struct decoder *)from;
     avcodec_free_context(&d->codec);
     av_packet_free(&d->packet);
+    av_frame_free(&d->held);
     pq_free(d);
 }
 

@@ -128,6 +128,11 @@ static int64_t origin_of(const struct pq_reader *r)
     return start == AV_NOPTS_VALUE ? 0 : av_rescale_q(start, AV_TIME_BASE_Q, r->time_base);
 }
 
+int64_t pq_reader_tick(const struct pq_reader *r, double seconds)
+{
+    return origin_of(r) + tick_at(seconds, r->time_base);
+}
+
 static int set_times(const struct pq_reader *r, struct pq_av_source *s, pique_error *err)
 {
     struct pq_film_facts *f = &s->base.facts;
@@ -142,7 +147,7 @@ static int set_times(const struct pq_reader *r, struct pq_av_source *s, pique_er
         return pq_fail(err, PIQUE_EINVAL, "%s: begins at %g s and has only %.2f s", read->path,
                        read->from, seconds);
     f->time_base = pq_ratio_of(r->time_base);
-    f->origin = origin_of(r) + tick_at(read->from, r->time_base);
+    f->origin = pq_reader_tick(r, read->from);
     int64_t frames = stream ? stream->nb_frames : r->webp_frames;
     const bool all = read->from <= 0 && read->to <= 0;
     if (read->to > 0 && (seconds <= 0 || read->to < seconds))

@@ -9,6 +9,9 @@
 /* All of `source` but its functions, from an opened reader; the crop is not applied yet. */
 int pq_source_facts(const struct pq_reader *reader, struct pq_av_source *source, pique_error *err);
 
+/* The first tick that is not before so many seconds of the film. */
+int64_t pq_reader_tick(const struct pq_reader *reader, double seconds);
+
 /* How the frames lie; false where the film says something that is no quarter of a turn. */
 bool pq_reader_turn(const struct pq_reader *reader, struct pq_turn *out);
 

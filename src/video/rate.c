@@ -3,6 +3,7 @@
 
 #include <libavutil/mathematics.h>
 
+#include "base/alloc.h"
 #include "video/compat_read.h"
 
 int pq_rate_open(struct pq_rate *s, struct pq_reader *reader, struct pq_ratio fps, int64_t origin,

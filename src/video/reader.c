@@ -96,6 +96,7 @@ void pq_reader_close(struct pq_reader *r)
 
 static int decode(struct pq_reader *r, AVFrame *frame, bool *got, pique_error *err)
 {
+    r->consumed = true;
     if (!r->first_due)
         return r->from->next(r->from, frame, got, err);
     r->first_due = false;
@@ -180,8 +181,11 @@ int pq_reader_jump(struct pq_reader *r, int64_t tick, pique_error *err)
 
 int pq_reader_enter(struct pq_reader *r, int64_t tick, pique_error *err)
 {
-    if (tick <= r->first->pts || !strcmp(r->read->path, "-"))
-        return 0; /* a pipe is read from where it is */
+    const bool pipe = !strcmp(r->read->path, "-");
+    if (!r->consumed && (pipe || tick <= r->first->pts))
+        return 0; /* all that is before is yet to come, and is skipped */
+    if (pipe)
+        return pq_fail(err, PIQUE_EUNSUPPORTED, "%s: a pipe is read once", r->read->path);
     int rc = pq_reader_jump(r, tick, err);
     if (rc != PIQUE_EUNSUPPORTED)
         return rc;

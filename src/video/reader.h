@@ -14,6 +14,7 @@ struct pq_reader {
     int64_t webp_frames;
     AVFrame *first;                     /* as decoded, kept for what it says of the film */
     bool first_due;                     /* and still to be delivered */
+    bool consumed;                      /* something was delivered */
     bool ended;                         /* nothing is left for the deinterlacer */
     enum AVPixelFormat decoded, format; /* of the decoder, and of what is delivered */
     int width, height;

@@ -54,7 +54,7 @@ static int from_rgb(struct pq_film_writer *writer, const struct pq_image *in, st
     }
     int rc = frame && av_frame_get_buffer(frame, 0) >= 0
                  ? pq_convert_from_rgb(w->converter, in, frame, err)
-                 : pq_fail_nomem(err, pq_image_bytes(in));
+                 : pq_fail_nomem(err, (uint64_t)in->width * (uint64_t)in->height * 8);
     if (!rc)
         rc = pq_av_frame_wrap(frame, out, err);
     av_frame_free(&frame);
