@@ -139,12 +139,13 @@ static void rgb_of_8_bits_comes_bit_for_bit(void **state)
 
 static void alpha_is_kept_where_it_is_wanted(void **state)
 {
-    static const char *const films[] = {"alpha.mov",  "-c:v prores_ks -pix_fmt yuva444p10le",
-                                        "alpha.mkv",  "-c:v ffv1 -pix_fmt bgra",
-                                        "alpha.gif",  "",
-                                        "alpha.apng", "-plays 0",
-                                        "alpha.webp", "-c:v libwebp_anim -lossless 1",
-                                        "alpha.webm", "-c:v libvpx-vp9 -pix_fmt yuva420p"};
+    static const char *const films[] = {
+        "alpha.mov",  "-c:v prores_ks -pix_fmt yuva444p10le",
+        "alpha.mkv",  "-c:v ffv1 -pix_fmt bgra",
+        "alpha.gif",  ",split[a][b];[a]palettegen[p];[b][p]paletteuse",
+        "alpha.apng", "-plays 0",
+        "alpha.webp", "-c:v libwebp_anim -lossless 1",
+        "alpha.webm", "-c:v libvpx-vp9 -pix_fmt yuva420p"};
     for (size_t i = 0; i < sizeof films / sizeof *films; i += 2) {
         const bool gif = films[i + 1][0] == ',';
         if (!can_make_film(films[i],
