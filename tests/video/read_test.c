@@ -355,10 +355,9 @@ static void fields_are_woven_into_frames(void **state)
 
 static void a_description_is_json_of_everything(void **state)
 {
-    put_file(in_folder("chapters.txt"),
-             ";FFMETADATA1\ntitle=A \"film\"\n[CHAPTER]\nTIMEBASE=1/1000\n"
-             "START=0\nEND=900\ntitle=One\n",
-             87);
+    static const char chapters[] = ";FFMETADATA1\ntitle=A \"film\"\n[CHAPTER]\nTIMEBASE=1/1000\n"
+                                   "START=0\nEND=900\ntitle=One\n";
+    put_file(in_folder("chapters.txt"), chapters, strlen(chapters));
     const char *path =
         make_film("all.mkv",
                   SCENE " -f lavfi -i sine=d=2 -i '%s' -map 0:v -map 1:a "
