@@ -19,11 +19,12 @@ static bool is_black(const struct pq_image *im, ptrdiff_t at[3], ptrdiff_t strid
     double sum = 0;
     int many = 0;
     for (int i = 0; i < count; i++) {
-        double level = 0;
+        static const double weight[3] = {0.2126, 0.7152, 0.0722};
+        double level = 0; /* of luma: the colours of the picture reach into the bars */
         for (int p = 0; p < 3; p++) {
             const unsigned char *s = (const unsigned char *)im->data[p] + at[p] + i * stride[p];
             const double v = im->depth == 8 ? *s : *(const uint16_t *)(const void *)s;
-            level = PQ_MAX(level, v);
+            level += weight[p] * v;
         }
         sum += level;
         many += level > bright;

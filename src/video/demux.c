@@ -145,6 +145,8 @@ static int open_format(struct pq_input *input, struct pq_ratio rate, pique_error
     input->format->io_open = open_other;
     input->format->io_close2 = close_other;
     input->format->pb = input->io.context;
+    if (input->io.context) /* ours to close, whatever happens before it is opened */
+        input->format->flags |= AVFMT_FLAG_CUSTOM_IO;
     /* Without a folder libav could take what stands before a colon for a protocol. */
     char *url =
         strchr(input->path, '/') ? pq_strdup(input->path) : pq_asprintf("./%s", input->path);
