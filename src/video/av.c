@@ -8,6 +8,7 @@
 #include <libavutil/pixdesc.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -17,6 +18,7 @@ enum { BUFFER_BYTES = 64 << 10 };
 static void quiet(void)
 {
     av_log_set_level(AV_LOG_QUIET);
+    setenv("SVT_LOG", "-1", 0); /* SVT-AV1 has its own log, on standard error */
 }
 
 void pq_av_start(void)

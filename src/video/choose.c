@@ -280,7 +280,8 @@ static int check_container(const struct choice *c, const AVCodec *codec, pique_e
     if (!muxer)
         return pq_fail(err, PIQUE_EINVAL, "there is no container '%s'; pique writes %s",
                        c->write->container, PQ_CONTAINERS);
-    if (codec && avformat_query_codec(muxer, codec->id, FF_COMPLIANCE_NORMAL) != 1)
+    const bool any = !strcmp(c->write->container, "mkv"); /* by the tags of other containers too */
+    if (codec && !any && avformat_query_codec(muxer, codec->id, FF_COMPLIANCE_NORMAL) != 1)
         return pq_fail(err, PIQUE_EINVAL, "%s cannot hold %s; mkv can, and mov what is for cutting",
                        c->write->container, c->codec ? c->codec : codec->name);
     return 0;

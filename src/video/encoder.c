@@ -123,8 +123,45 @@ int pq_encoder_open(const struct pq_film_encoder *chosen, const struct pq_stream
     return rc;
 }
 
+static AVFrame *grey_frame(enum AVPixelFormat format, int width, int height)
+{
+    AVFrame *frame = av_frame_alloc();
+    if (!frame)
+        return NULL;
+    frame->format = format;
+    frame->width = width;
+    frame->height = height;
+    if (av_frame_get_buffer(frame, 0) < 0)
+        av_frame_free(&frame);
+    for (int p = 0; frame && p < 4 && frame->data[p]; p++) {
+        const bool half = (p == 1 || p == 2);
+        const int rows =
+            half ? AV_CEIL_RSHIFT(height, av_pix_fmt_desc_get(format)->log2_chroma_h) : height;
+        memset(frame->data[p], 1, (size_t)frame->linesize[p] * (size_t)rows);
+    }
+    return frame;
+}
+
+/* SVT-AV1 1.4 waits for ever where it is closed before its stream has ended. */
+static void end_stream(AVCodecContext *codec)
+{
+    AVFrame *frame = grey_frame(codec->pix_fmt, codec->width, codec->height);
+    AVPacket *packet = av_packet_alloc();
+    if (frame && packet) {
+        frame->pts = INT64_C(1) << 40; /* it may have had none, and needs one */
+        avcodec_send_frame(codec, frame);
+        avcodec_send_frame(codec, NULL);
+        while (avcodec_receive_packet(codec, packet) >= 0)
+            av_packet_unref(packet);
+    }
+    av_frame_free(&frame);
+    av_packet_free(&packet);
+}
+
 void pq_encoder_close(AVCodecContext **codec)
 {
+    if (*codec && avcodec_is_open(*codec) && !strcmp((*codec)->codec->name, "libsvtav1"))
+        end_stream(*codec);
     avcodec_free_context(codec);
 }
 
@@ -209,25 +246,6 @@ static void ask_version(const char *encoder, struct pq_str *version)
         if (told)
             pq_str_printf(version, ", %s %s", who[i].encoder, told);
     }
-}
-
-static AVFrame *grey_frame(enum AVPixelFormat format, int width, int height)
-{
-    AVFrame *frame = av_frame_alloc();
-    if (!frame)
-        return NULL;
-    frame->format = format;
-    frame->width = width;
-    frame->height = height;
-    if (av_frame_get_buffer(frame, 0) < 0)
-        av_frame_free(&frame);
-    for (int p = 0; frame && p < 4 && frame->data[p]; p++) {
-        const bool half = (p == 1 || p == 2);
-        const int rows =
-            half ? AV_CEIL_RSHIFT(height, av_pix_fmt_desc_get(format)->log2_chroma_h) : height;
-        memset(frame->data[p], 1, (size_t)frame->linesize[p] * (size_t)rows);
-    }
-    return frame;
 }
 
 static int encode_one(AVCodecContext *codec, const AVFrame *frame, struct pq_str *version)

@@ -231,8 +231,10 @@ int pq_av_read_journal(const struct pq_film_writer *like, const char *path,
     j->base.next = next;
     pique_error why = {0};
     int rc = pq_input_open(path, NULL, (struct pq_ratio){0, 0}, &j->in, &why);
-    if (rc == PIQUE_EFORMAT || rc == PIQUE_EUNSUPPORTED)
-        rc = 0; /* cut off before its first frame */
+    /* Cut off before its first frame; libav tells of a head that ends too early as of a failure to
+     * read. What really cannot be read is encoded again, so nothing is lost by either. */
+    if (rc == PIQUE_EFORMAT || rc == PIQUE_EUNSUPPORTED || rc == PIQUE_EIO)
+        rc = 0;
     else if (rc)
         pq_fail(err, rc, "%s", why.message);
     if (!rc && j->in && j->in->stream->codecpar->codec_id != AV_CODEC_ID_FFV1)

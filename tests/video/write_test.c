@@ -286,8 +286,9 @@ static void all_that_a_film_has_is_in_the_matroska_that_becomes_of_it(void **sta
         assert_string_equal(tell(show, k, in_folder("out.mkv")), before);
         free(before);
     }
-    static const char times[] = "ffprobe -v error -select_streams v -show_entries "
-                                "frame=best_effort_timestamp_time:stream=display_aspect_ratio %s";
+    static const char times[] = "ffprobe -v error -of csv -select_streams v -show_entries "
+                                "frame=best_effort_timestamp_time:stream=display_aspect_ratio %s | "
+                                "grep '^[fs][rt]' | cut -d, -f1,2";
     char *before = strdup(tell(times, in_folder("rich.mkv")));
     assert_string_equal(tell(times, in_folder("out.mkv")), before);
     free(before);
@@ -402,8 +403,8 @@ static void a_journal_gives_back_every_frame_before_the_cut(void **state)
             got++;
         }
         for (int i = 0; i < 4; i++)
-            if (ends[i] <= cut)
-                assert_true(got > i);
+            if (ends[i] <= cut && got <= i)
+                fail_msg("cut at %zu, behind frame %d (%zu), %d frames", cut, i, ends[i], got);
         j->close(j);
     }
     free(data);
