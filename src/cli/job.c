@@ -52,7 +52,7 @@ static json_t *read_settings(const char *job, pique_error *err)
 }
 
 /* The words of then, and of now what says how it is told. */
-static int run_again(const struct pq_options *o, const json_t *words, pique_error *err)
+static int run_again(const struct pq_options *o, json_t *words, pique_error *err)
 {
     const size_t count = json_array_size(words);
     char **list = pq_calloc(count + 1, sizeof *list);
@@ -61,16 +61,17 @@ static int run_again(const struct pq_options *o, const json_t *words, pique_erro
     if (!list)
         return pq_fail_nomem(err, count * sizeof *list);
     if (pq_given(o, PQ_OPT_JSON))
-        list[n++] = "--json";
+        list[n++] = (char *)"--json";
     int rc = 0;
     for (size_t i = 0; !rc && i < count; i++) {
+        /* Only read: the parser takes what main() has, which is not const. */
         list[n] = (char *)json_string_value(json_array_get(words, i));
         if (!list[n++])
             rc = pq_fail(err, PIQUE_EFORMAT, "the words of the job are damaged");
     }
     if (!rc)
         rc = pq_options_parse(&again, PQ_CMD_RUN, (int)n, list, err);
-    int status = rc ? pq_exit_of(rc) : pq_cli_run(&again);
+    int status = rc ? (int)pq_exit_of(rc) : pq_cli_run(&again);
     if (rc)
         pq_cli_fail(err);
     else

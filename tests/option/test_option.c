@@ -146,7 +146,7 @@ static void test_a_crop_has_a_size_and_perhaps_a_place(void **state)
         {"8x9+1+", 0, 0, 0, 0},
         {"8x9+-1+3", 0, 0, 0, 0},
         {"0x9", 0, 0, 0, 0},
-        {"8193x9", 0, 0, 0, 0},
+        {"32769x9", 0, 0, 0, 0},
         {"8x9+1+2+3", 0, 0, 0, 0},
         {"+1+2", 0, 0, 0, 0},
         {"8", 0, 0, 0, 0},
@@ -455,7 +455,7 @@ static void test_the_bash_completion_completes(void **state)
                "[ \"${COMPREPLY[*]}\" = \"$1\" ] || { echo \"got ${COMPREPLY[*]}\"; exit 1; }; }\n"
                "cd /var/empty 2>/dev/null || cd /proc/self/task\n"
                "COMP_WORDS=(pique --alp); want --alpha\n"
-               "COMP_WORDS=(pique a.png --format w); want webp\n"
+               "COMP_WORDS=(pique a.png --format w); want 'webp webm'\n"
                "COMP_WORDS=(pique models f); want fetch\n"
                "COMP_WORDS=(pique models c); want convert\n"
                "COMP_WORDS=(pique models b); want blend\n"
