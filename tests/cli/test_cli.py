@@ -297,7 +297,7 @@ class Quick(Case):
         for line in lines[:2]:
             for name in ('<$(touch ran)>', '<`touch ran`>', '<a b>', '<*>'):
                 self.assertIn(name, line)
-        self.assertEqual(lines[2:], ['<x y.png>', '<webp>'])
+        self.assertEqual(lines[2:], ['<x y.png>', '<webp><webm>'])
         self.assertEqual(self.files(), ['models/$(touch ran).safetensors', 'models/*.safetensors',
                                         'models/`touch ran`.safetensors',
                                         'models/a b.safetensors', 'x y.png'])
