@@ -133,6 +133,15 @@ bool pq_is_sequence(const char *name)
     return at[n] == 'd';
 }
 
+/* The folder of an unfinished film is full of pieces of it, which are no inputs. */
+static bool is_job(const char *path)
+{
+    char *file = pq_asprintf("%s/job.json", path);
+    const bool is = file && pq_ends_with(path, ".job") && pq_exists(file);
+    pq_free(file);
+    return is;
+}
+
 /* What systems and cameras leave in folders. */
 static bool is_junk(const char *name)
 {
@@ -235,7 +244,7 @@ static int walk_entry(struct collector *c, const char *folder, const char *folde
             rc = add_problem(c->in, path, &why, err);
         }
     } else if (!rc) {
-        if (S_ISDIR(st.st_mode) && !c->walk->flat)
+        if (S_ISDIR(st.st_mode) && !c->walk->flat && !is_job(path))
             rc = walk_folder(c, path, name, &st, err);
         else if (S_ISREG(st.st_mode) && pq_media_suffix(entry))
             rc = add_file(c, path, name, true, &st, err);

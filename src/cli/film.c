@@ -76,7 +76,26 @@ static const char *extension_of(const struct pq_input *input, const struct pq_op
     return ".mkv";
 }
 
-void pq_film_classify(struct pq_inputs *inputs, const struct pq_options *o, bool film_wanted)
+/* A moving picture of which only the first is taken: never in silence. */
+static void tell_first_only(const struct pq_input *input, const struct pq_options *o,
+                            struct pq_report *report)
+{
+    pique_picture_info info = {.size = sizeof info};
+    const char *suffix = pq_picture_suffix(input->path);
+    if (!suffix || strcasecmp(suffix, ".png") == 0 || !may_move(input->path) ||
+        pique_picture_probe(input->path, pq_given(o, PQ_OPT_ALLOW_UNTRUSTED), &info, NULL) != 0 ||
+        info.frames < 2)
+        return;
+    char *text = pq_asprintf("%s: only the first of its %d pictures is taken; -f mp4, or another "
+                             "format of films, takes all",
+                             input->path, info.frames);
+    if (text)
+        pq_report_note(report, text);
+    pq_free(text);
+}
+
+void pq_film_classify(struct pq_inputs *inputs, const struct pq_options *o, bool film_wanted,
+                      struct pq_report *report)
 {
     for (size_t i = 0; i < inputs->count; i++) {
         struct pq_input *input = &inputs->list[i];
@@ -85,6 +104,8 @@ void pq_film_classify(struct pq_inputs *inputs, const struct pq_options *o, bool
         input->film = is_film(input, o, film_wanted);
         if (input->film)
             input->extension = extension_of(input, o);
+        else
+            tell_first_only(input, o, report);
     }
 }
 
@@ -193,6 +214,15 @@ static void set_options(const struct pq_film_run *run, pique_film_options *o)
     pq_options_to_film(run->options, o);
 }
 
+/* The film is there: what is wrong with its report is said, and no failure. */
+static void write_report(const struct pq_film_run *run, const struct pq_film_story *story,
+                         const pique_film_report *report)
+{
+    pique_error why;
+    if (pq_film_write_report(story, run->options, run->chain, report, &why) != 0)
+        pq_report_note(run->report, why.message);
+}
+
 int pq_film_do(struct pq_film_run *run, const struct pq_input *input, pique_error *err)
 {
     pique_film_options o;
@@ -212,7 +242,7 @@ int pq_film_do(struct pq_film_run *run, const struct pq_input *input, pique_erro
         pq_film_done(&story, &report);
     if (!rc && !pq_given(run->options, PQ_OPT_NO_REPORT) && !is_dash(input->output) &&
         strcmp(input->output, "null:") != 0)
-        rc = pq_film_write_report(&story, run->options, run->chain, &report, err);
+        write_report(run, &story, &report);
     pq_film_story_end(&story);
     pq_free(settings);
     return rc;

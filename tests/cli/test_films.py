@@ -586,7 +586,7 @@ class Tools(FilmCase):
         for word in ('64', '48', '24', 'h264'):
             self.assertIn(word, text)
         result = self.run_pique('probe', 'in.mp4', '--json', model=None)
-        self.assertEqual(json.loads(result.stdout)['width'], 64)
+        self.assertEqual(json.loads(result.stdout)['video']['width'], 64)
 
     def test_a_preview_is_the_frame_that_the_film_would_have(self):
         self.film('in.mkv', '64x48', '24', '2', '-pix_fmt', 'gbrp', '-c:v', 'ffv1')
