@@ -3,9 +3,9 @@
  *
  *     bench/film MODEL FILM.y4m [BATCH [RUNS]]
  *
- * Both in one process, one after the other, RUNS times; the last line has the medians. The bare engine
- * gets all frames of the film as samples in memory, BATCH at a time, which is what the network alone
- * takes. The film is 4:2:0 of 8 bits, and is read whole for that. */
+ * Both in one process, one after the other, RUNS times; the last line has the medians. The bare
+ * engine gets as many frames of that size from memory, BATCH at a time: what the network alone
+ * takes. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

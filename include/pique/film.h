@@ -68,6 +68,9 @@ enum pique_film_control {
     PIQUE_FILM_STOP   /**< end resumable, PIQUE_ECANCELED */
 };
 
+/** Whether to go on; may be called from any thread. */
+typedef enum pique_film_control pique_film_control_fn(void *user);
+
 /** How a film is processed and written. All zero but size is a good default. */
 typedef struct pique_film_options {
     size_t size; /**< sizeof(pique_film_options) */
@@ -124,7 +127,7 @@ typedef struct pique_film_options {
     void *event_user;
     /** Asked at least four times a second whether to go on; NULL: always. The file "control" in the
      *  job folder ("pause", "stop") is obeyed as well. */
-    enum pique_film_control (*control)(void *user);
+    pique_film_control_fn *control;
     void *control_user;
 } pique_film_options;
 

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "cli/film_report.h"
+#include "cli/name.h"
 #include "cli/names.h"
 
 /* ---- which inputs are films ---- */
@@ -167,12 +168,33 @@ static void add_options(struct pq_json *j, const struct pq_options *o)
         add_word(j, pq_option_table[PQ_OPT_ENC].name, o->pairs[i]);
 }
 
+static bool is_frame_folder(const struct pq_input *input, const struct pq_options *o)
+{
+    return !pq_options_container(o) && pq_whole(o, PQ_OPT_FORMAT) > 0 &&
+           !pq_media_suffix(input->output) && !is_dash(input->output);
+}
+
+/* Where numbered pictures go, by a name that means the same alone; as it was given, for the job
+ * remembers it so. */
+static char *frame_names(const struct pq_input *input, const struct pq_options *o)
+{
+    size_t n = strlen(input->output);
+    while (n > 1 && input->output[n - 1] == '/')
+        n--;
+    return pq_asprintf("%.*s/%%06d%s", (int)n, input->output,
+                       pq_format_extension((enum pique_format)pq_whole(o, PQ_OPT_FORMAT)));
+}
+
 char *pq_film_settings(const struct pq_options *o, const struct pq_input *input)
 {
     struct pq_json j = {0};
     char cwd[PATH_MAX];
     char *src = absolute(input->path), *job = pq_film_job(o, input->output);
     char *job_path = job ? absolute(job) : NULL, *dst = absolute(input->output);
+    if (dst && is_frame_folder(input, o)) {
+        pq_free(dst);
+        dst = frame_names(input, o);
+    }
     pq_json_open(&j, NULL, '{');
     pq_json_string(&j, "cwd", getcwd(cwd, sizeof cwd) ? cwd : "/");
     pq_json_open(&j, "words", '[');

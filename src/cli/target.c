@@ -67,14 +67,6 @@ static int check_file_name(const struct pq_options *o, const char *output, pique
     return rc ? rc : check_one_input(o, output, err);
 }
 
-/* One film and a format of pictures: the folder itself takes the frames. */
-static bool is_frame_folder(const struct pq_options *o)
-{
-    return pq_whole(o, PQ_OPT_FORMAT) > 0 && !pq_options_container(o) && o->operand_count == 1 &&
-           !pq_is_folder(o->operands[0]) &&
-           (pq_film_suffix(o->operands[0]) || pq_is_sequence(o->operands[0]));
-}
-
 static int check_pipe(const struct pq_options *o, pique_error *err)
 {
     const char *container = pq_options_container(o);
@@ -94,8 +86,6 @@ int pq_target_decide(const struct pq_options *o, pique_picture_options *picture,
     if (is_dash(output)) {
         naming->file = output;
         rc = check_pipe(o, err);
-    } else if (output && is_frame_folder(o) && !pq_media_suffix(output)) {
-        naming->file = output;
     } else if (output && !pq_is_folder(output) &&
                (pq_media_suffix(output) || strcmp(output, "null:") == 0)) {
         naming->file = output;

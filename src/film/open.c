@@ -253,6 +253,14 @@ struct pq_film_write pq_film_writing(struct pq_film *film)
     };
 }
 
+/* An encoder does not know for which film it refuses. */
+static int name_failure(const struct pq_film *film, int rc, pique_error *err)
+{
+    return err && !pq_starts_with(err->message, film->name)
+               ? pq_fail(err, rc, "%s: %s", film->name, err->message)
+               : rc;
+}
+
 static int choose_encoder(struct pq_film *film, pique_error *err)
 {
     if (film->kind == PQ_FILM_PICTURES) {
@@ -263,6 +271,8 @@ static int choose_encoder(struct pq_film *film, pique_error *err)
     }
     const struct pq_film_write write = pq_film_writing(film);
     int rc = film->job.resumed ? 0 : film->io->choose(&write, &film->encoder, err);
+    if (rc)
+        return name_failure(film, rc, err);
     if (film->job.resumed)
         film->encoder = film->job.encoder;
     return rc;
@@ -316,7 +326,7 @@ static int open_writer(struct pq_film *film, pique_error *err)
         const struct pq_film_write write = pq_film_writing(film);
         int rc = film->io->open_writer(&write, &film->encoder, &film->writer, err);
         if (rc)
-            return rc;
+            return name_failure(film, rc, err);
         const char *now = film->writer->encoder.version;
         if (film->job.resumed && strcmp(now, film->job.encoder.version) != 0)
             return pq_fail(err, PIQUE_EEXIST,

@@ -6,9 +6,9 @@
 /* Black as encoders leave it: of limited range, 16 and a few steps of noise and ringing. In 1 of
  * 219, of full range: */
 enum {
-    MEAN_STEPS = 5,    /* the mean of a line is not above this */
-    BRIGHT_STEPS = 20, /* and this is exceeded */
-    BRIGHT_SHARE = 128 /* by less than one sample of so many */
+    MEAN_STEPS = 8,    /* the mean of a line is not above this, as ffmpeg's cropdetect has it */
+    BRIGHT_STEPS = 28, /* and this is exceeded */
+    BRIGHT_SHARE = 32  /* by less than one sample of so many */
 };
 
 /* A line of `count` samples, from sample to sample `stride` bytes, in all three planes. */

@@ -159,9 +159,11 @@ static void say(const struct pq_film_join *join, const struct pq_track *t, long 
     if (!join->note || (t->way != PQ_LOSE && t->way != PQ_SOUND && t->way != PQ_TEXT))
         return;
     const AVDictionaryEntry *language = av_dict_get(t->in->metadata, "language", NULL, 0);
+    const AVDictionaryEntry *file = av_dict_get(t->in->metadata, "filename", NULL, 0);
     struct pq_str text = {0};
-    pq_str_printf(&text, "%s %ld (%s", kind, number + 1, from);
-    if (language) {
+    pq_str_printf(&text, "%s %ld (", kind, number + 1);
+    pq_str_add_shown(&text, file ? file->value : from);
+    if (language && !file) {
         pq_str_add(&text, ", ");
         pq_str_add_shown(&text, language->value);
     }

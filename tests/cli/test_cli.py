@@ -233,7 +233,7 @@ class Quick(Case):
             (['a.png', '-s', '2', '--fit', '10x10'], '--scale and --fit'),
             (['a.png', '-o', 'x.bmp'], "'.bmp' cannot be written"),
             (['a.png', '-o', 'x.png', '-f', 'webp'], 'different formats'),
-            (['a.png', 'a.png', '-o', 'x.png'], 'one picture'),
+            (['a.png', 'a.png', '-o', 'x.png'], 'one file'),
             (['.', '-o', 'x.png'], 'is a folder'), (['-', '-', '-o', 'out'], 'named twice'),
             (['a.png', '-o', '-', '--json'], 'standard output'),
             (['models', 'nonsense'], 'nonsense'), (['models', 'info'], 'takes NAME|FILE'),
@@ -297,7 +297,7 @@ class Quick(Case):
         for line in lines[:2]:
             for name in ('<$(touch ran)>', '<`touch ran`>', '<a b>', '<*>'):
                 self.assertIn(name, line)
-        self.assertEqual(lines[2:], ['<x y.png>', '<webp>'])
+        self.assertEqual(lines[2:], ['<x y.png>', '<webp><webm>'])
         self.assertEqual(self.files(), ['models/$(touch ran).safetensors', 'models/*.safetensors',
                                         'models/`touch ran`.safetensors',
                                         'models/a b.safetensors', 'x y.png'])

@@ -200,7 +200,7 @@ esac''')
     def test_elsewhere_what_is_there_is_not_asked_for(self):
         os.makedirs(self.place.path('none/usr/include'))
         open(self.place.path('none/usr/include/stdio.h'), 'w').close()
-        for name in ('make', 'meson', 'ninja', 'gcc', 'pkg-config'):
+        for name in ('make', 'meson', 'ninja', 'gcc', 'pkg-config', 'ffmpeg'):
             self.place.fake(name, '')
         self.assertEqual(self.place.run(), (0, ''))
         self.place.fake('pkg-config', '[ "$2" != vips ]')
