@@ -133,6 +133,20 @@ bool pq_is_sequence(const char *name)
     return at[n] == 'd';
 }
 
+/* The folder of an unfinished film is full of pieces of it, which are no inputs. */
+static int is_job(const char *path, bool *is, pique_error *err)
+{
+    *is = false;
+    if (!pq_ends_with(path, ".job"))
+        return 0;
+    char *file = pq_asprintf("%s/job.json", path);
+    if (!file)
+        return pq_fail_nomem(err, strlen(path) + 16);
+    *is = pq_exists(file);
+    pq_free(file);
+    return 0;
+}
+
 /* What systems and cameras leave in folders. */
 static bool is_junk(const char *name)
 {
@@ -235,9 +249,13 @@ static int walk_entry(struct collector *c, const char *folder, const char *folde
             rc = add_problem(c->in, path, &why, err);
         }
     } else if (!rc) {
-        if (S_ISDIR(st.st_mode) && !c->walk->flat)
-            rc = walk_folder(c, path, name, &st, err);
-        else if (S_ISREG(st.st_mode) && pq_media_suffix(entry))
+        bool job = false;
+        if (S_ISDIR(st.st_mode) && !c->walk->flat) {
+            rc = is_job(path, &job, err);
+            if (!rc && !job)
+                rc = walk_folder(c, path, name, &st, err);
+        }
+        if (!rc && S_ISREG(st.st_mode) && pq_media_suffix(entry))
             rc = add_file(c, path, name, true, &st, err);
     }
     pq_free(path);

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "cli/film_report.h"
+#include "cli/name.h"
 #include "cli/names.h"
 
 /* ---- which inputs are films ---- */
@@ -76,7 +77,26 @@ static const char *extension_of(const struct pq_input *input, const struct pq_op
     return ".mkv";
 }
 
-void pq_film_classify(struct pq_inputs *inputs, const struct pq_options *o, bool film_wanted)
+/* A moving picture of which only the first is taken: never in silence. */
+static void tell_first_only(const struct pq_input *input, const struct pq_options *o,
+                            struct pq_report *report)
+{
+    pique_picture_info info = {.size = sizeof info};
+    const char *suffix = pq_picture_suffix(input->path);
+    if (!suffix || strcasecmp(suffix, ".png") == 0 || !may_move(input->path) ||
+        pique_picture_probe(input->path, pq_given(o, PQ_OPT_ALLOW_UNTRUSTED), &info, NULL) != 0 ||
+        info.frames < 2)
+        return;
+    char *text = pq_asprintf("%s: only the first of its %d pictures is taken; -f mp4, or another "
+                             "format of films, takes all",
+                             input->path, info.frames);
+    if (text)
+        pq_report_note(report, text);
+    pq_free(text);
+}
+
+void pq_film_classify(struct pq_inputs *inputs, const struct pq_options *o, bool film_wanted,
+                      struct pq_report *report)
 {
     for (size_t i = 0; i < inputs->count; i++) {
         struct pq_input *input = &inputs->list[i];
@@ -85,6 +105,8 @@ void pq_film_classify(struct pq_inputs *inputs, const struct pq_options *o, bool
         input->film = is_film(input, o, film_wanted);
         if (input->film)
             input->extension = extension_of(input, o);
+        else
+            tell_first_only(input, o, report);
     }
 }
 
@@ -146,12 +168,33 @@ static void add_options(struct pq_json *j, const struct pq_options *o)
         add_word(j, pq_option_table[PQ_OPT_ENC].name, o->pairs[i]);
 }
 
+static bool is_frame_folder(const struct pq_input *input, const struct pq_options *o)
+{
+    return !pq_options_container(o) && pq_whole(o, PQ_OPT_FORMAT) > 0 &&
+           !pq_media_suffix(input->output) && !is_dash(input->output);
+}
+
+/* Where numbered pictures go, by a name that means the same alone; as it was given, for the job
+ * remembers it so. */
+static char *frame_names(const struct pq_input *input, const struct pq_options *o)
+{
+    size_t n = strlen(input->output);
+    while (n > 1 && input->output[n - 1] == '/')
+        n--;
+    return pq_asprintf("%.*s/%%06d%s", (int)n, input->output,
+                       pq_format_extension((enum pique_format)pq_whole(o, PQ_OPT_FORMAT)));
+}
+
 char *pq_film_settings(const struct pq_options *o, const struct pq_input *input)
 {
     struct pq_json j = {0};
     char cwd[PATH_MAX];
     char *src = absolute(input->path), *job = pq_film_job(o, input->output);
     char *job_path = job ? absolute(job) : NULL, *dst = absolute(input->output);
+    if (dst && is_frame_folder(input, o)) {
+        pq_free(dst);
+        dst = frame_names(input, o);
+    }
     pq_json_open(&j, NULL, '{');
     pq_json_string(&j, "cwd", getcwd(cwd, sizeof cwd) ? cwd : "/");
     pq_json_open(&j, "words", '[');
@@ -193,6 +236,15 @@ static void set_options(const struct pq_film_run *run, pique_film_options *o)
     pq_options_to_film(run->options, o);
 }
 
+/* The film is there: what is wrong with its report is said, and no failure. */
+static void write_report(const struct pq_film_run *run, const struct pq_film_story *story,
+                         const pique_film_report *report)
+{
+    pique_error why;
+    if (pq_film_write_report(story, run->options, run->chain, report, &why) != 0)
+        pq_report_note(run->report, why.message);
+}
+
 int pq_film_do(struct pq_film_run *run, const struct pq_input *input, pique_error *err)
 {
     pique_film_options o;
@@ -212,7 +264,7 @@ int pq_film_do(struct pq_film_run *run, const struct pq_input *input, pique_erro
         pq_film_done(&story, &report);
     if (!rc && !pq_given(run->options, PQ_OPT_NO_REPORT) && !is_dash(input->output) &&
         strcmp(input->output, "null:") != 0)
-        rc = pq_film_write_report(&story, run->options, run->chain, &report, err);
+        write_report(run, &story, &report);
     pq_film_story_end(&story);
     pq_free(settings);
     return rc;

@@ -17,7 +17,8 @@ struct pq_film_run {
 
 /* Which of the inputs are films, and how their outputs end. A name that says nothing is looked at;
  * where a film is asked for, moving GIF, PNG and WebP are films too. */
-void pq_film_classify(struct pq_inputs *inputs, const struct pq_options *o, bool film_wanted);
+void pq_film_classify(struct pq_inputs *inputs, const struct pq_options *o, bool film_wanted,
+                      struct pq_report *report);
 
 /* Upscale one, telling everything; on failure the sentence is in err, and nothing was told of it.
  */

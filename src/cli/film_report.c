@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/folder.h"
 #include "base/json.h"
 #include "cli/commands.h"
@@ -325,6 +326,17 @@ static void add_input(struct pq_json *j, const struct pq_input *input)
     pq_json_close(j, '}');
 }
 
+/* "out.mkv.json"; of numbered pictures it stands beside their folder. NULL: out of memory. */
+static char *report_path(const char *output)
+{
+    const char *slash = strrchr(output, '/');
+    size_t n = pq_is_sequence(output) && slash && slash != output ? (size_t)(slash - output)
+                                                                  : strlen(output);
+    while (n > 1 && output[n - 1] == '/')
+        n--;
+    return pq_asprintf("%.*s.json", (int)n, output);
+}
+
 int pq_film_write_report(const struct pq_film_story *s, const struct pq_options *o,
                          const struct pq_chain *chain, const pique_film_report *film,
                          pique_error *err)
@@ -349,8 +361,15 @@ int pq_film_write_report(const struct pq_film_story *s, const struct pq_options 
     pq_json_close(&j, ']');
     pq_json_close(&j, '}');
     char *text = pq_json_take(&j);
-    char *path = pq_asprintf("%s.json", s->input->output);
-    int rc = text && path ? pq_write_text(path, text, err) : pq_fail_nomem(err, 4096);
+    char *path = report_path(s->input->output);
+    int rc = text && path ? 0 : pq_fail_nomem(err, 4096);
+    if (!rc && pq_exists(path) && !pq_given(o, PQ_OPT_OVERWRITE))
+        rc = pq_fail(err, PIQUE_EEXIST,
+                     "%s: exists already, so the report of the film, which is finished, was not "
+                     "written; --overwrite replaces it, --no-report leaves it out",
+                     path);
+    if (!rc)
+        rc = pq_write_text(path, text, err);
     pq_free(text);
     pq_free(path);
     return rc;

@@ -51,31 +51,51 @@ static json_t *read_settings(const char *job, pique_error *err)
     return root;
 }
 
-/* The words of then, and of now what says how it is told. */
-static int run_again(const struct pq_options *o, json_t *words, pique_error *err)
+/* What says how it is told and with what it is computed is that of now. */
+static void take_own(const struct pq_options *now, struct pq_options *again)
+{
+    static const enum pq_option_id own[] = {PQ_OPT_JSON, PQ_OPT_QUIET, PQ_OPT_VERBOSE,
+                                            PQ_OPT_THREADS, PQ_OPT_MEMORY};
+    for (size_t i = 0; i < PQ_COUNT(own); i++) {
+        if (pq_given(now, own[i]))
+            again->values[own[i]] = now->values[own[i]];
+    }
+}
+
+static int parse_words(const json_t *words, char **list, struct pq_options *again, pique_error *err)
 {
     const size_t count = json_array_size(words);
-    char **list = pq_calloc(count + 1, sizeof *list);
-    struct pq_options again;
-    size_t n = 0;
-    if (!list)
-        return pq_fail_nomem(err, count * sizeof *list);
-    if (pq_given(o, PQ_OPT_JSON))
-        list[n++] = (char *)"--json";
-    int rc = 0;
-    for (size_t i = 0; !rc && i < count; i++) {
-        /* Only read: the parser takes what main() has, which is not const. */
-        list[n] = (char *)json_string_value(json_array_get(words, i));
-        if (!list[n++])
-            rc = pq_fail(err, PIQUE_EFORMAT, "the words of the job are damaged");
+    for (size_t i = 0; i < count; i++) {
+        const char *word = json_string_value(json_array_get(words, i));
+        if (!word)
+            return pq_fail(err, PIQUE_EFORMAT, "the words of the job are damaged");
+        list[i] = pq_strdup(word);
+        if (!list[i])
+            return pq_fail_nomem(err, strlen(word));
     }
-    if (!rc)
-        rc = pq_options_parse(&again, PQ_CMD_RUN, (int)n, list, err);
-    int status = rc ? (int)pq_exit_of(rc) : pq_cli_run(&again);
-    if (rc)
-        pq_cli_fail(err);
-    else
-        pq_options_free(&again);
+    int rc = pq_options_parse(again, PQ_CMD_RUN, (int)count, list, err);
+    if (!rc && again->operand_count != 1)
+        rc = pq_fail(err, PIQUE_EFORMAT, "the words of the job are damaged");
+    return rc;
+}
+
+/* The words of then. */
+static int run_again(const struct pq_options *o, const json_t *words, pique_error *err)
+{
+    const size_t count = json_array_size(words);
+    struct pq_options again = {0};
+    char **list = pq_calloc(count + 1, sizeof *list);
+    int rc = list ? parse_words(words, list, &again, err) : pq_fail_nomem(err, count + 1);
+    int status;
+    if (rc) {
+        status = pq_cli_fail(err);
+    } else {
+        take_own(o, &again);
+        status = pq_cli_run(&again);
+    }
+    pq_options_free(&again);
+    for (size_t i = 0; list && i < count; i++)
+        pq_free(list[i]);
     pq_free(list);
     return status;
 }

@@ -125,7 +125,8 @@ static int read_names(struct run *run, pique_error *err)
 static bool name_outputs(struct run *run)
 {
     pique_error err;
-    pq_film_classify(&run->inputs, run->options, pq_target_is_film(run->options, &run->naming));
+    pq_film_classify(&run->inputs, run->options, pq_target_is_film(run->options, &run->naming),
+                     &run->report);
     if (read_names(run, &err))
         return stop(run, &err, pq_exit_of(err.code));
     run->suffix =

@@ -19,11 +19,11 @@ static int check_one_input(const struct pq_options *o, const char *output, pique
 {
     if (o->operand_count > 1) {
         return pq_fail(err, PIQUE_EINVAL,
-                       "-o %s is one picture, but there are %zu inputs; name a folder", output,
+                       "-o %s is one file, but there are %zu inputs; name a folder", output,
                        o->operand_count);
     }
     if (!is_dash(o->operands[0]) && pq_is_folder(o->operands[0])) {
-        return pq_fail(err, PIQUE_EINVAL, "-o %s is one picture, but %s is a folder; name a folder",
+        return pq_fail(err, PIQUE_EINVAL, "-o %s is one file, but %s is a folder; name a folder",
                        output, o->operands[0]);
     }
     return 0;
@@ -67,6 +67,17 @@ static int check_file_name(const struct pq_options *o, const char *output, pique
     return rc ? rc : check_one_input(o, output, err);
 }
 
+static int check_pipe(const struct pq_options *o, pique_error *err)
+{
+    const char *container = pq_options_container(o);
+    if (container && strcmp(container, "y4m") != 0)
+        return pq_fail(err, PIQUE_EINVAL,
+                       "-o -: %s is finished by going back to its beginning, which no pipe can; a "
+                       "pipe takes y4m",
+                       container);
+    return check_one_input(o, "-", err);
+}
+
 int pq_target_decide(const struct pq_options *o, pique_picture_options *picture,
                      struct pq_naming *naming, pique_error *err)
 {
@@ -74,7 +85,7 @@ int pq_target_decide(const struct pq_options *o, pique_picture_options *picture,
     int rc = 0;
     if (is_dash(output)) {
         naming->file = output;
-        rc = check_one_input(o, output, err);
+        rc = check_pipe(o, err);
     } else if (output && !pq_is_folder(output) &&
                (pq_media_suffix(output) || strcmp(output, "null:") == 0)) {
         naming->file = output;
@@ -114,7 +125,8 @@ int pq_target_check_streams(const struct pq_options *o, const struct pq_naming *
 {
     for (size_t i = 0; i < o->operand_count; i++) {
         if (is_dash(o->operands[i]) && isatty(STDIN_FILENO))
-            return pq_fail(err, PIQUE_EINVAL, "-: standard input is a terminal, not a picture");
+            return pq_fail(err, PIQUE_EINVAL,
+                           "-: standard input is a terminal, no picture and no film");
     }
     if (!pq_target_is_stdout(o, naming) || pq_given(o, PQ_OPT_DRY_RUN))
         return 0;

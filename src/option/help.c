@@ -56,7 +56,7 @@ static void add_option(struct pq_str *out, const struct pq_option *option)
 
 static void add_head(struct pq_str *out, const char *version)
 {
-    pq_str_printf(out, "pique %s - upscale pictures with neural networks\n", version);
+    pq_str_printf(out, "pique %s - upscale pictures and films with neural networks\n", version);
     pq_str_add(out, "Usage: pique [OPTION ...] FILE|FOLDER|- ... [-o FILE|FOLDER|-]\n");
 }
 

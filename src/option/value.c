@@ -92,7 +92,9 @@ static bool read_time(const char *text, struct pq_value *v)
     double sum = 0, part;
     for (int parts = 0; parts < 3; parts++) {
         const size_t length = strcspn(text, ":");
-        if (!read_number(text, length, &part) || part < 0 || (parts && part >= 60))
+        const char *allowed = text[length] ? "0123456789" : "0123456789."; /* a fraction: last */
+        if (strspn(text, allowed) < length || !read_number(text, length, &part) ||
+            (parts && part >= 60))
             return false;
         sum = sum * 60 + part;
         if (text[length] == '\0') {
@@ -130,7 +132,8 @@ static bool read_rate(const char *text, struct pq_value *v)
         v->height = (int)den;
         return num <= 1000 * den;
     }
-    if (!read_number(text, length, &number) || !(number > 0 && number <= 1000))
+    if (strspn(text, "0123456789.") < length || !read_number(text, length, &number) ||
+        !(number > 0 && number <= 1000))
         return false;
     v->width = (int)(number * 1000 + 0.5);
     v->height = 1000;

@@ -233,7 +233,7 @@ class Quick(Case):
             (['a.png', '-s', '2', '--fit', '10x10'], '--scale and --fit'),
             (['a.png', '-o', 'x.bmp'], "'.bmp' cannot be written"),
             (['a.png', '-o', 'x.png', '-f', 'webp'], 'different formats'),
-            (['a.png', 'a.png', '-o', 'x.png'], 'one picture'),
+            (['a.png', 'a.png', '-o', 'x.png'], 'one file'),
             (['.', '-o', 'x.png'], 'is a folder'), (['-', '-', '-o', 'out'], 'named twice'),
             (['a.png', '-o', '-', '--json'], 'standard output'),
             (['models', 'nonsense'], 'nonsense'), (['models', 'info'], 'takes NAME|FILE'),

@@ -86,6 +86,103 @@ class FilmCase(Case):
         return [e for e in self.events(result) if e['event'] == 'file_done']
 
 
+class Command(FilmCase):
+    """What the command line makes of films: names, folders, jobs."""
+
+    def test_names_and_dedicated_folders(self):
+        os.makedirs(self.path('in'))
+        self.film('in/a.mkv', '40x30', '12', '0.3')
+        self.put('in/b.png')
+        write(self.path('names.txt'), b'one\r\ntwo\n')
+        self.upscale('in', '-o', 'out', '--dedicated', '--names-from', 'names.txt', '--no-report')
+        self.assertEqual(sorted(self.files('out')), ['images/two.png', 'videos/one.mkv'])
+        write(self.path('names.txt'), b'../one\n')
+        self.upscale('in', '-o', 'out2', '--names-from', 'names.txt', status=2)
+
+    def test_a_film_becomes_its_own_kind_and_what_no_one_writes_becomes_mkv(self):
+        for name in ('a.mp4', 'b.avi', 'c.mov'):
+            self.film(name, '40x30', '12', '0.2', '-c:v', 'mpeg4')
+        self.upscale('a.mp4', 'b.avi', 'c.mov', '--no-report')
+        for name in ('a_x2.mp4', 'b_x2.mkv', 'c_x2.mov'):
+            self.assertTrue(os.path.exists(self.path(name)), name)
+        self.upscale('a.mp4', '-o', 'a.avi', status=2)
+        self.upscale('a.mp4', '-o', 'a.mp4', '-y', status=73)
+
+    def test_unfinished_films_in_a_folder_are_no_inputs(self):
+        os.makedirs(self.path('in', 'b.mkv.job', 'seg'))
+        self.film('in/a.mkv', '40x30', '12', '0.2')
+        shutil.copy(self.path('in', 'a.mkv'), self.path('in', 'b.mkv.job', 'seg', '000001.mkv'))
+        write(self.path('in', 'b.mkv.job', 'job.json'), b'{}')
+        self.upscale('in', '-o', 'out', '--no-report')
+        self.assertEqual(self.files('out'), ['a.mkv'])
+
+    def test_an_animation_is_a_film_where_one_is_asked_for(self):
+        self.film('in.mkv', '40x30', '12', '0.5')
+        self.ff('-i', 'in.mkv', 'a.gif')
+        result = self.upscale('a.gif')
+        self.assertIn('only the first', result.stderr.decode())
+        self.upscale('a.gif', '-f', 'mkv', '--no-report')
+        self.assertEqual(len(self.frame_times('a_x2.mkv')), 6)
+
+    def test_a_report_never_replaces_what_was_there(self):
+        self.film('in.mkv', '40x30', '12', '0.2')
+        write(self.path('out.mkv.json'), b'mine')
+        result = self.upscale('in.mkv', '-o', 'out.mkv')
+        self.assertIn('out.mkv.json', result.stderr.decode())
+        self.assertEqual(read(self.path('out.mkv.json')), b'mine')
+
+    def test_a_pipe_takes_y4m_alone(self):
+        self.film('in.mkv', '40x30', '12', '0.2')
+        result = self.upscale('in.mkv', '-o', '-', '-f', 'mp4', status=2)
+        self.assertIn('y4m', result.stderr.decode())
+
+    def test_words_reach_the_job_by_its_folder_and_by_its_output(self):
+        os.makedirs(self.path('out.mkv.job'))
+        write(self.path('out.mkv.job', 'job.json'), b'{}')
+        control = self.path('out.mkv.job', 'control')
+        for name in ('out.mkv', 'out.mkv.job', 'out.mkv.job/'):
+            for word in ('pause', 'stop'):
+                self.check(self.run_pique(word, name, model=None), 0)
+                self.assertEqual(read(control).decode().strip(), word)
+            self.check(self.run_pique('continue', name, model=None), 0)
+            self.assertNotIn(read(control).decode().strip(), ('pause', 'stop'))
+        result = self.run_pique('resume', 'other.mkv', model=None)
+        self.check(result, 66)
+        self.assertIn('other.mkv', result.stderr.decode())
+        result = self.run_pique('resume', 'out.mkv', model=None)
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn('out.mkv.job', result.stderr.decode())
+
+    def test_a_film_goes_on_from_any_folder_with_all_of_its_options(self):
+        self.film('in.mkv', '64x48', '24', '4')
+        words = ['--segment', '12', '--batch', '3', '--enc', 'g=7', '--enc', 'bf=0', '--crop',
+                 '60x40+2+4', '--fps', '23.976']
+        os.makedirs(self.path('sub'))
+        process = Same.start(self, 'in.mkv', '-o', 'sub/out.mkv', *words)
+        _, status = Same.interrupt(self, process, 5, signal.SIGINT)
+        if status != 130:
+            self.skipTest('the film was finished before it could be interrupted')
+        os.makedirs(self.path('elsewhere'))
+        result = subprocess.run([PROGRAM, 'resume', '../sub/out.mkv', '-j', '1', '--json'],
+                                cwd=self.path('elsewhere'), env=self.environment(),
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        self.check(result, 0)
+        done = self.done(result)[0]
+        self.assertGreater(done['segments_kept'], 0)
+        self.upscale('in.mkv', '-o', 'whole.mkv', *words, '--json')
+        self.assertEqual(self.frame_times('whole.mkv'), self.frame_times('sub/out.mkv'))
+
+    def test_numbered_pictures_go_on_as_well(self):
+        self.film('in.mkv', '64x48', '24', '4')
+        process = Same.start(self, 'in.mkv', '-o', 'out', '-f', 'png', '--segment', '12')
+        _, status = Same.interrupt(self, process, 5, signal.SIGINT)
+        if status != 130:
+            self.skipTest('the film was finished before it could be interrupted')
+        self.check(self.run_pique('resume', 'out/in', model=None), 0)
+        pictures = [n for n in self.files('out') if n.endswith('.png')]
+        self.assertEqual(len(pictures), 96)
+
+
 class Kept(FilmCase):
     """What a film has beside its pixels comes out as it went in."""
 

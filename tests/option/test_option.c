@@ -133,6 +133,79 @@ static void test_dashes_that_are_no_options_are_operands_and_values(void **state
     pq_options_free(&o);
 }
 
+static void test_times_rates_and_bits_are_read_as_they_are_written(void **state)
+{
+    static const struct {
+        const char *text;
+        double seconds;
+    } times[] = {{"90", 90}, {"1:30", 90}, {"0:01:30.5", 90.5}, {"01:00:00", 3600}, {"0.04", 0.04}};
+    static const struct {
+        const char *text;
+        int num, den;
+    } rates[] = {{"25", 25, 1},          {"23.976", 24000, 1001}, {"23.98", 24000, 1001},
+                 {"29.97", 30000, 1001}, {"59.94", 60000, 1001},  {"24000/1001", 24000, 1001},
+                 {"12.5", 125, 10},      {"24", 24, 1},           {"119.88", 120000, 1001}};
+    static const char *const bad[] = {
+        "--ss 1:60", "--ss -1",  "--ss 1:2:3:4",    "--ss 1.5:30",  "--ss :",      "--ss 1e9",
+        "--ss 1:",   "--fps 0",  "--fps 1/0",       "--fps 1e3",    "--fps 24/",   "--fps 2000",
+        "--fps /2",  "--fps .",  "--bitrate 5X",    "--bitrate M",  "--bitrate 1", "--bitrate 5MB",
+        "--enc key", "--enc =1", "--crop auto+1+1", "--to 0:00:0x1"};
+    struct pq_options o;
+    pique_error err;
+    char line[64];
+    for (size_t i = 0; i < PQ_COUNT(times); i++) {
+        snprintf(line, sizeof line, "a.mkv --ss %s", times[i].text);
+        assert_int_equal(parse(&o, &err, line), 0);
+        assert_true(o.values[PQ_OPT_FROM_TIME].number == times[i].seconds);
+        pq_options_free(&o);
+    }
+    for (size_t i = 0; i < PQ_COUNT(rates); i++) {
+        snprintf(line, sizeof line, "a.mkv --fps %s", rates[i].text);
+        assert_int_equal(parse(&o, &err, line), 0);
+        const struct pq_value *v = &o.values[PQ_OPT_RATE];
+        assert_int_equal((int64_t)v->width * rates[i].den, (int64_t)rates[i].num * v->height);
+        pq_options_free(&o);
+    }
+    for (size_t i = 0; i < PQ_COUNT(bad); i++) {
+        if (parse(&o, &err, bad[i]) != PIQUE_EINVAL)
+            fail_msg("%s was taken", bad[i]);
+        pq_options_free(&o);
+    }
+}
+
+static void test_options_of_films_reach_the_library(void **state)
+{
+    struct pq_options o;
+    pique_error err;
+    pique_film_options f = {.size = sizeof f};
+    assert_int_equal(parse(&o, &err,
+                           "a.mkv --enc a=1 --enc b=2=3 --bitrate 1.5M --crop auto "
+                           "--skip-duplicates 2 --keep-frames both --hardware vaapi "
+                           "--frame-format png-small -f webm --ss 5 --to 1:00"),
+                     0);
+    assert_int_equal(pq_options_check(&o, &err), 0);
+    pq_options_to_film(&o, &f);
+    assert_int_equal(f.encoder_option_count, 2);
+    assert_string_equal(f.encoder_options[0], "a=1");
+    assert_string_equal(f.encoder_options[1], "b=2=3");
+    assert_int_equal(f.bitrate, 1500000);
+    assert_true(f.crop_auto && f.crop_width == 0);
+    assert_true(f.tolerance == 2 && !f.no_reuse);
+    assert_int_equal(f.keep, PIQUE_KEEP_BOTH);
+    assert_int_equal(f.hardware, PIQUE_HARDWARE_VAAPI);
+    assert_int_equal(f.frame_format, PIQUE_FRAMES_PNG_SMALL);
+    assert_string_equal(f.container, "webm");
+    assert_true(f.from == 5 && f.to == 60);
+    pq_options_free(&o);
+    static const char *const torn[] = {"a --crf 3 --bitrate 5M", "a --ss 5 --to 5",
+                                       "a --resolution 720p -s 2", "a --ss 5 --to 0:04"};
+    for (size_t i = 0; i < PQ_COUNT(torn); i++) {
+        assert_int_equal(parse(&o, &err, torn[i]), 0);
+        assert_int_equal(pq_options_check(&o, &err), PIQUE_EINVAL);
+        pq_options_free(&o);
+    }
+}
+
 static void test_a_crop_has_a_size_and_perhaps_a_place(void **state)
 {
     static const struct {
@@ -455,7 +528,7 @@ static void test_the_bash_completion_completes(void **state)
                "[ \"${COMPREPLY[*]}\" = \"$1\" ] || { echo \"got ${COMPREPLY[*]}\"; exit 1; }; }\n"
                "cd /var/empty 2>/dev/null || cd /proc/self/task\n"
                "COMP_WORDS=(pique --alp); want --alpha\n"
-               "COMP_WORDS=(pique a.png --format w); want 'webp webm'\n"
+               "COMP_WORDS=(pique a.png --format web); want 'webp webm'\n"
                "COMP_WORDS=(pique models f); want fetch\n"
                "COMP_WORDS=(pique models c); want convert\n"
                "COMP_WORDS=(pique models b); want blend\n"
@@ -535,6 +608,8 @@ int main(void)
         cmocka_unit_test(test_format_choices_are_in_the_order_of_the_library),
         cmocka_unit_test(test_words_are_taken_in_every_usual_form),
         cmocka_unit_test(test_dashes_that_are_no_options_are_operands_and_values),
+        cmocka_unit_test(test_times_rates_and_bits_are_read_as_they_are_written),
+        cmocka_unit_test(test_options_of_films_reach_the_library),
         cmocka_unit_test(test_a_crop_has_a_size_and_perhaps_a_place),
         cmocka_unit_test(test_the_last_of_two_wins_and_verbose_counts),
         cmocka_unit_test(test_every_mistake_gets_a_sentence_that_names_it),
