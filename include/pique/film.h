@@ -85,7 +85,8 @@ typedef struct pique_film_options {
     bool no_audio, no_subtitles;
     bool deinterlace; /**< bwdif, a frame for a frame */
     bool crop_auto;   /**< take off black bars, found in frames all over the film */
-    int crop_width, crop_height, crop_x, crop_y; /**< piece of each frame; width 0: all of it */
+    int crop_width, crop_height, crop_x, crop_y; /**< piece of each frame; width 0: all of it;
+                                                      x -1: in the middle */
     int fps_num, fps_den; /**< drop or repeat frames to this rate; 0: as they come. For a
                                sequence of pictures, its rate (24 where 0) */
 

@@ -138,8 +138,8 @@ void pq_options_to_film(const struct pq_options *o, pique_film_options *f)
     f->crop_auto = crop->set && crop->whole;
     f->crop_width = crop->set ? crop->width : 0;
     f->crop_height = crop->set ? crop->height : 0;
-    f->crop_x = PQ_MAX(crop->x, 0);
-    f->crop_y = PQ_MAX(crop->y, 0);
+    f->crop_x = crop->set ? crop->x : 0;
+    f->crop_y = crop->set ? PQ_MAX(crop->y, 0) : 0;
     f->fps_num = v[PQ_OPT_RATE].width;
     f->fps_den = v[PQ_OPT_RATE].height;
     f->batch = (int)v[PQ_OPT_BATCH].whole; /* 0 is auto */

@@ -105,7 +105,7 @@ int run_film(struct run *r)
     if (rc)
         return rc;
     char src[256], dst[256];
-    snprintf(src, sizeof src, "%s", film_path("film"));
+    snprintf(src, sizeof src, "%s", r->src ? r->src : film_path("film"));
     const char *name = r->dst ? r->dst : "film.mkv";
     if (strcmp(name, "null:") == 0)
         snprintf(dst, sizeof dst, "%s", name);

@@ -21,6 +21,7 @@ struct run {
     pique_picture_options picture;
     int threads;
     const char *device; /* NULL: cpu */
+    const char *src;    /* NULL: the film that is made up */
     const char *dst;    /* below the folder; NULL: "film.mkv" */
     pique_film_report report;
     pique_error err;
