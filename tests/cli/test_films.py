@@ -387,6 +387,103 @@ class Kept(FilmCase):
             self.assertLess(min(abs(t - b) for b in beeps), 0.5 / rate, t)
 
 
+class Colour(FilmCase):
+    """Through a network that changes nothing, colours come back as they were."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.identity = os.path.join(cls.models, 'identity.safetensors')
+        nf, tensors = 4, {}
+        tensors['body.0.weight'], tensors['body.0.bias'] = (nf, 3, 3, 3), (nf,)
+        tensors['body.1.weight'] = (nf,)
+        tensors['body.2.weight'], tensors['body.2.bias'] = (nf, nf, 3, 3), (nf,)
+        tensors['body.3.weight'] = (nf,)
+        tensors['body.4.weight'], tensors['body.4.bias'] = (3, nf, 3, 3), (3,)
+        head, at = {}, 0
+        for name, shape in tensors.items():
+            size = 4
+            for n in shape:
+                size *= n
+            head[name] = {'dtype': 'F32', 'shape': list(shape), 'data_offsets': [at, at + size]}
+            at += size
+        text = json.dumps(head).encode()
+        write(cls.identity, struct.pack('<Q', len(text)) + text + bytes(at))
+
+    def planes(self, name, pix, width, height):
+        """Samples of the first frame as lists of rows, a plane each."""
+        data = self.pixels(name, pix, '-frames:v', '1')
+        deep = '10' in pix or '12' in pix
+        cx = 1 if '444' in pix else 2
+        cy = 2 if '420' in pix else 1
+        planes, at = [], 0
+        for w, h in ((width, height), (width // cx, height // cy), (width // cx, height // cy)):
+            n = w * h
+            samples = struct.unpack_from('<%dH' % n, data, at) if deep else data[at:at + n]
+            planes.append([samples[y * w:(y + 1) * w] for y in range(h)])
+            at += n * (2 if deep else 1)
+        return planes
+
+    @staticmethod
+    def is_even(planes, p, x, y):
+        """Whether nothing changes within the reach of the chroma filters around a sample."""
+        reach = 4
+        ratio_x = len(planes[0][0]) // len(planes[p][0])
+        ratio_y = len(planes[0]) // len(planes[p])
+        for plane in planes:
+            rx = len(planes[0][0]) // len(plane[0])
+            ry = len(planes[0]) // len(plane)
+            cx, cy = x * ratio_x // rx, y * ratio_y // ry
+            want = plane[cy][cx]
+            for row in plane[max(cy - reach, 0):cy + reach + 1]:
+                if any(v != want for v in row[max(cx - reach, 0):cx + reach + 1]):
+                    return False
+        return True
+
+    def assert_back(self, pix, matrix, rng):
+        width, height = 448, 48
+        colours = [(255, 255, 255), (191, 191, 191), (191, 191, 0), (0, 191, 191), (0, 191, 0),
+                   (191, 0, 191), (191, 0, 0), (0, 0, 191), (0, 0, 0), (255, 0, 0), (0, 255, 0),
+                   (0, 0, 255), (90, 120, 200), (200, 160, 140)]
+        bar = width // len(colours)
+        row = b''.join(bytes(c) * bar for c in colours)
+        write(self.path('bars.ppm'), b'P6\n%d %d\n255\n' % (width, height) + row * height)
+        self.ff('-i', 'bars.ppm', '-vf', 'format=gbrp,zscale=matrix=%s:range=%s,format=%s' % (
+                    {'smpte170m': '170m', 'bt470bg': '470bg', 'bt709': '709',
+                     'bt2020nc': '2020_ncl'}[matrix], {'tv': 'limited', 'pc': 'full'}[rng], pix),
+                '-c:v', 'ffv1', '-colorspace', matrix, '-color_range', rng, 'in.mkv')
+        self.upscale('in.mkv', '-o', 'out.mkv', '-y', '--codec', 'ffv1', model=self.identity)
+        v = self.video('out.mkv')
+        self.assertEqual(v['pix_fmt'].replace('yuvj', 'yuv'), pix)
+        a, b = (self.planes(n, pix, width, height) for n in ('in.mkv', 'out.mkv'))
+        seen = 0
+        for p in range(3):
+            for y in range(0, len(a[p]), 5):
+                for x in range(0, len(a[p][0]), 3):
+                    if '444' in pix or self.is_even(a, p, x, y):
+                        seen += 1
+                        self.assertLessEqual(abs(a[p][y][x] - b[p][y][x]), 1,
+                                             (pix, matrix, rng, p, x, y))
+        self.assertGreater(seen, 50)
+
+    def test_bars_of_every_matrix_range_and_depth(self):
+        for matrix in ('bt709', 'smpte170m', 'bt470bg', 'bt2020nc'):
+            for rng in ('tv', 'pc'):
+                for pix in ('yuv444p', 'yuv444p10le', 'yuv422p10le', 'yuv420p', 'yuv420p10le',
+                            'yuv420p12le'):
+                    with self.subTest(pix=pix, matrix=matrix, range=rng):
+                        self.assert_back(pix, matrix, rng)
+
+    def test_rgb_comes_back_bit_for_bit(self):
+        self.ff('-f', 'lavfi', '-i', 'testsrc2=size=64x48:rate=24:duration=0.2', '-vf', 'format=gbrp',
+                '-c:v', 'ffv1', 'in.mkv')
+        self.upscale('in.mkv', '-o', 'out.mkv', '--codec', 'ffv1', model=self.identity)
+        self.assertEqual(self.pixels('in.mkv'), self.pixels('out.mkv'))
+        self.upscale('in.mkv', '-o', 'out.mkv', '-y', '--codec', 'h264', '--profile', 'lossless',
+                     model=self.identity)
+        self.assertEqual(self.pixels('in.mkv'), self.pixels('out.mkv'))
+
+
 class Written(FilmCase):
     """What films become."""
 
