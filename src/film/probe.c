@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* What a film will take, measured on a few of its frames.
  *
- * At up to three places of the film a batch is decoded, computed and encoded as it will be, and
- * more frames are only decoded, to see how many of them are there twice. Stages overlap, but they
- * share the processor, so a frame takes about as long as all of them one after the other. */
+ * At up to three places of the film a few frames are decoded, computed and encoded as they will be.
+ * How many bytes a frame adds behind a key frame depends on what moves for much longer than that,
+ * so more frames are enlarged without the network, which costs little, and encoded in one piece;
+ * how much larger the network makes a frame is known from those that went both ways. Stages
+ * overlap, but they share the processor, so a frame takes about as long as all of them one after
+ * the other. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -13,16 +16,19 @@
 #include "film/reuse.h"
 #include "upscale/call.h"
 
-enum { PLACES = 3, LOOK = 48 };
+enum { PLACES = 3, LOOK = 60 };
 
 static const double enough_seconds = 4; /* no further place is begun after */
 
 struct sums {
     double decode, convert, infer, finish, encode; /* seconds */
-    int64_t looked, reused;                        /* frames that were only decoded */
-    int decoded, computed, encoded;
-    uint64_t first_bytes, other_bytes; /* of encoded frames: those that stand alone, and others */
-    int firsts, others;
+    int decoded, converted, computed, finished, encoded;
+    int looked, reused; /* frames, and those that were there before */
+    /* Bytes: of key frames by the network and without; of the same few frames by the network and
+     * without; of long pieces, which begin with `pieces` key frames and have so many frames behind
+     * those. */
+    double key, plain_key, network, plain, piece;
+    int keys, pieces, behind;
 };
 
 static double lap(double *since)
@@ -32,115 +38,210 @@ static double lap(double *since)
     return took;
 }
 
-/* How many of the next frames were there before. */
-static int look(struct pq_film *film, struct pq_film_source *source, struct pq_reuse *reuse,
-                struct sums *s, pique_error *err)
+/* ---- a segment that goes nowhere ---- */
+
+struct trial {
+    struct pq_film *film;
+    struct sums *sums;
+    struct pq_film_writer *writer;
+    struct pq_file file;
+    int64_t count;
+};
+
+static int trial_begin(struct trial *t, pique_error *err)
 {
-    int rc = 0;
+    struct pq_film_write how = pq_film_writing(t->film);
+    how.note = NULL;
+    t->file.fd = -1;
+    int rc = t->film->io->open_writer(&how, &t->film->encoder, &t->writer, err);
+    if (!rc)
+        rc = pq_file_temp(&t->file, err);
+    return rc ? rc : t->writer->begin(t->writer, &t->file, err);
+}
+
+static int trial_add(struct trial *t, const struct pq_image *image, pique_error *err)
+{
+    struct pq_frame *frame = NULL;
+    int64_t readable;
+    double since = pq_seconds();
+    int rc = t->writer->from_rgb(t->writer, image, &frame, err);
+    t->sums->finish += lap(&since);
+    t->sums->finished++;
+    if (!rc)
+        rc = t->writer->write(t->writer, frame, t->count++, &readable, err);
+    t->film->io->frame_unref(&frame);
+    t->sums->encode += lap(&since);
+    t->sums->encoded++;
+    return rc;
+}
+
+/* Its bytes are added to *bytes where all went well so far. */
+static int trial_end(struct trial *t, int rc, double *bytes, pique_error *err)
+{
+    double since = pq_seconds();
+    if (t->writer && t->count && !rc)
+        rc = t->writer->end(t->writer, err);
+    else if (t->writer && t->file.fd >= 0)
+        t->writer->abandon(t->writer);
+    if (!rc)
+        *bytes += (double)pq_file_size(&t->file);
+    pq_file_close(&t->file);
+    if (t->writer)
+        t->writer->close(t->writer);
+    t->sums->encode += lap(&since);
+    return rc;
+}
+
+static int encode(struct pq_film *film, struct pq_image *images, int n, struct sums *s,
+                  double *bytes, pique_error *err)
+{
+    struct trial t = {.film = film, .sums = s};
+    int rc = trial_begin(&t, err);
+    for (int i = 0; !rc && i < n; i++)
+        rc = trial_add(&t, &images[i], err);
+    return trial_end(&t, rc, bytes, err);
+}
+
+/* ---- one place ---- */
+
+struct place {
+    struct pq_film *film;
+    struct pq_film_source *source;
+    struct pq_reuse *reuse;
+    struct sums *sums;
+    int count; /* of the few */
+    struct pq_image in[PQ_MAX_BATCH], network[PQ_MAX_BATCH], plain[PQ_MAX_BATCH];
+};
+
+/* The next frame as a picture; *there is false at the end. Whether it was there before is counted.
+ */
+static int next_picture(struct place *p, struct pq_image *in, bool *there, pique_error *err)
+{
+    struct pq_film *film = p->film;
+    const pique_film_info *info = &p->source->facts.info;
+    const int planes = film->read.alpha && info->alpha ? 4 : 3;
+    struct pq_frame *frame = NULL;
     int64_t forgotten;
     double since = pq_seconds();
-    for (int i = 0; !rc && i < LOOK; i++) {
-        struct pq_frame *frame = NULL;
-        rc = source->read(source, &frame, err);
-        if (rc || !frame)
-            break;
-        s->looked++;
-        if (pq_reuse_find(reuse, frame) >= 0)
-            s->reused++;
-        else
-            rc = pq_reuse_add(reuse, frame, i, &forgotten, err);
-        film->io->frame_unref(&frame);
-    }
-    s->decode += lap(&since);
-    s->decoded += LOOK;
+    int rc = p->source->read(p->source, &frame, err);
+    p->sums->decode += lap(&since);
+    *there = !rc && frame;
+    if (!*there)
+        return rc;
+    p->sums->decoded++;
+    p->sums->looked++;
+    if (p->reuse && pq_reuse_find(p->reuse, frame) >= 0)
+        p->sums->reused++;
+    else if (p->reuse)
+        rc = pq_reuse_add(p->reuse, frame, p->sums->looked, &forgotten, err);
+    if (!rc)
+        rc = pq_image_new(info->width, info->height, planes, p->source->facts.rgb_depth,
+                          pq_engine_allocator(film->engine), in, err);
+    if (!rc)
+        rc = p->source->to_rgb(p->source, frame, in, err);
+    film->io->frame_unref(&frame);
+    p->sums->convert += lap(&since);
+    p->sums->converted++;
     return rc;
 }
 
-/* Encode what was computed as a segment of its own. */
-static int encode(struct pq_film *film, struct pq_image *out, int n, struct sums *s,
-                  pique_error *err)
+static int new_output(const struct pq_film *film, struct pq_image *out, pique_error *err)
 {
-    struct pq_film_writer *w = NULL;
-    struct pq_file file = {.fd = -1};
-    struct pq_film_write how = pq_film_writing(film);
-    how.note = NULL;
-    int64_t readable, before = 0, after = 0;
-    double since = pq_seconds();
-    int rc = film->io->open_writer(&how, &film->encoder, &w, err);
-    if (!rc)
-        rc = pq_file_temp(&file, err);
-    if (!rc)
-        rc = w->begin(w, &file, err);
-    const bool begun = !rc;
-    lap(&since);
-    for (int i = 0; !rc && i < n; i++) {
-        struct pq_frame *frame = NULL;
-        rc = w->from_rgb(w, &out[i], &frame, err);
-        s->finish += lap(&since);
-        if (!rc)
-            rc = w->write(w, frame, i, &readable, err);
-        film->io->frame_unref(&frame);
-        s->encode += lap(&since);
-    }
-    if (begun && !rc)
-        rc = w->end(w, err);
-    else if (begun)
-        w->abandon(w);
-    s->encode += lap(&since);
-    after = pq_file_size(&file);
-    if (!rc && n == 1)
-        s->first_bytes += (uint64_t)(after - before), s->firsts++;
-    else if (!rc)
-        s->other_bytes += (uint64_t)(after - before), s->others += n;
-    s->encoded += n;
-    pq_file_close(&file);
-    if (w)
-        w->close(w);
-    return rc;
-}
-
-/* Decode and compute a batch; encode its first frame alone, which tells what a key frame takes, and
- * then all of them. */
-static int sample(struct pq_film *film, struct pq_film_source *source, struct sums *s,
-                  pique_error *err)
-{
-    const pique_film_info *info = &source->facts.info;
     const struct pq_image like = pq_frames_output(film->frames);
-    const pique_allocator *allocator = pq_engine_allocator(film->engine);
-    const int planes = film->read.alpha && info->alpha ? 4 : 3;
-    struct pq_image in[PQ_MAX_BATCH] = {0}, out[PQ_MAX_BATCH] = {0};
-    const int most = pq_frames_batch(film->frames);
-    int n = 0, rc = 0;
-    double since = pq_seconds();
-    while (!rc && n < most) {
-        struct pq_frame *frame = NULL;
-        rc = source->read(source, &frame, err);
-        if (rc || !frame)
+    return pq_image_new(like.width, like.height, like.planes, like.depth,
+                        pq_engine_allocator(film->engine), out, err);
+}
+
+/* A few frames through the network. */
+static int compute(struct place *p, pique_error *err)
+{
+    struct pq_film *film = p->film;
+    /* Of a short film few: what is computed here is computed again. */
+    const int64_t share = PQ_MAX(film->plan.frames / 100, 3);
+    const int most = (int)PQ_MIN(share, (int64_t)pq_frames_batch(film->frames));
+    bool there = true;
+    int rc = 0;
+    while (!rc && p->count < most) {
+        rc = next_picture(p, &p->in[p->count], &there, err);
+        if (rc || !there)
             break;
-        s->decode += lap(&since);
-        s->decoded++;
-        rc = pq_image_new(info->width, info->height, planes, source->facts.rgb_depth, allocator,
-                          &in[n], err);
-        if (!rc)
-            rc = source->to_rgb(source, frame, &in[n], err);
-        if (!rc)
-            rc = pq_image_new(like.width, like.height, like.planes, like.depth, allocator, &out[n],
-                              err);
-        film->io->frame_unref(&frame);
-        s->convert += lap(&since);
-        n++;
+        rc = new_output(film, &p->network[p->count++], err);
     }
-    if (!rc && n)
-        rc = pq_frames_run(film->frames, n, in, out, err);
-    s->infer += lap(&since);
-    s->computed += n;
-    if (!rc && n && film->kind == PQ_FILM_FILM)
-        rc = encode(film, out, 1, s, err);
-    if (!rc && n > 1 && film->kind == PQ_FILM_FILM)
-        rc = encode(film, out, n, s, err);
-    for (int i = 0; i < PQ_MAX_BATCH; i++) {
-        pq_image_free(&in[i]);
-        pq_image_free(&out[i]);
+    const double start = pq_seconds();
+    if (!rc && p->count)
+        rc = pq_frames_run(film->frames, p->count, p->in, p->network, err);
+    p->sums->infer += pq_seconds() - start;
+    p->sums->computed += p->count;
+    return rc;
+}
+
+/* The few frames as a key frame, all by the network, all without. */
+static int encode_few(struct place *p, pique_error *err)
+{
+    struct pq_film *film = p->film;
+    struct sums *s = p->sums;
+    int rc = 0;
+    for (int i = 0; !rc && i < p->count; i++) {
+        rc = new_output(film, &p->plain[i], err);
+        if (!rc)
+            rc = pq_frames_plain(film->frames, &p->in[i], &p->plain[i], err);
+    }
+    if (!rc)
+        rc = encode(film, p->network, 1, s, &s->key, err);
+    if (!rc)
+        rc = encode(film, p->plain, 1, s, &s->plain_key, err);
+    if (!rc)
+        rc = encode(film, p->network, p->count, s, &s->network, err);
+    if (!rc)
+        rc = encode(film, p->plain, p->count, s, &s->plain, err);
+    s->keys += !rc;
+    return rc;
+}
+
+/* A long piece without the network, for a share of the time that the whole film will take. */
+static int encode_piece(struct place *p, pique_error *err)
+{
+    struct pq_film *film = p->film;
+    struct sums *s = p->sums;
+    const double all = s->infer / PQ_MAX(s->computed, 1) * (double)film->plan.frames;
+    const double until = pq_seconds() + PQ_MAX(0.5, all / 200);
+    struct trial t = {.film = film, .sums = s};
+    struct pq_image in = {0}, out = {0};
+    bool there = true;
+    int rc = trial_begin(&t, err);
+    for (int i = 0; !rc && i < p->count; i++)
+        rc = trial_add(&t, &p->plain[i], err);
+    if (!rc)
+        rc = new_output(film, &out, err);
+    while (!rc && t.count < LOOK && pq_seconds() < until) {
+        rc = next_picture(p, &in, &there, err);
+        if (rc || !there)
+            break;
+        rc = pq_frames_plain(film->frames, &in, &out, err);
+        if (!rc)
+            rc = trial_add(&t, &out, err);
+        pq_image_free(&in);
+    }
+    pq_image_free(&in);
+    pq_image_free(&out);
+    const int behind = (int)t.count - 1;
+    rc = trial_end(&t, rc, &s->piece, err);
+    if (!rc) {
+        s->pieces++;
+        s->behind += behind;
+    }
+    return rc;
+}
+
+/* Results without an encoder: only how many frames were there before. */
+static int look(struct place *p, pique_error *err)
+{
+    bool there = true;
+    int rc = 0;
+    for (int i = 0; !rc && there && i < LOOK; i++) {
+        struct pq_image in = {0};
+        rc = next_picture(p, &in, &there, err);
+        pq_image_free(&in);
     }
     return rc;
 }
@@ -148,47 +249,67 @@ static int sample(struct pq_film *film, struct pq_film_source *source, struct su
 static int visit(struct pq_film *film, double at, struct sums *s, pique_error *err)
 {
     struct pq_film_read read = film->read;
-    struct pq_film_source *source = NULL;
-    struct pq_reuse *reuse = NULL;
+    struct place p = {.film = film, .sums = s};
     read.from += at;
     read.note = NULL;
-    int rc = film->io->open_source(&read, &source, err);
+    int rc = film->io->open_source(&read, &p.source, err);
     if (rc)
         return rc;
-    rc = sample(film, source, s, err);
-    if (!rc && !film->options.no_reuse)
-        rc = pq_reuse_new(film->io, source->facts.frame_bytes + pq_film_result_bytes(film),
-                          film->options.tolerance, &reuse, err);
-    if (!rc && reuse)
-        rc = look(film, source, reuse, s, err);
-    pq_reuse_free(&reuse);
-    source->close(source);
+    if (!film->options.no_reuse)
+        rc = pq_reuse_new(film->io, p.source->facts.frame_bytes + pq_film_result_bytes(film),
+                          film->options.tolerance, &p.reuse, err);
+    if (!rc)
+        rc = compute(&p, err);
+    if (!rc && p.count && film->kind == PQ_FILM_FILM) {
+        rc = encode_few(&p, err);
+        if (!rc)
+            rc = encode_piece(&p, err);
+    } else if (!rc && p.count) {
+        rc = look(&p, err);
+    }
+    for (int i = 0; i < PQ_MAX_BATCH; i++) {
+        pq_image_free(&p.in[i]);
+        pq_image_free(&p.network[i]);
+        pq_image_free(&p.plain[i]);
+    }
+    pq_reuse_free(&p.reuse);
+    p.source->close(p.source);
     return rc;
 }
 
-static void sum_up(struct pq_film *film, const struct sums *s)
+/* ---- all of it ---- */
+
+static void sum_time(struct pq_film *film, const struct sums *s)
 {
     pique_film_plan *p = &film->plan;
     const double cores = pq_pool_threads(pq_engine_pool(film->engine));
-    const double fresh = s->looked ? 1 - (double)s->reused / (double)s->looked : 1;
-    const int computed = PQ_MAX(s->computed, 1), encoded = PQ_MAX(s->encoded, 1);
+    const double fresh = s->looked ? 1 - (double)s->reused / s->looked : 1;
+    const double once =
+        s->infer / PQ_MAX(s->computed, 1) +
+        (s->convert / PQ_MAX(s->converted, 1) + s->finish / PQ_MAX(s->finished, 1)) / cores;
     const double frame =
-        s->decode / PQ_MAX(s->decoded, 1) + s->encode / encoded +
-        fresh * (s->infer / computed + (s->convert / computed + s->finish / encoded) / cores);
+        s->decode / PQ_MAX(s->decoded, 1) + s->encode / PQ_MAX(s->encoded, 1) + fresh * once;
     const int64_t left = PQ_MAX(p->frames - (int64_t)p->segments_done * film->segment_frames, 0);
-    p->seconds = p->frames ? frame * (double)left : -1;
     const double limit = film->options.journal_seconds > 0 ? film->options.journal_seconds : 60;
+    p->seconds = p->frames ? frame * (double)left : -1;
     p->journal = film->journal =
         film->kind == PQ_FILM_FILM &&
         frame * (double)PQ_MIN(film->segment_frames, PQ_MAX(p->frames, 1)) > limit;
-    /* A key frame, and how much each frame behind it adds. */
-    const double key = s->firsts ? (double)s->first_bytes / s->firsts : 0;
-    const double more = s->others > s->firsts
-                            ? ((double)s->other_bytes - key * s->firsts) / (s->others - s->firsts)
-                            : key;
+}
+
+static void sum_bytes(struct pq_film *film, const struct sums *s)
+{
+    pique_film_plan *p = &film->plan;
+    if (!s->keys)
+        return;
+    const double key = s->key / s->keys, plain_key = s->plain_key / s->keys;
+    /* Of the few, what stands behind the key frames: the network against Lanczos. */
+    const double by_network = s->network - s->key, plain = s->plain - s->plain_key;
+    const double larger = plain > 0 ? by_network / plain : 1;
+    const double rest = PQ_MAX(s->piece - plain_key * s->pieces, 0);
+    const double more = s->behind ? rest * larger / s->behind : key;
     const double segments = p->segments ? p->segments : 1;
-    p->output_bytes =
-        (uint64_t)(key * segments + PQ_MAX(more, 0) * fresh * ((double)p->frames - segments));
+    p->output_bytes = (uint64_t)(key * segments + more * PQ_MAX((double)p->frames - segments, 0));
 }
 
 static void add_memory(struct pq_film *film)
@@ -240,8 +361,10 @@ int pq_film_estimate(struct pq_film *film, pique_error *err)
     if (rc == PIQUE_ECANCELED || rc == PIQUE_EDEVICE || rc == PIQUE_ENOMEM)
         return rc;
     rc = 0; /* what cannot be measured shows in the work itself */
-    if (s.computed)
-        sum_up(film, &s);
+    if (s.computed) {
+        sum_time(film, &s);
+        sum_bytes(film, &s);
+    }
     add_memory(film);
     return rc ? rc : add_disk(film, err);
 }

@@ -373,3 +373,18 @@ int pq_frames_run(struct pq_frames *f, int count, const struct pq_image *in, str
         *err = why;
     return rc;
 }
+
+int pq_frames_plain(struct pq_frames *f, const struct pq_image *in, struct pq_image *out,
+                    pique_error *err)
+{
+    struct batch b = {.frames = f, .count = 1, .in = in, .out = out};
+    int rc = source(&b, 0, &b.chains[0], err);
+    if (!rc)
+        rc = pq_resize_stage(&b.chains[0], f->out.width, f->out.height, pq_engine_pool(f->engine),
+                             err);
+    if (!rc)
+        rc = pump(&b, err);
+    if (b.chains[0])
+        b.chains[0]->close(b.chains[0]);
+    return rc;
+}

@@ -43,6 +43,9 @@ uint64_t pq_frames_memory(const struct pq_frames *frames);
  * @return 0; PIQUE_EDEVICE; PIQUE_ENOMEM; PIQUE_ECANCELED. */
 int pq_frames_run(struct pq_frames *frames, int count, const struct pq_image *in,
                   struct pq_image *out, pique_error *err);
+/* One picture at the size of the output without any network, by Lanczos alone: for estimates. */
+int pq_frames_plain(struct pq_frames *frames, const struct pq_image *in, struct pq_image *out,
+                    pique_error *err);
 /* So far: runs over a batch, results computed again, whether any was approximate. */
 uint64_t pq_frames_inferences(const struct pq_frames *frames);
 int pq_frames_retries(const struct pq_frames *frames);
