@@ -72,9 +72,5 @@ void pq_film_tell(struct pq_film *film, pique_event *event);
 void pq_film_note(struct pq_film *film, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void pq_film_on_note(void *film, const char *text); /* a pq_note_fn */
 
-/* Where a result is kept for frames that are like an earlier one. */
-static inline uint64_t pq_film_result_bytes(const struct pq_film *film)
-{
-    const pique_film_plan *p = &film->plan;
-    return (uint64_t)p->out_width * (uint64_t)p->out_height * 3 * (film->encoder.depth > 8 ? 2 : 1);
-}
+/* Bytes of a finished frame. */
+uint64_t pq_film_result_bytes(const struct pq_film *film);

@@ -344,6 +344,26 @@ static int open_writer(struct pq_film *film, pique_error *err)
     return 0;
 }
 
+/* In halves of a sample a pixel, by how the format is called; what is called otherwise has at most
+ * three. */
+static uint64_t halves_of(const char *format)
+{
+    if (pq_starts_with(format, "gray"))
+        return 2;
+    return strstr(format, "420") || strstr(format, "nv12") || strstr(format, "p010") ? 3
+           : strstr(format, "422")                                                   ? 4
+                                                                                     : 6;
+}
+
+uint64_t pq_film_result_bytes(const struct pq_film *film)
+{
+    const pique_film_plan *p = &film->plan;
+    const uint64_t halves =
+        halves_of(film->encoder.pixel_format) + (film->encoder.alpha && film->read.alpha ? 2 : 0);
+    return (uint64_t)p->out_width * (uint64_t)p->out_height * halves / 2 *
+           (film->encoder.depth > 8 ? 2 : 1);
+}
+
 /* ---- the job ---- */
 
 static int check_outputs(const struct pq_film *film, pique_error *err)

@@ -19,6 +19,7 @@
 enum { PLACES = 3, LOOK = 60 };
 
 static const double enough_seconds = 4; /* no further place is begun after */
+static const double few_seconds = 2;    /* for the frames of one place */
 
 struct sums {
     double decode, convert, infer, finish, encode; /* seconds */
@@ -152,26 +153,40 @@ static int new_output(const struct pq_film *film, struct pq_image *out, pique_er
                         pq_engine_allocator(film->engine), out, err);
 }
 
-/* A few frames through the network. */
-static int compute(struct place *p, pique_error *err)
+/* Frames through the network until there are `wanted`. */
+static int compute_up_to(struct place *p, int wanted, pique_error *err)
 {
     struct pq_film *film = p->film;
-    /* Of a short film few: what is computed here is computed again. */
-    const int64_t share = PQ_MAX(film->plan.frames / 100, 3);
-    const int most = (int)PQ_MIN(share, (int64_t)pq_frames_batch(film->frames));
+    const int had = p->count;
     bool there = true;
     int rc = 0;
-    while (!rc && p->count < most) {
+    while (!rc && p->count < wanted) {
         rc = next_picture(p, &p->in[p->count], &there, err);
         if (rc || !there)
             break;
         rc = new_output(film, &p->network[p->count++], err);
     }
     const double start = pq_seconds();
-    if (!rc && p->count)
-        rc = pq_frames_run(film->frames, p->count, p->in, p->network, err);
+    if (!rc && p->count > had)
+        rc = pq_frames_run(film->frames, p->count - had, p->in + had, p->network + had, err);
     p->sums->infer += pq_seconds() - start;
-    p->sums->computed += p->count;
+    p->sums->computed += p->count - had;
+    return rc;
+}
+
+/* A few frames, where they do not take long: one first, which tells. Of a short film few in any
+ * case, since what is computed here is computed again. */
+static int compute(struct place *p, pique_error *err)
+{
+    struct pq_film *film = p->film;
+    const int64_t share = PQ_MAX(film->plan.frames / 100, 3);
+    const int most = (int)PQ_MIN(share, (int64_t)pq_frames_batch(film->frames));
+    int rc = compute_up_to(p, 1, err);
+    const double one = p->sums->infer / PQ_MAX(p->sums->computed, 1);
+    const double budget = PQ_MAX(few_seconds, one * (double)film->plan.frames / 200);
+    const double fit = one > 0 ? budget / one : most;
+    if (!rc && p->count)
+        rc = compute_up_to(p, fit < most ? (int)fit : most, err);
     return rc;
 }
 
@@ -305,7 +320,7 @@ static void sum_bytes(struct pq_film *film, const struct sums *s)
     const double key = s->key / s->keys, plain_key = s->plain_key / s->keys;
     /* Of the few, what stands behind the key frames: the network against Lanczos. */
     const double by_network = s->network - s->key, plain = s->plain - s->plain_key;
-    const double larger = plain > 0 ? by_network / plain : 1;
+    const double larger = plain > 0 ? by_network / plain : plain_key > 0 ? key / plain_key : 1;
     const double rest = PQ_MAX(s->piece - plain_key * s->pieces, 0);
     const double more = s->behind ? rest * larger / s->behind : key;
     const double segments = p->segments ? p->segments : 1;
@@ -334,7 +349,8 @@ static int add_disk(struct pq_film *film, pique_error *err)
     pique_film_plan *p = &film->plan;
     uint64_t need = film->kind == PQ_FILM_FILM ? p->output_bytes * 2 : p->output_bytes;
     if (film->journal) /* lossless halves a frame at best */
-        need += pq_film_result_bytes(film) / 2 * (uint64_t)film->segment_frames;
+        need += pq_film_result_bytes(film) / 2 *
+                (uint64_t)PQ_MIN(film->segment_frames, PQ_MAX(p->frames, 1));
     p->disk_bytes = need;
     char *folder = pq_strdup(film->dst), *slash = folder ? strrchr(folder, '/') : NULL;
     if (!folder)
