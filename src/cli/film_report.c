@@ -109,25 +109,6 @@ static void on_frames(struct pq_film_story *s, const pique_event *e)
         pq_progress_show(r, done, total, now);
 }
 
-static void on_saved(struct pq_film_story *s, const pique_event *e)
-{
-    struct pq_report *r = s->report;
-    if (r->json) {
-        struct pq_json j = begin("saved", s);
-        pq_json_uint(&j, "batch", e->batch);
-        pq_json_int(&j, "frames", e->frames);
-        pq_json_int(&j, "first", e->first_frame);
-        end(s, &j);
-    }
-    if (!r->verbose)
-        return;
-    char *text = pq_asprintf("Batch %" PRIu64 ": %" PRId64 " frame%s upscaled and saved", e->batch,
-                             e->frames, e->frames == 1 ? "" : "s");
-    if (text)
-        pq_say(r, "", text);
-    pq_free(text);
-}
-
 static void on_sealed(struct pq_film_story *s, const pique_event *e)
 {
     struct pq_report *r = s->report;
@@ -154,6 +135,10 @@ void pq_film_on_event(void *user, const pique_event *e)
         pq_report_note(s->report, e->text ? e->text : "a result was refused and computed again");
         return;
     }
+    if (e->kind == PIQUE_EVENT_SAVED) {
+        pq_report_saved(s->report, "frame", e->batch, e->frames, e->first_frame);
+        return;
+    }
     if (e->kind == PIQUE_EVENT_PLANNED) {
         pq_film_planned(s, e->plan, false);
         return;
@@ -161,8 +146,6 @@ void pq_film_on_event(void *user, const pique_event *e)
     pthread_mutex_lock(&s->report->lock);
     if (e->kind == PIQUE_EVENT_FRAMES)
         on_frames(s, e);
-    else if (e->kind == PIQUE_EVENT_SAVED)
-        on_saved(s, e);
     else if (e->kind == PIQUE_EVENT_SEALED)
         on_sealed(s, e);
     pthread_mutex_unlock(&s->report->lock);

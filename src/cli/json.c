@@ -137,6 +137,19 @@ void pq_event_planned(struct pq_report *r, const struct pq_input *input, int wid
     end(r, &j);
 }
 
+void pq_event_saved(struct pq_report *r, uint64_t batch, int64_t count, int64_t first)
+{
+    struct pq_json j = begin("saved");
+    if (r->input) {
+        pq_json_uint(&j, "file", r->current);
+        pq_json_string(&j, "input", r->input->path);
+    }
+    pq_json_uint(&j, "batch", batch);
+    pq_json_int(&j, "frames", count);
+    pq_json_int(&j, "first", first);
+    end(r, &j);
+}
+
 void pq_event_note(struct pq_report *r, const char *text)
 {
     struct pq_json j = begin("note");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/report.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,6 +181,21 @@ void pq_report_computed(struct pq_report *r, const struct pq_input *input)
     pthread_mutex_lock(&r->lock);
     account(r, input, true);
     pq_progress_clear(r);
+    pthread_mutex_unlock(&r->lock);
+}
+
+void pq_report_saved(struct pq_report *r, const char *what, uint64_t batch, int64_t count,
+                     int64_t first)
+{
+    pthread_mutex_lock(&r->lock);
+    if (r->json)
+        pq_event_saved(r, batch, count, first);
+    char *text = r->verbose ? pq_asprintf("Batch %" PRIu64 ": %" PRId64 " %s%s upscaled and saved",
+                                          batch, count, what, count == 1 ? "" : "s")
+                            : NULL;
+    if (text)
+        pq_say(r, "", text);
+    pq_free(text);
     pthread_mutex_unlock(&r->lock);
 }
 

@@ -52,6 +52,9 @@ void pq_report_engine(struct pq_report *r, const char *device, const char *numer
 void pq_report_begin(struct pq_report *r, const struct pq_input *input, int width, int height);
 void pq_report_done(struct pq_report *r, const struct pq_input *input,
                     const pique_picture_report *picture);
+/* So many pictures or frames (`what`), the first of them number `first`, can be read by others. */
+void pq_report_saved(struct pq_report *r, const char *what, uint64_t batch, int64_t count,
+                     int64_t first);
 /* Begun and done, where the result is told elsewhere. */
 void pq_report_computed(struct pq_report *r, const struct pq_input *input);
 void pq_report_failed(struct pq_report *r, const struct pq_input *input, const pique_error *why);
@@ -89,6 +92,7 @@ void pq_event_done(struct pq_report *r, const struct pq_input *input,
 void pq_event_failed(struct pq_report *r, const struct pq_input *input, const pique_error *why);
 void pq_event_skipped(struct pq_report *r, const struct pq_input *input, const char *why);
 void pq_event_planned(struct pq_report *r, const struct pq_input *input, int width, int height);
+void pq_event_saved(struct pq_report *r, uint64_t batch, int64_t count, int64_t first);
 void pq_event_note(struct pq_report *r, const char *text);
 void pq_event_error(struct pq_report *r, const pique_error *why);
 void pq_event_end(struct pq_report *r, int exit_status);

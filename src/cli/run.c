@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "cli/batch.h"
 #include "cli/chain.h"
 #include "cli/choose.h"
 #include "cli/commands.h"
@@ -31,6 +32,7 @@ struct run {
     pique_cancel *cancel;
     pique_picture_options picture;
     pique_picture_options film; /* the same before a format was chosen for pictures */
+    uint64_t batches;           /* of pictures that went together */
     double pixels, seconds;     /* of the pictures that went through the network once */
     int first_failure;          /* exit status, 0 while nothing failed */
     bool interrupted;
@@ -277,6 +279,49 @@ static void note_interrupted(struct run *run, const struct pq_input *input, size
     pq_free(text);
 }
 
+/* ---- several pictures ---- */
+
+static bool still_to_do(void *context, const struct pq_input *input)
+{
+    const struct run *run = context;
+    return run->picture.overwrite || !pq_exists(input->output);
+}
+
+static int make_parents(const struct run *run, size_t first, size_t count, pique_error *err)
+{
+    int rc = 0;
+    for (size_t i = first; !rc && run->naming.folder && i < first + count; i++)
+        rc = make_parent(run->inputs.list[i].output, err);
+    return rc;
+}
+
+/* Inputs [first, first + count) in one inference; each with its own result. */
+static void upscale_batch(struct run *run, size_t first, size_t count)
+{
+    pique_picture_item items[PIQUE_BATCH_PICTURES] = {0};
+    const struct pq_input *inputs = &run->inputs.list[first];
+    pique_error err;
+    int64_t saved = 0;
+    for (size_t i = 0; i < count; i++)
+        items[i] = (pique_picture_item){.src = inputs[i].path, .dst = inputs[i].output};
+    pq_report_begin(&run->report, &inputs[0], 0, 0);
+    int rc = make_parents(run, first, count, &err);
+    if (!rc)
+        rc = pique_pictures_upscale(run->chain.engines, run->chain.count, items, count,
+                                    &run->picture, &err);
+    for (size_t i = 0; i < count; i++) {
+        if (i)
+            pq_report_begin(&run->report, &inputs[i], 0, 0);
+        if (rc || (items[i].status && !pique_cancel_is_set(run->cancel)))
+            fail_input(run, &inputs[i], rc ? &err : &items[i].err);
+        else if (!items[i].status)
+            pq_report_done(&run->report, &inputs[i], &items[i].report);
+        saved += !rc && !items[i].status;
+    }
+    if (saved)
+        pq_report_saved(&run->report, "picture", ++run->batches, saved, (int64_t)first);
+}
+
 static void process_all(struct run *run)
 {
     for (size_t i = 0; i < run->inputs.count; i++) {
@@ -288,6 +333,13 @@ static void process_all(struct run *run)
         }
         if (settled(run, input))
             continue;
+        const size_t together =
+            pq_batch_alike(&run->inputs, i, PIQUE_BATCH_PICTURES, run->options, still_to_do, run);
+        if (together > 1) {
+            upscale_batch(run, i, together);
+            i += together - 1;
+            continue;
+        }
         int rc = upscale(run, input, &err);
         /* A pipe that ended with us gives an error of its own. */
         if (rc && pique_cancel_is_set(run->cancel)) {

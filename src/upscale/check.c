@@ -2,12 +2,13 @@
 #include "upscale/check.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "base/alloc.h"
 #include "upscale/ring.h"
 #include "upscale/stages.h"
 
-enum { TILE = 64, LEAST = 16 };
+enum { TILE = 64, LEAST = 16, WHICH = 48 };
 static const float FLAT = 16 / 255.0f;
 
 struct range {
@@ -21,7 +22,7 @@ struct pq_check {
     int64_t in_y, out_y; /* rows seen */
     struct pq_ring in;   /* for each row of tiles: columns x frames x in_channels ranges */
     struct range *out;   /* of the row of tiles that comes out: columns x frames x channels */
-    bool *broken;        /* one a column: not finite */
+    int *broken;         /* one a column: 1 + the first frame that is not finite, or 0 */
     /* During a loop over columns. */
     const pique_rows *rows;
     int first, count;
@@ -145,11 +146,15 @@ static void output_task(void *context, int column, int worker)
     const int64_t x0 = (int64_t)column * TILE, x1 = PQ_MIN(x0 + TILE, s->out_width);
     struct range *range = k->out + (size_t)column * (size_t)(s->frames * s->out_channels);
     bool finite = true;
-    for (int f = 0; f < s->frames; f++, range += s->out_channels)
+    int worst = 0;
+    for (int f = 0; f < s->frames; f++, range += s->out_channels) {
         for (int y = 0; y < k->count; y++)
             finite &= widen(range, row_of(k->rows, f, k->first + y) + x0 * s->out_channels, x1 - x0,
                             s->out_channels);
-    k->broken[column] = !finite;
+        if (!finite && !worst)
+            worst = f + 1;
+    }
+    k->broken[column] = finite ? 0 : worst;
 }
 
 static bool is_flat(const struct range *range, int channels, float within)
@@ -160,6 +165,16 @@ static bool is_flat(const struct range *range, int channels, float within)
     return true;
 }
 
+/* ", picture 2 of 4" of a batch of several. */
+static const char *which(const struct pq_check *k, int frame, char text[WHICH])
+{
+    const int each = PQ_MAX(k->shape.each, 1), pictures = k->shape.frames / each;
+    if (pictures < 2)
+        return "";
+    snprintf(text, WHICH, ", picture %d of %d", frame / each + 1, pictures);
+    return text;
+}
+
 /* The row of tiles t is out: judge it and start the next one. */
 static int judge_tiles(struct pq_check *k, int64_t t, int pass, pique_error *err)
 {
@@ -167,6 +182,7 @@ static int judge_tiles(struct pq_check *k, int64_t t, int pass, pique_error *err
     const int64_t y1 = PQ_MIN((t + 1) * TILE, s->out_height), height = y1 - t * TILE;
     const struct range *in = t < k->in.end ? pq_ring_row(&k->in, t) : NULL;
     struct range *out = k->out;
+    char text[WHICH];
     int rc = 0;
     for (int column = 0; column < k->columns; column++) {
         const int64_t x0 = (int64_t)column * TILE, x1 = PQ_MIN(x0 + TILE, s->out_width);
@@ -177,9 +193,10 @@ static int judge_tiles(struct pq_check *k, int64_t t, int pass, pique_error *err
             if (wrong && !rc)
                 rc = pq_fail(
                     err, PIQUE_EDEVICE,
-                    "pass %d: output rows %lld to %lld, columns %lld to %lld are one single "
+                    "pass %d%s: output rows %lld to %lld, columns %lld to %lld are one single "
                     "colour where the input is not: the device computed nonsense",
-                    pass, (long long)t * TILE, (long long)y1 - 1, (long long)x0, (long long)x1 - 1);
+                    pass, which(k, f, text), (long long)t * TILE, (long long)y1 - 1, (long long)x0,
+                    (long long)x1 - 1);
             for (int c = 0; c < s->out_channels; c++)
                 *out++ = EMPTY;
             if (in)
@@ -193,6 +210,7 @@ static int judge_tiles(struct pq_check *k, int64_t t, int pass, pique_error *err
 int pq_check_output(struct pq_check *k, const pique_rows *rows, int count, int pass,
                     pique_error *err)
 {
+    char text[WHICH];
     k->rows = rows;
     for (k->first = 0; k->first < count; k->first += k->count) {
         const int64_t t = k->out_y / TILE;
@@ -202,9 +220,10 @@ int pq_check_output(struct pq_check *k, const pique_rows *rows, int count, int p
         for (int column = 0; column < k->columns; column++)
             if (k->broken[column])
                 return pq_fail(err, PIQUE_EDEVICE,
-                               "pass %d: output rows %lld to %lld hold values that are not finite "
-                               "numbers: the device or the model is broken",
-                               pass, (long long)k->out_y, (long long)k->out_y + k->count - 1);
+                               "pass %d%s: output rows %lld to %lld hold values that are not "
+                               "finite numbers: the device or the model is broken",
+                               pass, which(k, k->broken[column] - 1, text), (long long)k->out_y,
+                               (long long)k->out_y + k->count - 1);
         k->out_y += k->count;
         if (k->out_y == end) {
             int rc = judge_tiles(k, t, pass, err);

@@ -20,6 +20,7 @@ struct pq_check;
 struct pq_check_shape {
     int frames, in_channels, out_channels;
     int in_width, in_height, out_width, out_height;
+    int each; /* frames that are one picture, for the sentence; 0 is 1 */
 };
 
 int pq_check_new(const struct pq_check_shape *shape, struct pq_pool *pool, struct pq_check **out,

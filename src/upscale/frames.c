@@ -305,13 +305,14 @@ static int pump(struct batch *b, pique_error *err)
 {
     struct pq_frames *f = b->frames;
     const struct pq_stage *like = b->chains[0];
-    size_t row_bytes;
+    size_t row_bytes, bytes;
     int rc = pq_row_floats_bytes(like->width, like->planes, &row_bytes, err);
     if (rc)
         return rc;
-    float *rows = pq_big_alloc(like->allocator, row_bytes * ROWS);
+    float *rows =
+        pq_mul_size(row_bytes, ROWS, &bytes) ? pq_big_alloc(like->allocator, bytes) : NULL;
     if (!rows)
-        return pq_fail_nomem(err, row_bytes * ROWS);
+        return pq_fail_nomem(err, (unsigned long long)row_bytes * ROWS);
     for (int y = 0; !rc && y < like->height; y += ROWS) {
         const int n = PQ_MIN(ROWS, like->height - y);
         rc = pq_engine_check_cancel(f->engine, err);
@@ -356,13 +357,34 @@ static int attempt_twice(struct pq_frames *f, int count, const struct pq_image *
                : rc;
 }
 
+static bool fits(const struct pq_image *image, const struct pq_image *like)
+{
+    return image->width == like->width && image->height == like->height &&
+           image->planes == like->planes && image->depth == like->depth;
+}
+
+static int check_images(const struct pq_frames *f, int count, const struct pq_image *in,
+                        const struct pq_image *out, pique_error *err)
+{
+    if (count < 1 || count > f->batch)
+        return pq_fail(err, PIQUE_EINVAL, "%s: %d frames in a batch of %d", f->name, count,
+                       f->batch);
+    for (int i = 0; i < count; i++) {
+        if (!fits(&in[i], &f->in) || !fits(&out[i], &f->out))
+            return pq_fail(err, PIQUE_EINVAL,
+                           "%s: frame %d of the batch has another size, depth or number of planes",
+                           f->name, i + 1);
+    }
+    return 0;
+}
+
 int pq_frames_run(struct pq_frames *f, int count, const struct pq_image *in, struct pq_image *out,
                   pique_error *err)
 {
     pique_error why = {0};
-    if (count < 1 || count > f->batch)
-        return pq_fail(err, PIQUE_EINVAL, "%s: %d frames in a batch of %d", f->name, count,
-                       f->batch);
+    const int bad = check_images(f, count, in, out, err);
+    if (bad)
+        return bad;
     fenv_t theirs; /* the same picture whatever rounding the program around us has set */
     fegetenv(&theirs);
     fesetenv(FE_DFL_ENV);
@@ -378,6 +400,9 @@ int pq_frames_plain(struct pq_frames *f, const struct pq_image *in, struct pq_im
                     pique_error *err)
 {
     struct batch b = {.frames = f, .count = 1, .in = in, .out = out};
+    const int bad = check_images(f, 1, in, out, err);
+    if (bad)
+        return bad;
     int rc = source(&b, 0, &b.chains[0], err);
     if (!rc)
         rc = pq_resize_stage(&b.chains[0], f->out.width, f->out.height, pq_engine_pool(f->engine),

@@ -27,7 +27,9 @@ struct pq_frames_setup {
 struct pq_frames;
 
 /* Decide everything for pictures of this size. A batch that does not fit into the memory budget is
- * lowered, which is noted. @return 0; PIQUE_EINVAL; PIQUE_EUNSUPPORTED; PIQUE_ENOMEM. */
+ * lowered, which is noted where so many were asked for.
+ * @return 0; PIQUE_EINVAL;
+ * PIQUE_EUNSUPPORTED; PIQUE_ENOMEM. */
 int pq_frames_open(const struct pq_frames_setup *setup, struct pq_frames **out, pique_error *err);
 void pq_frames_close(struct pq_frames **frames);
 

@@ -361,6 +361,7 @@ static int network_buffers(struct network *n, pique_error *err)
     if (rc)
         return rc;
     const struct pq_check_shape shape = {.frames = n->frames,
+                                         .each = n->each,
                                          .in_channels = n->channels,
                                          .out_channels = n->channels,
                                          .in_width = n->width,

@@ -77,7 +77,7 @@ static int build_chains(struct pq_picture_job *const *jobs, int count, struct pq
         rc = pq_pass_stages(chains, count, &how, p->options.tta, &approximate, err);
     }
     for (int i = 0; !rc && i < count; i++) {
-        jobs[i]->report.approximate |= approximate;
+        jobs[i]->report.approximate = approximate;
         rc = build_after(jobs[i], &chains[i], err);
     }
     return rc;

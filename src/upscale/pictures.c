@@ -51,9 +51,11 @@ static bool share_memory(const struct set *s, const struct pq_picture_job *j, in
     return pq_budget_share(&s->engines, &p->size, &demand, j->name, share, NULL) == 0;
 }
 
-static void do_alone(struct set *s, size_t i)
+static void do_alone(struct set *s, size_t i, int retries)
 {
-    settle(s, i, pq_picture_run(&s->jobs[i], &s->items[i].err));
+    const int rc = pq_picture_run(&s->jobs[i], &s->items[i].err);
+    s->jobs[i].report.retries += retries;
+    settle(s, i, rc);
 }
 
 /* The first picture that is not settled, with all that can go with it. */
@@ -71,16 +73,36 @@ static void do_some(struct set *s, size_t first)
     }
     while (count > 1 && !share_memory(s, jobs[0], count, share))
         count--;
-    pique_error why;
-    const int rc = count > 1 ? pq_picture_attempt(jobs, count, share, &why) : PIQUE_EDEVICE;
+    pique_error why = {0};
+    const int rc = count > 1 ? pq_picture_attempt(jobs, count, share, &why) : 0;
+    if (rc && rc != PIQUE_ECANCELED)
+        pq_engine_note(jobs[0]->engine, PIQUE_EVENT_RETRY,
+                       "a batch of %d pictures failed (%s); each is done alone", count,
+                       why.message);
     for (int i = 0; i < count; i++) {
         if (jobs[i]->written)
             settle(s, which[i], 0);
         else if (rc == PIQUE_ECANCELED)
             settle(s, which[i], pq_fail(&s->items[which[i]].err, rc, "%s", why.message));
         else
-            do_alone(s, which[i]);
+            do_alone(s, which[i], rc == PIQUE_EDEVICE);
     }
+}
+
+/* What cannot be an item of a batch. */
+static int check_item(const struct set *s, size_t i, pique_error *err)
+{
+    const pique_picture_item *item = &s->items[i];
+    if (!item->src || !item->dst)
+        return pq_fail(err, PIQUE_EINVAL, "a source and a destination are needed");
+    if (strcmp(item->src, "-") == 0 || strcmp(item->dst, "-") == 0)
+        return pq_fail(err, PIQUE_EINVAL, "-: a pipe cannot be one of several pictures");
+    for (size_t k = 0; k < i; k++) {
+        if (s->items[k].dst && strcmp(s->items[k].dst, item->dst) == 0)
+            return pq_fail(err, PIQUE_EEXIST, "%s: two pictures of a batch would have that name",
+                           item->dst);
+    }
+    return 0;
 }
 
 int pique_pictures_upscale(pique_engine *const *engines, size_t count, pique_picture_item *items,
@@ -101,7 +123,9 @@ int pique_pictures_upscale(pique_engine *const *engines, size_t count, pique_pic
         s.jobs[i] = (struct pq_picture_job){
             .engines = &s.engines, .engine = engines[0], .src = items[i].src, .dst = items[i].dst};
         items[i].report.size = sizeof items[i].report;
-        rc = pq_picture_open(&s.jobs[i], options, &items[i].err);
+        rc = check_item(&s, i, &items[i].err);
+        if (!rc)
+            rc = pq_picture_open(&s.jobs[i], options, &items[i].err);
         if (rc)
             settle(&s, i, rc);
     }

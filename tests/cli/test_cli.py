@@ -758,6 +758,53 @@ class Pipes(Case):
         self.assertIn('standard output', text)
 
 
+class Batch(Case):
+    """Pictures of one size that go through the network together."""
+
+    def pictures(self):
+        for i in range(7):
+            self.put('in/%d.png' % i, png(21, 17, 'noise', seed=i))
+        for i in range(2):
+            self.put('in/%d.png' % (7 + i), png(30, 12, 'noise', seed=i))
+        self.put('in/9.png', png(21, 17, 'noise', seed=9))
+
+    def hashes(self, *words):
+        result = self.run_pique('in', '-o', 'out', '-y', '--json', *words)
+        self.check(result, 0)
+        events = self.events(result)
+        return ({e['input']: e['hash'] for e in events if e['event'] == 'file_done'},
+                [e for e in events if e['event'] == 'saved'])
+
+    def test_one_hash_at_every_batch(self):
+        self.pictures()
+        want, saved = self.hashes('--no-parallel')
+        self.assertEqual((len(want), saved), (10, []))
+        for batch in ('1', '2', '3', '8', 'auto'):
+            got, saved = self.hashes('--batch', batch)
+            self.assertEqual(got, want, batch)
+            if batch == '3':
+                self.assertEqual([(e['batch'], e['frames'], e['first']) for e in saved],
+                                 [(1, 3, 0), (2, 3, 3), (3, 2, 7)])
+        self.assertEqual(len(self.files('out')), 10)
+
+    def test_a_damaged_one_leaves_the_others_alone(self):
+        self.pictures()
+        whole = read(self.path('in', '2.png'))
+        write(self.path('in', '2.png'), whole[:-300])
+        result = self.run_pique('in', '-o', 'out', '--json', '--batch', '4')
+        self.assertEqual(result.returncode, 65)
+        events = self.events(result)
+        failed = [e['input'] for e in events if e['event'] == 'file_failed']
+        self.assertEqual(failed, ['in/2.png'])
+        self.assertEqual(len([e for e in events if e['event'] == 'file_done']), 9)
+        self.assertEqual(len(self.files('out')), 9)
+
+    def test_it_is_told_with_v(self):
+        self.pictures()
+        result = self.run_pique('in', '-o', 'out', '-v', '--batch', '4')
+        self.check(result, 0, 'Batch 1: 4 pictures upscaled and saved')
+
+
 class Chain(Case):
     """Several models one after the other."""
 

@@ -275,7 +275,7 @@ static void a_value_that_is_no_number_is_refused_and_its_rows_named(void **state
 static void infinities_are_refused(void **state)
 {
     (void)state;
-    const struct pq_check_shape shape = {1, 1, 1, 4, 4, 4, 4};
+    const struct pq_check_shape shape = {1, 1, 1, 4, 4, 4, 4, 1};
     float data[16] = {0};
     const pique_rows rows = {data, 16, 64, PIQUE_SAMPLE_F32};
     for (int i = 0; i < 3; i++) {
@@ -324,7 +324,7 @@ static void a_piece_that_is_too_small_is_not_judged_flat(void **state)
 {
     (void)state; /* a network that halves may well make one colour of a few pixels */
     for (int side = 8; side <= 16; side += 8) {
-        const struct pq_check_shape shape = {1, 1, 1, 2 * side, 2 * side, side, side};
+        const struct pq_check_shape shape = {1, 1, 1, 2 * side, 2 * side, side, side, 1};
         float in[32 * 32] = {1}, out[16 * 16] = {0};
         const pique_rows in_rows = {in, 2 * side * 4, 0, PIQUE_SAMPLE_F32};
         const pique_rows out_rows = {out, side * 4, 0, PIQUE_SAMPLE_F32};

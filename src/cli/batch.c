@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/batch.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "pique/pique.h"
+
+/* On a processor a batch saves what a picture costs beside its pixels, which only small ones
+ * notice; and where line buffers of several leave the cache, it loses more. */
+enum { SMALL_PIXELS = 128 * 128 };
+
+size_t pq_batch_wanted(const struct pq_options *o, int width, int height)
+{
+    if (pq_given(o, PQ_OPT_NO_PARALLEL))
+        return 1;
+    if (pq_whole(o, PQ_OPT_BATCH))
+        return (size_t)pq_whole(o, PQ_OPT_BATCH);
+    return (int64_t)width * height <= SMALL_PIXELS ? PIQUE_BATCH_PICTURES : 1;
+}
+
+static bool look(const struct pq_input *input, const struct pq_options *o, pique_picture_info *info)
+{
+    *info = (pique_picture_info){.size = sizeof *info};
+    return !input->film && !input->status && !input->earlier && strcmp(input->path, "-") != 0 &&
+           strcmp(input->output, "-") != 0 &&
+           pique_picture_probe(input->path, pq_given(o, PQ_OPT_ALLOW_UNTRUSTED), info, NULL) == 0;
+}
+
+static bool alike(const pique_picture_info *a, const pique_picture_info *b)
+{
+    return a->width == b->width && a->height == b->height && a->colours == b->colours &&
+           a->alpha == b->alpha && a->depth == b->depth;
+}
+
+size_t pq_batch_alike(const struct pq_inputs *inputs, size_t first, size_t most,
+                      const struct pq_options *o,
+                      bool (*usable)(void *context, const struct pq_input *input), void *context)
+{
+    pique_picture_info a, b;
+    size_t n = 1;
+    if (!look(&inputs->list[first], o, &a))
+        return 1;
+    most = PQ_MIN(most, pq_batch_wanted(o, a.width, a.height));
+    while (n < most && first + n < inputs->count) {
+        const struct pq_input *next = &inputs->list[first + n];
+        if (!look(next, o, &b) || !alike(&a, &b) || (usable && !usable(context, next)))
+            break;
+        n++;
+    }
+    return n;
+}
