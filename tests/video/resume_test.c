@@ -15,7 +15,11 @@
 #include "base/fault.h"
 #include "video/module.h"
 
-enum { FEW = 24 }; /* points of each kind */
+#if defined(__SANITIZE_ADDRESS__)
+enum { FEW = 8 }; /* points of each kind */
+#else
+enum { FEW = 24 };
+#endif
 
 static char source[64] = "/tmp/pique-source-XXXXXX";
 

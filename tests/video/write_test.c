@@ -179,11 +179,12 @@ static void every_profile_makes_segments_that_decode(void **state)
 
 static void make_rich_film(void)
 {
-    put_file(in_folder("a.srt"), "1\n00:00:00,100 --> 00:00:00,600\nhello\n", 40);
-    put_file(in_folder("meta"),
-             ";FFMETADATA1\ntitle=A film\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=400\n"
-             "title=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=400\nEND=1000\ntitle=Two\n",
-             137);
+    static const char srt[] = "1\n00:00:00,100 --> 00:00:00,600\nhello\n";
+    static const char meta[] =
+        ";FFMETADATA1\ntitle=A film\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=400\n"
+        "title=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=400\nEND=1000\ntitle=Two\n";
+    put_file(in_folder("a.srt"), srt, strlen(srt));
+    put_file(in_folder("meta"), meta, strlen(meta));
     put_file(in_folder("f.ttf"), "font", 4);
     make_film("rich.mkv",
               "-f lavfi -i testsrc2=s=160x120:d=1:r=25 -f lavfi -i sine=d=1 -i %s -i %s "
