@@ -3,6 +3,7 @@
 #include <fenv.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -187,9 +188,9 @@ static void a_batch_ends_with_its_first_failure(void **state)
     pique_engine_close(&engine);
 }
 
-struct heap {
-    long live, calls;
-    size_t bytes; /* asked for, in all */
+struct heap { /* asked by several threads */
+    atomic_long live, calls;
+    atomic_size_t bytes; /* in all */
 };
 
 static void *heap_alloc(void *user, size_t bytes, size_t align)
