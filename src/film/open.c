@@ -261,6 +261,21 @@ static int name_failure(const struct pq_film *film, int rc, pique_error *err)
                : rc;
 }
 
+/* Segments of one film come from one encoder: the same program, of the same version. */
+static int check_encoder(const struct pq_film *film, pique_error *err)
+{
+    const struct pq_film_encoder *then = &film->job.encoder, *now = &film->encoder;
+    if (strcmp(then->encoder, now->encoder) == 0 && strcmp(then->version, now->version) == 0 &&
+        strcmp(then->settings, now->settings) == 0 &&
+        strcmp(then->pixel_format, now->pixel_format) == 0)
+        return 0;
+    return pq_fail(
+        err, PIQUE_EEXIST,
+        "%s: the unfinished job there was started with another encoder (%s of %s, now %s "
+        "of %s); start anew with --restart, or choose another output",
+        film->job.folder, then->encoder, then->version, now->encoder, now->version);
+}
+
 static int choose_encoder(struct pq_film *film, pique_error *err)
 {
     if (film->kind == PQ_FILM_PICTURES) {
@@ -269,13 +284,13 @@ static int choose_encoder(struct pq_film *film, pique_error *err)
         snprintf(film->encoder.encoder, sizeof film->encoder.encoder, "%s", film->files.caps->name);
         return 0;
     }
-    const struct pq_film_write write = pq_film_writing(film);
-    int rc = film->job.resumed ? 0 : film->io->choose(&write, &film->encoder, err);
+    struct pq_film_write write = pq_film_writing(film);
+    if (film->job.resumed)
+        write.note = NULL; /* it was said when the job began */
+    int rc = film->io->choose(&write, &film->encoder, err);
     if (rc)
         return name_failure(film, rc, err);
-    if (film->job.resumed)
-        film->encoder = film->job.encoder;
-    return rc;
+    return film->job.resumed ? check_encoder(film, err) : 0;
 }
 
 static int open_frames(struct pq_film *film, pique_error *err)
@@ -327,12 +342,6 @@ static int open_writer(struct pq_film *film, pique_error *err)
         int rc = film->io->open_writer(&write, &film->encoder, &film->writer, err);
         if (rc)
             return name_failure(film, rc, err);
-        const char *now = film->writer->encoder.version;
-        if (film->job.resumed && strcmp(now, film->job.encoder.version) != 0)
-            return pq_fail(err, PIQUE_EEXIST,
-                           "%s: the unfinished job there was started with another encoder (%s, now "
-                           "%s); start anew with --restart, or choose another output",
-                           film->job.folder, film->job.encoder.version, now);
         film->encoder = film->writer->encoder;
     }
     snprintf(p->encoder, sizeof p->encoder, "%s", film->encoder.encoder);

@@ -552,3 +552,10 @@ int pq_convert_from_rgb(struct pq_converter *c, const struct pq_image *in, AVFra
         rc = from_rgb(c, in, out, err);
     return rc;
 }
+
+void pq_converter_version(struct pq_str *out)
+{
+    unsigned major, minor, micro;
+    zimg_get_version_info(&major, &minor, &micro);
+    pq_str_printf(out, "zimg %u.%u.%u", major, minor, micro);
+}

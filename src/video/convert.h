@@ -15,6 +15,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/str.h"
 #include "upscale/frames.h"
 #include "video/colour.h"
 
@@ -52,3 +53,6 @@ int pq_convert_to_rgb(struct pq_converter *converter, const AVFrame *in, int x, 
  * av_frame_get_buffer(), and writable. */
 int pq_convert_from_rgb(struct pq_converter *converter, const struct pq_image *in, AVFrame *out,
                         pique_error *err);
+
+/* "zimg 3.0.4": what decides the bits of a conversion, beside what is told it. */
+void pq_converter_version(struct pq_str *out);

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "video/convert.h"
 #include "video/settings.h"
 
 /* ---- opening ---- */
@@ -283,6 +284,8 @@ int pq_encoder_try(struct pq_film_encoder *chosen, const struct pq_profile *prof
     AVFrame *frame = grey_frame(av_get_pix_fmt(chosen->pixel_format), facts.width, facts.height);
     pq_str_printf(&version, "libavcodec %u.%u.%u", avcodec_version() >> 16,
                   avcodec_version() >> 8 & 255, avcodec_version() & 255);
+    pq_str_add(&version, ", ");
+    pq_converter_version(&version);
     const int status = frame ? encode_one(codec, frame, &version) : AVERROR(ENOMEM);
     if (status < 0) {
         char what[96];

@@ -277,12 +277,12 @@ static int choose(const struct pq_film_write *write, struct pq_film_encoder *out
     (void)write;
     (void)err;
     *out = (struct pq_film_encoder){.encoder = "records",
-                                    .version = "records 1",
                                     .pixel_format = "rgb",
                                     .depth = 8,
                                     .multiple_x = 1,
                                     .multiple_y = 1,
                                     .threads = 1};
+    snprintf(out->version, sizeof out->version, "records %d", fake.version);
     return 0;
 }
 

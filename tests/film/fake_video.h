@@ -16,6 +16,7 @@ struct fake_video {
     int noise;       /* frames of one drawing differ by up to so many steps */
     bool seeks;      /* false: a film that cannot be entered */
     int delay;       /* frames that the encoder holds back */
+    int version;     /* of the encoder */
     int64_t stop_at; /* reading this frame fails; -1: none */
     /* What happened. */
     int64_t read, converted, seeks_done;

@@ -326,6 +326,27 @@ static void a_job_of_another_option_is_refused_with_what_changed(void **state)
     assert_int_equal(r.report.segments_kept, 0);
 }
 
+static void a_job_of_another_encoder_is_refused(void **state)
+{
+    (void)state;
+    fake_reset();
+    fake.frames = 60;
+    struct run r = run_new();
+    film_sweep();
+    r.cancel = pique_cancel_new();
+    r.on_event = stop_after_second_seal;
+    assert_int_equal(run_film(&r), PIQUE_ECANCELED);
+    pique_cancel_free(&r.cancel);
+    r.cancel = NULL;
+    r.on_event = NULL;
+    fake.version = 2;
+    assert_int_equal(run_film(&r), PIQUE_EEXIST);
+    assert_non_null(strstr(r.err.message, "another encoder (records of records 0, now"));
+    fake.version = 0;
+    assert_ok(&r, run_film(&r));
+    assert_true(r.report.segments_kept >= 2);
+}
+
 static void a_folder_that_is_no_job_is_left_alone(void **state)
 {
     (void)state;
@@ -425,6 +446,7 @@ int main(void)
         cmocka_unit_test(a_film_is_held_and_stopped_by_its_caller),
         cmocka_unit_test(a_word_in_the_job_folder_stops_it_and_what_is_sealed_can_be_kept),
         cmocka_unit_test(a_job_of_another_option_is_refused_with_what_changed),
+        cmocka_unit_test(a_job_of_another_encoder_is_refused),
         cmocka_unit_test(a_folder_that_is_no_job_is_left_alone),
         cmocka_unit_test(a_segment_that_was_changed_is_made_again),
         cmocka_unit_test(a_film_that_breaks_off_keeps_what_is_sealed),
