@@ -19,10 +19,10 @@ def exported(path):
     return [n for n in names if not re.match(r'_*(asan|ubsan|tsan|lsan|sanitizer)', n)]
 
 
-def module():
-    """The picture module, or None where it is not built."""
-    found = [p for p in glob.glob(os.path.join(source.BUILD, '**', '*picture*.so*'), recursive=True)
-             if os.path.isfile(p)]
+def module(kind):
+    """A module, or None where it is not built."""
+    found = [p for p in glob.glob(os.path.join(source.BUILD, 'src', '**', 'pique-%s.so' % kind),
+                                  recursive=True) if os.path.isfile(p)]
     return found[0] if found else None
 
 
@@ -53,12 +53,16 @@ class Symbols(unittest.TestCase):
                              check=True).stdout
         self.assertIn('[libpique.so.0]', out)
 
-    def test_the_picture_module_exports_one_name(self):
-        if not module():
-            self.skipTest('the picture module is not built here')
-        names = exported(module())
-        self.assertEqual(len(names), 1, names)
-        self.assertRegex(names[0], r'^pq_|^pique_')
+    def test_each_module_exports_one_name_and_needs_none_of_ours(self):
+        for kind in ('picture', 'video'):
+            path = module(kind)
+            if not path:
+                self.skipTest('the %s module is not built here' % kind)
+            self.assertEqual([n.split('@')[0] for n in exported(path)],
+                             ['pique_%s_module' % kind])
+            out = subprocess.run(['nm', '-D', '--undefined-only', path], stdout=subprocess.PIPE,
+                                 text=True, check=True).stdout
+            self.assertEqual(re.findall(r'\b(?:pq|pique)_\w+', out), [])
 
 
 if __name__ == '__main__':
