@@ -247,6 +247,30 @@ class Kept(FilmCase):
                        for f in (name, 'out.mkv')]
             self.assertEqual(*packets)
 
+    @unittest.skipUnless(os.path.exists(os.path.join(MEDIA, 'onepiece_demo.mp4')),
+                         'the demo film is not beside the checkout')
+    def test_a_film_of_somebody_else(self):
+        shutil.copy(os.path.join(MEDIA, 'onepiece_demo.mp4'), self.path('in.mp4'))
+        self.upscale('in.mp4', '-o', 'out.mp4', '--segment', '60')
+        before, after = self.probe('in.mp4'), self.probe('out.mp4')
+        self.assert_streams_kept(before, after, ['audio'])
+        self.assertEqual(len(before['streams']), len(after['streams']))
+        times = self.frame_times('in.mp4'), self.frame_times('out.mp4')
+        self.assertEqual(len(times[0]), 181)
+        self.assertEqual(len(times[1]), 181)
+        for a, b in zip(*times):
+            self.assertAlmostEqual(a, b, 3)
+        a, b = (self.video(n) for n in ('in.mp4', 'out.mp4'))
+        self.assertEqual((b['width'], b['height']), (2 * a['width'], 2 * a['height']))
+        for field in ('codec_name', 'pix_fmt', 'sample_aspect_ratio', 'display_aspect_ratio',
+                      'r_frame_rate', 'avg_frame_rate', 'disposition'):
+            self.assertEqual(a.get(field), b.get(field), field)
+        self.assertAlmostEqual(float(before['format']['duration']),
+                               float(after['format']['duration']), 1)
+        sounds = [self.ff('-i', n, '-map', '0:a', '-c', 'copy', '-f', 'md5', '-')
+                  for n in ('in.mp4', 'out.mp4')]
+        self.assertEqual(*sounds)
+
     def test_what_a_container_refuses_is_said_before_the_start(self):
         name = self.rich_film()
         result = self.upscale(name, '-o', 'out.mp4')
@@ -273,7 +297,8 @@ class Kept(FilmCase):
     def test_colour_tags_of_every_matrix_and_range(self):
         for matrix, primaries, transfer in (('bt709', 'bt709', 'bt709'),
                                             ('smpte170m', 'smpte170m', 'smpte170m'),
-                                            ('bt2020nc', 'bt2020', 'bt2020-10')):
+                                            ('bt2020nc', 'bt2020', 'bt2020-10'),
+                                            ('bt2020nc', 'bt2020', 'arib-std-b67')):
             for rng in ('tv', 'pc'):
                 self.film('in.mkv', '64x48', '24', '0.3', '-pix_fmt', 'yuv420p', '-c:v', 'libx264',
                           '-colorspace', matrix, '-color_primaries', primaries, '-color_trc',
