@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "video/compat_read.h"
 
 enum { BUFFER_BYTES = 64 << 10 };
 
@@ -199,7 +200,7 @@ int pq_av_frame_wrap(AVFrame *taken, struct pq_frame **out, pique_error *err)
     f->av = av;
     atomic_init(&f->count, 1);
     f->frame.pts = av->pts;
-    f->frame.duration = av->pkt_duration;
+    f->frame.duration = *pq_frame_duration(av);
     f->frame.width = av->width;
     f->frame.height = av->height;
     describe_planes(&f->frame, av);
