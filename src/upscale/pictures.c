@@ -113,7 +113,7 @@ int pique_pictures_upscale(pique_engine *const *engines, size_t count, pique_pic
     int rc = pq_engines_take(engines, count, &s.engines, err);
     if (rc)
         return rc;
-    if (item_count < 1 || item_count > PQ_MAX_BATCH)
+    if (!items || item_count < 1 || item_count > PQ_MAX_BATCH)
         return pq_fail(err, PIQUE_EINVAL, "%zu pictures in a batch: 1 to %d are possible",
                        item_count, PQ_MAX_BATCH);
     fenv_t theirs; /* the same pictures whatever rounding the program around us has set */
