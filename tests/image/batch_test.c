@@ -53,19 +53,28 @@ static int clean(void **state)
 static void on_event(void *user, const pique_event *event)
 {
     (void)user;
-    if (event->kind == PIQUE_EVENT_RETRY && event->text && note_count < 8)
+    if (event->text && note_count < 8)
         snprintf(notes[note_count++], sizeof notes[0], "%s", event->text);
 }
 
-static pique_engine *open_engine(const char *device, pique_cancel *cancel)
+static pique_engine *open_within(uint64_t memory, const char *device, pique_cancel *cancel)
 {
     pique_engine *engine;
     pique_error err;
     note_count = 0;
-    const pique_engine_options o = {
-        .size = sizeof o, .threads = 2, .device = device, .event = on_event, .cancel = cancel};
+    const pique_engine_options o = {.size = sizeof o,
+                                    .threads = 2,
+                                    .memory_bytes = memory,
+                                    .device = device,
+                                    .event = on_event,
+                                    .cancel = cancel};
     assert_ok(pique_engine_open(model, &o, &engine, &err), err);
     return engine;
+}
+
+static pique_engine *open_engine(const char *device, pique_cancel *cancel)
+{
+    return open_within(0, device, cancel);
 }
 
 /* ---- pictures ---- */
@@ -277,6 +286,20 @@ static void a_fault_of_the_device_is_computed_once_more_alone(void **state)
     }
 }
 
+static void a_batch_that_does_not_fit_is_lowered_and_said(void **state)
+{
+    (void)state;
+    struct set s;
+    pique_engine *engine = open_within(600 << 10, NULL, NULL);
+    set_init(&s, MOST);
+    run(&s, engine, NULL);
+    assert_int_equal(note_count, 1);
+    assert_non_null(strstr(notes[0], "a batch of 8 is lowered to "));
+    for (size_t i = 0; i < s.count; i++)
+        assert_done(&s, i, engine);
+    pique_engine_close(&engine);
+}
+
 static void a_device_that_goes_on_failing_makes_no_picture(void **state)
 {
     (void)state;
@@ -403,6 +426,7 @@ int main(void)
         cmocka_unit_test_teardown(what_is_no_item_has_its_own_sentence, clean),
         cmocka_unit_test_teardown(a_call_that_makes_no_sense_is_refused, clean),
         cmocka_unit_test_teardown(a_fault_of_the_device_is_computed_once_more_alone, clean),
+        cmocka_unit_test_teardown(a_batch_that_does_not_fit_is_lowered_and_said, clean),
         cmocka_unit_test_teardown(a_device_that_goes_on_failing_makes_no_picture, clean),
         cmocka_unit_test_teardown(a_cancel_leaves_nothing_behind, clean),
         cmocka_unit_test_teardown(a_frame_gives_the_bits_that_its_file_gives, clean),
