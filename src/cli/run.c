@@ -237,19 +237,24 @@ static int upscale_film(struct run *run, const struct pq_input *input, pique_err
     return rc;
 }
 
+static void begin_picture(struct run *run, const struct pq_input *input)
+{
+    pique_picture_info info = {.size = sizeof info};
+    /* The size is for the progress line alone; what is wrong with the file shows later. */
+    if (run->report.terminal && !is_dash(input->path))
+        (void)pique_picture_probe(input->path, run->picture.allow_untrusted, &info, NULL);
+    pq_report_begin(&run->report, input, info.width, info.height);
+}
+
 static int upscale(struct run *run, const struct pq_input *input, pique_error *err)
 {
     if (input->film)
         return upscale_film(run, input, err);
     pique_picture_options options = run->picture;
-    pique_picture_info info = {.size = sizeof info};
     pique_picture_report report = {.size = sizeof report};
     if (is_dash(input->output) && !pq_given(run->options, PQ_OPT_FORMAT))
         options.format = PIQUE_FORMAT_AUTO;
-    /* The size is for the progress line alone; what is wrong with the file shows below. */
-    if (run->report.terminal && !is_dash(input->path))
-        (void)pique_picture_probe(input->path, options.allow_untrusted, &info, NULL);
-    pq_report_begin(&run->report, input, info.width, info.height);
+    begin_picture(run, input);
     int rc = run->naming.folder ? make_parent(input->output, err) : 0;
     if (!rc) {
         rc = pique_picture_upscale_chain(run->chain.engines, run->chain.count, input->path,
@@ -281,45 +286,46 @@ static void note_interrupted(struct run *run, const struct pq_input *input, size
 
 /* ---- several pictures ---- */
 
-static bool still_to_do(void *context, const struct pq_input *input)
+/* Whether a picture can be one of several: what must be told of it alone, as that its output
+ * exists or that its folder cannot be made, is told when it is done alone. */
+static bool ready(void *context, const struct pq_input *input)
 {
     const struct run *run = context;
-    return run->picture.overwrite || !pq_exists(input->output);
+    return (run->picture.overwrite || !pq_exists(input->output)) &&
+           (!run->naming.folder || make_parent(input->output, NULL) == 0);
 }
 
-static int make_parents(const struct run *run, size_t first, size_t count, pique_error *err)
-{
-    int rc = 0;
-    for (size_t i = first; !rc && run->naming.folder && i < first + count; i++)
-        rc = make_parent(run->inputs.list[i].output, err);
-    return rc;
-}
-
-/* Inputs [first, first + count) in one inference; each with its own result. */
-static void upscale_batch(struct run *run, size_t first, size_t count)
+/* Inputs [first, first + count) in one inference; each with its own result.
+ * @return how many were left because the run was interrupted. */
+static size_t upscale_batch(struct run *run, size_t first, size_t count)
 {
     pique_picture_item items[PIQUE_BATCH_PICTURES] = {0};
     const struct pq_input *inputs = &run->inputs.list[first];
     pique_error err;
+    size_t left = 0;
     int64_t saved = 0;
     for (size_t i = 0; i < count; i++)
         items[i] = (pique_picture_item){.src = inputs[i].path, .dst = inputs[i].output};
-    pq_report_begin(&run->report, &inputs[0], 0, 0);
-    int rc = make_parents(run, first, count, &err);
-    if (!rc)
-        rc = pique_pictures_upscale(run->chain.engines, run->chain.count, items, count,
-                                    &run->picture, &err);
+    begin_picture(run, &inputs[0]);
+    const int rc = pique_pictures_upscale(run->chain.engines, run->chain.count, items, count,
+                                          &run->picture, &err);
     for (size_t i = 0; i < count; i++) {
+        const int status = rc ? rc : items[i].status;
+        if (status && pique_cancel_is_set(run->cancel)) {
+            left++;
+            continue;
+        }
         if (i)
             pq_report_begin(&run->report, &inputs[i], 0, 0);
-        if (rc || (items[i].status && !pique_cancel_is_set(run->cancel)))
+        if (status)
             fail_input(run, &inputs[i], rc ? &err : &items[i].err);
-        else if (!items[i].status)
+        else
             pq_report_done(&run->report, &inputs[i], &items[i].report);
-        saved += !rc && !items[i].status;
+        saved += !status;
     }
     if (saved)
         pq_report_saved(&run->report, "picture", ++run->batches, saved, (int64_t)first);
+    return left;
 }
 
 static void process_all(struct run *run)
@@ -333,11 +339,14 @@ static void process_all(struct run *run)
         }
         if (settled(run, input))
             continue;
-        const size_t together =
-            pq_batch_alike(&run->inputs, i, PIQUE_BATCH_PICTURES, run->options, still_to_do, run);
+        const size_t together = pq_batch_alike(&run->inputs, i, run->options, ready, run);
         if (together > 1) {
-            upscale_batch(run, i, together);
+            const size_t left = upscale_batch(run, i, together);
             i += together - 1;
+            if (left) {
+                note_interrupted(run, input, left + run->inputs.count - 1 - i);
+                return;
+            }
             continue;
         }
         int rc = upscale(run, input, &err);

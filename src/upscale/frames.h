@@ -28,8 +28,7 @@ struct pq_frames;
 
 /* Decide everything for pictures of this size. A batch that does not fit into the memory budget is
  * lowered, which is noted where so many were asked for.
- * @return 0; PIQUE_EINVAL;
- * PIQUE_EUNSUPPORTED; PIQUE_ENOMEM. */
+ * @return 0; PIQUE_EINVAL; PIQUE_EUNSUPPORTED; PIQUE_ENOMEM. */
 int pq_frames_open(const struct pq_frames_setup *setup, struct pq_frames **out, pique_error *err);
 void pq_frames_close(struct pq_frames **frames);
 
@@ -42,7 +41,8 @@ uint64_t pq_frames_memory(const struct pq_frames *frames);
 
 /* `count` pictures, 1 .. batch, in one inference. `in` is borrowed and read, `out` has memory of
  * the caller. A result that the sanity check refuses is computed once more and then refused.
- * @return 0; PIQUE_EDEVICE; PIQUE_ENOMEM; PIQUE_ECANCELED. */
+ * @return 0; PIQUE_EINVAL where an image is not what was opened; PIQUE_EDEVICE; PIQUE_ENOMEM;
+ * PIQUE_ECANCELED. */
 int pq_frames_run(struct pq_frames *frames, int count, const struct pq_image *in,
                   struct pq_image *out, pique_error *err);
 /* One picture at the size of the output without any network, by Lanczos alone: for estimates. */

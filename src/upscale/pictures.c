@@ -18,6 +18,7 @@ struct set {
     size_t count;
     struct pq_picture_job jobs[PQ_MAX_BATCH];
     bool settled[PQ_MAX_BATCH]; /* done, or failed */
+    bool lowered;               /* a batch, and it was said */
     double start;
 };
 
@@ -71,8 +72,16 @@ static void do_some(struct set *s, size_t first)
             jobs[count++] = &s->jobs[i];
         }
     }
+    const int wanted = count;
     while (count > 1 && !share_memory(s, jobs[0], count, share))
         count--;
+    if (count < wanted && !s->lowered) {
+        s->lowered = true;
+        pq_engine_note(jobs[0]->engine, PIQUE_EVENT_NOTE,
+                       "%s: a batch of %d is lowered to %d to stay within the memory budget; "
+                       "--memory can raise it",
+                       jobs[0]->name, wanted, count);
+    }
     pique_error why = {0};
     const int rc = count > 1 ? pq_picture_attempt(jobs, count, share, &why) : 0;
     if (rc && rc != PIQUE_ECANCELED)
@@ -113,7 +122,7 @@ int pique_pictures_upscale(pique_engine *const *engines, size_t count, pique_pic
     int rc = pq_engines_take(engines, count, &s.engines, err);
     if (rc)
         return rc;
-    if (item_count < 1 || item_count > PQ_MAX_BATCH)
+    if (!items || item_count < 1 || item_count > PQ_MAX_BATCH)
         return pq_fail(err, PIQUE_EINVAL, "%zu pictures in a batch: 1 to %d are possible",
                        item_count, PQ_MAX_BATCH);
     fenv_t theirs; /* the same pictures whatever rounding the program around us has set */

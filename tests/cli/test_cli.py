@@ -799,10 +799,35 @@ class Batch(Case):
         self.assertEqual(len([e for e in events if e['event'] == 'file_done']), 9)
         self.assertEqual(len(self.files('out')), 9)
 
+    def test_what_cannot_be_done_is_told_of_it_alone(self):
+        self.pictures()
+        self.put('in/sub/a.png', png(21, 17, 'noise'))
+        self.put('in/zub/a.png', png(21, 17, 'noise'))
+        self.put('out/3.png', b'mine')
+        self.put('out/sub', b'where a folder should be')
+        result = self.run_pique('in', '-o', 'out', '--json', '--batch', '8')
+        events = self.events(result)
+        failed = {e['input']: e['message'] for e in events
+                  if e['event'] == 'file_failed'}
+        self.assertEqual(sorted(failed), ['in/3.png', 'in/sub/a.png'])
+        self.assertIn('exists already', failed['in/3.png'])
+        self.assertIn('out/sub', failed['in/sub/a.png'])
+        self.assertEqual(len([e for e in events if e['event'] == 'file_done']), 10)
+        self.assertEqual(read(self.path('out/3.png')), b'mine')
+
+    def test_the_files_are_the_same(self):
+        self.pictures()
+        for batch in ('1', '3'):
+            self.check(self.run_pique('in', '-o', 'out' + batch, '--batch', batch), 0)
+        self.assertEqual(self.files('out1'), self.files('out3'))
+        for name in self.files('out1'):
+            self.assertEqual(read(self.path('out1', name)), read(self.path('out3', name)), name)
+
     def test_it_is_told_with_v(self):
         self.pictures()
         result = self.run_pique('in', '-o', 'out', '-v', '--batch', '4')
-        self.check(result, 0, 'Batch 1: 4 pictures upscaled and saved')
+        self.check(result, 0, 'Batch 1: 4 pictures upscaled and saved',
+                   'Batch 2: 3 pictures upscaled and saved')
 
 
 class Chain(Case):
@@ -1150,6 +1175,23 @@ class Interrupt(Case):
         self.assert_png('out/1.png', 24, 20)
         self.assertEqual((events[-1]['event'], events[-1]['exit']), ('end', 130))
         self.assertNotIn(3, [e.get('file') for e in events])
+
+    def test_a_batch_that_is_interrupted_is_not_done(self):
+        self.make_model('slow', 48, 12, 4)
+        for i in range(3):
+            self.put('in/%d.png' % i, large_png(1500, 1500))
+        process = self.start('in', '-o', 'out', '-m', 'slow', '--json', '--batch', '3')
+        for line in process.stdout:
+            if json.loads(line)['event'] == 'progress':
+                process.send_signal(signal.SIGINT)
+                break
+        rest, text = process.communicate(timeout=TIMEOUT)
+        self.assertEqual(process.returncode, 130, text)
+        self.assertIn(b'3 of 3 inputs are not done', text)
+        self.assertEqual(self.files('out'), [])
+        kinds = [json.loads(line)['event'] for line in rest.splitlines()]
+        self.assertNotIn('file_failed', kinds)
+        self.assertNotIn('saved', kinds)
 
     def test_sigint_leaves_what_is_finished_and_nothing_else(self):
         self.interrupted(signal.SIGINT)

@@ -265,6 +265,40 @@ static void a_batch_that_does_not_fit_is_lowered_and_said(void **state)
     pique_engine_close(&engine);
 }
 
+static void images_that_were_not_agreed_on_are_refused(void **state)
+{
+    (void)state;
+    const struct way w = {.planes = 3, .depth = 8, .out_depth = 16, .multiple = 1};
+    pique_engine *engine = open_engine(0, NULL);
+    struct pq_frames *frames = open_frames(engine, &w, 2);
+    struct pq_image in[2], out[2];
+    pique_error err;
+    for (int k = 0; k < 2; k++) {
+        make_picture(&w, k, &in[k]);
+        new_output(frames, &out[k]);
+    }
+    for (int k = 0; k < 2; k++) {
+        struct pq_image *image = k ? &in[1] : &out[1];
+        int *const parts[] = {&image->width, &image->height, &image->planes, &image->depth};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+            const int right = *parts[i];
+            *parts[i] = right - 1;
+            assert_int_equal(pq_frames_run(frames, 2, in, out, &err), PIQUE_EINVAL);
+            assert_non_null(strstr(err.message, "film: frame 2 of the batch"));
+            *parts[i] = right;
+        }
+    }
+    assert_int_equal(pq_frames_run(frames, 0, in, out, &err), PIQUE_EINVAL);
+    assert_int_equal(pq_frames_run(frames, 3, in, out, &err), PIQUE_EINVAL);
+    assert_int_equal(pq_frames_run(frames, 2, in, out, &err), 0);
+    for (int k = 0; k < 2; k++) {
+        pq_image_free(&in[k]);
+        pq_image_free(&out[k]);
+    }
+    pq_frames_close(&frames);
+    pique_engine_close(&engine);
+}
+
 static void nonsense_is_computed_once_more_and_then_refused(void **state)
 {
     (void)state;
@@ -301,6 +335,7 @@ int main(void)
         cmocka_unit_test(eight_turns_of_several_pictures),
         cmocka_unit_test(sides_are_rounded_up_to_what_an_encoder_takes),
         cmocka_unit_test(a_batch_that_does_not_fit_is_lowered_and_said),
+        cmocka_unit_test(images_that_were_not_agreed_on_are_refused),
         cmocka_unit_test(nonsense_is_computed_once_more_and_then_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

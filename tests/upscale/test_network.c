@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The network stage and its sanity check over an engine of a few lines (fake.c). */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -287,6 +288,38 @@ static void infinities_are_refused(void **state)
     }
 }
 
+static void of_several_pictures_the_wrong_one_is_named(void **state)
+{
+    (void)state; /* each: 2 where colours and alpha are frames of their own */
+    enum { SIDE = 16, AREA = SIDE * SIDE, FRAMES = 8 };
+    static float in[FRAMES * AREA], out[FRAMES * AREA];
+    const pique_rows rows[] = {{in, SIDE * 4, AREA * 4, PIQUE_SAMPLE_F32},
+                               {out, SIDE * 4, AREA * 4, PIQUE_SAMPLE_F32}};
+    for (int wrong = 0; wrong < 2 * FRAMES; wrong++) {
+        const int frame = wrong / 2, each = 1 + wrong % 2, pictures = FRAMES / each;
+        const struct pq_check_shape shape = {FRAMES, 1, 1, SIDE, SIDE, SIDE, SIDE, each};
+        for (int flat = 0; flat < 2; flat++) {
+            struct pq_check *check;
+            pique_error err = {0};
+            char sentence[64];
+            for (int i = 0; i < FRAMES * AREA; i++)
+                in[i] = out[i] = (float)(i % 7) / 7;
+            for (int i = 0; flat && i < AREA; i++)
+                out[frame * AREA + i] = 0.5f;
+            if (!flat)
+                out[frame * AREA + 99] = NAN;
+            assert_int_equal(pq_check_new(&shape, NULL, &check, NULL), 0);
+            assert_int_equal(pq_check_input(check, &rows[0], SIDE, NULL), 0);
+            assert_int_equal(pq_check_output(check, &rows[1], SIDE, 1, &err), PIQUE_EDEVICE);
+            snprintf(sentence, sizeof sentence, "pass 1, picture %d of %d: output rows 0 to 15",
+                     frame / each + 1, pictures);
+            if (!strstr(err.message, sentence))
+                fail_msg("'%s' does not say '%s'", err.message, sentence);
+            pq_check_free(&check);
+        }
+    }
+}
+
 static void a_flat_result_of_a_picture_that_is_not_flat_is_refused(void **state)
 {
     (void)state;
@@ -422,6 +455,7 @@ int main(void)
         cmocka_unit_test(without_the_bleed_the_same_disc_has_a_fringe),
         cmocka_unit_test(a_value_that_is_no_number_is_refused_and_its_rows_named),
         cmocka_unit_test(infinities_are_refused),
+        cmocka_unit_test(of_several_pictures_the_wrong_one_is_named),
         cmocka_unit_test(a_flat_result_of_a_picture_that_is_not_flat_is_refused),
         cmocka_unit_test(a_flat_result_of_an_almost_flat_picture_is_fine),
         cmocka_unit_test(a_piece_that_is_too_small_is_not_judged_flat),
