@@ -115,6 +115,19 @@ static int specify_writing(struct pq_film *film, pique_error *err)
                             !o->no_subtitles);
 }
 
+/* Segments of one film come from one encoder: the same program, of the same version. */
+static int specify_encoder(struct pq_film *film, pique_error *err)
+{
+    const struct pq_film_encoder *e = &film->encoder;
+    struct pq_spec *s = &film->spec;
+    if (film->kind == PQ_FILM_PICTURES)
+        return 0;
+    int rc = pq_spec_set(s, err, "encoder", "%s of %s", e->encoder, e->version);
+    if (!rc)
+        rc = pq_spec_set(s, err, "encoder settings", "%s", e->settings);
+    return rc ? rc : pq_spec_set(s, err, "pixel format", "%s", e->pixel_format);
+}
+
 int pq_film_specify(struct pq_film *film, pique_error *err)
 {
     int rc = pq_spec_input(&film->spec, film->src, err);
@@ -124,7 +137,9 @@ int pq_film_specify(struct pq_film *film, pique_error *err)
         rc = specify_picture(film, err);
     if (!rc)
         rc = specify_reading(film, err);
-    return rc ? rc : specify_writing(film, err);
+    if (!rc)
+        rc = specify_writing(film, err);
+    return rc ? rc : specify_encoder(film, err);
 }
 
 /* ---- joining ---- */

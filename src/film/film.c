@@ -99,7 +99,7 @@ static int begin_job(struct pq_film *film, pique_error *err)
     int rc = pq_film_join_facts(film, &facts, err);
     if (rc)
         return rc;
-    rc = pq_job_begin(&film->job, &film->spec, &film->encoder, facts, film->options.settings, err);
+    rc = pq_job_begin(&film->job, &film->spec, facts, film->options.settings, err);
     json_decref(facts);
     return rc;
 }

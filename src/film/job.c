@@ -20,42 +20,6 @@ static char *inside(const struct pq_job *job, const char *name)
 
 /* ---- job.json ---- */
 
-static void copy_text(char *to, size_t size, const json_t *object, const char *key)
-{
-    const char *value = json_string_value(json_object_get(object, key));
-    snprintf(to, size, "%s", value ? value : "");
-}
-
-static int whole(const json_t *object, const char *key)
-{
-    const json_int_t v = json_integer_value(json_object_get(object, key));
-    return v < 0 || v > INT32_MAX ? 0 : (int)v;
-}
-
-static void read_encoder(const json_t *object, struct pq_film_encoder *e)
-{
-    copy_text(e->codec, sizeof e->codec, object, "codec");
-    copy_text(e->profile, sizeof e->profile, object, "profile");
-    copy_text(e->encoder, sizeof e->encoder, object, "encoder");
-    copy_text(e->version, sizeof e->version, object, "version");
-    copy_text(e->settings, sizeof e->settings, object, "settings");
-    copy_text(e->pixel_format, sizeof e->pixel_format, object, "pixel_format");
-    e->depth = whole(object, "depth");
-    e->multiple_x = PQ_MAX(whole(object, "multiple_x"), 1);
-    e->multiple_y = PQ_MAX(whole(object, "multiple_y"), 1);
-    e->alpha = json_is_true(json_object_get(object, "alpha"));
-    e->threads = whole(object, "threads");
-}
-
-static json_t *write_encoder(const struct pq_film_encoder *e)
-{
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:b, s:i}", "codec", e->codec,
-                     "profile", e->profile, "encoder", e->encoder, "version", e->version,
-                     "settings", e->settings, "pixel_format", e->pixel_format, "depth", e->depth,
-                     "multiple_x", e->multiple_x, "multiple_y", e->multiple_y, "alpha", e->alpha,
-                     "threads", e->threads);
-}
-
 static int read_json(const char *path, json_t **root, pique_error *err)
 {
     char *text;
@@ -93,7 +57,6 @@ static int load(struct pq_job *job, pique_error *err)
         return rc;
     job->spec.object = json_incref(json_object_get(root, "spec"));
     job->join = json_incref(json_object_get(root, "join"));
-    read_encoder(json_object_get(root, "encoder"), &job->encoder);
     const char *settings = json_string_value(json_object_get(root, "settings"));
     if (settings && !(job->settings = pq_strdup(settings)))
         rc = pq_fail_nomem(err, strlen(settings));
@@ -115,14 +78,12 @@ int pq_job_peek(struct pq_job *job, const char *folder, pique_error *err)
                : rc;
 }
 
-int pq_job_begin(struct pq_job *job, const struct pq_spec *spec,
-                 const struct pq_film_encoder *encoder, json_t *join, const char *settings,
+int pq_job_begin(struct pq_job *job, const struct pq_spec *spec, json_t *join, const char *settings,
                  pique_error *err)
 {
     char *path = inside(job, "job.json");
-    json_t *root =
-        json_pack("{s:i, s:O, s:o, s:O, s:s}", "format", FORMAT, "spec", spec->object, "encoder",
-                  write_encoder(encoder), "join", join, "settings", settings ? settings : "");
+    json_t *root = json_pack("{s:i, s:O, s:O, s:s}", "format", FORMAT, "spec", spec->object, "join",
+                             join, "settings", settings ? settings : "");
     int rc = path ? write_json(path, root, err) : pq_fail_nomem(err, strlen(job->folder) + 16);
     job->begun = true;
     pq_free(path);

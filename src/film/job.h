@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The folder of a job, which is all that is needed to go on with it:
  *
- *     job.json              what decides the result (spec.h), the encoder, the caller's settings
+ *     job.json              what decides the result (spec.h), the caller's settings
  *     seg/000002.mkv        a sealed stretch of film
  *     seg/000002.ok         ... and that it is sealed: what it holds. Without it the other does not
  *                           exist
@@ -21,7 +21,7 @@
 
 #include "base/file.h"
 #include "film/spec.h"
-#include "film/video.h"
+#include "pique/film.h"
 
 struct pq_job {
     char *folder;
@@ -30,9 +30,8 @@ struct pq_job {
     bool begun;    /* it is there now */
     bool complete; /* the result got its name, and only removing the folder was left */
     struct pq_spec spec;
-    struct pq_film_encoder encoder; /* of a job that goes on */
-    char *settings;                 /* of its caller; or NULL */
-    json_t *join;                   /* what joining needs; of a job that goes on */
+    char *settings; /* of its caller; or NULL */
+    json_t *join;   /* what joining needs; of a job that goes on */
 };
 
 /* A sealed segment. */
@@ -54,8 +53,7 @@ struct pq_sealed {
 int pq_job_open(struct pq_job *job, const char *folder, const char *result, bool anew,
                 pique_error *err);
 /* Begin: job.json is written. join: borrowed. */
-int pq_job_begin(struct pq_job *job, const struct pq_spec *spec,
-                 const struct pq_film_encoder *encoder, json_t *join, const char *settings,
+int pq_job_begin(struct pq_job *job, const struct pq_spec *spec, json_t *join, const char *settings,
                  pique_error *err);
 /* A job that was not begun leaves no folder behind. */
 void pq_job_close(struct pq_job *job);

@@ -261,21 +261,6 @@ static int name_failure(const struct pq_film *film, int rc, pique_error *err)
                : rc;
 }
 
-/* Segments of one film come from one encoder: the same program, of the same version. */
-static int check_encoder(const struct pq_film *film, pique_error *err)
-{
-    const struct pq_film_encoder *then = &film->job.encoder, *now = &film->encoder;
-    if (strcmp(then->encoder, now->encoder) == 0 && strcmp(then->version, now->version) == 0 &&
-        strcmp(then->settings, now->settings) == 0 &&
-        strcmp(then->pixel_format, now->pixel_format) == 0)
-        return 0;
-    return pq_fail(
-        err, PIQUE_EEXIST,
-        "%s: the unfinished job there was started with another encoder (%s of %s, now %s "
-        "of %s); start anew with --restart, or choose another output",
-        film->job.folder, then->encoder, then->version, now->encoder, now->version);
-}
-
 static int choose_encoder(struct pq_film *film, pique_error *err)
 {
     if (film->kind == PQ_FILM_PICTURES) {
@@ -288,9 +273,7 @@ static int choose_encoder(struct pq_film *film, pique_error *err)
     if (film->job.resumed)
         write.note = NULL; /* it was said when the job began */
     int rc = film->io->choose(&write, &film->encoder, err);
-    if (rc)
-        return name_failure(film, rc, err);
-    return film->job.resumed ? check_encoder(film, err) : 0;
+    return rc ? name_failure(film, rc, err) : 0;
 }
 
 static int open_frames(struct pq_film *film, pique_error *err)
@@ -433,11 +416,11 @@ int pq_film_open(struct pq_film *film, pique_engine *const *engines, size_t coun
     if (!rc)
         rc = check_outputs(film, err);
     if (!rc)
+        rc = choose_encoder(film, err);
+    if (!rc)
         rc = pq_film_specify(film, err);
     if (!rc && film->job.resumed)
         rc = pq_spec_compare(&film->job.spec, &film->spec, film->job.folder, err);
-    if (!rc)
-        rc = choose_encoder(film, err);
     if (!rc)
         rc = open_frames(film, err);
     if (!rc)
