@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/queue.h"
 #include "film/replay.h"
 #include "film/reuse.h"
@@ -137,6 +138,34 @@ static int to_picture(struct pq_film *film, const struct pq_frame *frame, struct
     return rc ? rc : film->source->to_rgb(film->source, frame, out, err);
 }
 
+/* A result from the journal of an earlier run, where it has one. The journal has what the encoder
+ * gets; where results are kept as pictures too, that picture is on the disk before the frame is in
+ * the journal, and without it the frame is computed once more. */
+static int take_journaled(struct pipeline *p, struct pq_item *item, pique_error *err)
+{
+    struct pq_film *film = p->film;
+    struct pq_result *r = item->result;
+    if (!p->replay)
+        return 0;
+    if (film->kept_result.pattern) {
+        r->picture = pq_frame_path(&film->kept_result, item->index);
+        if (!r->picture)
+            return pq_fail_nomem(err, 64);
+        if (!pq_exists(r->picture)) {
+            pq_free(r->picture);
+            r->picture = NULL;
+            return 0;
+        }
+    }
+    int rc = pq_replay_find(p->replay, item->index, &r->frame, err);
+    r->journaled = r->frame != NULL;
+    if (!r->journaled) {
+        pq_free(r->picture);
+        r->picture = NULL;
+    }
+    return rc;
+}
+
 /* A result of its own: from the journal of an earlier run, or to be computed from the picture. */
 static int make_fresh(struct pipeline *p, struct pq_item *item, pique_error *err)
 {
@@ -144,11 +173,10 @@ static int make_fresh(struct pipeline *p, struct pq_item *item, pique_error *err
     int64_t forgotten = -1;
     item->fresh = true;
     int rc = pq_result_new(film->io, &item->result, err);
-    if (!rc && p->replay)
-        rc = pq_replay_find(p->replay, item->index, &item->result->frame, err);
+    if (!rc)
+        rc = take_journaled(p, item, err);
     if (rc)
         return rc;
-    item->result->journaled = item->result->frame != NULL;
     if (!item->result->journaled)
         rc = to_picture(film, item->frame, &item->result->in, err);
     if (rc || !p->reuse)

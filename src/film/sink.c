@@ -219,15 +219,19 @@ static int keep_picture(struct pq_film *film, const struct pq_frame_files *files
 }
 
 /* A numbered picture: from its pixels, or from the file that an earlier frame like it has. */
-static int put_picture(struct pq_sink *s, const struct pq_frame_files *files, struct pq_item *item,
-                       uint64_t *bytes, pique_error *err)
+static int put_picture(const struct pq_frame_files *files, struct pq_item *item, uint64_t *bytes,
+                       pique_error *err)
 {
     char *path = pq_frame_path(files, item->index);
     if (!path)
         return pq_fail_nomem(err, 64);
-    int rc = item->result->picture ? pq_frame_copy(item->result->picture, path, bytes, err)
-                                   : pq_frame_write(files, path, &item->result->out, bytes, err);
-    if (rc || item->result->picture) {
+    const char *known = item->result->picture;
+    int rc = 0;
+    if (!known)
+        rc = pq_frame_write(files, path, &item->result->out, bytes, err);
+    else if (strcmp(known, path) != 0) /* an earlier run may have written this very one */
+        rc = pq_frame_copy(known, path, bytes, err);
+    if (rc || known) {
         pq_free(path);
         return rc;
     }
@@ -253,12 +257,12 @@ static int put_frame(struct pq_sink *s, struct pq_item *item, int64_t *readable,
     if (rc)
         return rc;
     if (film->kind == PQ_FILM_PICTURES) {
-        rc = put_picture(s, &film->files, item, &bytes, err);
+        rc = put_picture(&film->files, item, &bytes, err);
         s->now.bytes += bytes;
         return rc;
     }
     if (film->kept_result.pattern)
-        rc = put_picture(s, &film->kept_result, item, &bytes, err);
+        rc = put_picture(&film->kept_result, item, &bytes, err);
     if (!rc)
         rc = put_journal(s, item, err);
     int64_t encoded = 0;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,19 +114,28 @@ int run_film(struct run *r)
         snprintf(dst, sizeof dst, "%s", film_path(name));
     rc = pique_film_upscale(&engine, 1, src, dst, &r->options, &r->report, &r->err);
     pique_engine_close(&engine);
+    r->changes = pq_fault_changes();
     return rc;
 }
 
 int run_killed(struct run *r, long n)
 {
+    struct run *shared =
+        mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(shared != MAP_FAILED);
     fflush(NULL);
     const pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         pq_fault_kill(n);
-        _exit(run_film(r) ? 1 : 0);
+        const int rc = run_film(r);
+        *shared = *r;
+        _exit(rc ? 1 : 0);
     }
     int how;
     assert_int_equal(waitpid(pid, &how, 0), pid);
+    if (WIFEXITED(how))
+        *r = *shared;
+    munmap(shared, sizeof *r);
     return how;
 }

@@ -30,6 +30,7 @@ struct run {
     int64_t saved[MOST_SAVED]; /* frames that can be read after each event */
     uint64_t batches;
     bool planned;
+    long changes; /* of files, since pq_fault_kill() */
     void (*on_event)(struct run *run, const pique_event *event);
     pique_cancel *cancel;
 };
@@ -44,6 +45,6 @@ struct run run_new(void);
 /* pique_film_upscale() of "film" to dst. */
 int run_film(struct run *run);
 /* The same in a process of its own that is killed before its n-th change of a file; the status of
- * waitpid(). 0: not killed. */
+ * waitpid(). n = 0: not killed. Where it lived, *run is what it was in there. */
 int run_killed(struct run *run, long n);
 bool film_exists(const char *name);
