@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/sequence.h"
 #include "base/str.h"
 #include "cli/names.h"
 
@@ -120,17 +121,6 @@ const char *pq_media_suffix(const char *name)
 {
     const char *suffix = pq_picture_suffix(name);
     return suffix ? suffix : pq_film_suffix(name);
-}
-
-bool pq_is_sequence(const char *name)
-{
-    const char *at = strchr(name, '%');
-    size_t n = 1;
-    if (!at || strchr(at + 1, '%'))
-        return false;
-    if (at[1] == '0' && at[2] >= '1' && at[2] <= '9')
-        n = 3;
-    return at[n] == 'd';
 }
 
 /* The folder of an unfinished film is full of pieces of it, which are no inputs. */
@@ -356,7 +346,7 @@ static int add_operand(struct collector *c, const char *path, bool alone, pique_
         return add_problem(c->in, path, &why, err);
     }
     const bool there = stat(path, &st) == 0;
-    if (!there && pq_is_sequence(path))
+    if (!there && pq_is_sequence(path, NULL))
         return add_sequence(c, path, err);
     if (!there) {
         int code = errno == ENOENT || errno == ENOTDIR ? PIQUE_ENOENT : PIQUE_EIO;

@@ -49,5 +49,3 @@ const char *pq_picture_suffix(const char *name);
 /* The same for films, and for either. */
 const char *pq_film_suffix(const char *name);
 const char *pq_media_suffix(const char *name);
-/* Whether a name stands for a sequence of pictures: it has one %d or %0Nd and no other %. */
-bool pq_is_sequence(const char *name);

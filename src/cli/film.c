@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/sequence.h"
 #include "base/str.h"
 #include "cli/film_report.h"
 #include "cli/name.h"
@@ -221,7 +222,7 @@ char *pq_film_settings(const struct pq_options *o, const struct pq_input *input)
 static int check_output(const struct pq_input *input, pique_error *err)
 {
     const char *output = input->output;
-    if (!pq_picture_suffix(output) || pq_is_sequence(output))
+    if (!pq_picture_suffix(output) || pq_is_sequence(output, NULL))
         return 0;
     return pq_fail(
         err, PIQUE_EINVAL,
@@ -256,7 +257,6 @@ int pq_film_do(struct pq_film_run *run, const struct pq_input *input, pique_erro
     o.settings = settings;
     o.event = pq_film_on_event;
     o.event_user = &story;
-    story.job = pq_film_job(run->options, input->output);
     if (!rc)
         rc = pique_film_upscale(run->chain->engines, run->chain->count, input->path, input->output,
                                 &o, &report, err);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/json.h"
+#include "base/sequence.h"
 #include "cli/commands.h"
 
 /* ---- events of --json ---- */
@@ -257,8 +258,6 @@ void pq_film_done(struct pq_film_story *s, const pique_film_report *film)
 void pq_film_story_end(struct pq_film_story *story)
 {
     pq_names_free(&story->notes);
-    pq_free(story->job);
-    story->job = NULL;
 }
 
 /* ---- the file beside it ---- */
@@ -313,8 +312,8 @@ static void add_input(struct pq_json *j, const struct pq_input *input)
 static char *report_path(const char *output)
 {
     const char *slash = strrchr(output, '/');
-    size_t n = pq_is_sequence(output) && slash && slash != output ? (size_t)(slash - output)
-                                                                  : strlen(output);
+    size_t n = pq_is_sequence(output, NULL) && slash && slash != output ? (size_t)(slash - output)
+                                                                        : strlen(output);
     while (n > 1 && output[n - 1] == '/')
         n--;
     return pq_asprintf("%.*s.json", (int)n, output);

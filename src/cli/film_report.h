@@ -13,7 +13,6 @@
 struct pq_film_story {
     struct pq_report *report;
     const struct pq_input *input;
-    char *job;             /* its folder; owned */
     struct pq_names notes; /* what was said */
 };
 

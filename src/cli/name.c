@@ -19,6 +19,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/sequence.h"
 #include "base/str.h"
 
 enum { FORMS = 5 };
@@ -88,9 +89,9 @@ static void add_parent(struct pq_str *s, const char *real)
 /* Without the %05d of a sequence of pictures, and what led to it. */
 static void add_stem(struct pq_str *s, const char *base, int length)
 {
-    const char *percent = memchr(base, '%', (size_t)length);
-    if (percent && pq_is_sequence(base)) {
-        length = (int)(percent - base);
+    struct pq_number_place number;
+    if (pq_is_sequence(base, &number) && number.at < base + length) {
+        length = (int)(number.at - base);
         while (length > 0 && strchr("_-. ", base[length - 1]))
             length--;
         if (length == 0) {

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/sequence.h"
 #include "base/str.h"
 #include "cli/files.h"
 
@@ -49,7 +50,7 @@ static int check_file_name(const struct pq_options *o, const char *output, pique
 {
     if (strcmp(output, "null:") == 0)
         return check_one_input(o, output, err);
-    if (pq_film_suffix(output) || pq_is_sequence(output))
+    if (pq_film_suffix(output) || pq_is_sequence(output, NULL))
         return check_film_name(o, output, err);
     enum pique_format wanted =
         pq_options_container(o) ? PIQUE_FORMAT_AUTO : (enum pique_format)pq_whole(o, PQ_OPT_FORMAT);

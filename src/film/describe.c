@@ -144,21 +144,31 @@ int pq_film_specify(struct pq_film *film, pique_error *err)
 
 /* ---- joining ---- */
 
-int pq_film_join_facts(const struct pq_film *film, json_t **out, pique_error *err)
+struct pq_film_join pq_film_joining(const struct pq_film *film)
 {
     const struct pq_film_facts *f = &film->source->facts;
+    return (struct pq_film_join){.read = &film->read,
+                                 .container = film->container,
+                                 .no_audio = film->options.no_audio,
+                                 .no_subtitles = film->options.no_subtitles,
+                                 .time_base = f->time_base,
+                                 .origin = f->origin};
+}
+
+int pq_film_join_facts(const struct pq_film_join *join, json_t **out, pique_error *err)
+{
+    const struct pq_film_read *read = join->read;
     char real[PATH_MAX];
-    const char *src = realpath(film->src, real) ? real : film->src;
-    *out =
-        json_pack("{s:s, s:s, s:f, s:f, s:s, s:b, s:b, s:i, s:i, s:I, s:i, s:i}", "source", src,
-                  "container", film->container, "from", film->read.from, "to", film->read.to, "map",
-                  film->read.map ? film->read.map : "", "no_audio", film->options.no_audio,
-                  "no_subtitles", film->options.no_subtitles, "time_base_num", f->time_base.num,
-                  "time_base_den", f->time_base.den, "origin", (json_int_t)f->origin, "fps_num",
-                  film->read.fps.num, "fps_den", film->read.fps.den);
+    const char *src = realpath(read->path, real) ? real : read->path;
+    *out = json_pack("{s:s, s:s, s:f, s:f, s:s, s:b, s:b, s:i, s:i, s:I, s:i, s:i}", "source", src,
+                     "container", join->container, "from", read->from, "to", read->to, "map",
+                     read->map ? read->map : "", "no_audio", join->no_audio, "no_subtitles",
+                     join->no_subtitles, "time_base_num", join->time_base.num, "time_base_den",
+                     join->time_base.den, "origin", (json_int_t)join->origin, "fps_num",
+                     read->fps.num, "fps_den", read->fps.den);
     return *out ? 0
                 : pq_fail(err, PIQUE_EINVAL, "%s: a film whose name is no UTF-8 cannot be a job",
-                          film->name);
+                          read->path);
 }
 
 bool pq_film_join_read(const json_t *facts, struct pq_film_join *join, struct pq_film_read *read)

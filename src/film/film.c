@@ -67,23 +67,14 @@ static int go_to(struct pq_film *film, const struct pq_sealed_list *sealed, piqu
 static int join(struct pq_film *film, pique_error *err)
 {
     struct pq_sealed_list sealed = {0};
-    json_t *facts = NULL;
-    struct pq_film_join how;
-    struct pq_film_read read;
+    struct pq_film_join how = pq_film_joining(film); /* its notes were given before the start */
     const double start = pq_seconds();
     int rc = pq_sealed_read(&film->job, false, &sealed, err);
     if (!rc && !sealed.whole)
         rc = pq_fail(err, PIQUE_EINTERNAL, "%s: a sealed segment is gone", film->job.folder);
     if (!rc)
-        rc = pq_film_join_facts(film, &facts, err);
-    if (!rc && !pq_film_join_read(facts, &how, &read))
-        rc = pq_fail(err, PIQUE_EINTERNAL, "%s: cannot be joined", film->name);
-    if (!rc) {
-        how.note = NULL; /* it was said before the start */
         rc = pq_join_film(film->io, &film->job, &sealed, &how, film->dst, film->options.overwrite,
                           true, &film->report.bytes_written, err);
-    }
-    json_decref(facts);
     pq_sealed_list_free(&sealed);
     film->report.join_seconds = pq_seconds() - start;
     return rc;
@@ -93,10 +84,11 @@ static int join(struct pq_film *film, pique_error *err)
 
 static int begin_job(struct pq_film *film, pique_error *err)
 {
+    const struct pq_film_join how = pq_film_joining(film);
     json_t *facts;
     if (!film->has_job || film->job.resumed)
         return 0;
-    int rc = pq_film_join_facts(film, &facts, err);
+    int rc = pq_film_join_facts(&how, &facts, err);
     if (rc)
         return rc;
     rc = pq_job_begin(&film->job, &film->spec, facts, film->options.settings, err);
@@ -107,22 +99,13 @@ static int begin_job(struct pq_film *film, pique_error *err)
 /* What the result cannot hold of the source. */
 static int tell_lost(struct pq_film *film, pique_error *err)
 {
-    json_t *facts = NULL;
-    struct pq_film_join how;
-    struct pq_film_read read;
+    struct pq_film_join how = pq_film_joining(film);
     if (film->kind != PQ_FILM_FILM)
         return 0;
-    int rc = pq_film_join_facts(film, &facts, err);
-    if (!rc && !pq_film_join_read(facts, &how, &read))
-        rc = pq_fail(err, PIQUE_EINTERNAL, "%s: cannot be joined", film->name);
-    if (!rc) {
-        how.name = film->dst;
-        how.note = pq_film_on_note;
-        how.note_user = film;
-        rc = film->io->lost(&how, &film->report.lost, err);
-    }
-    json_decref(facts);
-    return rc;
+    how.name = film->dst;
+    how.note = pq_film_on_note;
+    how.note_user = film;
+    return film->io->lost(&how, &film->report.lost, err);
 }
 
 static int check_disk(struct pq_film *film, pique_error *err)

@@ -29,7 +29,6 @@ struct pq_film {
     struct pq_film_read read;
 
     struct pq_film_source *source;
-    struct pq_film_source *first_source; /* that the writer was opened for, where it is another */
     struct pq_film_encoder encoder;
     struct pq_film_writer *writer; /* NULL for numbered pictures */
     struct pq_frames *frames;
@@ -60,7 +59,6 @@ int pq_film_open(struct pq_film *film, pique_engine *const *engines, size_t coun
 void pq_film_close(struct pq_film *film);
 /* Open the source again, at its beginning. */
 int pq_film_reopen(struct pq_film *film, pique_error *err);
-struct pq_film_write pq_film_writing(struct pq_film *film);
 /* Whether the film is still wanted: PIQUE_ECANCELED where not. Waits while it is to pause. */
 int pq_film_check(struct pq_film *film, pique_error *err);
 
@@ -74,3 +72,10 @@ void pq_film_on_note(void *film, const char *text); /* a pq_note_fn */
 
 /* Bytes of a finished frame. */
 uint64_t pq_film_result_bytes(const struct pq_film *film);
+
+/* open.c: a frame of `source`, which is film->source or like it, as the picture that is computed
+ * from. pq_image_free() it, whatever is returned. */
+int pq_film_picture(const struct pq_film *film, struct pq_film_source *source,
+                    const struct pq_frame *frame, struct pq_image *out, pique_error *err);
+/* Room for a computed frame. */
+int pq_film_output(const struct pq_film *film, struct pq_image *out, pique_error *err);

@@ -12,8 +12,8 @@ struct pq_sealed_list {
     int64_t frames;
     bool whole; /* the last one ends the film */
 };
-/* The sealed segments from the first to the one before the first that is missing. checked: the
- * files are read and compared with their sums. Free it whatever is returned. */
+/* The sealed segments from the first to the one before the first that is missing.
+ * with_files: the files are read and compared with their sums. Free it whatever is returned. */
 int pq_sealed_read(const struct pq_job *job, bool with_files, struct pq_sealed_list *out,
                    pique_error *err);
 void pq_sealed_list_free(struct pq_sealed_list *list);

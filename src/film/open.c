@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/sequence.h"
 #include "base/str.h"
 #include "film/describe.h"
 #include "film/film.h"
@@ -96,7 +97,7 @@ static int choose_kind(struct pq_film *film, pique_error *err)
                  : strcmp(container, "y4m") == 0 || strcmp(container, "null") == 0 ? PQ_FILM_STREAM
                                                                                    : PQ_FILM_FILM;
     const char *slash = strrchr(dst, '/'), *dot = strrchr(slash ? slash : dst, '.');
-    if (!container && !film->picture.format && dot && !pq_is_pattern(dst))
+    if (!container && !film->picture.format && dot && !pq_is_sequence(dst, NULL))
         return pq_fail(
             err, PIQUE_EUNSUPPORTED,
             "%s: no film is called like that; mp4, mkv, mov, webm and y4m are known, and "
@@ -152,7 +153,7 @@ static int open_files(struct pq_film *film, pique_error *err)
         return rc;
     char *folder = NULL;
     const char *slash = strrchr(film->dst, '/');
-    if (!pq_is_pattern(film->dst))
+    if (!pq_is_sequence(film->dst, NULL))
         folder = pq_strdup(film->dst);
     else if (slash && slash != film->dst)
         folder = pq_strndup(film->dst, (size_t)(slash - film->dst));
@@ -164,12 +165,9 @@ static int open_files(struct pq_film *film, pique_error *err)
 
 /* ---- source, network, writer ---- */
 
-/* The writer may look at the source that it was opened for, so that one stays to the end. */
 int pq_film_reopen(struct pq_film *film, pique_error *err)
 {
-    if (film->writer && !film->first_source)
-        film->first_source = film->source;
-    else if (film->source)
+    if (film->source)
         film->source->close(film->source);
     film->source = NULL;
     return film->io->open_source(&film->read, &film->source, err);
@@ -227,7 +225,7 @@ static int open_source(struct pq_film *film, pique_error *err)
     return 0;
 }
 
-struct pq_film_write pq_film_writing(struct pq_film *film)
+static struct pq_film_write writing(struct pq_film *film)
 {
     const pique_film_options *o = &film->options;
     return (struct pq_film_write){
@@ -269,7 +267,7 @@ static int choose_encoder(struct pq_film *film, pique_error *err)
         snprintf(film->encoder.encoder, sizeof film->encoder.encoder, "%s", film->files.caps->name);
         return 0;
     }
-    struct pq_film_write write = pq_film_writing(film);
+    struct pq_film_write write = writing(film);
     if (film->job.resumed)
         write.note = NULL; /* it was said when the job began */
     int rc = film->io->choose(&write, &film->encoder, err);
@@ -321,7 +319,7 @@ static int open_writer(struct pq_film *film, pique_error *err)
 {
     pique_film_plan *p = &film->plan;
     if (film->kind != PQ_FILM_PICTURES) {
-        const struct pq_film_write write = pq_film_writing(film);
+        const struct pq_film_write write = writing(film);
         int rc = film->io->open_writer(&write, &film->encoder, &film->writer, err);
         if (rc)
             return name_failure(film, rc, err);
@@ -354,6 +352,25 @@ uint64_t pq_film_result_bytes(const struct pq_film *film)
         halves_of(film->encoder.pixel_format) + (film->encoder.alpha && film->read.alpha ? 2 : 0);
     return (uint64_t)p->out_width * (uint64_t)p->out_height * halves / 2 *
            (film->encoder.depth > 8 ? 2 : 1);
+}
+
+/* ---- pictures ---- */
+
+int pq_film_picture(const struct pq_film *film, struct pq_film_source *source,
+                    const struct pq_frame *frame, struct pq_image *out, pique_error *err)
+{
+    const pique_film_info *info = &source->facts.info;
+    const int planes = film->read.alpha && info->alpha ? 4 : 3;
+    int rc = pq_image_new(info->width, info->height, planes, source->facts.rgb_depth,
+                          pq_engine_allocator(film->engine), out, err);
+    return rc ? rc : source->to_rgb(source, frame, out, err);
+}
+
+int pq_film_output(const struct pq_film *film, struct pq_image *out, pique_error *err)
+{
+    const struct pq_image like = pq_frames_output(film->frames);
+    return pq_image_new(like.width, like.height, like.planes, like.depth,
+                        pq_engine_allocator(film->engine), out, err);
 }
 
 /* ---- the job ---- */
@@ -437,8 +454,6 @@ void pq_film_close(struct pq_film *film)
     pq_frames_close(&film->frames);
     if (film->source)
         film->source->close(film->source);
-    if (film->first_source)
-        film->first_source->close(film->first_source);
     pq_frame_files_free(&film->files);
     pq_frame_files_free(&film->kept_source);
     pq_frame_files_free(&film->kept_result);

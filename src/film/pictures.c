@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/sequence.h"
 #include "base/str.h"
 #include "upscale/format.h"
 #include "upscale/module.h"
@@ -13,33 +14,13 @@ enum { ROWS = 16 }; /* that are handed over at a time */
 
 /* ---- names ---- */
 
-/* The length of "%d" or "%0Nd" at s; 0: it is neither. *digits: N, or 1. */
-static size_t number_at(const char *s, int *digits)
-{
-    size_t n = 1;
-    *digits = 1;
-    if (s[n] == '0' && s[n + 1] >= '1' && s[n + 1] <= '9') {
-        *digits = s[n + 1] - '0';
-        n += 2;
-    }
-    return s[n] == 'd' ? n + 1 : 0;
-}
-
-bool pq_is_pattern(const char *name)
-{
-    int digits;
-    const char *at = strchr(name, '%');
-    const size_t n = at ? number_at(at, &digits) : 0;
-    return n && !strchr(at + n, '%');
-}
-
 char *pq_frame_path(const struct pq_frame_files *files, int64_t index)
 {
-    int digits;
-    const char *at = strchr(files->pattern, '%');
-    const size_t n = number_at(at, &digits);
-    return pq_asprintf("%.*s%0*" PRId64 "%s", (int)(at - files->pattern), files->pattern, digits,
-                       index + 1, at + n);
+    struct pq_number_place place;
+    if (!pq_is_sequence(files->pattern, &place)) /* the one frame of a preview */
+        return pq_strdup(files->pattern);
+    return pq_asprintf("%.*s%0*" PRId64 "%s", (int)(place.at - files->pattern), files->pattern,
+                       place.digits, index + 1, place.at + place.length);
 }
 
 /* "folder/stem" + "%06d" + suffix, with what may be taken for a number in the folder refused. */
@@ -100,8 +81,8 @@ int pq_frame_files_result(struct pq_frame_files *files, const char *dst, bool si
     int rc = pq_picture_module(&files->io, err);
     if (!rc)
         rc = pq_format_choose(files->io->formats, o->format,
-                              single || pq_is_pattern(dst) ? dst : "a.png", "png", &files->caps,
-                              err);
+                              single || pq_is_sequence(dst, NULL) ? dst : "a.png", "png",
+                              &files->caps, err);
     if (rc)
         return rc;
     files->depth = o->depth ? o->depth : depth;
@@ -116,7 +97,7 @@ int pq_frame_files_result(struct pq_frame_files *files, const char *dst, bool si
         .compression = o->compression_set && o->compression >= 0 ? o->compression : 6,
         .overwrite = !single || o->overwrite,
     };
-    if (!single && !pq_is_pattern(dst))
+    if (!single && !pq_is_sequence(dst, NULL))
         return make_pattern(files, dst, "", err);
     files->pattern = pq_strdup(dst);
     return files->pattern ? 0 : pq_fail_nomem(err, strlen(dst) + 1);

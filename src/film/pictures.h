@@ -32,6 +32,3 @@ int pq_frame_write(const struct pq_frame_files *files, const char *path,
                    const struct pq_image *image, uint64_t *bytes, pique_error *err);
 /* The same picture again, from the file that has it. */
 int pq_frame_copy(const char *from, const char *to, uint64_t *bytes, pique_error *err);
-
-/* Whether a name has exactly one %d or %0Nd and no other %. */
-bool pq_is_pattern(const char *name);

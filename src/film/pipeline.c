@@ -128,16 +128,6 @@ static struct pq_result *result_of(struct pipeline *p, int64_t number)
     return NULL;
 }
 
-static int to_picture(struct pq_film *film, const struct pq_frame *frame, struct pq_image *out,
-                      pique_error *err)
-{
-    const pique_film_info *info = &film->source->facts.info;
-    const int planes = film->read.alpha && info->alpha ? 4 : 3;
-    int rc = pq_image_new(info->width, info->height, planes, film->source->facts.rgb_depth,
-                          pq_engine_allocator(film->engine), out, err);
-    return rc ? rc : film->source->to_rgb(film->source, frame, out, err);
-}
-
 /* A result from the journal of an earlier run, where it has one. The journal has what the encoder
  * gets; where results are kept as pictures too, that picture is on the disk before the frame is in
  * the journal, and without it the frame is computed once more. */
@@ -178,7 +168,7 @@ static int make_fresh(struct pipeline *p, struct pq_item *item, pique_error *err
     if (rc)
         return rc;
     if (!item->result->journaled)
-        rc = to_picture(film, item->frame, &item->result->in, err);
+        rc = pq_film_picture(film, film->source, item->frame, &item->result->in, err);
     if (rc || !p->reuse)
         return rc;
     rc = pq_reuse_add(p->reuse, item->frame, item->index, &forgotten, err);
@@ -204,7 +194,7 @@ static int convert(struct pipeline *p, struct pq_item *item, pique_error *err)
     else
         rc = make_fresh(p, item, err);
     if (!rc && film->kept_source.pattern)
-        rc = to_picture(film, item->frame, &item->source, err);
+        rc = pq_film_picture(film, film->source, item->frame, &item->source, err);
     film->io->frame_unref(&item->frame);
     return rc;
 }
@@ -228,7 +218,6 @@ static int compute(struct pipeline *p, pique_error *err)
     struct pq_film *film = p->film;
     struct pq_image in[PQ_MAX_BATCH], out[PQ_MAX_BATCH];
     struct pq_result *results[PQ_MAX_BATCH];
-    const struct pq_image like = pq_frames_output(film->frames);
     int n = 0, made = 0, rc = 0;
     for (size_t i = 0; i < p->gathered_count; i++) {
         struct pq_item *item = p->gathered[i];
@@ -237,8 +226,7 @@ static int compute(struct pipeline *p, pique_error *err)
     }
     for (; !rc && made < n; made += !rc) {
         in[made] = results[made]->in;
-        rc = pq_image_new(like.width, like.height, like.planes, like.depth,
-                          pq_engine_allocator(film->engine), &out[made], err);
+        rc = pq_film_output(film, &out[made], err);
     }
     const double start = pq_seconds();
     if (!rc && n)

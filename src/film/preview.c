@@ -11,21 +11,14 @@ static int one_frame(struct pq_film *film, pique_picture_report *r, pique_error 
 {
     struct pq_image in = {0}, out = {0};
     struct pq_frame *frame = NULL;
-    const pique_film_info *info = &film->source->facts.info;
-    const struct pq_image like = pq_frames_output(film->frames);
-    const pique_allocator *allocator = pq_engine_allocator(film->engine);
-    const int planes = film->read.alpha && info->alpha ? 4 : 3;
     int rc = film->source->read(film->source, &frame, err);
     if (!rc && !frame)
         rc = pq_fail(err, PIQUE_EINVAL, "%s: ends before that time", film->name);
     if (!rc)
-        rc = pq_image_new(info->width, info->height, planes, film->source->facts.rgb_depth,
-                          allocator, &in, err);
-    if (!rc)
-        rc = film->source->to_rgb(film->source, frame, &in, err);
+        rc = pq_film_picture(film, film->source, frame, &in, err);
     film->io->frame_unref(&frame);
     if (!rc)
-        rc = pq_image_new(like.width, like.height, like.planes, like.depth, allocator, &out, err);
+        rc = pq_film_output(film, &out, err);
     if (!rc)
         rc = pq_frames_run(film->frames, 1, &in, &out, err);
     if (!rc)

@@ -44,32 +44,27 @@ static double lap(double *since)
 struct trial {
     struct pq_film *film;
     struct sums *sums;
-    struct pq_film_writer *writer;
     struct pq_file file;
     int64_t count;
 };
 
 static int trial_begin(struct trial *t, pique_error *err)
 {
-    struct pq_film_write how = pq_film_writing(t->film);
-    how.note = NULL;
-    t->file.fd = -1;
-    int rc = t->film->io->open_writer(&how, &t->film->encoder, &t->writer, err);
-    if (!rc)
-        rc = pq_file_temp(&t->file, err);
-    return rc ? rc : t->writer->begin(t->writer, &t->file, err);
+    int rc = pq_file_temp(&t->file, err);
+    return rc ? rc : t->film->writer->begin(t->film->writer, &t->file, err);
 }
 
 static int trial_add(struct trial *t, const struct pq_image *image, pique_error *err)
 {
+    struct pq_film_writer *writer = t->film->writer;
     struct pq_frame *frame = NULL;
     int64_t readable;
     double since = pq_seconds();
-    int rc = t->writer->from_rgb(t->writer, image, &frame, err);
+    int rc = writer->from_rgb(writer, image, &frame, err);
     t->sums->finish += lap(&since);
     t->sums->finished++;
     if (!rc)
-        rc = t->writer->write(t->writer, frame, t->count++, &readable, err);
+        rc = writer->write(writer, frame, t->count++, &readable, err);
     t->film->io->frame_unref(&frame);
     t->sums->encode += lap(&since);
     t->sums->encoded++;
@@ -79,16 +74,15 @@ static int trial_add(struct trial *t, const struct pq_image *image, pique_error 
 /* Its bytes are added to *bytes where all went well so far. */
 static int trial_end(struct trial *t, int rc, double *bytes, pique_error *err)
 {
+    struct pq_film_writer *writer = t->film->writer;
     double since = pq_seconds();
-    if (t->writer && t->count && !rc)
-        rc = t->writer->end(t->writer, err);
-    else if (t->writer && t->file.fd >= 0)
-        t->writer->abandon(t->writer);
+    if (t->count && !rc)
+        rc = writer->end(writer, err);
+    else
+        writer->abandon(writer);
     if (!rc)
         *bytes += (double)pq_file_size(&t->file);
     pq_file_close(&t->file);
-    if (t->writer)
-        t->writer->close(t->writer);
     t->sums->encode += lap(&since);
     return rc;
 }
@@ -96,7 +90,7 @@ static int trial_end(struct trial *t, int rc, double *bytes, pique_error *err)
 static int encode(struct pq_film *film, struct pq_image *images, int n, struct sums *s,
                   double *bytes, pique_error *err)
 {
-    struct trial t = {.film = film, .sums = s};
+    struct trial t = {.film = film, .sums = s, .file.fd = -1};
     int rc = trial_begin(&t, err);
     for (int i = 0; !rc && i < n; i++)
         rc = trial_add(&t, &images[i], err);
@@ -119,8 +113,6 @@ struct place {
 static int next_picture(struct place *p, struct pq_image *in, bool *there, pique_error *err)
 {
     struct pq_film *film = p->film;
-    const pique_film_info *info = &p->source->facts.info;
-    const int planes = film->read.alpha && info->alpha ? 4 : 3;
     struct pq_frame *frame = NULL;
     int64_t forgotten;
     double since = pq_seconds();
@@ -136,21 +128,11 @@ static int next_picture(struct place *p, struct pq_image *in, bool *there, pique
     else if (p->reuse)
         rc = pq_reuse_add(p->reuse, frame, p->sums->looked, &forgotten, err);
     if (!rc)
-        rc = pq_image_new(info->width, info->height, planes, p->source->facts.rgb_depth,
-                          pq_engine_allocator(film->engine), in, err);
-    if (!rc)
-        rc = p->source->to_rgb(p->source, frame, in, err);
+        rc = pq_film_picture(film, p->source, frame, in, err);
     film->io->frame_unref(&frame);
     p->sums->convert += lap(&since);
     p->sums->converted++;
     return rc;
-}
-
-static int new_output(const struct pq_film *film, struct pq_image *out, pique_error *err)
-{
-    const struct pq_image like = pq_frames_output(film->frames);
-    return pq_image_new(like.width, like.height, like.planes, like.depth,
-                        pq_engine_allocator(film->engine), out, err);
 }
 
 /* Frames through the network until there are `wanted`. */
@@ -164,7 +146,7 @@ static int compute_up_to(struct place *p, int wanted, pique_error *err)
         rc = next_picture(p, &p->in[p->count], &there, err);
         if (rc || !there)
             break;
-        rc = new_output(film, &p->network[p->count++], err);
+        rc = pq_film_output(film, &p->network[p->count++], err);
     }
     const double start = pq_seconds();
     if (!rc && p->count > had)
@@ -197,7 +179,7 @@ static int encode_few(struct place *p, pique_error *err)
     struct sums *s = p->sums;
     int rc = 0;
     for (int i = 0; !rc && i < p->count; i++) {
-        rc = new_output(film, &p->plain[i], err);
+        rc = pq_film_output(film, &p->plain[i], err);
         if (!rc)
             rc = pq_frames_plain(film->frames, &p->in[i], &p->plain[i], err);
     }
@@ -220,14 +202,14 @@ static int encode_piece(struct place *p, pique_error *err)
     struct sums *s = p->sums;
     const double all = s->infer / PQ_MAX(s->computed, 1) * (double)film->plan.frames;
     const double until = pq_seconds() + PQ_MAX(0.5, all / 200);
-    struct trial t = {.film = film, .sums = s};
+    struct trial t = {.film = film, .sums = s, .file.fd = -1};
     struct pq_image in = {0}, out = {0};
     bool there = true;
     int rc = trial_begin(&t, err);
     for (int i = 0; !rc && i < p->count; i++)
         rc = trial_add(&t, &p->plain[i], err);
     if (!rc)
-        rc = new_output(film, &out, err);
+        rc = pq_film_output(film, &out, err);
     while (!rc && t.count < LOOK && pq_seconds() < until) {
         rc = next_picture(p, &in, &there, err);
         if (rc || !there)

@@ -86,8 +86,9 @@ struct pq_film_source {
 /* ---- writing ---- */
 
 struct pq_film_write {
-    const struct pq_film_source *like; /* colour, HDR metadata, frame rate; outlives the writer */
-    const char *container;             /* "mp4", "mkv", "mov", "webm", "y4m" or "null" */
+    const struct pq_film_source *like;    /* colour, HDR metadata, frame rate; looked at during the
+                                           * call */
+    const char *container;                /* "mp4", "mkv", "mov", "webm", "y4m" or "null" */
     const char *codec, *profile, *preset; /* NULL: default */
     double crf;
     bool crf_set;
@@ -108,7 +109,7 @@ struct pq_film_encoder {
     char profile[64];
     char encoder[64];   /* of libav: "libx264" */
     char version[128];  /* of all that decides its bits */
-    char settings[512]; /* "crf=17 preset=slow ..." as text: job.json and the report have it */
+    char settings[512]; /* "crf=17 preset=slow ..." as text: job.json has it */
     char pixel_format[32];
     int depth;
     int multiple_x, multiple_y; /* of the size that it takes */
@@ -129,7 +130,8 @@ struct pq_film_writer {
      * process now. The first frame of a segment needs nothing before it. */
     int (*write)(struct pq_film_writer *writer, const struct pq_frame *frame, int64_t index,
                  int64_t *readable, pique_error *err);
-    /* All of the segment is in the file, which is neither synced nor closed. */
+    /* All of the segment is in the file, which is neither synced nor closed. Whatever is returned,
+     * the segment has ended. */
     int (*end)(struct pq_film_writer *writer, pique_error *err);
     void (*abandon)(struct pq_film_writer *writer);
     void (*close)(struct pq_film_writer *writer);

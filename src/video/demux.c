@@ -275,7 +275,7 @@ int pq_input_open(const char *path, const char *map, struct pq_ratio rate, struc
         return pq_fail_nomem(err, sizeof *input);
     input->file.fd = -1;
     input->path = pq_strdup(path);
-    input->sequence = pq_is_sequence(path);
+    input->sequence = pq_is_picture_sequence(path);
     int rc = input->path ? 0 : pq_fail_nomem(err, strlen(path));
     if (!rc && !input->sequence) {
         rc = pq_file_open(path, &input->file, err);

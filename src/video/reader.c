@@ -14,7 +14,7 @@
 static int open_from(struct pq_reader *r, pique_error *err)
 {
     const struct pq_film_read *read = r->read;
-    if (!pq_is_sequence(read->path) && pq_is_webp(read->path)) {
+    if (!pq_is_picture_sequence(read->path) && pq_is_webp(read->path)) {
         r->time_base = (AVRational){1, 1000};
         return pq_webp_open(read->path, &r->from, &r->webp_frames, err);
     }

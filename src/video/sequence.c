@@ -9,32 +9,12 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/sequence.h"
 #include "base/str.h"
 
-/* "%d" or "%05d" at s: its length, else 0. */
-static size_t place_at(const char *s)
+bool pq_is_picture_sequence(const char *path)
 {
-    size_t n = 1;
-    if (s[0] != '%')
-        return 0;
-    n += strspn(s + n, "0123456789");
-    return n <= 3 && s[n] == 'd' ? n + 1 : 0;
-}
-
-/* The one place for a number in the last part of the path; NULL: it is no pattern. */
-static const char *find_place(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path, *place = strchr(name, '%');
-    if (!place || !place_at(place) || strchr(place + 1, '%') ||
-        memchr(path, '%', (size_t)(name - path)))
-        return NULL;
-    return place;
-}
-
-bool pq_is_sequence(const char *path)
-{
-    return find_place(path) && !pq_exists(path);
+    return pq_is_sequence(path, NULL) && !pq_exists(path);
 }
 
 /* The number that stands in `entry` where the pattern has its place; -1: another file. */
@@ -53,8 +33,11 @@ static long number_of(const char *entry, const char *name, size_t before, const 
 
 int pq_sequence_first(const char *path, int *first, pique_error *err)
 {
-    const char *place = find_place(path), *slash = strrchr(path, '/');
+    const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
+    struct pq_number_place place;
+    if (!pq_is_sequence(path, &place))
+        return pq_fail(err, PIQUE_EINTERNAL, "%s: is no sequence of pictures", path);
     char *folder = slash ? pq_strndup(path, (size_t)(slash - path) + 1) : pq_strdup(".");
     if (!folder)
         return pq_fail_nomem(err, strlen(path));
@@ -65,7 +48,8 @@ int pq_sequence_first(const char *path, int *first, pique_error *err)
         return pq_fail_errno(err, failed, path, "look for pictures");
     long lowest = -1;
     for (const struct dirent *e; (e = readdir(dir));) {
-        const long n = number_of(e->d_name, name, (size_t)(place - name), place + place_at(place));
+        const long n =
+            number_of(e->d_name, name, (size_t)(place.at - name), place.at + place.length);
         if (n >= 0 && (lowest < 0 || n < lowest))
             lowest = n;
     }

@@ -76,9 +76,8 @@ static AVRational pixel_shape(const struct pq_film_write *write, AVRational in)
                                       PQ_MIN(write->in_width, write->in_height));
     if (change > 1 - pixel && change < 1 + pixel)
         return in;
-    int64_t num = a, den = b;
     AVRational stretch;
-    av_reduce(&stretch.num, &stretch.den, num, den, INT32_MAX);
+    av_reduce(&stretch.num, &stretch.den, a, b, INT32_MAX);
     av_reduce(&in.num, &in.den, (int64_t)in.num * stretch.num, (int64_t)in.den * stretch.den,
               INT32_MAX);
     return in;
@@ -87,7 +86,7 @@ static AVRational pixel_shape(const struct pq_film_write *write, AVRational in)
 int pq_writer_setup(struct pq_av_writer *w, const struct pq_film_write *write,
                     const struct pq_film_encoder *chosen, pique_error *err)
 {
-    w->like = (const struct pq_av_source *)write->like;
+    const struct pq_av_source *like = (const struct pq_av_source *)write->like;
     w->format = av_get_pix_fmt(chosen->pixel_format);
     if (w->format == AV_PIX_FMT_NONE)
         return pq_fail(err, PIQUE_EINVAL, "'%s' is no format of frames", chosen->pixel_format);
@@ -97,20 +96,19 @@ int pq_writer_setup(struct pq_av_writer *w, const struct pq_film_write *write,
                        write->width, write->height);
     w->base.encoder = *chosen;
     w->base.from_rgb = from_rgb;
-    w->facts =
-        (struct pq_stream_facts){.name = "the film",
-                                 .width = write->width,
-                                 .height = write->height,
-                                 .rate = w->like->frame_rate,
-                                 .sar = pixel_shape(write, w->like->sar),
-                                 .colour = pq_encoder_colour(w->like, w->format, chosen->encoder,
-                                                             write->width, write->height)};
-    if (w->like->mastering) {
-        w->mastering = *(const AVMasteringDisplayMetadata *)w->like->mastering->data;
+    w->facts = (struct pq_stream_facts){
+        .name = "the film",
+        .width = write->width,
+        .height = write->height,
+        .rate = like->frame_rate,
+        .sar = pixel_shape(write, like->sar),
+        .colour = pq_encoder_colour(like, w->format, chosen->encoder, write->width, write->height)};
+    if (like->mastering) {
+        w->mastering = *(const AVMasteringDisplayMetadata *)like->mastering->data;
         w->facts.mastering = &w->mastering;
     }
-    if (w->like->light) {
-        w->light = *(const AVContentLightMetadata *)w->like->light->data;
+    if (like->light) {
+        w->light = *(const AVContentLightMetadata *)like->light->data;
         w->facts.light = &w->light;
     }
     return 0;

@@ -8,7 +8,6 @@
 
 struct pq_av_writer {
     struct pq_film_writer base; /* first */
-    const struct pq_av_source *like;
     enum AVPixelFormat format;
     struct pq_stream_facts facts;
     AVMasteringDisplayMetadata mastering; /* what facts point to */

@@ -254,16 +254,19 @@ static int writer_write(struct pq_film_writer *writer, const struct pq_frame *fr
     return rc;
 }
 
-static int writer_end(struct pq_film_writer *writer, pique_error *err)
-{
-    return let_go((struct fake_writer *)writer, 0, err);
-}
-
 static void writer_abandon(struct pq_film_writer *writer)
 {
     struct fake_writer *w = (struct fake_writer *)writer;
     while (w->held_count)
         frame_unref(&w->held[--w->held_count]);
+    w->file = NULL;
+}
+
+static int writer_end(struct pq_film_writer *writer, pique_error *err)
+{
+    const int rc = let_go((struct fake_writer *)writer, 0, err);
+    writer_abandon(writer);
+    return rc;
 }
 
 static void writer_close(struct pq_film_writer *writer)
