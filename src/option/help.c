@@ -68,7 +68,7 @@ void pq_option_help(struct pq_str *out, const char *version)
         if (pq_option_table[i].common)
             add_option(out, &pq_option_table[i]);
     }
-    pq_str_add(out, "\nOther commands: pique compare, pique models [info|fetch], pique devices\n"
+    pq_str_add(out, "\nOther commands: preview, compare, probe, resume, codecs, models, devices; man pique\n"
                     "Example: pique drawing.png photos/ -o big/ -s 2 --format webp\n");
 }
 
