@@ -335,6 +335,14 @@ out:
     return rc;
 }
 
+int pq_file_cut(struct pq_file *f, int64_t bytes, pique_error *err)
+{
+    int64_t at;
+    if (pq_fault(PQ_FAULT_WRITE) || ftruncate(f->fd, bytes) != 0)
+        return pq_fail_errno(err, errno, f->path, "be cut");
+    return pq_file_seek(f, bytes, SEEK_SET, &at, err);
+}
+
 int pq_file_temp(struct pq_file *f, pique_error *err)
 {
     *f = (struct pq_file){.fd = -1, .owns_fd = true};
@@ -468,6 +476,13 @@ void pq_file_close(struct pq_file *f)
 }
 
 /* ---- folders ---- */
+
+int pq_link_file(const char *from, const char *to, pique_error *err)
+{
+    if (pq_fault(PQ_FAULT_RENAME) || link(from, to) != 0)
+        return pq_fail_errno(err, errno, to, "be made");
+    return 0;
+}
 
 int pq_make_folders(const char *path, pique_error *err)
 {
