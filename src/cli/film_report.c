@@ -267,7 +267,7 @@ static void add_options(struct pq_json *j, const struct pq_options *o)
     pq_json_open(j, "options", '{');
     for (size_t i = 0; i < PQ_OPT_COUNT; i++) {
         const struct pq_option *option = &pq_option_table[i];
-        if (!(option->commands & PQ_FOR(RUN)) || option->kind == PQ_KIND_PAIR)
+        if (!(option->commands & PQ_FOR(RUN)) || option->repeats)
             continue;
         if (option->kind == PQ_KIND_FLAG || option->kind == PQ_KIND_COUNT)
             pq_json_int(j, option->name, o->values[i].whole);
@@ -275,8 +275,9 @@ static void add_options(struct pq_json *j, const struct pq_options *o)
             pq_json_string(j, option->name, o->values[i].text);
     }
     pq_json_open(j, "enc", '[');
-    for (size_t i = 0; i < o->pair_count; i++)
-        pq_json_string(j, NULL, o->pairs[i]);
+    const struct pq_value *enc = &o->values[PQ_OPT_ENC];
+    for (size_t i = 0; i < enc->all_count; i++)
+        pq_json_string(j, NULL, enc->all[i]);
     pq_json_close(j, ']');
     pq_json_close(j, '}');
 }

@@ -153,8 +153,8 @@ void pq_options_to_film(const struct pq_options *o, pique_film_options *f)
     f->crf_set = v[PQ_OPT_CRF].set;
     f->bitrate = v[PQ_OPT_BITRATE].whole;
     f->preset = v[PQ_OPT_PRESET].text;
-    f->encoder_options = o->pairs;
-    f->encoder_option_count = o->pair_count;
+    f->encoder_options = v[PQ_OPT_ENC].all;
+    f->encoder_option_count = v[PQ_OPT_ENC].all_count;
     f->hardware = (enum pique_hardware)v[PQ_OPT_HARDWARE].whole;
     f->keep = (enum pique_keep_frames)v[PQ_OPT_KEEP_FRAMES].whole;
     f->frame_format = (enum pique_frame_format)v[PQ_OPT_FRAME_FORMAT].whole;

@@ -68,8 +68,9 @@ void pq_option_help(struct pq_str *out, const char *version)
         if (pq_option_table[i].common)
             add_option(out, &pq_option_table[i]);
     }
-    pq_str_add(out, "\nOther commands: preview, compare, probe, resume, codecs, models, devices; man pique\n"
-                    "Example: pique drawing.png photos/ -o big/ -s 2 --format webp\n");
+    pq_str_add(
+        out, "\nCommands: serve, queue, preview, compare, probe, resume, codecs, models, devices\n"
+             "Example: pique drawing.png photos/ -o big/ -s 2 --format webp\n");
 }
 
 void pq_option_help_all(struct pq_str *out, const char *version)
@@ -84,7 +85,7 @@ void pq_option_help_all(struct pq_str *out, const char *version)
     }
     pq_str_add(out, "\nCommands:\n");
     for (size_t i = 0; i < PQ_CMD_COUNT; i++) {
-        if (i == PQ_CMD_RUN)
+        if (i == PQ_CMD_RUN || pq_commands[i].hidden)
             continue;
         const struct pq_command *c = &pq_commands[i];
         char *left = pq_asprintf("%s%s%s", c->words, *c->operands ? " " : "", c->operands);

@@ -66,7 +66,7 @@ static void add_commands(struct pq_str *out)
                     "called like a command is written ./models.\n");
     for (size_t i = 0; i < PQ_CMD_COUNT; i++) {
         const struct pq_command *c = &pq_commands[i];
-        if (i == PQ_CMD_RUN)
+        if (i == PQ_CMD_RUN || pq_commands[i].hidden)
             continue;
         pq_str_printf(out, ".TP\n\\fBpique %s\\fR", c->words);
         if (*c->operands) {
@@ -177,7 +177,7 @@ void pq_option_man(struct pq_str *out, const char *version)
                     ".SH SYNOPSIS\n.B pique\n[\\fIOPTION\\fR ...] \\fIFILE\\fR|\\fIFOLDER\\fR|\\- "
                     "... [\\fB\\-o\\fR \\fIFILE\\fR|\\fIFOLDER\\fR|\\-]\n");
     for (size_t i = 0; i < PQ_CMD_COUNT; i++) {
-        if (i == PQ_CMD_RUN)
+        if (i == PQ_CMD_RUN || pq_commands[i].hidden)
             continue;
         pq_str_printf(out, ".br\n.B pique %s\n", pq_commands[i].words);
         if (*pq_commands[i].operands) {

@@ -28,12 +28,21 @@ struct pq_command {
     const char *words;    /* "models info"; "" for the implicit command */
     const char *operands; /* "FILE|NAME", for the help */
     const char *help;     /* one sentence */
+    bool hidden;          /* of pique itself; no help names it */
 };
 
 extern const struct pq_command pq_commands[PQ_CMD_COUNT];
 
 #define PQ_FOR(id) (1u << PQ_CMD_##id)
 #define PQ_FOR_ALL ((1u << PQ_CMD_COUNT) - 1)
+#define PQ_FOR_QUEUE                                                                               \
+    (PQ_FOR(QUEUE_ADD) | PQ_FOR(QUEUE_LS) | PQ_FOR(QUEUE_PAUSE) | PQ_FOR(QUEUE_RESUME) |           \
+     PQ_FOR(QUEUE_CANCEL) | PQ_FOR(QUEUE_RETRY) | PQ_FOR(QUEUE_RM))
+/* A setting of one item of the queue: an option of the run, of `queue add` and of the page's form.
+ * The bit of its own tells it from what the two commands share for other reasons (--json). */
+#define PQ_PAGE_BIT 31
+#define PQ_FOR_ITEM (1u << PQ_PAGE_BIT | PQ_FOR(RUN) | PQ_FOR(QUEUE_ADD))
+_Static_assert((int)PQ_CMD_COUNT < PQ_PAGE_BIT, "a bit for each command, and one more");
 
 enum pq_option_kind {
     PQ_KIND_FLAG,   /* takes no value */
@@ -46,7 +55,7 @@ enum pq_option_kind {
     PQ_KIND_TIME,   /* seconds, or [HH:]MM:SS with or without a fraction */
     PQ_KIND_RATE,   /* frames a second: 24, 23.976 (which is 24000/1001), 30000/1001 */
     PQ_KIND_BITS,   /* bits a second with k or M, powers of 1000, in least .. most */
-    PQ_KIND_PAIR,   /* KEY=VALUE; may be repeated, all of them count */
+    PQ_KIND_PAIR,   /* KEY=VALUE */
     PQ_KIND_BYTES,  /* whole number with K, M, G or T, in least .. most */
     PQ_KIND_ROWS,   /* whole number in least .. most, or "whole" */
     PQ_KIND_CHOICE, /* one of `choices` */
@@ -68,6 +77,7 @@ enum pq_option_group {
     PQ_GROUP_ENGINE,
     PQ_GROUP_REPORT,
     PQ_GROUP_MODELS,
+    PQ_GROUP_SERVER,
     PQ_GROUP_COUNT
 };
 
@@ -84,6 +94,7 @@ struct pq_option {
     const char *value;    /* name of the value in the help; NULL for flags */
     enum pq_option_group group;
     unsigned commands;  /* PQ_FOR(...) | PQ_FOR(...) */
+    bool repeats;       /* may be given several times, and all of them count */
     bool common;        /* shown by --help, not only by --help-all */
     const char *help;   /* one sentence, a line of the help */
     const char *detail; /* further sentences for the man page, or NULL */
@@ -101,6 +112,8 @@ extern const struct pq_option pq_option_table[PQ_OPT_COUNT];
 /* By name without dashes, or by letter; NULL where there is none for the command. */
 const struct pq_option *pq_option_find(const char *name, size_t length, enum pq_command_id command);
 const struct pq_option *pq_option_find_letter(char letter, enum pq_command_id command);
+/* Whether it is a setting of one item of the queue. The server takes no other from a client. */
+bool pq_option_page(const struct pq_option *option);
 /* Letters put in, left out, replaced and swapped with a neighbour that turn a into b, whatever
  * their case; INT_MAX where one is longer than 63 bytes. */
 int pq_edit_distance(const char *a, const char *b);
@@ -117,6 +130,9 @@ struct pq_value {
     int x, y;          /* CROP; -1: not given */
     unsigned char rgb[3];
     const char *text; /* as it was given; borrowed from argv or the table. NULL: nothing */
+    /* All that were given of an option that repeats, in order; strings borrowed. */
+    const char **all;
+    size_t all_count, all_capacity;
 };
 
 struct pq_options {
@@ -124,8 +140,6 @@ struct pq_options {
     struct pq_value values[PQ_OPT_COUNT];
     const char **operands; /* what is no option, in order; strings borrowed */
     size_t operand_count;
-    const char **pairs; /* of --enc, in order; strings borrowed */
-    size_t pair_count, pair_capacity;
 };
 
 /* Read the words after the command. o is valid, and to be freed, whatever is returned.

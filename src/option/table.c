@@ -21,11 +21,17 @@ const struct pq_option pq_option_table[PQ_OPT_COUNT] = {
 const char *pq_option_group_name(enum pq_option_group group)
 {
     static const char *const names[PQ_GROUP_COUNT] = {
-        [PQ_GROUP_FILES] = "Files",        [PQ_GROUP_SIZE] = "Model and size",
-        [PQ_GROUP_LOOK] = "Look",          [PQ_GROUP_FORMAT] = "Output format",
-        [PQ_GROUP_FILM] = "Films",         [PQ_GROUP_TRACKS] = "Films: what is read and kept",
-        [PQ_GROUP_JOB] = "Films: the job", [PQ_GROUP_ENGINE] = "Engine",
-        [PQ_GROUP_REPORT] = "Reporting",   [PQ_GROUP_MODELS] = "Models",
+        [PQ_GROUP_FILES] = "Files",
+        [PQ_GROUP_SIZE] = "Model and size",
+        [PQ_GROUP_LOOK] = "Look",
+        [PQ_GROUP_FORMAT] = "Output format",
+        [PQ_GROUP_FILM] = "Films",
+        [PQ_GROUP_TRACKS] = "Films: what is read and kept",
+        [PQ_GROUP_JOB] = "Films: the job",
+        [PQ_GROUP_ENGINE] = "Engine",
+        [PQ_GROUP_REPORT] = "Reporting",
+        [PQ_GROUP_MODELS] = "Models",
+        [PQ_GROUP_SERVER] = "Page and queue",
     };
     return names[group];
 }
@@ -49,6 +55,11 @@ const struct pq_option *pq_option_find_letter(char letter, enum pq_command_id co
             return o;
     }
     return NULL;
+}
+
+bool pq_option_page(const struct pq_option *option)
+{
+    return option->commands >> PQ_PAGE_BIT & 1;
 }
 
 static char lower(char c)

@@ -352,6 +352,18 @@ static int refuse(const struct pq_option *option, const char *text, pique_error 
     return rc;
 }
 
+/* The newest text behind those that were given before it. */
+static int keep_all(struct pq_value *value, pique_error *err)
+{
+    const char **grown =
+        pq_grown(value->all, value->all_count, &value->all_capacity, sizeof *grown);
+    if (!grown)
+        return pq_fail_nomem(err, sizeof *grown);
+    value->all = grown;
+    value->all[value->all_count++] = value->text;
+    return 0;
+}
+
 int pq_options_set(struct pq_options *o, const struct pq_option *option, const char *text,
                    pique_error *err)
 {
@@ -377,13 +389,9 @@ int pq_options_set(struct pq_options *o, const struct pq_option *option, const c
     struct pq_value v = {.set = true, .text = text};
     if (!read_value(option, text, &v))
         return refuse(option, text, err);
+    v.all = value->all;
+    v.all_count = value->all_count;
+    v.all_capacity = value->all_capacity;
     *value = v;
-    if (option->kind != PQ_KIND_PAIR)
-        return 0;
-    const char **grown = pq_grown(o->pairs, o->pair_count, &o->pair_capacity, sizeof *grown);
-    if (!grown)
-        return pq_fail_nomem(err, sizeof *grown);
-    o->pairs = grown;
-    o->pairs[o->pair_count++] = text;
-    return 0;
+    return option->repeats ? keep_all(value, err) : 0;
 }
