@@ -20,7 +20,9 @@ MAY = {
     'film': ['upscale', 'arch', 'tensor'],
     'video': ['film', 'upscale'],
     'option': [],
-    'cli': ['option'],
+    'job': ['option'],
+    'server': ['option', 'job'],
+    'cli': ['option', 'job', 'server'],
 }
 
 # Headers of libraries that stop at one layer.
