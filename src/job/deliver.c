@@ -43,9 +43,8 @@ static int move_main(struct delivery *d, const char *stem, char **output, pique_
     for (int n = 1; rc == PIQUE_EEXIST && n < MOST; n++) {
         pq_free(d->new_stem);
         d->new_stem = n == 1 ? pq_strdup(stem) : pq_asprintf("%s (%d)", stem, n);
-        char *to = d->new_stem
-                       ? pq_asprintf("%s/%s%s", d->to, d->new_stem, d->main + d->stem)
-                       : NULL;
+        char *to =
+            d->new_stem ? pq_asprintf("%s/%s%s", d->to, d->new_stem, d->main + d->stem) : NULL;
         if (!to)
             rc = pq_fail_nomem(err, strlen(d->to));
         else if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
@@ -76,7 +75,7 @@ static int find_names(struct delivery *d, const struct pq_store *s, const struct
     d->main = slash ? slash + 1 : below;
     const char *dot = strrchr(d->main, '.');
     d->stem = dot && dot > d->main && !pq_is_folder(e->output) ? (size_t)(dot - d->main)
-                                                              : strlen(d->main);
+                                                               : strlen(d->main);
     const int folder = slash ? (int)(slash - below) : 0;
     d->from = pq_asprintf("%s/%.*s", work, folder, below);
     d->to = pq_asprintf("%s%s%.*s", s->results, folder ? "/" : "", folder, below);

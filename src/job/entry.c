@@ -164,8 +164,8 @@ static json_t *show_progress(const struct pq_entry *e)
         return json_null();
     json_t *j = json_pack("{s:I, s:I, s:s, s:I, s:I, s:i, s:i}", "done", (json_int_t)p->done,
                           "total", (json_int_t)p->total, "unit", p->film ? "frames" : "rows",
-                          "saved", (json_int_t)p->saved, "batch", (json_int_t)p->batch,
-                          "out_width", p->out_width, "out_height", p->out_height);
+                          "saved", (json_int_t)p->saved, "batch", (json_int_t)p->batch, "out_width",
+                          p->out_width, "out_height", p->out_height);
     if (j && p->per_second >= 0)
         json_object_set_new(j, "per_second", json_real(p->per_second));
     if (j && p->seconds_left >= 0)

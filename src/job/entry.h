@@ -33,8 +33,8 @@ struct pq_entry_progress {
     bool known;
     bool film; /* counts frames; else rows */
     int64_t done, total;
-    int64_t at_start;     /* done before this process */
-    double started;       /* monotonic; when its first frame was told */
+    int64_t at_start;                /* done before this process */
+    double started;                  /* monotonic; when its first frame was told */
     double per_second, seconds_left; /* negative: not known */
     int64_t saved;                   /* frames that can be read */
     uint64_t batch;
@@ -50,11 +50,11 @@ struct pq_entry {
     enum pq_entry_state state;
     int64_t created; /* seconds since 1970 */
     uint64_t bytes, received;
-    char *input;      /* path */
-    bool uploaded;    /* the input lies in the entry's folder and goes with it */
-    json_t *settings; /* object; options by name */
-    json_t *info;     /* what it holds; or NULL */
-    json_t *notes;    /* array of sentences of the last run */
+    char *input;                       /* path */
+    bool uploaded;                     /* the input lies in the entry's folder and goes with it */
+    json_t *settings;                  /* object; options by name */
+    json_t *info;                      /* what it holds; or NULL */
+    json_t *notes;                     /* array of sentences of the last run */
     json_t *estimate, *error, *result; /* objects; or NULL */
     char *output;                      /* path of the result; or NULL */
     bool french;                       /* the language of who added it */

@@ -30,8 +30,8 @@ static void copy(json_t *to, const char *as, const json_t *event, const char *na
 
 static void on_planned(struct pq_entry *e, const json_t *event)
 {
-    static const char *const same[] = {"memory_bytes", "disk_bytes", "disk_free", "batch",
-                                       "out_width", "out_height"};
+    static const char *const same[] = {"memory_bytes", "disk_bytes", "disk_free",
+                                       "batch",        "out_width",  "out_height"};
     const char *output = json_string_value(json_object_get(event, "output"));
     json_t *estimate = json_object();
     pq_free(e->making);
@@ -86,8 +86,8 @@ static void on_done(struct pq_play *play, const json_t *event)
 {
     struct pq_entry *e = play->entry;
     const char *output = json_string_value(json_object_get(event, "output"));
-    static const char *const same[] = {"bytes", "hash", "seconds", "format", "frames", "unique",
-                                       "reused", "retries", "approximate", "not_kept"};
+    static const char *const same[] = {"bytes",  "hash",   "seconds", "format",      "frames",
+                                       "unique", "reused", "retries", "approximate", "not_kept"};
     json_t *result = json_object();
     if (!output || !result) {
         json_decref(result);
@@ -111,13 +111,13 @@ static void on_failed(struct pq_play *play, const json_t *event)
 {
     const char *status = json_string_value(json_object_get(event, "status"));
     const char *text = json_string_value(json_object_get(event, "message"));
-    const char *next = !status                                  ? "retry"
-                       : strcmp(status, "ENOSPC") == 0          ? "space"
-                       : strcmp(status, "EFORMAT") == 0         ? "upload"
-                       : strcmp(status, "EINVAL") == 0          ? "settings"
-                       : strcmp(status, "EUNSUPPORTED") == 0    ? "settings"
-                       : strcmp(status, "ENOMEM") == 0          ? "settings"
-                                                                : "retry";
+    const char *next = !status                               ? "retry"
+                       : strcmp(status, "ENOSPC") == 0       ? "space"
+                       : strcmp(status, "EFORMAT") == 0      ? "upload"
+                       : strcmp(status, "EINVAL") == 0       ? "settings"
+                       : strcmp(status, "EUNSUPPORTED") == 0 ? "settings"
+                       : strcmp(status, "ENOMEM") == 0       ? "settings"
+                                                             : "retry";
     json_decref(play->why);
     play->why = pq_error_object(status ? status : "EINTERNAL", text ? text : "it failed", next);
 }
@@ -176,8 +176,8 @@ static void deliver(struct pq_play *play)
 static void hold_all(struct pq_runner *r)
 {
     pq_store_set_queue(r->store, false, r->store->parallel, NULL);
-    pq_runner_tell(r, "queue", json_pack("{s:b, s:i}", "running", 0, "parallel",
-                                         r->store->parallel));
+    pq_runner_tell(r, "queue",
+                   json_pack("{s:b, s:i}", "running", 0, "parallel", r->store->parallel));
 }
 
 static void fail(struct pq_play *play, int status, const char *last)
@@ -241,7 +241,8 @@ static int add_shares(const struct pq_runner *r, json_t *words)
         return 0;
     int rc = pq_words_add(words, "--threads=%ld", PQ_MAX(cores / parallel, 1));
     if (!rc && free_bytes)
-        rc = pq_words_add(words, "--memory=%lldM", (long long)(free_bytes / (unsigned)(parallel + 1) >> 20));
+        rc = pq_words_add(words, "--memory=%lldM",
+                          (long long)(free_bytes / (unsigned)(parallel + 1) >> 20));
     return rc;
 }
 
@@ -249,10 +250,11 @@ static json_t *task_of(const struct pq_runner *r, const struct pq_entry *e, cons
                        pique_error *err)
 {
     json_t *words = json_array(), *task = NULL;
-    int rc = words ? pq_settings_words(e->settings, PQ_CMD_RUN, words, err)
-                   : pq_fail_nomem(err, 64);
+    int rc =
+        words ? pq_settings_words(e->settings, PQ_CMD_RUN, words, err) : pq_fail_nomem(err, 64);
     if (!rc && (pq_words_add(words, "--json") || pq_words_add(words, "--skip-existing") ||
-                pq_words_add(words, "--output=%s/", work) || add_shares(r, words) || pq_words_operand(words, e->input)))
+                pq_words_add(words, "--output=%s/", work) || add_shares(r, words) ||
+                pq_words_operand(words, e->input)))
         rc = pq_fail_nomem(err, 64);
     const char *const read[] = {e->input, NULL}, *const write[] = {work, NULL};
     if (!rc && !(task = pq_task_new(r, "run", words, read, write, e->french)))

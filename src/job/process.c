@@ -232,8 +232,8 @@ static void bury(struct pq_processes *all, size_t at)
         ;
     all->list[at] = all->list[--all->count];
     last_words(p, last, sizeof last);
-    p->setup.on_end(p->setup.user,
-                    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), last);
+    p->setup.on_end(p->setup.user, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+                    last);
     free_process(p);
 }
 

@@ -153,7 +153,8 @@ static void read_queue(struct pq_store *s)
     if (path && pq_read_text(path, MOST_BYTES, &text, NULL) == 0) {
         json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
         int running = true, parallel = 1;
-        if (root && json_unpack(root, "{s:b, s:i}", "running", &running, "parallel", &parallel) == 0) {
+        if (root &&
+            json_unpack(root, "{s:b, s:i}", "running", &running, "parallel", &parallel) == 0) {
             s->running = running;
             s->parallel = PQ_MIN(PQ_MAX(parallel, 1), 8);
         }

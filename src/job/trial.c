@@ -179,8 +179,8 @@ static int begin_run(void *user, struct pq_runner *r, json_t **task, char **fold
         !pq_words_add(words, "--json") && !pq_words_add(words, "--overwrite") &&
         !pq_words_add(words, "--output=%s", output) && !add_place(t, words) &&
         !pq_words_operand(words, t->input))
-        *task = pq_task_new(r, t->current < 0 ? "look" : "preview", words, reads, writes,
-                            t->french);
+        *task =
+            pq_task_new(r, t->current < 0 ? "look" : "preview", words, reads, writes, t->french);
     *folder = pq_asprintf("%s/task", t->folder);
     json_decref(words);
     pq_free(output);

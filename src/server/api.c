@@ -83,7 +83,8 @@ json_t *pq_api_settings(const struct pq_http_request *request, struct pq_http_re
 {
     pique_error err;
     json_t *settings = json_object_get(request->body, "settings");
-    if (!settings && request->body && json_object_set_new(request->body, "settings", json_object()) == 0)
+    if (!settings && request->body &&
+        json_object_set_new(request->body, "settings", json_object()) == 0)
         settings = json_object_get(request->body, "settings");
     if (json_is_object(settings) && pq_settings_check(settings, &err) == 0)
         return settings;

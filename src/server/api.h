@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the routes of /api do: each file of api_*.c has the handlers of one kind of thing. All run on
- * the server's thread and take the store's lock for as long as they look at it. */
+/* What the routes of /api do: each file of api_*.c has the handlers of one kind of thing. All run
+ * on the server's thread and take the store's lock for as long as they look at it. */
 #pragma once
 
 #include "job/look.h"

@@ -30,14 +30,14 @@ void pq_get_state(void *user, const struct pq_http_request *request, struct pq_h
     pq_disk_free(api->store->results, &free_bytes, NULL);
     json_t *roots = pq_folders_roots(&api->folders), *watched = pq_folders_watched(&api->folders);
     pq_api_lock(api);
-    json_t *state = json_pack(
-        "{s:s, s:I, s:I, s:{s:s, s:I, s:b}, s:o, s:o, s:{s:I, s:i}, s:{s:b, s:i}, s:o}", "version",
-        PIQUE_VERSION, "revision", (json_int_t)api->store->revision, "event",
-        (json_int_t)pq_events_last(api->events), "output", "folder", api->store->results, "free",
-        (json_int_t)free_bytes, "can_open", request->loopback && api->open_folder, "roots", roots,
-        "watched", watched, "limits", "upload_bytes", (json_int_t)0, "chunk_bytes",
-        8 << 20, "queue", "running", api->store->running, "parallel", api->store->parallel,
-        "items", show_all(api->store));
+    json_t *state =
+        json_pack("{s:s, s:I, s:I, s:{s:s, s:I, s:b}, s:o, s:o, s:{s:I, s:i}, s:{s:b, s:i}, s:o}",
+                  "version", PIQUE_VERSION, "revision", (json_int_t)api->store->revision, "event",
+                  (json_int_t)pq_events_last(api->events), "output", "folder", api->store->results,
+                  "free", (json_int_t)free_bytes, "can_open", request->loopback && api->open_folder,
+                  "roots", roots, "watched", watched, "limits", "upload_bytes", (json_int_t)0,
+                  "chunk_bytes", 8 << 20, "queue", "running", api->store->running, "parallel",
+                  api->store->parallel, "items", show_all(api->store));
     pq_api_unlock(api);
     pq_http_json(reply, 200, state);
 }
@@ -120,8 +120,8 @@ static struct pq_entry *new_of_file(struct pq_api *api, const json_t *body,
 {
     pique_error err;
     struct pq_identity id;
-    char *path = pq_folders_path(&api->folders,
-                                 json_string_value(json_object_get(body, "file")), &err);
+    char *path =
+        pq_folders_path(&api->folders, json_string_value(json_object_get(body, "file")), &err);
     struct pq_entry *e = NULL;
     if (!path || pq_identify(path, &id, &err) != 0) {
         pq_http_fail(reply, &err, "none");
@@ -241,9 +241,8 @@ void pq_patch_item(void *user, const struct pq_http_request *request, struct pq_
             json_object_update(e->settings, settings);
         }
         /* What was begun with other settings cannot go on. */
-        char *work = has_settings && e->state != PQ_ENTRY_DONE
-                         ? pq_store_work_folder(api->store, e)
-                         : NULL;
+        char *work =
+            has_settings && e->state != PQ_ENTRY_DONE ? pq_store_work_folder(api->store, e) : NULL;
         int rc = work ? pq_remove_tree(work, &err) : 0;
         pq_free(work);
         if (!rc)
@@ -453,8 +452,7 @@ void pq_pause_queue(void *user, const struct pq_http_request *request, struct pq
                  reply);
 }
 
-void pq_resume_queue(void *user, const struct pq_http_request *request,
-                     struct pq_http_reply *reply)
+void pq_resume_queue(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -463,8 +461,7 @@ void pq_resume_queue(void *user, const struct pq_http_request *request,
                  reply);
 }
 
-void pq_set_parallel(void *user, const struct pq_http_request *request,
-                     struct pq_http_reply *reply)
+void pq_set_parallel(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;

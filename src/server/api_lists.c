@@ -40,6 +40,16 @@ void pq_get_codecs(void *user, const struct pq_http_request *request, struct pq_
     answer_text(reply, api->codecs());
 }
 
+extern const char pq_openapi_json[], pq_openapi_json_end[]; /* openapi.S */
+
+void pq_get_openapi(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+{
+    (void)user;
+    (void)request;
+    answer_text(reply,
+                pq_strndup(pq_openapi_json, (size_t)(pq_openapi_json_end - pq_openapi_json)));
+}
+
 /* ---- presets ---- */
 
 static json_t *read_presets(const struct pq_api *api)
@@ -84,8 +94,8 @@ void pq_put_preset(void *user, const struct pq_http_request *request, struct pq_
         return;
     json_t *root = read_presets(user);
     const char *title = json_string_value(json_object_get(request->body, "title"));
-    json_t *preset = json_pack("{s:s, s:O}", "title", title ? title : request->part[0], "settings",
-                               settings);
+    json_t *preset =
+        json_pack("{s:s, s:O}", "title", title ? title : request->part[0], "settings", settings);
     if (json_object_size(root) >= MOST_PRESETS && !json_object_get(root, request->part[0])) {
         json_decref(preset);
         pq_http_refuse(reply, 409, "EINVAL", "there are so many presets already", "none");
@@ -148,8 +158,7 @@ void pq_post_watch(void *user, const struct pq_http_request *request, struct pq_
     pq_free(path);
 }
 
-void pq_delete_watch(void *user, const struct pq_http_request *request,
-                     struct pq_http_reply *reply)
+void pq_delete_watch(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     if (pq_folders_unwatch(&api->folders, request->part[0])) {

@@ -72,9 +72,9 @@ void pq_get_test_picture(void *user, const struct pq_http_request *request,
 {
     struct pq_api *api = user;
     const char *which = request->part[1];
-    const int run = strcmp(which, "before") == 0                        ? -1
+    const int run = strcmp(which, "before") == 0                      ? -1
                     : which[0] >= '0' && which[0] <= '9' && !which[1] ? which[0] - '0'
-                                                                        : PQ_TRIAL_RUNS;
+                                                                      : PQ_TRIAL_RUNS;
     bool ready;
     pq_api_lock(api);
     char *path = pq_trial_picture(api->trials, request->part[0], run, &ready);
@@ -87,8 +87,7 @@ void pq_get_test_picture(void *user, const struct pq_http_request *request,
     pq_free(path);
 }
 
-void pq_delete_test(void *user, const struct pq_http_request *request,
-                    struct pq_http_reply *reply)
+void pq_delete_test(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pq_api_lock(api);

@@ -2,8 +2,8 @@
 /* Events to all who listen, with a memory of the last ones for those who come back.
  *
  * Text of Server-Sent Events ("id: 7\nevent: item\ndata: {...}\n\n") in a ring of bytes. A reader
- * has a place in the stream of all bytes ever written; one that fell out of the ring gets a "reset".
- * Thread-safety: safe. */
+ * has a place in the stream of all bytes ever written; one that fell out of the ring gets a
+ * "reset". Thread-safety: safe. */
 #pragma once
 
 #include <stdbool.h>

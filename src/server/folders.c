@@ -138,8 +138,7 @@ static int open_below(const struct pq_folders *f, const struct pq_known_path *k,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
     if (root < 0)
         return -1;
-    const long fd =
-        syscall(SYS_openat2, root, *k->path ? k->path : ".", &how, sizeof how);
+    const long fd = syscall(SYS_openat2, root, *k->path ? k->path : ".", &how, sizeof how);
     close(root);
     return (int)fd;
 }
@@ -186,8 +185,9 @@ static const char *kind_of(const char *name)
 {
     static const char pictures[] = " png jpg jpeg jpe webp tif tiff avif heic heif gif bmp ppm pgm "
                                    "pnm jxl apng ";
-    static const char films[] = " mp4 m4v mkv mov webm avi flv mpg mpeg ts m2ts mts vob wmv ogv mxf "
-                                "3gp y4m ";
+    static const char films[] =
+        " mp4 m4v mkv mov webm avi flv mpg mpeg ts m2ts mts vob wmv ogv mxf "
+        "3gp y4m ";
     const char *dot = strrchr(name, '.');
     char word[12];
     if (!dot || strlen(dot) >= sizeof word - 1)
@@ -229,9 +229,7 @@ static json_t *show_entry(struct pq_folders *f, size_t root, const char *folder,
     char id[17];
     if (*name == '.' || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return NULL;
-    const char *kind = S_ISDIR(st.st_mode)   ? "folder"
-                       : S_ISREG(st.st_mode) ? kind_of(name)
-                                             : NULL;
+    const char *kind = S_ISDIR(st.st_mode) ? "folder" : S_ISREG(st.st_mode) ? kind_of(name) : NULL;
     char *path = kind ? pq_asprintf("%s%s%s", folder, *folder ? "/" : "", name) : NULL;
     json_t *shown = path && know(f, root, path, id)
                         ? json_pack("{s:s, s:s, s:s, s:I}", "id", id, "name", name, "kind", kind,
@@ -244,8 +242,7 @@ static json_t *show_entry(struct pq_folders *f, size_t root, const char *folder,
 static json_t *list_entries(struct pq_folders *f, size_t root, const char *folder, DIR *dir)
 {
     json_t *entries = json_array();
-    for (const struct dirent *d;
-         (d = readdir(dir)) && json_array_size(entries) < MOST_LISTED;) {
+    for (const struct dirent *d; (d = readdir(dir)) && json_array_size(entries) < MOST_LISTED;) {
         json_t *one = show_entry(f, root, folder, dirfd(dir), d->d_name);
         if (one)
             json_array_append_new(entries, one);
@@ -304,8 +301,7 @@ static int see(void *context, const char *name)
     return json_object_set_new(w->seen, name, json_integer(-1)) == 0 ? 0 : PIQUE_ENOMEM;
 }
 
-static int add_watched(struct pq_folders *f, const char *folder, json_t *settings,
-                       pique_error *err)
+static int add_watched(struct pq_folders *f, const char *folder, json_t *settings, pique_error *err)
 {
     unsigned char random[8];
     struct pq_watched *grown =
@@ -363,9 +359,9 @@ json_t *pq_folders_watched(struct pq_folders *f)
     json_t *list = json_array();
     pthread_mutex_lock(&f->lock);
     for (size_t i = 0; i < f->watched_count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:O}", "id", f->watched[i].id, "name",
-                                              f->watched[i].name, "settings",
-                                              f->watched[i].settings));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:O}", "id", f->watched[i].id, "name",
+                                        f->watched[i].name, "settings", f->watched[i].settings));
     pthread_mutex_unlock(&f->lock);
     return list;
 }
@@ -395,8 +391,7 @@ static int look_at(void *context, const char *name)
 }
 
 void pq_folders_look(struct pq_folders *f,
-                     void (*take)(void *user, const char *path, const json_t *settings),
-                     void *user)
+                     void (*take)(void *user, const char *path, const json_t *settings), void *user)
 {
     pthread_mutex_lock(&f->lock);
     for (size_t i = 0; i < f->watched_count; i++) {
