@@ -70,8 +70,9 @@ static int check_operands(const struct pq_options *o, pique_error *err)
                  {PQ_CMD_COMPARE, 1, "one "},     {PQ_CMD_PREVIEW, 1, "one "},
                  {PQ_CMD_PROBE, 1, "one "},       {PQ_CMD_RESUME, 1, "one "},
                  {PQ_CMD_PAUSE, 1, "one "},       {PQ_CMD_CONTINUE, 1, "one "},
-                 {PQ_CMD_STOP, 1, "one "},        {PQ_CMD_WORK, 1, "one "},
-                 {PQ_CMD_MODELS_CONVERT, 2, ""},  {PQ_CMD_MODELS_BLEND, 4, ""}};
+                 {PQ_CMD_STOP, 1, "one "},        {PQ_CMD_LOOK, 1, "one "},
+                 {PQ_CMD_WORK, 1, "one "},        {PQ_CMD_MODELS_CONVERT, 2, ""},
+                 {PQ_CMD_MODELS_BLEND, 4, ""}};
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++) {
         if (o->command == exact[i].command && o->operand_count != exact[i].count)
             return pq_fail(err, PIQUE_EINVAL, "pique %s takes %s%s", c->words, exact[i].text,
@@ -98,6 +99,10 @@ static int dispatch(const struct pq_options *o)
         return pq_cli_preview(o);
     case PQ_CMD_PROBE:
         return pq_cli_probe(o);
+    case PQ_CMD_LOOK:
+        return pq_cli_look(o);
+    case PQ_CMD_WORK:
+        return pq_cli_work(o);
     case PQ_CMD_CODECS:
         return pq_cli_codecs(o);
     case PQ_CMD_RESUME:
