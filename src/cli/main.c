@@ -60,7 +60,7 @@ static int check_operands(const struct pq_options *o, pique_error *err)
     if (needed && !o->operand_count) {
         const char *blank = *c->words ? " " : "";
         return pq_fail(err, PIQUE_EINVAL, "nothing to do: pique%s%s takes %s; see pique --help",
-                       blank, c->words, c->operands);
+                       blank, c->words, pq_command_text_operands(c, pq_lang()));
     }
     static const struct {
         enum pq_command_id command;
@@ -76,7 +76,7 @@ static int check_operands(const struct pq_options *o, pique_error *err)
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++) {
         if (o->command == exact[i].command && o->operand_count != exact[i].count)
             return pq_fail(err, PIQUE_EINVAL, "pique %s takes %s%s", c->words, exact[i].text,
-                           c->operands);
+                           pq_command_text_operands(c, pq_lang()));
     }
     return 0;
 }
