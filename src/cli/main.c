@@ -56,6 +56,7 @@ static int print_schema(void)
 static int check_operands(const struct pq_options *o, pique_error *err)
 {
     const struct pq_command *c = &pq_commands[o->command];
+    const char *operands = pq_command_text_operands(c, pq_lang());
     if (*c->operands == '\0' && o->operand_count) {
         return pq_fail(err, PIQUE_EINVAL, "pique %s takes no '%s'; --help-all lists the commands",
                        c->words, o->operands[0]);
@@ -64,7 +65,7 @@ static int check_operands(const struct pq_options *o, pique_error *err)
     if (needed && !o->operand_count) {
         const char *blank = *c->words ? " " : "";
         return pq_fail(err, PIQUE_EINVAL, "nothing to do: pique%s%s takes %s; see pique --help",
-                       blank, c->words, c->operands);
+                       blank, c->words, operands);
     }
     static const struct {
         enum pq_command_id command;
@@ -79,7 +80,7 @@ static int check_operands(const struct pq_options *o, pique_error *err)
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++) {
         if (o->command == exact[i].command && o->operand_count != exact[i].count)
             return pq_fail(err, PIQUE_EINVAL, "pique %s takes %s%s", c->words, pq_tr(exact[i].text),
-                           c->operands);
+                           operands);
     }
     return 0;
 }
