@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/lang.h"
 #include "base/str.h"
 
 enum { MOST_ANSWER = 64 << 20, MOST_HEAD = 1 << 16 };
@@ -106,7 +107,7 @@ static int read_answer(const struct pq_str *text, json_t **answer, pique_error *
                      status == 404  ? PIQUE_ENOENT
                      : status < 500 ? PIQUE_EINVAL
                                     : PIQUE_EIO,
-                     "%s", said ? said : "the server refused without a word");
+                     "%s", said ? said : pq_tr("the server refused without a word"));
     json_decref(*answer);
     *answer = NULL;
     return rc;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 
 /* ---- signals ---- */
 
@@ -78,8 +79,9 @@ int pq_child_start(const char *const argv[], const char *folder, struct pq_child
         return rc;
     char *path = pq_strdup(argv[0]);
     if (!path || pipe2(ends, O_CLOEXEC) != 0) {
-        rc = path ? pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], strerror(errno))
-                  : pq_fail_nomem(err, strlen(argv[0]) + 1);
+        rc = path
+                 ? pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], pq_tr(strerror(errno)))
+                 : pq_fail_nomem(err, strlen(argv[0]) + 1);
         pq_free(path);
         pq_file_close(&nothing);
         return rc;
@@ -93,7 +95,7 @@ int pq_child_start(const char *const argv[], const char *folder, struct pq_child
     child->pid = pid;
     child->out = (struct pq_file){.fd = ends[0], .owns_fd = true, .path = path};
     if (pid < 0) {
-        rc = pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], strerror(errno));
+        rc = pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], pq_tr(strerror(errno)));
         child->pid = 0;
         pq_file_close(&child->out);
     }

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
@@ -107,7 +108,7 @@ static bool next_profile(char **text, struct profile *p)
 static void list_codecs(struct pq_str *out, char *text)
 {
     for (struct profile p; next_profile(&text, &p);)
-        pq_str_printf(out, "%-8s %-22s %s\n", p.codec, p.name, p.what);
+        pq_str_printf(out, "%-8s %-22s %s\n", p.codec, p.name, pq_tr(p.what));
 }
 
 /* {"codecs": [{"codec", "profiles": [{"name", "about"}]}]} */

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "cli/ask.h"
 #include "cli/catalogue.h"
@@ -112,7 +113,7 @@ static void problem(void *user, const char *text)
     struct pq_str s = {0};
     (void)user;
     pq_str_add_shown(&s, text);
-    fprintf(stderr, "pique: note: %s\n", s.data ? s.data : "");
+    fprintf(stderr, pq_tr("pique: note: %s\n"), s.data ? s.data : "");
     pq_str_free(&s);
 }
 
