@@ -100,6 +100,27 @@ int pq_child_start(const char *const argv[], const char *folder, struct pq_child
     return rc;
 }
 
+int pq_child_leave(const char *const argv[], pique_error *err)
+{
+    const pid_t pid = fork();
+    if (pid < 0)
+        return pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], strerror(errno));
+    if (pid == 0) { /* its parent ends at once, so that init waits for it and not we */
+        setsid();
+        const int nothing = open("/dev/null", O_RDWR);
+        if (fork() != 0 || nothing < 0)
+            _exit(0);
+        dup2(nothing, STDIN_FILENO);
+        dup2(nothing, STDOUT_FILENO);
+        dup2(nothing, STDERR_FILENO);
+        execvp(argv[0], (char *const *)argv);
+        _exit(PQ_CHILD_MISSING);
+    }
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return 0;
+}
+
 int pq_child_read_some(struct pq_child *child, void *data, size_t size, size_t *got,
                        pq_child_tick *tick, void *context, pique_error *err)
 {

@@ -13,6 +13,8 @@ int pq_cli_run(const struct pq_options *o);
 /* A piece of a picture through several models, on one sheet and in a table. */
 int pq_cli_compare(const struct pq_options *o);
 int pq_cli_models(const struct pq_options *o);
+/* What pique models --json prints. */
+int pq_cli_models_json(struct pq_str *out);
 int pq_cli_models_watch(const struct pq_options *o);
 int pq_cli_models_info(const struct pq_options *o);
 /* Gets the files of catalogue models into the models folder: each from its upstream address first,

@@ -109,6 +109,19 @@ static int list_names(struct pq_str *s, const char *folder, pique_error *err)
     return rc;
 }
 
+int pq_cli_models_json(struct pq_str *out)
+{
+    pique_error err;
+    struct pq_listing listing = {0};
+    char *folder = pq_models_folder();
+    int rc = folder ? pq_listing_make(&listing, folder, &err) : pq_fail_nomem(&err, 256);
+    if (!rc)
+        list_json(out, &listing);
+    pq_listing_free(&listing);
+    pq_free(folder);
+    return rc;
+}
+
 int pq_cli_models(const struct pq_options *o)
 {
     pique_error err;

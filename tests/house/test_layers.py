@@ -20,7 +20,9 @@ MAY = {
     'film': ['upscale', 'arch', 'tensor'],
     'video': ['film', 'upscale'],
     'option': [],
-    'cli': ['option'],
+    'job': ['option'],
+    'server': ['option', 'job'],
+    'cli': ['option', 'job', 'server'],
 }
 
 # Headers of libraries that stop at one layer.
@@ -28,8 +30,9 @@ ONLY_IN = [
     (r'vips/|glib|gio/|gobject', ['image']),
     (r'libav|libsw|zimg', ['image', 'video']),
     (r'cuda|nv[A-Z]|ffnvcodec|vulkan|volk|CL/', ['backend']),
-    (r'jansson', ['model', 'base', 'cli', 'film', 'video']),
-    (r'sodium', ['base']),
+    (r'jansson', ['model', 'base', 'cli', 'film', 'video', 'server']),
+    (r'sodium', ['base', 'server']),
+    (r'microhttpd', ['server']),
     (r'cmocka', []),
 ]
 
