@@ -539,6 +539,13 @@ int pq_link_file(const char *from, const char *to, pique_error *err)
     return 0;
 }
 
+int pq_rename_new(const char *from, const char *to, pique_error *err)
+{
+    if (pq_fault(PQ_FAULT_RENAME) || renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) != 0)
+        return pq_fail_errno(err, errno, to, "get its name");
+    return 0;
+}
+
 int pq_make_folders(const char *path, pique_error *err)
 {
     char *p = pq_strdup(path);

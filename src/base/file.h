@@ -87,6 +87,8 @@ int64_t pq_file_size(const struct pq_file *f);
 
 /* A second name for a file, in the same file system. */
 int pq_link_file(const char *from, const char *to, pique_error *err);
+/* Another name for a file or folder, where nothing has it yet: PIQUE_EEXIST. */
+int pq_rename_new(const char *from, const char *to, pique_error *err);
 /* Make a folder and its parents; one that exists is fine. */
 int pq_make_folders(const char *path, pique_error *err);
 /* Lock a folder against other processes until pq_file_close(f), or until this process ends in

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/lang.h"
 #include "base/str.h"
+#include "job/dump.h"
 
 enum { MOST_ANSWER = 64 << 20, MOST_HEAD = 1 << 16 };
 
@@ -127,7 +128,7 @@ int pq_ask(const struct pq_running_server *server, const char *method, const cha
            const json_t *body, json_t **answer, pique_error *err)
 {
     *answer = NULL;
-    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    char *text = body ? pq_json_dump(body, JSON_COMPACT) : NULL;
     if (body && !text)
         return pq_fail_nomem(err, 4096);
     const bool changes = strcmp(method, "GET") != 0;
@@ -143,7 +144,7 @@ int pq_ask(const struct pq_running_server *server, const char *method, const cha
         rc = finish(fd, answer, err);
     if (fd >= 0)
         close(fd);
-    free(text); /* jansson's */
+    pq_free(text);
     return rc;
 }
 

@@ -11,6 +11,7 @@
 #include "cli/ask.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
+#include "job/dump.h"
 #include "pique/pique.h"
 
 struct queue {
@@ -115,9 +116,9 @@ static int list(struct queue *q, pique_error *err)
     json_t *state = NULL;
     int rc = ask(q, "GET", "/api/state", NULL, &state, err);
     if (!rc && pq_given(q->options, PQ_OPT_JSON)) {
-        char *text = json_dumps(state, JSON_COMPACT);
+        char *text = pq_json_dump(state, JSON_COMPACT);
         pq_str_printf(&q->out, "%s\n", text ? text : "");
-        free(text); /* jansson's */
+        pq_free(text);
     } else if (!rc) {
         const json_t *items = json_object_get(state, "items");
         for (size_t i = 0; i < json_array_size(items); i++)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "job/deliver.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,9 +24,10 @@ static int move_beside(void *context, const char *name)
     char *from = pq_asprintf("%s/%s", d->from, name);
     char *to = pq_asprintf("%s/%s%s", d->to, d->new_stem, name + d->stem);
     int rc = from && to ? 0 : PIQUE_ENOMEM;
-    if (!rc && !pq_ends_with(name, ".job") &&
-        renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) != 0 && errno != EEXIST)
-        rc = PIQUE_EIO;
+    if (!rc && !pq_ends_with(name, ".job"))
+        rc = pq_rename_new(from, to, NULL);
+    if (rc == PIQUE_EEXIST)
+        rc = 0; /* somebody else's; ours stays where it was made, and goes with that */
     pq_free(from);
     pq_free(to);
     return rc;
@@ -47,10 +46,8 @@ static int move_main(struct delivery *d, const char *stem, char **output, pique_
             d->new_stem ? pq_asprintf("%s/%s%s", d->to, d->new_stem, d->main + d->stem) : NULL;
         if (!to)
             rc = pq_fail_nomem(err, strlen(d->to));
-        else if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-            rc = 0;
-        else if (errno != EEXIST)
-            rc = pq_fail_errno(err, errno, to, "get its name");
+        else
+            rc = pq_rename_new(from, to, err);
         if (rc)
             pq_free(to);
         else

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "job/entry.h"
 
-#include <sodium.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/random.h"
 #include "base/str.h"
 
 static const char *const state_names[PQ_ENTRY_STATES] = {
@@ -39,12 +39,10 @@ static int index_of(const char *name, const char *const *names, size_t count)
 
 struct pq_entry *pq_entry_new(const char *name)
 {
-    unsigned char random[PQ_ID_LENGTH / 2];
     struct pq_entry *e = pq_calloc(1, sizeof *e);
     if (!e)
         return NULL;
-    randombytes_buf(random, sizeof random);
-    sodium_bin2hex(e->id, sizeof e->id, random, sizeof random);
+    pq_random_hex(e->id, PQ_ID_LENGTH);
     e->name = pq_strdup(name);
     e->settings = json_object();
     e->notes = json_array();

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "job/dump.h"
 #include "job/play.h"
 #include "job/runner_state.h"
 
@@ -28,12 +29,12 @@ double pq_runner_now(void)
 void pq_runner_tell(struct pq_runner *r, const char *event, json_t *value)
 {
     struct pq_told *grown = pq_grown(r->told, r->told_count, &r->told_capacity, sizeof *grown);
-    char *data = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    char *data = value ? pq_json_dump(value, JSON_COMPACT) : NULL;
     json_decref(value);
     if (grown)
         r->told = grown;
     if (!grown || !data) {
-        free(data); /* jansson's */
+        pq_free(data);
         return;
     }
     r->told[r->told_count++] = (struct pq_told){event, data};
@@ -77,7 +78,7 @@ static void tell_all(struct pq_runner *r)
     pthread_mutex_unlock(&r->store->lock);
     for (size_t i = 0; i < count; i++) {
         r->setup.tell(r->setup.tell_user, told[i].event, told[i].data);
-        free(told[i].data); /* jansson's */
+        pq_free(told[i].data);
     }
     pq_free(told);
 }
@@ -291,7 +292,7 @@ void pq_runner_free(struct pq_runner **runner)
     while (r->chore_count)
         begin_chore(r, r->chores[0]); /* which ends it */
     for (size_t i = 0; i < r->told_count; i++)
-        free(r->told[i].data); /* jansson's */
+        pq_free(r->told[i].data);
     for (size_t i = 0; i < PQ_FAILED_PICTURES; i++)
         pq_free(r->failures[i].path);
     r->store->on_change = NULL;

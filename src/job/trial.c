@@ -3,13 +3,13 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/random.h"
 #include "base/str.h"
 #include "job/look.h"
 #include "job/runner_state.h"
@@ -266,11 +266,9 @@ static void insert(struct pq_trials *all, struct trial *t)
 
 static int set_up(struct trial *t, const struct pq_entry *e, json_t *settings, pique_error *err)
 {
-    unsigned char random[PQ_ID_LENGTH / 2];
     char name[40];
     int rc = 0;
-    randombytes_buf(random, sizeof random);
-    sodium_bin2hex(t->id, sizeof t->id, random, sizeof random);
+    pq_random_hex(t->id, PQ_ID_LENGTH);
     memcpy(t->entry, e->id, sizeof t->entry);
     snprintf(name, sizeof name, "test-%s", t->id);
     t->folder = pq_store_path(t->all->runner->store, e, name);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/folder.h"
 #include "base/str.h"
+#include "job/dump.h"
 #include "job/settings.h"
 #include "server/api.h"
 
@@ -73,10 +74,10 @@ static json_t *read_presets(const struct pq_api *api)
 static void write_presets(const struct pq_api *api, json_t *root, struct pq_http_reply *reply)
 {
     pique_error err;
-    char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
+    char *text = root ? pq_json_dump(root, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
     char *path = pq_asprintf("%s/presets.json", api->store->folder);
     int rc = text && path ? pq_write_text(path, text, &err) : pq_fail_nomem(&err, 4096);
-    free(text); /* jansson's */
+    pq_free(text);
     pq_free(path);
     if (rc)
         pq_http_fail(reply, &err, "space");

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -16,7 +17,9 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/random.h"
 #include "base/str.h"
+#include "job/dump.h"
 
 enum { MOST_KNOWN = 1 << 17, MOST_LISTED = 5000, MOST_BYTES = 1 << 20 };
 
@@ -103,7 +106,8 @@ int pq_folders_open(struct pq_folders *f, const char *const *roots, size_t count
         return pq_fail_nomem(err, count * sizeof(*f->roots));
     for (size_t i = 0; !rc && i < count; i++) {
         char id[17];
-        f->roots[i] = realpath(roots[i], NULL);
+        char real[PATH_MAX];
+        f->roots[i] = realpath(roots[i], real) ? pq_strdup(real) : NULL;
         if (!f->roots[i] || !pq_is_folder(f->roots[i]))
             rc = pq_fail(err, PIQUE_ENOENT, "%s: is no folder", roots[i]);
         else if (!know(f, i, "", id))
@@ -118,7 +122,7 @@ int pq_folders_open(struct pq_folders *f, const char *const *roots, size_t count
 void pq_folders_close(struct pq_folders *f)
 {
     for (size_t i = 0; i < f->root_count; i++)
-        free(f->roots[i]); /* realpath()'s */
+        pq_free(f->roots[i]);
     for (size_t i = 0; i < f->known_count; i++)
         pq_free(f->known[i].path);
     for (size_t i = 0; i < f->watched_count; i++)
@@ -288,9 +292,9 @@ static int remember_watched(const struct pq_folders *f, pique_error *err)
     for (size_t i = 0; i < f->watched_count; i++)
         json_array_append_new(list, json_pack("{s:s, s:O}", "folder", f->watched[i].folder,
                                               "settings", f->watched[i].settings));
-    char *text = list ? json_dumps(list, JSON_INDENT(1)) : NULL;
+    char *text = list ? pq_json_dump(list, JSON_INDENT(1)) : NULL;
     int rc = text ? pq_write_text(f->file, text, err) : pq_fail_nomem(err, 256);
-    free(text); /* jansson's */
+    pq_free(text);
     json_decref(list);
     return rc;
 }
@@ -303,7 +307,6 @@ static int see(void *context, const char *name)
 
 static int add_watched(struct pq_folders *f, const char *folder, json_t *settings, pique_error *err)
 {
-    unsigned char random[8];
     struct pq_watched *grown =
         pq_grown(f->watched, f->watched_count, &f->watched_capacity, sizeof *grown);
     if (!grown)
@@ -313,8 +316,7 @@ static int add_watched(struct pq_folders *f, const char *folder, json_t *setting
                            .name = pq_strdup(strrchr(folder, '/') + 1),
                            .settings = json_deep_copy(settings),
                            .seen = json_object()};
-    randombytes_buf(random, sizeof random);
-    sodium_bin2hex(w.id, sizeof w.id, random, sizeof random);
+    pq_random_hex(w.id, sizeof w.id - 1);
     int rc = w.folder && w.name && w.settings && w.seen ? 0 : pq_fail_nomem(err, 256);
     if (!rc)
         rc = pq_list_folder(folder, see, &w, err); /* what is there is not new */
