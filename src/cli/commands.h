@@ -40,6 +40,10 @@ int pq_cli_models_blend(const struct pq_options *o);
 /* One frame of a film as a picture. */
 int pq_cli_preview(const struct pq_options *o);
 int pq_cli_probe(const struct pq_options *o);
+/* What a file is, and one picture of it. */
+int pq_cli_look(const struct pq_options *o);
+/* One task of a queue, in the sandbox. */
+int pq_cli_work(const struct pq_options *o);
 int pq_cli_codecs(const struct pq_options *o);
 /* What can be done with the folder of an unfinished film. */
 int pq_cli_resume(const struct pq_options *o);

@@ -65,22 +65,29 @@ static int check_operands(const struct pq_options *o, pique_error *err)
     if (needed && !o->operand_count) {
         const char *blank = *c->words ? " " : "";
         return pq_fail(err, PIQUE_EINVAL, "nothing to do: pique%s%s takes %s; see pique --help",
-                       blank, c->words, operands);
+                       blank, c->words, pq_command_text_operands(c, pq_lang()));
     }
     static const struct {
         enum pq_command_id command;
         size_t count;
         const char *text;
-    } exact[] = {{PQ_CMD_MODELS_INFO, 1, PQ_SAID("one ")}, {PQ_CMD_COMPLETE, 1, PQ_SAID("one ")},
-                 {PQ_CMD_COMPARE, 1, PQ_SAID("one ")},     {PQ_CMD_PREVIEW, 1, PQ_SAID("one ")},
-                 {PQ_CMD_PROBE, 1, PQ_SAID("one ")},       {PQ_CMD_RESUME, 1, PQ_SAID("one ")},
-                 {PQ_CMD_PAUSE, 1, PQ_SAID("one ")},       {PQ_CMD_CONTINUE, 1, PQ_SAID("one ")},
-                 {PQ_CMD_STOP, 1, PQ_SAID("one ")},        {PQ_CMD_WORK, 1, PQ_SAID("one ")},
-                 {PQ_CMD_MODELS_CONVERT, 2, ""},           {PQ_CMD_MODELS_BLEND, 4, ""}};
+    } exact[] = {{PQ_CMD_MODELS_INFO, 1, PQ_SAID("one ")},
+                 {PQ_CMD_COMPLETE, 1, PQ_SAID("one ")},
+                 {PQ_CMD_COMPARE, 1, PQ_SAID("one ")},
+                 {PQ_CMD_PREVIEW, 1, PQ_SAID("one ")},
+                 {PQ_CMD_PROBE, 1, PQ_SAID("one ")},
+                 {PQ_CMD_RESUME, 1, PQ_SAID("one ")},
+                 {PQ_CMD_PAUSE, 1, PQ_SAID("one ")},
+                 {PQ_CMD_CONTINUE, 1, PQ_SAID("one ")},
+                 {PQ_CMD_STOP, 1, PQ_SAID("one ")},
+                 {PQ_CMD_LOOK, 1, PQ_SAID("one ")},
+                 {PQ_CMD_WORK, 1, PQ_SAID("one ")},
+                 {PQ_CMD_MODELS_CONVERT, 2, ""},
+                 {PQ_CMD_MODELS_BLEND, 4, ""}};
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++) {
         if (o->command == exact[i].command && o->operand_count != exact[i].count)
             return pq_fail(err, PIQUE_EINVAL, "pique %s takes %s%s", c->words, pq_tr(exact[i].text),
-                           operands);
+                           pq_command_text_operands(c, pq_lang()));
     }
     return 0;
 }
@@ -103,6 +110,10 @@ static int dispatch(const struct pq_options *o)
         return pq_cli_preview(o);
     case PQ_CMD_PROBE:
         return pq_cli_probe(o);
+    case PQ_CMD_LOOK:
+        return pq_cli_look(o);
+    case PQ_CMD_WORK:
+        return pq_cli_work(o);
     case PQ_CMD_CODECS:
         return pq_cli_codecs(o);
     case PQ_CMD_RESUME:
