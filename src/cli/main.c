@@ -56,7 +56,6 @@ static int print_schema(void)
 static int check_operands(const struct pq_options *o, pique_error *err)
 {
     const struct pq_command *c = &pq_commands[o->command];
-    const char *operands = pq_command_text_operands(c, pq_lang());
     if (*c->operands == '\0' && o->operand_count) {
         return pq_fail(err, PIQUE_EINVAL, "pique %s takes no '%s'; --help-all lists the commands",
                        c->words, o->operands[0]);
@@ -140,8 +139,6 @@ static int dispatch(const struct pq_options *o)
         return pq_cli_devices(o);
     case PQ_CMD_SERVE:
         return pq_cli_serve(o);
-    case PQ_CMD_WORK:
-        return pq_cli_work(o);
     case PQ_CMD_QUEUE_ADD:
     case PQ_CMD_QUEUE_LS:
     case PQ_CMD_QUEUE_PAUSE:

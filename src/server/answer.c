@@ -211,6 +211,7 @@ enum MHD_Result pq_http_on_request(void *http, struct MHD_Connection *connection
     (void)url;
     if (!asked || !asked->link || !asked->uri)
         return MHD_NO;
+    pq_asked_speak(asked); /* one thread serves all, piece by piece */
     if (asked->stage == PQ_STAGE_HEAD) {
         pq_links_turn(&asked->http->links, asked->link, PQ_LINK_FREE, 0);
         return take_head(asked, method, version);

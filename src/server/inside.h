@@ -88,6 +88,8 @@ void pq_http_on_end(void *http, struct MHD_Connection *connection, void **asked,
  * there is. */
 const struct pq_refusal *pq_asked_check(struct pq_asked *asked, const char *method,
                                         const char *version);
+/* From now on this thread speaks the language of the request, as far as it is known. */
+void pq_asked_speak(const struct pq_asked *asked);
 bool pq_asked_is_api(const struct pq_asked *asked);
 bool pq_asked_is_events(const struct pq_asked *asked);
 const struct sockaddr *pq_asked_peer(const struct pq_asked *asked);
