@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "base/file.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "job/deliver.h"
 #include "job/look.h"
@@ -119,7 +120,8 @@ static void on_failed(struct pq_play *play, const json_t *event)
                        : strcmp(status, "ENOMEM") == 0       ? "settings"
                                                              : "retry";
     json_decref(play->why);
-    play->why = pq_error_object(status ? status : "EINTERNAL", text ? text : "it failed", next);
+    play->why =
+        pq_error_object(status ? status : "EINTERNAL", text ? text : pq_tr("it failed"), next);
 }
 
 static void on_line(void *user, json_t *event)
@@ -191,12 +193,13 @@ static void fail(struct pq_play *play, int status, const char *last)
         return;
     }
     if (status > 128)
-        snprintf(text, sizeof text,
-                 "the process that worked on it was ended by signal %d; what is finished is kept",
-                 status - 128);
+        snprintf(
+            text, sizeof text,
+            pq_tr("the process that worked on it was ended by signal %d; what is finished is kept"),
+            status - 128);
     else
         snprintf(text, sizeof text, "%s",
-                 *last ? last : "the process that worked on it said nothing");
+                 *last ? last : pq_tr("the process that worked on it said nothing"));
     r->failed++;
     pq_store_set(r->store, play->entry, PQ_ENTRY_FAILED,
                  play->why && status <= 128 ? json_incref(play->why)
@@ -209,6 +212,7 @@ static void on_end(void *user, int status, const char *last)
     struct pq_runner *r = play->runner;
     struct pq_entry *e = play->entry;
     unlink_play(play);
+    pq_lang_on_thread(e->french ? PQ_LANG_FR : PQ_LANG_EN);
     e->progress.per_second = e->progress.seconds_left = -1;
     if (e->removed) {
         pq_runner_tell(r, "removed", json_pack("{s:s}", "id", e->id));
@@ -283,6 +287,7 @@ static int start(struct pq_play *play, pique_error *err)
 static bool begin(struct pq_runner *r, struct pq_entry *e)
 {
     pique_error err;
+    pq_lang_on_thread(e->french ? PQ_LANG_FR : PQ_LANG_EN);
     struct pq_play *play = pq_calloc(1, sizeof *play);
     if (!play)
         return false; /* the next round tries again */

@@ -9,6 +9,8 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/folder.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "job/look.h"
 #include "job/runner_state.h"
@@ -205,7 +207,7 @@ static void end_run(void *user, struct pq_runner *r, int status, const char *las
     if (run->state == DONE)
         read_size(run, path);
     else
-        run->error = pq_error_object("EINTERNAL", *last ? last : "it failed", "settings");
+        run->error = pq_error_object("EINTERNAL", *last ? last : pq_tr("it failed"), "settings");
     pq_free(path);
     if (t->over || r->ending) {
         if (t->over)

@@ -57,17 +57,12 @@ static bool cut_uri(struct pq_asked *asked)
     return pq_path_is_clean(asked->uri);
 }
 
-void pq_asked_speak(const struct pq_asked *asked)
-{
-    pq_lang_on_thread(asked->request.french ? PQ_LANG_FR : PQ_LANG_EN);
-}
-
 static void describe(struct pq_asked *asked)
 {
     const char *lang = pq_query_value(&asked->query, "lang");
     asked->request.connection = asked;
     asked->request.french = lang ? strcmp(lang, "fr") == 0 : pq_head_french(&asked->head);
-    pq_asked_speak(asked);
+    pq_lang_on_thread(asked->request.french ? PQ_LANG_FR : PQ_LANG_EN);
     asked->request.loopback = pq_listen_is_loopback(pq_asked_peer(asked)) &&
                               pq_guard_is_loopback(&asked->head) && !asked->head.forwarded;
 }

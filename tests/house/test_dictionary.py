@@ -16,9 +16,9 @@ import source
 sys.path.insert(0, os.path.join(source.ROOT, 'tools'))
 import make_dictionary  # noqa: E402
 
-# Whose sentences are all in the dictionary; src/server and src/job join when they are.
-FOLDERS = ['arch', 'backend', 'base', 'cli', 'film', 'graph', 'image', 'kernels', 'model', 'option',
-           'tensor', 'upscale', 'video']
+# Whose sentences are all in the dictionary.
+FOLDERS = ['arch', 'backend', 'base', 'cli', 'film', 'graph', 'image', 'job', 'kernels', 'model',
+           'option', 'server', 'tensor', 'upscale', 'video']
 
 # What the option table has in a language of its own, and what is written for shells and man.
 NOT_SENTENCES = {'src/option/' + n for n in
@@ -41,6 +41,8 @@ NOT_SAID = [
                                 r'yet'),  # which is found where it ends a sentence
     (r'src/(arch|model)/.*', r'tensors left out|enlarge first'),  # names of metadata
     (r'src/option/option\.h', r'a bit for each command, and one more'),  # of an assertion
+    (r'src/server/.*', r'(text|image|application)/\S+; charset=utf-8|attachment; filename="|'
+                       r'(?s)\{"error".*|default-src .*|id: %<PRIu64>.*| [a-z0-9 ]+ '),
     (r'src/video/(choose|codecs)\.c', r' ?(yuv|gbr|crf=|profile=|b=0).*'),
     (r'src/video/describe\.c', r'(top|bottom) field first'),  # values of `pique probe --json`
 ]
