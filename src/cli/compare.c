@@ -289,6 +289,12 @@ static void add_column(struct pq_str *s, const char *text, int width)
     pq_str_add(s, " ");
 }
 
+/* The same to the right. */
+static void add_number_head(struct pq_str *s, const char *text)
+{
+    pq_str_printf(s, "%*s", 8 + (int)strlen(text) - pq_str_columns(text), text);
+}
+
 static void add_table(struct pq_str *s, const struct compare *c)
 {
     int name = pq_str_columns(pq_tr("MODEL")), network = pq_str_columns(pq_tr("NETWORK"));
@@ -298,7 +304,12 @@ static void add_table(struct pq_str *s, const struct compare *c)
     }
     add_column(s, pq_tr("MODEL"), name);
     add_column(s, pq_tr("NETWORK"), network);
-    pq_str_printf(s, "%8s %8s %8s\n", pq_tr("SECONDS"), pq_tr("FILE"), pq_tr("MEMORY"));
+    add_number_head(s, pq_tr("SECONDS"));
+    pq_str_add(s, " ");
+    add_number_head(s, pq_tr("FILE"));
+    pq_str_add(s, " ");
+    add_number_head(s, pq_tr("MEMORY"));
+    pq_str_add(s, "\n");
     for (size_t i = 0; i < c->count; i++) {
         const struct candidate *k = &c->list[i];
         char file[24], peak[24];

@@ -142,7 +142,8 @@ static void on_failed(struct pq_play *play, const json_t *event)
                        : strcmp(status, "ENOMEM") == 0       ? "settings"
                                                              : "retry";
     json_decref(play->why);
-    play->why = error_of(play, status ? status : "EINTERNAL", text ? text : "it failed", next);
+    play->why =
+        error_of(play, status ? status : "EINTERNAL", text ? text : pq_tr("it failed"), next);
 }
 
 static void on_line(void *user, json_t *event)
@@ -214,12 +215,13 @@ static void fail(struct pq_play *play, int status, const char *last)
         return;
     }
     if (status > 128)
-        snprintf(text, sizeof text,
-                 "the process that worked on it was ended by signal %d; what is finished is kept",
-                 status - 128);
+        snprintf(
+            text, sizeof text,
+            pq_tr("the process that worked on it was ended by signal %d; what is finished is kept"),
+            status - 128);
     else
         snprintf(text, sizeof text, "%s",
-                 *last ? last : "the process that worked on it said nothing");
+                 *last ? last : pq_tr("the process that worked on it said nothing"));
     r->failed++;
     pq_store_set(r->store, play->entry, PQ_ENTRY_FAILED,
                  play->why && status <= 128 ? json_incref(play->why)

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/lang.h"
 #include "base/random.h"
 #include "base/str.h"
 #include "job/look.h"
@@ -197,7 +198,8 @@ static json_t *error_of(const struct trial *t, const char *text)
 {
     const struct pq_entry *e = pq_store_find(t->all->runner->store, t->entry);
     char *sentence = e ? pq_entry_sentence(e, t->folder, text) : NULL;
-    json_t *error = pq_error_object("EINTERNAL", sentence ? sentence : "it failed", "settings");
+    json_t *error =
+        pq_error_object("EINTERNAL", sentence ? sentence : pq_tr("it failed"), "settings");
     pq_free(sentence);
     return error;
 }
@@ -215,7 +217,7 @@ static void end_run(void *user, struct pq_runner *r, int status, const char *las
     if (run->state == DONE)
         read_size(run, path);
     else
-        run->error = error_of(t, *last ? last : "it failed");
+        run->error = error_of(t, *last ? last : pq_tr("it failed"));
     pq_free(path);
     if (t->over || r->ending) {
         if (t->over)

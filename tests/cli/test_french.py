@@ -88,7 +88,7 @@ class Film(FilmCase):
     def test_the_line_of_a_finished_film_is_french_or_english(self):
         self.film('in.mp4', '40x30', '12', '0.5')
         for lang, there in (('fr_FR.UTF-8', r'in\.mp4 -> out\.mp4 40x30 -> \d+x\d+, 6 images \(dont '
-                                            r'\d+ étaient déjà apparues\), [\d.]+ [kM]?o, '),
+                                            r'\d+ déjà vues\), [\d.]+ [kM]?o, '),
                             ('C', r'in\.mp4 -> out\.mp4 40x30 -> \d+x\d+, 6 frames \(\d+ of them '
                                   r'were there before\), [\d.]+ [kM]?B, ')):
             result = self.upscale('in.mp4', '-o', 'out.mp4', '-y', '-v', '--no-report',

@@ -17,8 +17,8 @@ SAID = {
     'pq_fail_errno': {3}, 'pq_film_note': {1}, 'pq_import_fail': {2}, 'pq_import_refuse': {1},
     'pq_log': {2}, 'pq_onnx_refuse': {1}, 'pq_parts_fail': {2}, 'pq_parts_finish': {2},
     'pq_pm_broken': {1}, 'pq_report_note': {1}, 'pq_report_skipped': {2}, 'pq_taking_check': {1},
-    'pq_tell_line': {1}, 'pq_tell_note': {1}, 'pq_tr': {0}, 'pq_vips_fail': {3}, 'refuse': {2},
-    'refuse_pair': {2},
+    'pq_refusal': {2}, 'pq_tell_line': {1}, 'pq_tell_note': {1}, 'pq_tr': {0}, 'pq_vips_fail': {3},
+    'refuse': {2}, 'refuse_pair': {2},
 }
 # The table of profiles has what each is for as the third of its columns.
 ONLY_IN = {'X': ('src/video/codecs.c', {2})}
@@ -64,7 +64,8 @@ def joined(pieces, macros):
 
 
 def place(blanked, at):
-    """The function in whose parentheses a literal stands, and which argument it belongs to."""
+    """The function in whose parentheses a literal stands, and which argument it belongs to; or the
+    struct that is initialised, and which member."""
     depth = argument = 0
     for i in range(at - 1, -1, -1):
         c = blanked[i]
@@ -75,7 +76,10 @@ def place(blanked, at):
         elif c == '(':
             m = re.search(r'(\w+)\s*$', blanked[max(0, i - 80):i])
             return (m.group(1) if m else '', argument)
-        elif c in '[{' or (c == ';' and not depth):
+        elif c == '{':
+            m = re.search(r'struct (\w+) \w+ = $', blanked[max(0, i - 80):i])
+            return (m.group(1) if m else '', argument)
+        elif c == '[' or (c == ';' and not depth):
             return ('', argument)
         elif c == ',' and not depth:
             argument += 1
