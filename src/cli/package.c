@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/lang.h"
 #include "base/sha256.h"
 #include "base/str.h"
 #include "cli/child.h"
@@ -271,7 +272,7 @@ static int keep_member(struct pq_fetch *f, struct pq_fetch_item *item, pique_err
         return pq_fail_nomem(err, strlen(f->temp) + 128);
     int rc = pq_map_open(path, &map, err);
     if (!rc) {
-        snprintf(source, sizeof source, "npm package %s %s", item->entry->package,
+        snprintf(source, sizeof source, pq_tr("npm package %s %s"), item->entry->package,
                  item->entry->package_version);
         rc = keep(f, item, map.data, map.size, source, err);
         pq_map_close(&map);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "video/compat_read.h"
 
@@ -38,7 +39,7 @@ __attribute__((format(printf, 2, 3))) static void note(struct decoder *d, const 
     if (!d->note)
         return;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof text, pq_tr(fmt), args);
     va_end(args);
     pq_utf8_trim(text);
     d->note(d->note_user, text);

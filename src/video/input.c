@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "video/bars.h"
 #include "video/convert.h"
@@ -46,7 +47,7 @@ static void note(const struct source *s, const char *fmt, ...)
     if (!s->read.note)
         return;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof text, pq_tr(fmt), args);
     va_end(args);
     pq_utf8_trim(text);
     s->read.note(s->read.note_user, text);
