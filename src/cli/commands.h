@@ -52,7 +52,6 @@ int pq_cli_continue(const struct pq_options *o);
 int pq_cli_stop(const struct pq_options *o);
 /* The page and its queue: the server, the process of one item, and the way in for scripts. */
 int pq_cli_serve(const struct pq_options *o);
-int pq_cli_work(const struct pq_options *o);
 int pq_cli_queue(const struct pq_options *o);
 int pq_cli_devices(const struct pq_options *o);
 int pq_cli_complete(const struct pq_options *o);

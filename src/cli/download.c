@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/lang.h"
 #include "base/str.h"
 #include "cli/child.h"
@@ -173,7 +174,7 @@ static void remove_stale(const char *folder)
         bool part = is_part(entry->d_name);
         char *path = part || is_stale(entry->d_name) ? pq_models_path(folder, entry->d_name) : NULL;
         if (path && (!part || is_old(path)))
-            pq_remove_tree(path);
+            (void)pq_remove_tree(path, NULL);
         pq_free(path);
     }
     closedir(dir);

@@ -65,7 +65,7 @@ static int check_operands(const struct pq_options *o, pique_error *err)
     if (needed && !o->operand_count) {
         const char *blank = *c->words ? " " : "";
         return pq_fail(err, PIQUE_EINVAL, "nothing to do: pique%s%s takes %s; see pique --help",
-                       blank, c->words, pq_command_text_operands(c, pq_lang()));
+                       blank, c->words, operands);
     }
     static const struct {
         enum pq_command_id command;
@@ -87,7 +87,7 @@ static int check_operands(const struct pq_options *o, pique_error *err)
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++) {
         if (o->command == exact[i].command && o->operand_count != exact[i].count)
             return pq_fail(err, PIQUE_EINVAL, "pique %s takes %s%s", c->words, pq_tr(exact[i].text),
-                           pq_command_text_operands(c, pq_lang()));
+                           operands);
     }
     return 0;
 }
@@ -112,8 +112,6 @@ static int dispatch(const struct pq_options *o)
         return pq_cli_probe(o);
     case PQ_CMD_LOOK:
         return pq_cli_look(o);
-    case PQ_CMD_WORK:
-        return pq_cli_work(o);
     case PQ_CMD_CODECS:
         return pq_cli_codecs(o);
     case PQ_CMD_RESUME:

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "base/file.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "job/deliver.h"
 #include "job/look.h"
@@ -209,6 +210,7 @@ static void on_end(void *user, int status, const char *last)
     struct pq_runner *r = play->runner;
     struct pq_entry *e = play->entry;
     unlink_play(play);
+    pq_lang_on_thread(e->french ? PQ_LANG_FR : PQ_LANG_EN);
     e->progress.per_second = e->progress.seconds_left = -1;
     if (e->removed) {
         pq_runner_tell(r, "removed", json_pack("{s:s}", "id", e->id));
@@ -283,6 +285,7 @@ static int start(struct pq_play *play, pique_error *err)
 static bool begin(struct pq_runner *r, struct pq_entry *e)
 {
     pique_error err;
+    pq_lang_on_thread(e->french ? PQ_LANG_FR : PQ_LANG_EN);
     struct pq_play *play = pq_calloc(1, sizeof *play);
     if (!play)
         return false; /* the next round tries again */

@@ -47,29 +47,6 @@ char *pq_store_work_folder(const struct pq_store *s, const struct pq_entry *e)
     return pq_asprintf("%s/.pique/%s", s->results, e->id);
 }
 
-/* ---- removing ---- */
-
-static int remove_inside(void *context, const char *name)
-{
-    char *path = pq_asprintf("%s/%s", (const char *)context, name);
-    int rc = path ? pq_remove_tree(path, NULL) : PIQUE_ENOMEM;
-    pq_free(path);
-    return rc;
-}
-
-int pq_remove_tree(const char *path, pique_error *err)
-{
-    struct stat st;
-    if (lstat(path, &st) != 0)
-        return errno == ENOENT ? 0 : pq_fail_errno(err, errno, path, "be removed");
-    if (!S_ISDIR(st.st_mode))
-        return pq_remove_file(path, err);
-    int rc = pq_list_folder(path, remove_inside, (void *)path, err);
-    if (rc)
-        return pq_fail(err, rc, "%s: could not be emptied", path);
-    return pq_remove_folder(path, err);
-}
-
 /* ---- reading ---- */
 
 static int by_position(const void *a, const void *b)

@@ -75,5 +75,3 @@ int pq_store_set_queue(struct pq_store *store, bool running, int parallel, pique
 
 /* A new error object: {"code", "text", "next"}. NULL: out of memory. */
 json_t *pq_error_object(const char *code, const char *text, const char *next);
-/* Remove a folder and everything in it, without following links. */
-int pq_remove_tree(const char *path, pique_error *err);

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/str.h"
 #include "job/look.h"
 #include "job/runner_state.h"

@@ -23,7 +23,8 @@ static json_t *show_all(const struct pq_store *s)
     return items;
 }
 
-void pq_get_state(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_state(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     uint64_t free_bytes = 0;
@@ -137,7 +138,8 @@ static struct pq_entry *new_of_file(struct pq_api *api, const json_t *body,
     return e;
 }
 
-void pq_post_items(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_post_items(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -190,7 +192,8 @@ static int share_input(struct pq_api *api, const struct pq_entry *from, struct p
     return rc;
 }
 
-void pq_again_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_again_item(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -224,7 +227,8 @@ void pq_again_item(void *user, const struct pq_http_request *request, struct pq_
 
 /* ---- changing ---- */
 
-void pq_patch_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_patch_item(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -255,7 +259,8 @@ void pq_patch_item(void *user, const struct pq_http_request *request, struct pq_
     pq_api_unlock(api);
 }
 
-void pq_move_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_move_item(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -273,7 +278,8 @@ void pq_move_item(void *user, const struct pq_http_request *request, struct pq_h
     pq_api_unlock(api);
 }
 
-void pq_delete_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_delete_item(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -358,33 +364,38 @@ static void act(struct pq_api *api, const struct pq_http_request *request,
     pq_api_unlock(api);
 }
 
-void pq_start_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_start_item(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     act(user, request, reply, start);
 }
 
-void pq_resume_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_resume_item(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     act(user, request, reply, start);
 }
 
-void pq_retry_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_retry_item(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     act(user, request, reply, start);
 }
 
-void pq_pause_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_pause_item(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     act(user, request, reply, hold);
 }
 
-void pq_stop_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_stop_item(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
 {
     act(user, request, reply, stop);
 }
 
-void pq_estimate_item(void *user, const struct pq_http_request *request,
-                      struct pq_http_reply *reply)
+void pq_api_estimate_item(void *user, const struct pq_http_request *request,
+                          struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -427,7 +438,8 @@ static bool is_listed(const json_t *list, const char *id)
     return false;
 }
 
-void pq_run_queue(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_run_queue(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -443,7 +455,8 @@ void pq_run_queue(void *user, const struct pq_http_request *request, struct pq_h
                  reply);
 }
 
-void pq_pause_queue(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_pause_queue(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -452,7 +465,8 @@ void pq_pause_queue(void *user, const struct pq_http_request *request, struct pq
                  reply);
 }
 
-void pq_resume_queue(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_resume_queue(void *user, const struct pq_http_request *request,
+                         struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -461,7 +475,8 @@ void pq_resume_queue(void *user, const struct pq_http_request *request, struct p
                  reply);
 }
 
-void pq_set_parallel(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_set_parallel(void *user, const struct pq_http_request *request,
+                         struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -475,7 +490,8 @@ void pq_set_parallel(void *user, const struct pq_http_request *request, struct p
                  reply);
 }
 
-void pq_clear_queue(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_clear_queue(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;

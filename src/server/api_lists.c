@@ -17,7 +17,8 @@ static void answer_text(struct pq_http_reply *reply, char *text)
     reply->text = text ? text : pq_strdup("{}");
 }
 
-void pq_get_options(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_options(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     struct pq_str text = {0};
     (void)user;
@@ -26,14 +27,16 @@ void pq_get_options(void *user, const struct pq_http_request *request, struct pq
     answer_text(reply, pq_str_take(&text));
 }
 
-void pq_get_models(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_models(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     (void)request;
     answer_text(reply, api->models());
 }
 
-void pq_get_codecs(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_codecs(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     (void)request;
@@ -42,7 +45,8 @@ void pq_get_codecs(void *user, const struct pq_http_request *request, struct pq_
 
 extern const char pq_openapi_json[], pq_openapi_json_end[]; /* openapi.S */
 
-void pq_get_openapi(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_openapi(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     (void)user;
     (void)request;
@@ -80,14 +84,16 @@ static void write_presets(const struct pq_api *api, json_t *root, struct pq_http
         pq_http_json(reply, 200, json_pack("{s:O}", "presets", root));
 }
 
-void pq_get_presets(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_presets(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     (void)request;
     pq_http_json(reply, 200, json_pack("{s:o}", "presets", read_presets(user)));
 }
 
 /* The name stands in the body, so that it may be any text. */
-void pq_put_preset(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_put_preset(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     json_t *settings = pq_api_settings(request, reply);
     if (!settings)
@@ -106,8 +112,8 @@ void pq_put_preset(void *user, const struct pq_http_request *request, struct pq_
     json_decref(root);
 }
 
-void pq_delete_preset(void *user, const struct pq_http_request *request,
-                      struct pq_http_reply *reply)
+void pq_api_delete_preset(void *user, const struct pq_http_request *request,
+                          struct pq_http_reply *reply)
 {
     json_t *root = read_presets(user);
     if (json_object_del(root, request->part[0]) == 0)
@@ -119,14 +125,16 @@ void pq_delete_preset(void *user, const struct pq_http_request *request,
 
 /* ---- folders ---- */
 
-void pq_get_folders(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_folders(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     (void)request;
     pq_http_json(reply, 200, json_pack("{s:o}", "folders", pq_folders_roots(&api->folders)));
 }
 
-void pq_get_folder(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_folder(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -137,7 +145,8 @@ void pq_get_folder(void *user, const struct pq_http_request *request, struct pq_
         pq_http_fail(reply, &err, "none");
 }
 
-void pq_post_watch(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_post_watch(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -158,7 +167,8 @@ void pq_post_watch(void *user, const struct pq_http_request *request, struct pq_
     pq_free(path);
 }
 
-void pq_delete_watch(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_delete_watch(void *user, const struct pq_http_request *request,
+                         struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     if (pq_folders_unwatch(&api->folders, request->part[0])) {
@@ -173,7 +183,8 @@ void pq_delete_watch(void *user, const struct pq_http_request *request, struct p
 
 /* ---- the desktop ---- */
 
-void pq_post_open(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_post_open(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -187,7 +198,8 @@ void pq_post_open(void *user, const struct pq_http_request *request, struct pq_h
 }
 
 /* For a second start of the program: a word that opens the page. */
-void pq_post_launch(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_post_launch(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     char word[33];

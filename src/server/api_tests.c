@@ -22,7 +22,8 @@ static bool take_crop(const json_t *value, int crop[4])
     return json_array_size(value) == 4;
 }
 
-void pq_post_test(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_post_test(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -55,7 +56,7 @@ static void refuse_unknown(struct pq_http_reply *reply)
     pq_http_refuse(reply, 404, "ENOENT", "there is no such test any more", "none");
 }
 
-void pq_get_test(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_test(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pq_api_lock(api);
@@ -67,8 +68,8 @@ void pq_get_test(void *user, const struct pq_http_request *request, struct pq_ht
         refuse_unknown(reply);
 }
 
-void pq_get_test_picture(void *user, const struct pq_http_request *request,
-                         struct pq_http_reply *reply)
+void pq_api_get_test_picture(void *user, const struct pq_http_request *request,
+                             struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     const char *which = request->part[1];
@@ -87,7 +88,8 @@ void pq_get_test_picture(void *user, const struct pq_http_request *request,
     pq_free(path);
 }
 
-void pq_delete_test(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_delete_test(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pq_api_lock(api);

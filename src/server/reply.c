@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/lang.h"
 #include "server/inside.h"
 #include "server/range.h"
 #include "server/secure.h"
@@ -45,7 +46,7 @@ void pq_http_refuse(struct pq_http_reply *reply, int status, const char *code, c
     pq_json_open(&j, NULL, '{');
     pq_json_open(&j, "error", '{');
     pq_json_string(&j, "code", code);
-    pq_json_string(&j, "text", text);
+    pq_json_string(&j, "text", pq_tr(text));
     pq_json_string(&j, "next", next);
     pq_json_close(&j, '}');
     pq_json_close(&j, '}');
