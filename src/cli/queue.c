@@ -184,6 +184,6 @@ int pq_cli_queue(const struct pq_options *o)
         q.server.port = (int)pq_whole(o, PQ_OPT_PORT);
     if (!rc)
         rc = dispatch(&q, &err);
-    const int printed = pq_cli_print(&q.out);
+    const int printed = q.out.length ? pq_cli_print(&q.out) : PQ_EXIT_OK;
     return rc ? pq_cli_fail(&err) : printed;
 }

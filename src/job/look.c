@@ -140,9 +140,10 @@ static void end_info(void *user, struct pq_runner *r, int status, const char *la
                                                                       : PQ_ENTRY_PAUSED;
         pq_store_set(r->store, e, next, json_incref(e->error));
     } else if (e && !r->ending && e->state == PQ_ENTRY_LOOKING) {
-        pq_store_set(
-            r->store, e, PQ_ENTRY_FAILED,
-            pq_error_object("EFORMAT", *last ? last : "it could not be looked at", "upload"));
+        char *text = pq_entry_sentence(e, l->folder, *last ? last : "it could not be looked at");
+        pq_store_set(r->store, e, PQ_ENTRY_FAILED,
+                     pq_error_object("EFORMAT", text ? text : e->name, "upload"));
+        pq_free(text);
     }
     free_look(l);
 }

@@ -108,6 +108,28 @@ static void on_done(struct pq_play *play, const json_t *event)
     play->done = e->output != NULL;
 }
 
+/* An error that a worker told of; NULL: out of memory. */
+static json_t *error_of(struct pq_play *play, const char *code, const char *text, const char *next)
+{
+    char *work = pq_store_work_folder(play->runner->store, play->entry);
+    char *sentence = work ? pq_entry_sentence(play->entry, work, text) : NULL;
+    json_t *error = sentence ? pq_error_object(code, sentence, next) : NULL;
+    pq_free(sentence);
+    pq_free(work);
+    return error;
+}
+
+static void on_note(struct pq_play *play, const json_t *event)
+{
+    const char *text = json_string_value(json_object_get(event, "text"));
+    char *work = pq_store_work_folder(play->runner->store, play->entry);
+    char *sentence = text && work ? pq_entry_sentence(play->entry, work, text) : NULL;
+    if (sentence)
+        json_array_append_new(play->entry->notes, json_string(sentence));
+    pq_free(sentence);
+    pq_free(work);
+}
+
 static void on_failed(struct pq_play *play, const json_t *event)
 {
     const char *status = json_string_value(json_object_get(event, "status"));
@@ -120,7 +142,7 @@ static void on_failed(struct pq_play *play, const json_t *event)
                        : strcmp(status, "ENOMEM") == 0       ? "settings"
                                                              : "retry";
     json_decref(play->why);
-    play->why = pq_error_object(status ? status : "EINTERNAL", text ? text : "it failed", next);
+    play->why = error_of(play, status ? status : "EINTERNAL", text ? text : "it failed", next);
 }
 
 static void on_line(void *user, json_t *event)
@@ -139,7 +161,7 @@ static void on_line(void *user, json_t *event)
     else if (strcmp(name, "saved") == 0)
         on_saved(play, event);
     else if (strcmp(name, "note") == 0)
-        json_array_append(e->notes, json_object_get(event, "text"));
+        on_note(play, event);
     else if (strcmp(name, "file_done") == 0 || strcmp(name, "file_skipped") == 0)
         on_done(play, event); /* skipped: whole since an earlier run */
     else if (strcmp(name, "file_failed") == 0 || strcmp(name, "error") == 0)
@@ -201,7 +223,7 @@ static void fail(struct pq_play *play, int status, const char *last)
     r->failed++;
     pq_store_set(r->store, play->entry, PQ_ENTRY_FAILED,
                  play->why && status <= 128 ? json_incref(play->why)
-                                            : pq_error_object("EINTERNAL", text, "retry"));
+                                            : error_of(play, "EINTERNAL", text, "retry"));
 }
 
 static void on_end(void *user, int status, const char *last)

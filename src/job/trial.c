@@ -193,6 +193,15 @@ static int begin_run(void *user, struct pq_runner *r, json_t **task, char **fold
     return 0;
 }
 
+static json_t *error_of(const struct trial *t, const char *text)
+{
+    const struct pq_entry *e = pq_store_find(t->all->runner->store, t->entry);
+    char *sentence = e ? pq_entry_sentence(e, t->folder, text) : NULL;
+    json_t *error = pq_error_object("EINTERNAL", sentence ? sentence : "it failed", "settings");
+    pq_free(sentence);
+    return error;
+}
+
 static void go_on(struct trial *t);
 
 static void end_run(void *user, struct pq_runner *r, int status, const char *last)
@@ -206,7 +215,7 @@ static void end_run(void *user, struct pq_runner *r, int status, const char *las
     if (run->state == DONE)
         read_size(run, path);
     else
-        run->error = pq_error_object("EINTERNAL", *last ? last : "it failed", "settings");
+        run->error = error_of(t, *last ? last : "it failed");
     pq_free(path);
     if (t->over || r->ending) {
         if (t->over)

@@ -309,6 +309,7 @@ static bool start(struct pq_api *api, struct pq_entry *e)
     case PQ_ENTRY_UPLOADING:
     case PQ_ENTRY_LOOKING:
         e->wants_start = true;
+        pq_store_save(api->store, e, NULL);
         return true;
     case PQ_ENTRY_PAUSED:
     case PQ_ENTRY_STOPPED:

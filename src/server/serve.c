@@ -231,9 +231,10 @@ static void tell_ready(const struct serving *s)
 
 static void end(struct serving *s)
 {
-    /* No request any more, then no worker, then what they used. */
+    /* No worker any more, which may take its time; then no request; then what they used. */
+    pq_runner_stop(s->api.runner);
     pq_http_close(&s->api.http);
-    pq_runner_stop(&s->api.runner);
+    pq_runner_free(&s->api.runner);
     if (s->has_store) {
         char *path = server_file(s->setup->state);
         if (path && s->api.trials)

@@ -143,12 +143,11 @@ static void test_what_names_a_path_or_a_stream_is_no_setting_of_an_item(void **s
         assert_true(o->commands & PQ_FOR(QUEUE_ADD));
     }
     static const enum pq_option_id none[] = {
-        PQ_OPT_OUTPUT,     PQ_OPT_OVERWRITE,    PQ_OPT_SKIP_EXISTING,
-        PQ_OPT_NAMES_FROM, PQ_OPT_NO_RECURSIVE, PQ_OPT_DRY_RUN,
-        PQ_OPT_JOB,        PQ_OPT_RESTART,      PQ_OPT_MEMORY,
-        PQ_OPT_QUIET,      PQ_OPT_VERBOSE,      PQ_OPT_JSON,
-        PQ_OPT_LANG,       PQ_OPT_HELP,         PQ_OPT_AT,
-        PQ_OPT_PORT,       PQ_OPT_FOLDER};
+        PQ_OPT_OUTPUT,       PQ_OPT_OVERWRITE, PQ_OPT_SKIP_EXISTING, PQ_OPT_NAMES_FROM,
+        PQ_OPT_NO_RECURSIVE, PQ_OPT_DRY_RUN,   PQ_OPT_JOB,           PQ_OPT_RESTART,
+        PQ_OPT_MEMORY,       PQ_OPT_QUIET,     PQ_OPT_VERBOSE,       PQ_OPT_JSON,
+        PQ_OPT_GET_MODEL,    PQ_OPT_LANG,      PQ_OPT_HELP,          PQ_OPT_AT,
+        PQ_OPT_PORT,         PQ_OPT_FOLDER};
     for (size_t i = 0; i < PQ_COUNT(none); i++)
         assert_false(pq_option_page(&pq_option_table[none[i]]));
     static const enum pq_option_id some[] = {
@@ -208,6 +207,17 @@ static void test_an_option_that_repeats_keeps_all_it_was_given_in_order(void **s
     pq_options_free(&o);
 }
 
+static void test_folders_and_names_of_the_server_may_be_several(void **state)
+{
+    for (size_t i = 0; i < PQ_OPT_COUNT; i++) {
+        const bool several = i == PQ_OPT_FOLDER || i == PQ_OPT_HOST_NAME || i == PQ_OPT_ENC;
+        assert_int_equal(pq_option_table[i].repeats, several);
+        /* The help says so. */
+        assert_int_equal(strstr(pq_option_table[i].help, "may be repeated") != NULL, several);
+        assert_int_equal(strstr(pq_option_table[i].help_fr, "peut être répété") != NULL, several);
+    }
+}
+
 static void test_the_server_has_its_defaults_and_refuses_what_is_out_of_range(void **state)
 {
     struct pq_options o;
@@ -256,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_what_names_a_path_or_a_stream_is_no_setting_of_an_item),
         cmocka_unit_test(test_queue_add_takes_the_settings_of_an_item_and_no_others),
         cmocka_unit_test(test_an_option_that_repeats_keeps_all_it_was_given_in_order),
+        cmocka_unit_test(test_folders_and_names_of_the_server_may_be_several),
         cmocka_unit_test(test_the_server_has_its_defaults_and_refuses_what_is_out_of_range),
         cmocka_unit_test(test_every_command_takes_the_language),
     };

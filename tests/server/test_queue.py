@@ -74,6 +74,7 @@ class ServerCase(FilmCase):
         elif body is not None:
             send['Content-Type'] = 'application/octet-stream'
         send.update(headers or {})
+        send = {k: v for k, v in send.items() if v is not None}
         c.request(method, path, body=body, headers=send)
         r = c.getresponse()
         data = r.read()
@@ -518,12 +519,12 @@ class Doors(ServerCase):
                                timeout=PATIENCE).stdout.decode()
         self.assertIn(':%d/?launch=' % self.port, again)
         word = re.search(r'launch=(\w+)', again).group(1)
-        first = self.ask('GET', '/?launch=' + word, headers={'Authorization': ''})
+        first = self.ask('GET', '/?launch=' + word, headers={'Authorization': None})
         self.assertEqual(first[0], 303)
         self.assertIn('HttpOnly', first[1]['Set-Cookie'])
         cookie = first[1]['Set-Cookie'].split(';')[0]
-        self.ask('GET', '/api/state', headers={'Authorization': '', 'Cookie': cookie}, status=200)
-        second = self.ask('GET', '/?launch=' + word, headers={'Authorization': ''})
+        self.ask('GET', '/api/state', headers={'Authorization': None, 'Cookie': cookie}, status=200)
+        second = self.ask('GET', '/?launch=' + word, headers={'Authorization': None})
         self.assertNotIn('Set-Cookie', second[1])
 
     def test_only_its_owner_can_read_what_it_keeps(self):
@@ -532,7 +533,7 @@ class Doors(ServerCase):
 
     def test_without_a_token_nothing_is_told(self):
         for path in ('/api/state', '/api/events', '/api/models', '/api/items/x/file'):
-            self.ask('GET', path, headers={'Authorization': ''}, status=401)
+            self.ask('GET', path, headers={'Authorization': None}, status=401)
 
     def test_another_address_needs_a_token_file(self):
         result = subprocess.run([PROGRAM, 'serve', '--listen', '0.0.0.0'], cwd=self.dir,
