@@ -330,8 +330,9 @@ json_t *pq_task_new(const struct pq_runner *r, const char *command, json_t *word
     const char *const models[] = {r->setup.models, NULL};
     json_t *task = NULL;
     if (!add_paths(reads, read) && !add_paths(reads, models) && !add_paths(writes, write))
-        task = json_pack("{s:s, s:O, s:O, s:O, s:s}", "command", command, "words", words, "read",
-                         reads, "write", writes, "lang", french ? "fr" : "en");
+        task = json_pack("{s:s, s:O, s:O, s:O, s:s, s:b}", "command", command, "words", words,
+                         "read", reads, "write", writes, "lang", french ? "fr" : "en", "strict",
+                         strcmp(command, "look") == 0); /* nobody has looked into it before */
     json_decref(reads);
     json_decref(writes);
     return task;
