@@ -318,8 +318,8 @@ void pq_processes_wait(struct pq_processes *all, int milliseconds, void (*before
     }
     fds[0] = (struct pollfd){.fd = all->wake[0], .events = POLLIN};
     for (size_t i = 0; i < count; i++) /* of a negative number nothing is heard */
-        fds[i + 1] = (struct pollfd){.fd = all->list[i]->silent ? -1 : all->list[i]->out,
-                                     .events = POLLIN};
+        fds[i + 1] =
+            (struct pollfd){.fd = all->list[i]->silent ? -1 : all->list[i]->out, .events = POLLIN};
     const int heard = poll(fds, count + 1, milliseconds);
     while (read(all->wake[0], bytes, sizeof bytes) > 0)
         ;

@@ -347,6 +347,59 @@ static void a_result_gets_the_name_that_was_asked_for(void **unused)
     pq_store_close(&s);
 }
 
+/* A worker that was taken over by a film tells of what it never made. */
+static void nothing_is_moved_that_was_not_made_in_its_folder(void **unused)
+{
+    struct pq_store s;
+    const char *const names[] = {"a.png", NULL};
+    (void)unused;
+    open_store(&s, NULL);
+    char *secret = pq_asprintf("%s/secret/a.png", state);
+    make_file(secret);
+    for (int i = 0; i < 4; i++) {
+        struct pq_entry *e = made(&s, names);
+        char *work = pq_store_work_folder(&s, e), *link = pq_asprintf("%s/link", work);
+        char *folder_of = pq_asprintf("%s/secret", state);
+        assert_int_equal(symlink(i == 3 ? secret : folder_of, link), 0);
+        pq_free(e->output);
+        e->output = i == 0   ? pq_asprintf("%s/../../../state/secret/a.png", work)
+                    : i == 1 ? pq_strdup(secret)
+                    : i == 2 ? pq_asprintf("%s/link/a.png", work)
+                             : pq_strdup(link);
+        assert_int_equal(pq_deliver(&s, e, NULL), PIQUE_EINTERNAL);
+        assert_true(pq_exists(secret));
+        assert_there("a.png", false);
+        assert_there("link", false);
+        pq_free(work);
+        pq_free(link);
+        pq_free(folder_of);
+    }
+    pq_free(secret);
+    pq_store_close(&s);
+}
+
+static void a_result_that_has_arrived_is_no_failure(void **unused)
+{
+    struct pq_store s;
+    const char *const names[] = {"a.png", "a.png.json", NULL};
+    (void)unused;
+    for (int i = 0; i < 2; i++) {
+        open_store(&s, NULL);
+        struct pq_entry *e = made(&s, names);
+        if (i == 0)
+            pq_fault_arm(PQ_FAULT_REMOVE, 1, EIO, true); /* what is left cannot be removed */
+        else
+            pq_fault_arm(PQ_FAULT_RENAME, 3, EIO, true); /* nor what lies beside it be moved */
+        assert_int_equal(pq_deliver(&s, e, NULL), 0);
+        pq_fault_arm(PQ_FAULT_REMOVE, 0, 0, false);
+        pq_fault_arm(PQ_FAULT_RENAME, 0, 0, false);
+        assert_there(i ? "a (2).png" : "a.png", true);
+        assert_string_equal(json_string_value(json_object_get(e->result, "name")),
+                            i ? "a (2).png" : "a.png");
+        pq_store_close(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +413,8 @@ int main(void)
         cmocka_unit_test_teardown(a_disk_that_refuses_is_no_lost_entry, sweep),
         cmocka_unit_test_teardown(a_result_comes_with_all_that_is_named_after_it, sweep),
         cmocka_unit_test_teardown(a_result_gets_the_name_that_was_asked_for, sweep),
+        cmocka_unit_test_teardown(nothing_is_moved_that_was_not_made_in_its_folder, sweep),
+        cmocka_unit_test_teardown(a_result_that_has_arrived_is_no_failure, sweep),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
