@@ -87,7 +87,7 @@ json_t *pq_entry_store(const struct pq_entry *e)
                      "french", e->french, "wants_start", e->wants_start);
 }
 
-static bool is_id(const char *id)
+bool pq_entry_is_id(const char *id)
 {
     return strlen(id) == PQ_ID_LENGTH && strspn(id, "0123456789abcdef") == PQ_ID_LENGTH;
 }
@@ -119,7 +119,7 @@ int pq_entry_restore(const json_t *root, struct pq_entry **out, pique_error *err
                     &kind, "state", &state, "created", &created, "bytes", &bytes, "received",
                     &received, "uploaded", &uploaded, "settings", &settings, "notes", &notes,
                     "french", &french, "wants_start", &wants_start) != 0 ||
-        format != 1 || !is_id(id) || strchr(name, '/') || bytes < 0 || received < 0 ||
+        format != 1 || !pq_entry_is_id(id) || strchr(name, '/') || bytes < 0 || received < 0 ||
         !json_is_object(settings) || !json_is_array(notes) ||
         index_of(kind, kind_names, PQ_COUNT(kind_names)) < 0 ||
         index_of(state, state_names, PQ_COUNT(state_names)) < 0)
@@ -145,6 +145,10 @@ int pq_entry_restore(const json_t *root, struct pq_entry **out, pique_error *err
     e->estimate = take_object(root, "estimate");
     e->error = take_object(root, "error");
     e->result = take_object(root, "result");
+    if (!json_is_string(json_object_get(root, "input"))) {
+        pq_entry_free(&e);
+        return pq_fail(err, PIQUE_EFORMAT, "an entry of the queue is damaged");
+    }
     if (!take_text(root, "input", &e->input) || !take_text(root, "output", &e->output) ||
         !take_text(root, "stem", &e->stem)) {
         pq_entry_free(&e);

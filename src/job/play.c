@@ -269,7 +269,6 @@ static void on_end(void *user, int status, const char *last)
     pq_lang_on_thread(e->french ? PQ_LANG_FR : PQ_LANG_EN);
     e->progress.per_second = e->progress.seconds_left = -1;
     if (e->removed) {
-        pq_runner_tell(r, "removed", json_pack("{s:s}", "id", e->id));
         pq_store_remove(r->store, e, NULL);
     } else if (status == 0 && play->done) {
         deliver(play);

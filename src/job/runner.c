@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "job/dump.h"
+#include "job/look.h"
 #include "job/play.h"
 #include "job/runner_state.h"
 
@@ -138,6 +139,14 @@ static void begin_chore(struct pq_runner *r, struct pq_running_chore *c)
 
 static void begin_chores(struct pq_runner *r)
 {
+    /* What nobody wants any more has waited long enough. */
+    for (size_t i = 0; i < r->chore_count;) {
+        struct pq_running_chore *c = r->chores[i];
+        if (c->unwanted && !c->process)
+            begin_chore(r, c); /* which ends it */
+        else
+            i++;
+    }
     for (size_t i = 0; i < r->chore_count && r->chores_running < MOST_CHORES;) {
         struct pq_running_chore *c = r->chores[i];
         const size_t before = r->chore_count;
@@ -210,11 +219,14 @@ static void round_of_work(struct pq_runner *r)
 {
     const double now = pq_runner_now();
     lock(r);
-    if (r->setup.tick && now - r->ticked >= 1e-3 * TICK_MS) {
+    if (now - r->ticked >= 1e-3 * TICK_MS) {
         r->ticked = now;
-        r->setup.tick(r->setup.tick_user);
+        pq_store_save_again(r->store);
+        if (r->setup.tick)
+            r->setup.tick(r->setup.tick_user);
     }
     send_signals(r);
+    pq_look_begin_some(r);
     begin_chores(r);
     pq_play_begin_some(r);
     tell_idle(r);

@@ -11,6 +11,19 @@
 
 enum { MOST_SIDE = 65535 };
 
+/* path is freed. */
+static void answer_picture(struct pq_http_reply *reply, enum pq_picture_state state, char *path,
+                           const pique_error *err)
+{
+    if (state == PQ_PICTURE_READY)
+        pq_http_file(reply, path, "image/png");
+    else if (state == PQ_PICTURE_LATER)
+        reply->later = true;
+    else
+        pq_http_fail(reply, err, "none");
+    pq_free(path);
+}
+
 void pq_api_get_thumb(void *user, const struct pq_http_request *request,
                       struct pq_http_reply *reply)
 {
@@ -19,25 +32,23 @@ void pq_api_get_thumb(void *user, const struct pq_http_request *request,
     struct pq_entry *e = pq_api_entry(api, request, reply);
     if (!e)
         return;
-    char *path = pq_store_path(api->store, e, "look/thumb.png");
-    const bool there = path && pq_exists(path);
-    if (!there && e->state != PQ_ENTRY_UPLOADING && e->state != PQ_ENTRY_FAILED) {
-        if (e->wants_look && pq_look_begin(api->runner, e, &err) != 0)
-            pq_http_fail(reply, &err, "retry");
-        else
-            reply->later = true;
-    }
+    char *path = NULL;
+    enum pq_picture_state state = PQ_PICTURE_MISSING;
+    if (e->state == PQ_ENTRY_LOOKING)
+        state = PQ_PICTURE_LATER; /* it comes with what it holds */
+    else if (!e->info)
+        pq_fail(&err, PIQUE_ENOENT, "there is no such picture");
+    else
+        state = pq_look_thumb(api->runner, e, &path, &err);
     pq_api_unlock(api);
-    if (there || (!reply->later && !reply->status))
-        pq_http_file(reply, path ? path : "", "image/png");
-    pq_free(path);
+    answer_picture(reply, state, path, &err);
 }
 
 static void get_picture(struct pq_api *api, const struct pq_http_request *request,
                         struct pq_http_reply *reply, enum pq_side_of of)
 {
     pique_error err;
-    char *path;
+    char *path = NULL;
     const int64_t frame = pq_http_number(request, "frame", INT32_MAX, 0);
     const int64_t side = pq_http_number(request, "side", MOST_SIDE, 0);
     struct pq_entry *e = pq_api_entry(api, request, reply);
@@ -51,14 +62,7 @@ static void get_picture(struct pq_api *api, const struct pq_http_request *reques
     else
         state = pq_look_picture(api->runner, e, of, frame, (int)side, &path, &err);
     pq_api_unlock(api);
-    if (state == PQ_PICTURE_READY) {
-        pq_http_file(reply, path, "image/png");
-        pq_free(path);
-    } else if (state == PQ_PICTURE_LATER) {
-        reply->later = true;
-    } else {
-        pq_http_fail(reply, &err, "none");
-    }
+    answer_picture(reply, state, path, &err);
 }
 
 void pq_api_get_source(void *user, const struct pq_http_request *request,

@@ -97,14 +97,14 @@ static void take_file(void *user, const char *path, const json_t *settings)
         return;
     e->input = pq_strdup(path);
     e->state = PQ_ENTRY_LOOKING;
-    e->wants_start = true;
+    e->wants_start = e->wants_look = true;
     if (pq_identify(path, &id, NULL) == 0)
         e->bytes = e->received = (uint64_t)id.bytes;
     json_object_update(e->settings, (json_t *)settings);
     if (!e->input)
         pq_entry_free(&e);
-    else if (pq_store_add(&s->store, e, NULL) == 0)
-        pq_look_begin(s->api.runner, e, NULL);
+    else
+        pq_store_add(&s->store, e, NULL);
 }
 
 static void tick(void *user)
@@ -181,18 +181,6 @@ static int open_http(struct serving *s, pique_error *err)
     return pq_http_open(&http, &s->api.http, err);
 }
 
-/* What was being looked at when the last server ended is looked at again. */
-static void look_again(struct serving *s)
-{
-    pq_api_lock(&s->api);
-    for (size_t i = 0; i < s->store.count; i++) {
-        struct pq_entry *e = s->store.entries[i];
-        if (e->wants_look && e->state == PQ_ENTRY_LOOKING)
-            pq_look_begin(s->api.runner, e, NULL);
-    }
-    pq_api_unlock(&s->api);
-}
-
 static int begin(struct serving *s, pique_error *err)
 {
     int rc = open_store(s, err);
@@ -259,7 +247,6 @@ int pq_serve(const struct pq_serve_setup *setup, volatile sig_atomic_t *stop, pi
     s.api.open_folder = setup->open_folder;
     int rc = begin(&s, err);
     if (!rc) {
-        look_again(&s);
         tell_ready(&s);
         while (!*stop)
             nanosleep(&nap, NULL);
