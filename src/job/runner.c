@@ -261,7 +261,7 @@ static void on_change(void *user)
     pq_runner_wake(user);
 }
 
-int pq_runner_start(const struct pq_runner_setup *setup, struct pq_runner **out, pique_error *err)
+int pq_runner_new(const struct pq_runner_setup *setup, struct pq_runner **out, pique_error *err)
 {
     struct pq_runner *r = pq_calloc(1, sizeof *r);
     *out = NULL;
@@ -276,23 +276,24 @@ int pq_runner_start(const struct pq_runner_setup *setup, struct pq_runner **out,
     }
     r->store->on_change = on_change;
     r->store->on_change_user = r;
-    if (pthread_create(&r->thread, NULL, run, r) != 0) {
-        r->store->on_change = NULL;
-        pq_processes_close(&r->processes);
-        pq_free(r);
-        return pq_fail(err, PIQUE_ENOMEM, "no thread could be started");
-    }
     *out = r;
     return 0;
 }
 
+int pq_runner_start(struct pq_runner *r, pique_error *err)
+{
+    r->started = pthread_create(&r->thread, NULL, run, r) == 0;
+    return r->started ? 0 : pq_fail(err, PIQUE_ENOMEM, "no thread could be started");
+}
+
 void pq_runner_stop(struct pq_runner *r)
 {
-    if (!r)
+    if (!r || !r->started)
         return;
     atomic_store(&r->stop, true);
     pq_runner_wake(r);
     pthread_join(r->thread, NULL);
+    r->started = false;
 }
 
 void pq_runner_free(struct pq_runner **runner)
@@ -301,6 +302,7 @@ void pq_runner_free(struct pq_runner **runner)
     *runner = NULL;
     if (!r)
         return;
+    r->ending = true;
     while (r->chore_count)
         begin_chore(r, r->chores[0]); /* which ends it */
     for (size_t i = 0; i < r->told_count; i++)

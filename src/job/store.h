@@ -25,6 +25,8 @@
 #include "base/file.h"
 #include "job/entry.h"
 
+enum { PQ_MOST_ENTRIES = 10000 };
+
 struct pq_store {
     pthread_mutex_t lock;
     char *folder, *results;

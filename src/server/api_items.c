@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "server/api.h"
 
-enum { MOST_ENTRIES = 10000, MOST_NAME = 200, LONGEST_SUFFIX = 12 };
+enum { MOST_NAME = 200, LONGEST_SUFFIX = 12 };
 
 /* ---- the whole ---- */
 
@@ -159,7 +159,7 @@ void pq_api_post_items(void *user, const struct pq_http_request *request,
     json_object_update(e->settings, settings);
     e->french = request->french;
     pq_api_lock(api);
-    int rc = api->store->count < MOST_ENTRIES
+    int rc = api->store->count < PQ_MOST_ENTRIES
                  ? 0
                  : pq_fail(&err, PIQUE_EINVAL, "the queue is full: remove what is done");
     if (rc)
@@ -200,7 +200,7 @@ static int add_again(struct pq_api *api, const struct pq_entry *from, json_t *se
     *out = NULL;
     if (from->state == PQ_ENTRY_UPLOADING)
         return pq_fail(err, PIQUE_EINVAL, "%s: is not here yet", from->name);
-    if (api->store->count >= MOST_ENTRIES)
+    if (api->store->count >= PQ_MOST_ENTRIES)
         return pq_fail(err, PIQUE_EINVAL, "the queue is full: remove what is done");
     struct pq_entry *e = pq_entry_new(from->name);
     if (!e)
