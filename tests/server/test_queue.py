@@ -321,6 +321,222 @@ class Pictures(ServerCase):
         self.ask('DELETE', '/api/presets/anime', status=404)
 
 
+class Edges(ServerCase):
+    """What goes wrong, and what is done in an unusual order."""
+
+    def own(self, name, *rest):
+        return self.path('state', 'pique', 'items', name, *rest)
+
+    def until(self, what, seconds=PATIENCE):
+        end = time.monotonic() + seconds
+        while not what() and time.monotonic() < end:
+            time.sleep(0.02)
+        self.assertTrue(what())
+
+    def held_upload(self, name, data, total):
+        """A request that has sent a part of its content and stays open."""
+        s = socket.create_connection(('127.0.0.1', self.port))
+        s.sendall(('PUT /api/items/%s/content?offset=0 HTTP/1.1\r\nHost: localhost:%d\r\n'
+                   'Authorization: Bearer %s\r\nX-Pique: 1\r\nContent-Length: %d\r\n'
+                   'Content-Type: application/octet-stream\r\n\r\n'
+                   % (name, self.port, self.token, total)).encode() + data)
+        time.sleep(0.2)
+        return s
+
+    def test_any_name_becomes_the_name_of_a_file(self):
+        names = {'a%05d.png': 'a%05d.png', '-rf.png': '-rf.png', '..hidden.png': 'hidden.png',
+                 'x/../../y.png': 'y.png', 'a\nb.png': 'a?b.png', 'C:\\z.png': 'z.png',
+                 'a' + 'é' * 150 + '.png': 'a' + 'é' * 93 + '.png', 'é' * 150: None}
+        for given, clean in names.items():
+            item = self.item(self.add(given, data=png(8, 8), start=False))
+            if clean:
+                self.assertEqual(item['name'], clean)
+            self.post('/api/items/%s/start' % item['id'])
+            self.wait(item['id'], 'done')
+        for given in ('', '.', '..', '/', 'a/', ' . '):
+            self.post('/api/items', {'name': given, 'bytes': 1}, 400)
+        for given in os.listdir(self.results):
+            self.assertLess(len(given.encode()), 256)
+
+    def test_two_uploads_of_one_entry_do_not_meet(self):
+        data = png(40, 30)
+        name = self.post('/api/items', {'name': 'p.png', 'bytes': len(data)}, 201)['id']
+        path = '/api/items/%s/content?offset=' % name
+        with self.held_upload(name, data[:50], len(data)):
+            self.ask('PUT', path + '0', data, status=409)
+        self.until(lambda: self.item(name)['received'] == 50)
+        self.ask('PUT', path + '50', data[50:], status=200)
+        self.wait(name, 'paused')
+        self.ask('PUT', path + str(len(data)), b'', status=409)
+
+    def test_removed_during_its_upload_it_is_gone(self):
+        data = png(40, 30)
+        name = self.post('/api/items', {'name': 'p.png', 'bytes': len(data)}, 201)['id']
+        with self.held_upload(name, data[:50], len(data)) as s:
+            self.ask('DELETE', '/api/items/' + name, status=204)
+            s.sendall(data[50:])
+            self.assertIn(b' 404 ', s.recv(1000))
+        self.assertEqual(os.listdir(self.path('state', 'pique', 'items')), [])
+
+    def test_an_upload_that_was_whole_when_the_server_died_is_looked_at(self):
+        name = self.add('p.png', data=png(8, 8), start=False)
+        self.wait(name, 'paused')
+        self.stop()
+        with open(self.own(name, 'item.json'), encoding='utf-8') as f:
+            item = json.load(f)
+        item['state'] = 'uploading'
+        write(self.own(name, 'item.json'), json.dumps(item).encode())
+        self.start()
+        self.wait(name, 'paused')
+
+    def test_what_is_held_before_it_is_known_stays_held(self):
+        name = self.post('/api/items', {'name': 'p.png', 'bytes': 5}, 201)['id']
+        for word in ('pause', 'stop'):
+            self.post('/api/items/%s/start' % name)
+            self.post('/api/items/%s/%s' % (name, word))
+            self.stop()
+            with open(self.own(name, 'item.json'), encoding='utf-8') as f:
+                self.assertFalse(json.load(f)['wants_start'], word)
+            self.start()
+
+    def test_what_a_crash_left_of_an_entry_is_removed(self):
+        self.stop()
+        rest = self.own('0123456789abcdef', 'in')
+        os.makedirs(rest)
+        write(os.path.join(rest, 'a.png'), b'x')
+        os.makedirs(self.path('results', '.pique', '0123456789abcdef', 'x'))
+        os.makedirs(self.own('notes of mine'))
+        self.start()
+        self.assertEqual(os.listdir(self.path('state', 'pique', 'items')), ['notes of mine'])
+        self.assertEqual(os.listdir(self.path('results', '.pique')), [])
+
+    def test_a_thumb_that_is_gone_is_made_again(self):
+        name = self.add('p.png', data=png(40, 30), start=False)
+        self.wait(name, 'paused')
+        os.remove(self.own(name, 'look', 'thumb.png'))
+        thumb = self.ask('GET', '/api/items/%s/thumb' % name, status=200)[2]
+        self.assertEqual(png_size(thumb), (40, 30))
+
+    def test_there_is_no_thumb_of_what_cannot_be_read(self):
+        name = self.add('p.png', data=b'nothing', start=False)
+        self.wait(name, 'failed')
+        before = time.monotonic()
+        self.ask('GET', '/api/items/%s/thumb' % name, status=404)
+        self.assertLess(time.monotonic() - before, 5)
+
+    def test_a_result_that_was_taken_away_is_said(self):
+        name = self.add('p.png', data=png(8, 8))
+        self.wait(name, 'done')
+        os.remove(self.path('results', 'p.png'))
+        self.ask('GET', '/api/items/%s/file' % name, status=404)
+        said = self.ask('GET', '/api/items/%s/result' % name, status=404)[2].decode()
+        self.assertIn('p.png', said)
+        self.assertNotIn(self.dir, said)
+        self.ask('GET', '/api/items/%s/thumb' % name, status=200)
+        self.ask('DELETE', '/api/items/' + name, status=204)
+
+    def test_a_result_is_sent_in_parts_and_by_its_head(self):
+        name = self.add('p.png', data=png(8, 8))
+        self.wait(name, 'done')
+        path, whole = '/api/items/%s/file' % name, read(self.path('results', 'p.png'))
+        status, headers, data = self.ask('HEAD', path, status=200)
+        self.assertEqual((int(headers['Content-Length']), data), (len(whole), b''))
+        part = self.ask('GET', path, headers={'Range': 'bytes=8-15'}, status=206)
+        self.assertEqual(part[2], whole[8:16])
+        self.ask('GET', path, headers={'Range': 'bytes=%d-' % len(whole)}, status=416)
+
+    def test_pictures_that_nobody_waits_for_do_not_pile_up(self):
+        name = self.add('p.png', data=png(300, 300), start=False)
+        self.wait(name, 'paused')
+        for side in range(100, 200):
+            with socket.create_connection(('127.0.0.1', self.port)) as s:
+                s.sendall(('GET /api/items/%s/source?side=%d HTTP/1.1\r\nHost: localhost:%d\r\n'
+                           'Authorization: Bearer %s\r\n\r\n' % (name, side, self.port, self.token))
+                          .encode())
+        self.ask('GET', '/api/items/%s/source?side=99' % name, status=200)
+        self.assertLess(len(os.listdir(self.own(name, 'look'))), 90)
+
+    def test_an_estimate_that_cannot_be_made_names_no_folder(self):
+        name = self.add('p.png', data=png(8, 8), start=False)
+        self.wait(name, 'paused')
+        for model in ('nowhere', 'tiny', 'nowhere'):
+            self.post('/api/items/%s/estimate' % name, {'settings': {'model': model}}, 202)
+        item = self.wait(name, 'paused', until=lambda i: (i['estimate'] or {}).get('error'))
+        self.assertIn('nowhere', item['estimate']['error'])
+        self.assertNotIn(self.dir, json.dumps(item))
+
+    def test_a_model_is_no_file_where_the_server_was_started(self):
+        os.rename(os.path.join(self.models, 'tiny.safetensors'), self.path('mine.safetensors'))
+        try:
+            name = self.add('p.png', {'model': 'mine.safetensors'}, png(8, 8))
+            self.wait(name, 'failed')
+        finally:
+            os.rename(self.path('mine.safetensors'), os.path.join(self.models, 'tiny.safetensors'))
+
+    def test_presets_that_cannot_be_read_are_not_written_over(self):
+        path = self.path('state', 'pique', 'presets.json')
+        write(path, b'{"mine": ')
+        for method, more in (('PUT', {'settings': {}}), ('DELETE', None)):
+            self.ask(method, '/api/presets/a', more, status=422)
+        self.assertEqual(read(path), b'{"mine": ')
+
+    def test_a_test_of_an_entry_ends_with_it(self):
+        name = self.add('p.png', data=png(300, 300), start=False)
+        self.wait(name, 'paused')
+        test = self.post('/api/tests', {'item': name, 'frame': 0,
+                                        'settings': [{'model': 'tiny'}] * 6}, 202)['id']
+        self.post('/api/tests', {'item': name, 'frame': 0, 'settings': [1]}, 400)
+        self.ask('DELETE', '/api/items/' + name, status=204)
+        self.ask('GET', '/api/tests/' + test, status=404)
+        time.sleep(1)
+        self.stop()
+        self.start()
+        self.assertEqual(os.listdir(self.path('state', 'pique', 'items')), [])
+
+    def test_the_command_line_leaves_no_entry_that_it_could_not_fill(self):
+        os.makedirs(self.path('folder'))
+        write(self.path('empty.png'), b'')
+        for name in ('folder', 'empty.png', 'missing.png'):
+            done = subprocess.run([PROGRAM, 'queue', 'add', name], cwd=self.dir, check=False,
+                                  env=self.environment(), stderr=subprocess.PIPE, timeout=PATIENCE)
+            self.assertNotEqual(done.returncode, 0, name)
+            self.assertIn(name.encode(), done.stderr)
+        self.assertEqual(self.get('/api/state')['items'], [])
+
+    def test_an_answer_that_breaks_off_is_no_empty_queue(self):
+        self.stop()
+        for answer in (b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"items": [',
+                       b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n',
+                       b'HTTP/1.1 200 OK\r\n\r\n{"items": [', b'SSH-2.0\r\n\r\n', b''):
+            with socket.socket() as s:
+                s.bind(('127.0.0.1', 0))
+                s.listen()
+                write(self.path('state', 'pique', 'server.json'), json.dumps(
+                    {'port': s.getsockname()[1], 'address': '127.0.0.1', 'token': '0' * 64}).encode())
+                ls = subprocess.Popen([PROGRAM, 'queue', 'ls'], cwd=self.dir,
+                                      env=self.environment(), stderr=subprocess.PIPE)
+                c = s.accept()[0]
+                c.recv(4096)
+                c.sendall(answer)
+                c.close()
+                self.assertIn(b'server', ls.communicate(timeout=PATIENCE)[1])
+                self.assertNotEqual(ls.returncode, 0, answer)
+
+    def test_an_address_with_colons_stands_in_brackets(self):
+        self.stop()
+        write(self.path('token'), b'ab' * 32 + b'\n')
+        server = subprocess.Popen([PROGRAM, 'serve', '--results', self.results, '--port',
+                                   str(free_port()), '--listen', '::1', '--token-file', 'token'],
+                                  cwd=self.dir, env=self.environment(), stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
+        line = server.stdout.readline()
+        server.terminate()
+        said = server.communicate(timeout=PATIENCE)[1]
+        if b'listen' in said or b'address' in said:
+            self.skipTest('no IPv6 here')
+        self.assertIn(b'http://[::1]:', line)
+
+
 class Films(ServerCase):
     def test_a_film_is_seen_while_it_is_made(self):
         self.film('in.mkv', '64x48', '24', '3')
@@ -510,8 +726,38 @@ class Doors(ServerCase):
             time.sleep(0.1)
         self.assertEqual([(i['name'], i['state']) for i in items], [('new.png', 'done')])
         self.assertTrue(os.path.exists(self.path('in', 'new.png')))
+        os.remove(self.path('in', 'new.png')) # and another of that name comes later
+        time.sleep(2.5)
+        write(self.path('in', 'new.png'), png(8, 9))
+        end = time.monotonic() + PATIENCE
+        while len(self.get('/api/state')['items']) < 2 and time.monotonic() < end:
+            time.sleep(0.1)
+        self.assertEqual([i['name'] for i in self.get('/api/state')['items']], ['new.png'] * 2)
         self.ask('DELETE', '/api/watch/' + watch['id'], status=204)
+        self.ask('DELETE', '/api/watch/' + watch['id'], status=404)
         self.assertEqual(self.get('/api/state')['watched'], [])
+
+    def test_a_watched_folder_that_is_away_is_watched_when_it_is_back(self):
+        for name in ('a', 'b'):
+            os.makedirs(self.path(name))
+            write(self.path(name, 'old.png'), png(8, 8))
+        os.makedirs(os.path.join(os.fsencode(self.path('a')), b'\xff'))
+        self.stop()
+        self.start('--folder', self.path('a'), '--folder', self.path('b'))
+        for root in self.get('/api/folders')['folders'] * 2: # twice is once
+            self.post('/api/watch', {'folder': root['id'], 'settings': {'model': 'tiny'}}, 201)
+        self.assertEqual(len(self.get('/api/state')['watched']), 2)
+        self.stop()
+        os.rename(self.path('a'), self.path('away'))
+        self.start()
+        self.assertEqual(len(self.get('/api/state')['watched']), 2)
+        os.rename(self.path('away'), self.path('a'))
+        time.sleep(2.5)
+        write(self.path('a', 'new.png'), png(8, 8))
+        end = time.monotonic() + PATIENCE
+        while not self.get('/api/state')['items'] and time.monotonic() < end:
+            time.sleep(0.1)
+        self.assertEqual([i['name'] for i in self.get('/api/state')['items']], ['new.png'])
 
     def test_a_second_start_opens_the_first(self):
         again = subprocess.run([PROGRAM, 'serve', '--results', self.results], cwd=self.dir,
