@@ -554,53 +554,65 @@ class Films(ServerCase):
                                            status=200)[2]), (128, 96))
         self.ask('GET', '/api/items/%s/result?frame=72' % name, status=404)
 
-    def slow_film(self, name='in.mkv'):
-        """One that takes some seconds here."""
-        self.film(name, '320x240', '24', '6')
-        return self.add(name, {'model': 'tiny', 'batch': 2, 'segment': 12})
+    def slow_film(self, name='in.mkv', **more):
+        """One that takes two or three seconds here."""
+        if not os.path.exists(self.path(name)):
+            self.film(name, '160x120', '24', '6')
+        return self.add(name, {'model': 'slow', 'batch': 2, 'segment': 12}, **more)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.make_model('slow', 16, 3, 2)
 
     def undisturbed(self):
-        result = self.run_pique('in.mkv', '-o', 'x.mkv', '--segment', '12', '--json')
-        self.check(result, 0)
-        return self.done(result)[0]['hash']
+        """What comes out where nobody disturbs; the film is always the same."""
+        if not Films.hash:
+            result = self.run_pique('in.mkv', '-o', 'x.mkv', '--segment', '12', '--json',
+                                    model='slow')
+            self.check(result, 0)
+            Films.hash = self.done(result)[0]['hash']
+        return Films.hash
+
+    hash = None
 
     def saved(self, item):
         return item['progress'] and item['progress']['saved'] >= 12
 
-    def test_held_it_stands_still_and_goes_on(self):
-        name = self.slow_film()
-        self.wait(name, 'running', until=self.saved)
-        self.post('/api/items/%s/pause' % name)
-        time.sleep(0.5)
-        before = self.item(name)
-        self.assertEqual(before['state'], 'paused')
-        time.sleep(1)
-        self.assertEqual(self.item(name)['progress']['done'], before['progress']['done'])
-        shown = self.ask('GET', '/api/items/%s/result?frame=3' % name, status=200)[2]
-        self.assertEqual(png_size(shown), (640, 480))
-        self.post('/api/items/%s/resume' % name)
-        self.assertEqual(self.wait(name, 'done')['result']['hash'], self.undisturbed())
-
-    def test_the_queue_holds_as_a_whole(self):
-        name = self.slow_film()
-        self.wait(name, 'running', until=self.saved)
-        self.post('/api/queue/pause')
-        time.sleep(0.5)
-        before = self.item(name)['progress']['done']
-        time.sleep(1)
-        self.assertEqual(self.item(name)['progress']['done'], before)
-        self.post('/api/queue/resume')
-        self.wait(name, 'done')
-
-    def test_stopped_it_goes_on_later(self):
-        name = self.slow_film()
-        self.wait(name, 'running', until=self.saved)
-        self.post('/api/items/%s/stop' % name)
-        self.wait(name, 'stopped')
-        end = time.monotonic() + PATIENCE
+    def until_it_is_gone(self, name, seconds=PATIENCE):
+        end = time.monotonic() + seconds
         while self.worker_of(name) and time.monotonic() < end:
             time.sleep(0.05)
         self.assertIsNone(self.worker_of(name))
+
+    def stands_still(self, name):
+        time.sleep(0.3)
+        before = self.item(name)
+        time.sleep(0.5)
+        self.assertEqual(self.item(name)['progress']['done'], before['progress']['done'])
+        return before['state']
+
+    def test_held_stopped_and_killed_it_goes_on_where_it_stood(self):
+        name = self.slow_film()
+        self.wait(name, 'running', until=self.saved)
+        self.post('/api/items/%s/pause' % name)
+        self.assertEqual(self.stands_still(name), 'paused')
+        shown = self.ask('GET', '/api/items/%s/result?frame=3' % name, status=200)[2]
+        self.assertEqual(png_size(shown), (320, 240))
+        self.post('/api/items/%s/resume' % name)
+        self.wait(name, 'running')
+        self.post('/api/queue/pause')
+        self.assertEqual(self.stands_still(name), 'running')
+        self.post('/api/queue/resume')
+        self.post('/api/items/%s/stop' % name)
+        self.wait(name, 'stopped')
+        self.until_it_is_gone(name)
+        self.post('/api/items/%s/retry' % name)
+        self.wait(name, 'running', until=lambda i: i['progress'] and i['progress']['done'] > 12)
+        os.kill(self.worker_of(name), signal.SIGKILL) # it takes nobody along
+        item = self.wait(name, 'failed')
+        self.assertIn('9', item['error']['text'])
+        self.assertEqual(item['error']['next'], 'retry')
         self.post('/api/items/%s/retry' % name)
         self.assertEqual(self.wait(name, 'done')['result']['hash'], self.undisturbed())
 
@@ -610,16 +622,9 @@ class Films(ServerCase):
         self.stop()
         self.assertIsNone(self.worker_of(name))
         self.start()
-        self.assertEqual(self.wait(name, 'done')['result']['hash'], self.undisturbed())
-
-    def test_it_survives_a_server_that_is_killed(self):
-        name = self.slow_film()
-        self.wait(name, 'running', until=self.saved)
+        self.wait(name, 'running', until=lambda i: i['progress'])
         self.stop(signal.SIGKILL)
-        end = time.monotonic() + PATIENCE
-        while self.worker_of(name) and time.monotonic() < end:
-            time.sleep(0.05)
-        self.assertIsNone(self.worker_of(name))
+        self.until_it_is_gone(name)
         self.start()
         self.assertEqual(self.wait(name, 'done')['result']['hash'], self.undisturbed())
 
@@ -627,41 +632,69 @@ class Films(ServerCase):
         name = self.slow_film()
         self.wait(name, 'running', until=self.saved)
         self.post('/api/items/%s/pause' % name)
-        time.sleep(0.5)
+        time.sleep(0.3)
         self.stop(signal.SIGKILL)
-        end = time.monotonic() + PATIENCE
-        while self.worker_of(name) and time.monotonic() < end:
-            time.sleep(0.05)
-        self.assertIsNone(self.worker_of(name))
+        self.until_it_is_gone(name)
         self.start()
         self.assertEqual(self.item(name)['state'], 'paused')
         self.post('/api/items/%s/resume' % name)
         self.assertEqual(self.wait(name, 'done')['result']['hash'], self.undisturbed())
 
-    def test_a_worker_that_dies_takes_nobody_along(self):
+    def test_what_is_held_can_be_stopped_and_started_at_once(self):
         name = self.slow_film()
         self.wait(name, 'running', until=self.saved)
-        os.kill(self.worker_of(name), signal.SIGKILL)
-        item = self.wait(name, 'failed')
-        self.assertIn('9', item['error']['text'])
-        self.assertEqual(item['error']['next'], 'retry')
-        self.post('/api/items/%s/retry' % name)
-        self.assertEqual(self.wait(name, 'done')['result']['hash'], self.undisturbed())
+        self.post('/api/items/%s/pause' % name)
+        self.post('/api/items/%s/stop' % name)
+        self.until_it_is_gone(name, 8) # less than it takes until it is killed
+        self.assertEqual(self.item(name)['state'], 'stopped')
+        self.post('/api/items/%s/start' % name)
+        self.wait(name, 'running', until=lambda i: i['progress'])
+        self.post('/api/queue/pause')
+        for word in ('stop', 'start', 'pause', 'start', 'stop', 'start'):
+            self.post('/api/items/%s/%s' % (name, word))
+        self.until_it_is_gone(name, 8)
+        self.assertEqual(self.item(name)['state'], 'waiting')
+        self.post('/api/queue/resume')
+        self.wait(name, 'done')
+
+    def test_other_settings_show_other_frames(self):
+        name = self.slow_film()
+        path = '/api/items/%s/result?frame=3' % name
+        self.wait(name, 'running', until=self.saved)
+        self.assertEqual(png_size(self.ask('GET', path, status=200)[2]), (320, 240))
+        self.ask('PATCH', '/api/items/' + name, {'settings': {'model': 'tiny'}}, status=409)
+        self.post('/api/items/%s/stop' % name)
+        self.until_it_is_gone(name)
+        self.ask('PATCH', '/api/items/' + name,
+                 {'settings': {'model': 'slow', 'batch': 2, 'segment': 12, 'scale': 1}}, status=200)
+        self.ask('GET', path, status=404)
+        self.post('/api/items/%s/start' % name)
+        self.wait(name, 'running', until=self.saved)
+        self.assertEqual(png_size(self.ask('GET', path, status=200)[2]), (160, 120))
 
     def test_removed_while_it_runs_it_leaves_nothing(self):
-        name = self.slow_film()
-        self.wait(name, 'running', until=self.saved)
-        self.ask('DELETE', '/api/items/' + name, status=204)
-        end = time.monotonic() + PATIENCE
+        kinds = ('running', 'paused', 'killed')
+        names = {}
         items = self.path('state', 'pique', 'items')
-        while os.listdir(items) and time.monotonic() < end:
-            time.sleep(0.05)
+        for kind in kinds:
+            name = names[kind] = self.slow_film()
+            self.wait(name, 'running', until=self.saved)
+            if kind == 'paused':
+                self.post('/api/items/%s/pause' % name)
+            self.ask('DELETE', '/api/items/' + name, status=204)
+            self.ask('GET', '/api/items/%s/thumb' % name, status=404)
+            if kind == 'killed':
+                self.stop(signal.SIGKILL)
+            self.until_it_is_gone(name, 8)
+        self.start()
+        self.assertEqual(self.get('/api/state')['items'], [])
         self.assertEqual(os.listdir(items), [])
         self.assertEqual(os.listdir(self.path('results', '.pique')), [])
 
     def test_side_by_side(self):
         self.post('/api/queue/parallel', {'count': 2})
-        a, b = self.slow_film('a.mkv'), self.slow_film('b.mkv')
+        a = self.slow_film()
+        b = self.slow_film()
         end = time.monotonic() + PATIENCE
         both = False
         while not both and time.monotonic() < end:
