@@ -52,7 +52,9 @@ static enum MHD_Result refuse(struct pq_asked *asked, struct pq_http_reply *repl
     asked->reply = *reply;
     asked->drain_left = drain_bytes;
     asked->stage = PQ_STAGE_DRAIN;
-    if (sane && length <= drain_bytes && !(waits && asked->sends))
+    const bool ends =
+        !asked->is_unsound || (!asked->sends && !asked->head.length && !asked->head.coding);
+    if (sane && ends && length <= drain_bytes && !(waits && asked->sends))
         return MHD_YES;
     if (!asked->sends)
         return MHD_NO;
@@ -65,8 +67,8 @@ static enum MHD_Result refuse_because(struct pq_asked *asked, const struct pq_re
     struct pq_http_reply reply = {.fd = -1};
     pq_http_refuse(&reply, why->status, why->code, why->text,
                    why->status == 429 ? "retry" : "none");
-    /* What is malformed may not end where it seems to. */
-    asked->closes = why->status == 400 || why->status == 501;
+    /* It may not end where it seems to, and what comes next may be its body. */
+    asked->closes = asked->is_unsound || why->status == 400;
     return refuse(asked, &reply, DRAIN_UNKNOWN);
 }
 
@@ -206,9 +208,9 @@ enum MHD_Result pq_http_on_request(void *http, struct MHD_Connection *connection
                                    size_t *size, void **user)
 {
     struct pq_asked *asked = *user;
-    (void)http;
     (void)connection;
     (void)url;
+    ((struct pq_http *)http)->pieces++;
     if (!asked || !asked->link || !asked->uri)
         return MHD_NO;
     if (asked->stage == PQ_STAGE_HEAD) {
