@@ -10,6 +10,7 @@
  * What is refused because of its head is still read to its end where it is short, because a client
  * that is cut off while it sends may never read why. */
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/alloc.h"
 #include "server/body.h"
@@ -131,8 +132,21 @@ static void pass_on(struct pq_asked *asked, const char *data, size_t size)
     pq_http_fail(&asked->reply, &err, err.code == PIQUE_ENOSPC ? "space" : "retry");
 }
 
+/* Whether the client has ended a body of known length before its end. When its last bytes and the
+ * end come together, libmicrohttpd reads the bytes, is not told of the end a second time, and would
+ * wait for more until the connection has been silent for too long. */
+static bool broke_off(const struct pq_asked *asked)
+{
+    uint64_t length;
+    char byte;
+    return asked->head.length && pq_head_length(&asked->head, &length) &&
+           asked->received < length &&
+           recv(asked->link->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static enum MHD_Result take_piece(struct pq_asked *asked, const char *data, size_t size)
 {
+    asked->received += size;
     if (asked->stage == PQ_STAGE_BODY) {
         keep(asked, data, size);
     } else if (asked->stage == PQ_STAGE_UPLOAD) {
@@ -142,7 +156,7 @@ static enum MHD_Result take_piece(struct pq_asked *asked, const char *data, size
             return MHD_NO;
         asked->drain_left -= size;
     }
-    return MHD_YES;
+    return broke_off(asked) ? MHD_NO : MHD_YES;
 }
 
 /* ---- the end ---- */

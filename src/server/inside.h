@@ -70,6 +70,7 @@ struct pq_asked {
     struct pq_http_request request; /* as the route sees it */
     struct pq_str body;
     void *upload_state;
+    uint64_t received; /* bytes of the body */
     uint64_t drain_left;
     struct pq_http_reply reply; /* of DRAIN */
     unsigned allow;             /* methods that a 405 tells */
