@@ -27,6 +27,7 @@ const struct pq_http_route pq_api_routes[] = {
     {PQ_HTTP_GET, "/api/items/*/source", pq_api_get_source, 0, NULL},
     {PQ_HTTP_GET, "/api/items/*/result", pq_api_get_result, 0, NULL},
     {PQ_HTTP_GET, "/api/items/*/file", pq_api_get_file, 0, NULL},
+    {PQ_HTTP_GET, "/api/results.zip", pq_api_get_results, 0, NULL},
     {PQ_HTTP_POST, "/api/queue/run", pq_api_run_queue, LARGE, NULL},
     {PQ_HTTP_POST, "/api/queue/pause", pq_api_pause_queue, SMALL, NULL},
     {PQ_HTTP_POST, "/api/queue/resume", pq_api_resume_queue, SMALL, NULL},
