@@ -39,6 +39,7 @@ const struct pq_http_route pq_api_routes[] = {
     {PQ_HTTP_DELETE, "/api/tests/*", pq_api_delete_test, 0, NULL},
     {PQ_HTTP_GET, "/api/options", pq_api_get_options, 0, NULL},
     {PQ_HTTP_GET, "/api/models", pq_api_get_models, 0, NULL},
+    {PQ_HTTP_POST, "/api/models/*/fetch", pq_api_fetch_model, SMALL, NULL},
     {PQ_HTTP_GET, "/api/codecs", pq_api_get_codecs, 0, NULL},
     {PQ_HTTP_GET, "/api/openapi.json", pq_api_get_openapi, 0, NULL},
     {PQ_HTTP_GET, "/api/presets", pq_api_get_presets, 0, NULL},

@@ -561,6 +561,19 @@ class Doors(ServerCase):
         for path in ('/api/state', '/api/events', '/api/models', '/api/items/x/file'):
             self.ask('GET', path, headers={'Authorization': None}, status=401)
 
+    def test_a_model_that_no_one_knows_is_fetched_with_a_sentence(self):
+        events = Events(self)
+        self.post('/api/models/no-such-model/fetch', status=202)
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            told = events.named('model')
+            if told and told[-1]['state'] != 'fetching':
+                break
+            time.sleep(0.05)
+        self.assertEqual(told[-1]['state'], 'failed')
+        self.assertIn('no-such-model', told[-1]['error']['text'])
+        self.ask('POST', '/api/models/a%2fb/fetch', {}, status=400)
+
     def test_another_address_needs_a_token_file(self):
         result = subprocess.run([PROGRAM, 'serve', '--listen', '0.0.0.0'], cwd=self.dir,
                                 env=self.environment(), stderr=subprocess.PIPE, check=False)
