@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/fault.h"
+#include "base/lang.h"
 #include "base/str.h"
 
 static int open_fd(const char *path, int flags, mode_t mode)
@@ -39,7 +40,7 @@ static int open_reading(const char *path, int flags, struct pq_file *f, pique_er
 {
     bool pipe = strcmp(path, "-") == 0;
     *f = (struct pq_file){.fd = -1, .owns_fd = !pipe};
-    f->path = pq_strdup(pipe ? "standard input" : path);
+    f->path = pq_strdup(pipe ? pq_tr("standard input") : path);
     if (!f->path)
         return pq_fail_nomem(err, strlen(path) + 1);
     f->fd = pipe ? STDIN_FILENO : open_fd(path, O_RDONLY | flags, 0);
@@ -343,7 +344,7 @@ int pq_file_create(const char *path, bool overwrite, struct pq_file *f, pique_er
     int rc = pipe ? 0 : refuse_existing(path, overwrite, err);
     if (rc)
         return rc;
-    f->path = pq_strdup(pipe ? "standard output" : path);
+    f->path = pq_strdup(pipe ? pq_tr("standard output") : path);
     if (!f->path)
         return pq_fail_nomem(err, strlen(path) + 1);
     if (pipe) {
@@ -389,12 +390,20 @@ out:
     return rc;
 }
 
+int pq_file_cut(struct pq_file *f, int64_t bytes, pique_error *err)
+{
+    int64_t at;
+    if (pq_fault(PQ_FAULT_WRITE) || ftruncate(f->fd, bytes) != 0)
+        return pq_fail_errno(err, errno, f->path, "be cut");
+    return pq_file_seek(f, bytes, SEEK_SET, &at, err);
+}
+
 int pq_file_temp(struct pq_file *f, pique_error *err)
 {
     *f = (struct pq_file){.fd = -1, .owns_fd = true};
     const char *folder = getenv("TMPDIR");
     char *temp = pq_asprintf("%s/pique.XXXXXX", folder && *folder ? folder : "/tmp");
-    f->path = temp ? pq_strdup("temporary file") : NULL;
+    f->path = temp ? pq_strdup(pq_tr("temporary file")) : NULL;
     if (!f->path) {
         pq_free(temp);
         return pq_fail_nomem(err, 64);
@@ -523,6 +532,20 @@ void pq_file_close(struct pq_file *f)
 
 /* ---- folders ---- */
 
+int pq_link_file(const char *from, const char *to, pique_error *err)
+{
+    if (pq_fault(PQ_FAULT_RENAME) || link(from, to) != 0)
+        return pq_fail_errno(err, errno, to, "be made");
+    return 0;
+}
+
+int pq_rename_new(const char *from, const char *to, pique_error *err)
+{
+    if (pq_fault(PQ_FAULT_RENAME) || renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) != 0)
+        return pq_fail_errno(err, errno, to, "get its name");
+    return 0;
+}
+
 int pq_make_folders(const char *path, pique_error *err)
 {
     char *p = pq_strdup(path);
@@ -538,8 +561,8 @@ int pq_make_folders(const char *path, pique_error *err)
             int e = errno;
             rc = pq_fail_errno(err, e, p, "be created");
             if (rc != PIQUE_ENOSPC) {
-                rc =
-                    pq_fail(err, PIQUE_ECREATE, "%s: folder cannot be created: %s", p, strerror(e));
+                rc = pq_fail(err, PIQUE_ECREATE, "%s: folder cannot be created: %s", p,
+                             pq_tr(strerror(e)));
             }
         }
         if (end == '\0')

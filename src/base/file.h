@@ -80,9 +80,15 @@ int pq_file_write(struct pq_file *f, const void *data, size_t size, pique_error 
 int pq_file_sync(struct pq_file *f, pique_error *err);
 /* lseek; the new offset in *at. */
 int pq_file_seek(struct pq_file *f, int64_t offset, int whence, int64_t *at, pique_error *err);
+/* Forget what stands behind so many bytes, and write on from there. */
+int pq_file_cut(struct pq_file *f, int64_t bytes, pique_error *err);
 /* Size in bytes, or -1 where the file is a pipe. */
 int64_t pq_file_size(const struct pq_file *f);
 
+/* A second name for a file, in the same file system. */
+int pq_link_file(const char *from, const char *to, pique_error *err);
+/* Another name for a file or folder, where nothing has it yet: PIQUE_EEXIST. */
+int pq_rename_new(const char *from, const char *to, pique_error *err);
 /* Make a folder and its parents; one that exists is fine. */
 int pq_make_folders(const char *path, pique_error *err);
 /* Lock a folder against other processes until pq_file_close(f), or until this process ends in

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/lang.h"
 #include "base/sequence.h"
 #include "base/str.h"
 #include "cli/film_report.h"
@@ -88,9 +89,10 @@ static void tell_first_only(const struct pq_input *input, const struct pq_option
         pique_picture_probe(input->path, pq_given(o, PQ_OPT_ALLOW_UNTRUSTED), &info, NULL) != 0 ||
         info.frames < 2)
         return;
-    char *text = pq_asprintf("%s: only the first of its %d pictures is taken; -f mp4, or another "
-                             "format of films, takes all",
-                             input->path, info.frames);
+    char *text =
+        pq_asprintf(pq_tr("%s: only the first of its %d pictures is taken; -f mp4, or another "
+                          "format of films, takes all"),
+                    input->path, info.frames);
     if (text)
         pq_report_note(report, text);
     pq_free(text);
@@ -146,9 +148,9 @@ static void add_word(struct pq_json *j, const char *name, const char *value)
 static bool is_of_the_moment(size_t option)
 {
     static const enum pq_option_id left_out[] = {
-        PQ_OPT_OUTPUT,     PQ_OPT_JSON,   PQ_OPT_QUIET,        PQ_OPT_VERBOSE,
-        PQ_OPT_RESTART,    PQ_OPT_JOB,    PQ_OPT_DEDICATED,    PQ_OPT_DRY_RUN,
-        PQ_OPT_NAMES_FROM, PQ_OPT_SUFFIX, PQ_OPT_SKIP_EXISTING};
+        PQ_OPT_OUTPUT,     PQ_OPT_JSON,   PQ_OPT_QUIET,         PQ_OPT_VERBOSE,
+        PQ_OPT_RESTART,    PQ_OPT_JOB,    PQ_OPT_DEDICATED,     PQ_OPT_DRY_RUN,
+        PQ_OPT_NAMES_FROM, PQ_OPT_SUFFIX, PQ_OPT_SKIP_EXISTING, PQ_OPT_LANG};
     for (size_t i = 0; i < PQ_COUNT(left_out); i++) {
         if (option == (size_t)left_out[i])
             return true;
@@ -160,13 +162,14 @@ static void add_options(struct pq_json *j, const struct pq_options *o)
 {
     for (size_t i = 0; i < PQ_OPT_COUNT; i++) {
         const struct pq_option *option = &pq_option_table[i];
-        if (!o->values[i].set || is_of_the_moment(i) || option->kind == PQ_KIND_PAIR)
+        if (!o->values[i].set || is_of_the_moment(i) || option->repeats)
             continue;
         const bool bare = option->kind == PQ_KIND_FLAG || option->kind == PQ_KIND_COUNT;
         add_word(j, option->name, bare ? NULL : o->values[i].text);
     }
-    for (size_t i = 0; i < o->pair_count; i++)
-        add_word(j, pq_option_table[PQ_OPT_ENC].name, o->pairs[i]);
+    const struct pq_value *enc = &o->values[PQ_OPT_ENC];
+    for (size_t i = 0; i < enc->all_count; i++)
+        add_word(j, pq_option_table[PQ_OPT_ENC].name, enc->all[i]);
 }
 
 static bool is_frame_folder(const struct pq_input *input, const struct pq_options *o)

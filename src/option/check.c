@@ -2,11 +2,13 @@
 /* What two options say together, and the way into the structures of the library. */
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "option/option.h"
 
 static int refuse_pair(const char *a, const char *b, const char *why, pique_error *err)
 {
-    return pq_fail(err, PIQUE_EINVAL, "--%s and --%s cannot be used together: %s", a, b, why);
+    return pq_fail(err, PIQUE_EINVAL, "--%s and --%s cannot be used together: %s", a, b,
+                   pq_tr(why));
 }
 
 /* Formats of films stand behind those of pictures in the list of choices. */
@@ -25,7 +27,7 @@ static int check_size(const struct pq_options *o, pique_error *err)
 {
     bool scale = pq_given(o, PQ_OPT_SCALE), fit = pq_given(o, PQ_OPT_FIT);
     bool width = pq_given(o, PQ_OPT_WIDTH), height = pq_given(o, PQ_OPT_HEIGHT);
-    const char *why = "each says the size of the output";
+    const char *why = pq_tr("each says the size of the output");
     if (scale && fit)
         return refuse_pair("scale", "fit", why, err);
     if (scale && (width || height))
@@ -153,8 +155,8 @@ void pq_options_to_film(const struct pq_options *o, pique_film_options *f)
     f->crf_set = v[PQ_OPT_CRF].set;
     f->bitrate = v[PQ_OPT_BITRATE].whole;
     f->preset = v[PQ_OPT_PRESET].text;
-    f->encoder_options = o->pairs;
-    f->encoder_option_count = o->pair_count;
+    f->encoder_options = v[PQ_OPT_ENC].all;
+    f->encoder_option_count = v[PQ_OPT_ENC].all_count;
     f->hardware = (enum pique_hardware)v[PQ_OPT_HARDWARE].whole;
     f->keep = (enum pique_keep_frames)v[PQ_OPT_KEEP_FRAMES].whole;
     f->frame_format = (enum pique_frame_format)v[PQ_OPT_FRAME_FORMAT].whole;

@@ -32,7 +32,8 @@ int pq_options_init(struct pq_options *o, enum pq_command_id command, pique_erro
 void pq_options_free(struct pq_options *o)
 {
     pq_free(o->operands);
-    pq_free(o->pairs);
+    for (size_t i = 0; i < PQ_OPT_COUNT; i++)
+        pq_free(o->values[i].all);
     *o = (struct pq_options){0};
 }
 

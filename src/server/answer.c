@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "server/body.h"
 #include "server/clock.h"
 #include "server/inside.h"
@@ -174,6 +175,12 @@ static enum MHD_Result call_route(struct pq_asked *asked)
         asked->match.route->handle(asked->http->user, &asked->request, &reply);
     json_decref(asked->request.body);
     asked->request.body = NULL;
+    /* What a body asks for is done once, so only what has none is asked again. */
+    if (reply.later && asked->stage == PQ_STAGE_READY) {
+        if (pq_wait_begin(&asked->http->waits, asked, pq_clock_ms()))
+            return MHD_YES;
+        pq_http_refuse(&reply, 503, "EBUSY", "it takes long; ask again", "retry");
+    }
     return pq_reply_send(asked, &reply);
 }
 
@@ -227,6 +234,7 @@ enum MHD_Result pq_http_on_request(void *http, struct MHD_Connection *connection
     ((struct pq_http *)http)->pieces++;
     if (!asked || !asked->link || !asked->uri)
         return MHD_NO;
+    pq_lang_on_thread(asked->request.french ? PQ_LANG_FR : PQ_LANG_EN);
     if (asked->stage == PQ_STAGE_HEAD) {
         pq_links_turn(&asked->http->links, asked->link, PQ_LINK_FREE, 0);
         return take_head(asked, method, version);
@@ -252,6 +260,7 @@ void pq_http_on_end(void *http, struct MHD_Connection *connection, void **user,
         asked->match.route->upload->end(asked->http->user, asked->upload_state, false, &unused);
         pq_reply_free(&unused);
     }
+    pq_wait_forget(&asked->http->waits, asked);
     if (asked->link)
         pq_links_turn(&asked->http->links, asked->link, PQ_LINK_IDLE, pq_clock_ms());
     pq_reply_free(&asked->reply);

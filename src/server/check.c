@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "server/clock.h"
 #include "server/inside.h"
 
@@ -61,6 +62,7 @@ static void describe(struct pq_asked *asked)
     const char *lang = pq_query_value(&asked->query, "lang");
     asked->request.connection = asked;
     asked->request.french = lang ? strcmp(lang, "fr") == 0 : pq_head_french(&asked->head);
+    pq_lang_on_thread(asked->request.french ? PQ_LANG_FR : PQ_LANG_EN);
     asked->request.loopback = pq_listen_is_loopback(pq_asked_peer(asked)) &&
                               pq_guard_is_loopback(&asked->head) && !asked->head.forwarded;
 }

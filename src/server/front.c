@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "server/clock.h"
 #include "server/inside.h"
 #include "server/secure.h"
@@ -36,7 +37,8 @@ static enum MHD_Result launch(struct pq_asked *asked, const char *word)
     const char *guess;
     size_t length;
     if (pq_lockout_is_locked(&http->lockout, peer, pq_clock_ms()))
-        return pq_reply_plain(asked, 429, "Too many wrong words came from there; wait a minute.\n");
+        return pq_reply_plain(asked, 429,
+                              pq_tr("Too many wrong words came from there; wait a minute.\n"));
     if (pq_launch_take(&http->launch, word))
         return send_to_page(asked);
     /* The address of a page that was loaded again. */
@@ -44,9 +46,10 @@ static enum MHD_Result launch(struct pq_asked *asked, const char *word)
         return send_to_page(asked);
     if (!foreign)
         pq_lockout_wrong(&http->lockout, peer, word, strlen(word), pq_clock_ms());
-    return pq_reply_plain(asked, 401,
-                          "This address was used already, or is not one of this server. For a new "
-                          "one run: pique serve\n");
+    return pq_reply_plain(
+        asked, 401,
+        pq_tr("This address was used already, or is not one of this server. For a new "
+              "one run: pique serve\n"));
 }
 
 enum MHD_Result pq_front_page(struct pq_asked *asked)
@@ -58,7 +61,7 @@ enum MHD_Result pq_front_page(struct pq_asked *asked)
     if (word)
         return launch(asked, word);
     if (!pq_page_is_there(&asked->http->page))
-        return pq_reply_plain(asked, 503, "built without the page; run: make setup\n");
+        return pq_reply_plain(asked, 503, pq_tr("built without the page; run: make setup\n"));
     struct MHD_Response *r =
         pq_page_get(&asked->http->page, asked->uri, &asked->head, &status, &owned);
     if (!r) {

@@ -94,6 +94,7 @@ static int wait_ms(struct pq_http *http)
 {
     const int64_t now = pq_clock_ms();
     int64_t next = sooner(pq_links_expire(&http->links, now), pq_streams_beat(&http->streams, now));
+    next = sooner(next, pq_waits_beat(&http->waits, now));
     unsigned long long more;
     if (MHD_get_timeout(http->daemon, &more) == MHD_YES)
         next = sooner(next, (int64_t)PQ_MIN(more, 60000ull));
@@ -120,6 +121,8 @@ static void take_wake(struct pq_http *http)
     eventfd_read(http->wake_fd, &ignored);
     atomic_store(&http->woken, false);
     pq_streams_wake(&http->streams);
+    if (atomic_exchange(&http->asks_again, false))
+        pq_waits_wake(&http->waits);
 }
 
 static void *serve(void *user)
@@ -242,6 +245,12 @@ int pq_http_open(const struct pq_http_setup *setup, struct pq_http **out, pique_
     return 0;
 }
 
+void pq_http_wake(struct pq_http *http)
+{
+    atomic_store(&http->asks_again, true);
+    wake(http);
+}
+
 int pq_http_port(const struct pq_http *http)
 {
     return http->listen.port;
@@ -266,6 +275,7 @@ void pq_http_close(struct pq_http **pointer)
     }
     if (http->daemon) {
         pq_streams_close(&http->streams);
+        pq_waits_close(&http->waits);
         MHD_stop_daemon(http->daemon);
     }
     pq_listen_close(&http->listen);

@@ -20,6 +20,7 @@
 #include "server/page.h"
 #include "server/route.h"
 #include "server/stream.h"
+#include "server/wait.h"
 
 struct pq_http {
     struct MHD_Daemon *daemon;
@@ -32,6 +33,7 @@ struct pq_http {
     struct pq_page page;
     char *ui_folder;
     struct pq_streams streams;
+    struct pq_waits waits;
     const struct pq_http_route *routes;
     size_t route_count;
     void *user;
@@ -39,8 +41,9 @@ struct pq_http {
     unsigned idle_turns;
     pthread_t thread;
     bool is_running;
-    int wake_fd;       /* an eventfd: of any thread */
-    atomic_bool woken; /* somebody wrote to it, and it was not read yet */
+    int wake_fd;            /* an eventfd: of any thread */
+    atomic_bool woken;      /* somebody wrote to it, and it was not read yet */
+    atomic_bool asks_again; /* what waits for its answer may have one */
     atomic_bool closing;
 };
 
@@ -74,6 +77,9 @@ struct pq_asked {
     uint64_t drain_left;
     struct pq_http_reply reply; /* of DRAIN */
     unsigned allow;             /* methods that a 405 tells */
+    bool waits;                 /* it is in the list of those that wait */
+    int64_t wait_since_ms, wait_until_ms;
+    struct pq_asked *next_waiting;
 };
 
 /* ---- answer.c: callbacks of libmicrohttpd ---- */

@@ -20,8 +20,9 @@ MAY = {
     'film': ['upscale', 'arch', 'tensor'],
     'video': ['film', 'upscale'],
     'option': [],
+    'job': ['option'],
     'server': ['option', 'job'],
-    'cli': ['option', 'server'],
+    'cli': ['option', 'job', 'server'],
 }
 
 # Headers of libraries that stop at one layer.
@@ -29,7 +30,7 @@ ONLY_IN = [
     (r'vips/|glib|gio/|gobject', ['image']),
     (r'libav|libsw|zimg', ['image', 'video']),
     (r'cuda|nv[A-Z]|ffnvcodec|vulkan|volk|CL/', ['backend']),
-    (r'jansson', ['model', 'base', 'cli', 'film', 'video', 'server']),
+    (r'jansson', ['model', 'base', 'cli', 'film', 'video', 'job', 'server']),
     (r'sodium', ['base', 'server']),
     (r'microhttpd', ['server']),
     (r'cmocka', []),

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "job/deliver.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/folder.h"
+#include "base/str.h"
+
+struct delivery {
+    char *from, *to;  /* folders; "videos" and "images" of --dedicated included */
+    const char *main; /* name of the result in `from` */
+    size_t stem;      /* of it, without its suffix */
+    char *new_stem;
+};
+
+/* "film.mkv.json" for "film.mkv": what begins as the result does is named after it. */
+static int move_beside(void *context, const char *name)
+{
+    const struct delivery *d = context;
+    if (strncmp(name, d->main, d->stem) != 0 || strcmp(name, d->main) == 0)
+        return 0;
+    char *from = pq_asprintf("%s/%s", d->from, name);
+    char *to = pq_asprintf("%s/%s%s", d->to, d->new_stem, name + d->stem);
+    int rc = from && to ? 0 : PIQUE_ENOMEM;
+    if (!rc && !pq_ends_with(name, ".job"))
+        rc = pq_rename_new(from, to, NULL);
+    if (rc == PIQUE_EEXIST)
+        rc = 0; /* somebody else's; ours stays where it was made, and goes with that */
+    pq_free(from);
+    pq_free(to);
+    return rc;
+}
+
+/* The result itself, under the first name that is free. */
+static int move_main(struct delivery *d, const char *stem, char **output, pique_error *err)
+{
+    enum { MOST = 10000 };
+    char *from = pq_asprintf("%s/%s", d->from, d->main);
+    int rc = from ? PIQUE_EEXIST : pq_fail_nomem(err, strlen(d->from));
+    for (int n = 1; rc == PIQUE_EEXIST && n < MOST; n++) {
+        pq_free(d->new_stem);
+        d->new_stem = n == 1 ? pq_strdup(stem) : pq_asprintf("%s (%d)", stem, n);
+        char *to =
+            d->new_stem ? pq_asprintf("%s/%s%s", d->to, d->new_stem, d->main + d->stem) : NULL;
+        if (!to)
+            rc = pq_fail_nomem(err, strlen(d->to));
+        else
+            rc = pq_rename_new(from, to, err);
+        if (rc)
+            pq_free(to);
+        else
+            *output = to;
+    }
+    if (rc == PIQUE_EEXIST)
+        pq_fail(err, rc, "%s: so many results of that name are there", stem);
+    pq_free(from);
+    return rc;
+}
+
+static int find_names(struct delivery *d, const struct pq_store *s, const struct pq_entry *e,
+                      const char *work, pique_error *err)
+{
+    const size_t n = strlen(work);
+    const char *below = e->output + n + 1, *slash;
+    if (strncmp(e->output, work, n) != 0 || e->output[n] != '/')
+        return pq_fail(err, PIQUE_EINTERNAL, "%s: was not made where it was to be", e->output);
+    while (*below == '/')
+        below++;
+    slash = strrchr(below, '/');
+    d->main = slash ? slash + 1 : below;
+    const char *dot = strrchr(d->main, '.');
+    d->stem = dot && dot > d->main && !pq_is_folder(e->output) ? (size_t)(dot - d->main)
+                                                               : strlen(d->main);
+    const int folder = slash ? (int)(slash - below) : 0;
+    d->from = pq_asprintf("%s/%.*s", work, folder, below);
+    d->to = pq_asprintf("%s%s%.*s", s->results, folder ? "/" : "", folder, below);
+    return d->from && d->to ? pq_make_folders(d->to, err) : pq_fail_nomem(err, n);
+}
+
+static int deliver(struct delivery *d, struct pq_store *s, struct pq_entry *e, const char *work,
+                   pique_error *err)
+{
+    char *stem = NULL, *output = NULL;
+    int rc = find_names(d, s, e, work, err);
+    if (!rc && !(stem = e->stem ? pq_strdup(e->stem) : pq_strndup(d->main, d->stem)))
+        rc = pq_fail_nomem(err, 64);
+    if (!rc)
+        rc = move_main(d, stem, &output, err);
+    if (!rc) {
+        pq_list_folder(d->from, move_beside, d, NULL); /* the result itself is safe */
+        pq_free(e->output);
+        e->output = output;
+        rc = pq_remove_tree(work, err);
+    }
+    pq_free(stem);
+    return rc;
+}
+
+int pq_deliver(struct pq_store *s, struct pq_entry *e, pique_error *err)
+{
+    struct delivery d = {0};
+    char *work = pq_store_work_folder(s, e);
+    int rc = work ? deliver(&d, s, e, work, err) : pq_fail_nomem(err, 64);
+    if (!rc) {
+        json_object_set_new(e->result, "name", json_string(strrchr(e->output, '/') + 1));
+        json_object_set_new(e->result, "folder", json_boolean(pq_is_folder(e->output)));
+    }
+    pq_free(d.from);
+    pq_free(d.to);
+    pq_free(d.new_stem);
+    pq_free(work);
+    return rc;
+}

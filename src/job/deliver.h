@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* From the folder in which a result was made to the folder of results, under a name that nothing
+ * has: "film.mkv", or "film (2).mkv". What lies beside it (the report, kept frames) comes along. */
+#pragma once
+
+#include "job/store.h"
+
+/* entry->output lies below its work folder; on success it is where the result stands, the result
+ * object has its name and whether it is a folder, and the work folder is gone.
+ * PIQUE_EIO, PIQUE_ENOSPC and others as the system says. With the store's lock held. */
+int pq_deliver(struct pq_store *store, struct pq_entry *entry, pique_error *err);

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Chores that look: what a file holds, and pictures of it for the page. Pictures are kept in the
+ * entry's folder, so that each is made once. With the store's lock held. */
+#pragma once
+
+#include "job/runner.h"
+
+/* Find out what the entry holds, with its thumb; its state goes on from LOOKING. */
+int pq_look_begin(struct pq_runner *runner, struct pq_entry *entry, pique_error *err);
+
+/* What an estimate says for these settings goes into entry->estimate. */
+int pq_estimate_begin(struct pq_runner *runner, struct pq_entry *entry, const json_t *settings,
+                      pique_error *err);
+
+enum pq_side_of { PQ_OF_SOURCE, PQ_OF_RESULT };
+
+enum pq_picture_state {
+    PQ_PICTURE_READY,  /* *path is a PNG; pq_free() it */
+    PQ_PICTURE_LATER,  /* it is being made: ask again */
+    PQ_PICTURE_MISSING /* err says why */
+};
+
+/* A picture of frame number `frame`, its longest side at most `side` (0: as it is). */
+enum pq_picture_state pq_look_picture(struct pq_runner *runner, struct pq_entry *entry,
+                                      enum pq_side_of of, int64_t frame, int side, char **path,
+                                      pique_error *err);
+
+/* "--" and the path behind the words; for chores. 0, or -1: out of memory. */
+int pq_words_operand(json_t *words, const char *path);
+/* A word from a format. */
+int pq_words_add(json_t *words, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

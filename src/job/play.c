@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+#include "job/play.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cpu.h"
+#include "base/file.h"
+#include "base/lang.h"
+#include "base/str.h"
+#include "job/deliver.h"
+#include "job/look.h"
+#include "job/settings.h"
+
+/* ---- what a worker tells ---- */
+
+static int64_t number(const json_t *event, const char *name)
+{
+    return (int64_t)json_number_value(json_object_get(event, name));
+}
+
+static void copy(json_t *to, const char *as, const json_t *event, const char *name)
+{
+    json_t *value = json_object_get(event, name);
+    if (value)
+        json_object_set(to, as, value);
+}
+
+static void on_planned(struct pq_entry *e, const json_t *event)
+{
+    static const char *const same[] = {"memory_bytes", "disk_bytes", "disk_free",
+                                       "batch",        "out_width",  "out_height"};
+    const char *output = json_string_value(json_object_get(event, "output"));
+    json_t *estimate = json_object();
+    pq_free(e->making);
+    e->making = output ? pq_strdup(output) : NULL;
+    e->progress.total = number(event, "frames_expected");
+    e->progress.out_width = (int)number(event, "out_width");
+    e->progress.out_height = (int)number(event, "out_height");
+    if (!estimate)
+        return;
+    for (size_t i = 0; i < PQ_COUNT(same); i++)
+        copy(estimate, same[i], event, same[i]);
+    copy(estimate, "seconds", event, "seconds_expected");
+    copy(estimate, "output_bytes", event, "output_bytes_expected");
+    copy(estimate, "frames", event, "frames_expected");
+    json_decref(e->estimate);
+    e->estimate = estimate;
+}
+
+/* Speed and what is left follow from what was done since this process told of its first step. */
+static void on_progress(struct pq_entry *e, bool film, int64_t done, int64_t total)
+{
+    struct pq_entry_progress *p = &e->progress;
+    const double now = pq_runner_now();
+    if (!p->known) {
+        p->known = true;
+        p->film = film;
+        p->at_start = done;
+        p->started = now;
+    }
+    p->done = done;
+    p->total = total ? total : p->total;
+    const double took = now - p->started;
+    const int64_t made = done - p->at_start;
+    p->per_second = took > 0.5 && made > 0 ? (double)made / took : -1;
+    p->seconds_left =
+        p->per_second > 0 && p->total >= done ? (double)(p->total - done) / p->per_second : -1;
+}
+
+static void on_saved(struct pq_play *play, const json_t *event)
+{
+    struct pq_entry *e = play->entry;
+    const int64_t frames = number(event, "frames"), first = number(event, "first");
+    e->progress.saved = PQ_MAX(e->progress.saved, first + frames);
+    e->progress.batch = (uint64_t)number(event, "batch");
+    pq_runner_tell(play->runner, "saved",
+                   json_pack("{s:s, s:I, s:I, s:I}", "id", e->id, "batch",
+                             (json_int_t)e->progress.batch, "frames", (json_int_t)frames, "first",
+                             (json_int_t)first));
+}
+
+static void on_done(struct pq_play *play, const json_t *event)
+{
+    struct pq_entry *e = play->entry;
+    const char *output = json_string_value(json_object_get(event, "output"));
+    static const char *const same[] = {"bytes",  "hash",   "seconds", "format",      "frames",
+                                       "unique", "reused", "retries", "approximate", "not_kept"};
+    json_t *result = json_object();
+    if (!output || !result) {
+        json_decref(result);
+        return;
+    }
+    for (size_t i = 0; i < PQ_COUNT(same); i++)
+        copy(result, same[i], event, same[i]);
+    copy(result, "width", event, "out_width");
+    copy(result, "height", event, "out_height");
+    const double seconds = json_number_value(json_object_get(event, "seconds"));
+    if (e->kind == PQ_ENTRY_FILM && seconds > 0)
+        json_object_set_new(result, "fps", json_real((double)number(event, "frames") / seconds));
+    json_decref(e->result);
+    e->result = result;
+    pq_free(e->output);
+    e->output = pq_strdup(output);
+    play->done = e->output != NULL;
+}
+
+/* An error that a worker told of; NULL: out of memory. */
+static json_t *error_of(struct pq_play *play, const char *code, const char *text, const char *next)
+{
+    char *work = pq_store_work_folder(play->runner->store, play->entry);
+    char *sentence = work ? pq_entry_sentence(play->entry, work, text) : NULL;
+    json_t *error = sentence ? pq_error_object(code, sentence, next) : NULL;
+    pq_free(sentence);
+    pq_free(work);
+    return error;
+}
+
+static void on_note(struct pq_play *play, const json_t *event)
+{
+    const char *text = json_string_value(json_object_get(event, "text"));
+    char *work = pq_store_work_folder(play->runner->store, play->entry);
+    char *sentence = text && work ? pq_entry_sentence(play->entry, work, text) : NULL;
+    if (sentence)
+        json_array_append_new(play->entry->notes, json_string(sentence));
+    pq_free(sentence);
+    pq_free(work);
+}
+
+static void on_failed(struct pq_play *play, const json_t *event)
+{
+    const char *status = json_string_value(json_object_get(event, "status"));
+    const char *text = json_string_value(json_object_get(event, "message"));
+    const char *next = !status                               ? "retry"
+                       : strcmp(status, "ENOSPC") == 0       ? "space"
+                       : strcmp(status, "EFORMAT") == 0      ? "upload"
+                       : strcmp(status, "EINVAL") == 0       ? "settings"
+                       : strcmp(status, "EUNSUPPORTED") == 0 ? "settings"
+                       : strcmp(status, "ENOMEM") == 0       ? "settings"
+                                                             : "retry";
+    json_decref(play->why);
+    play->why =
+        error_of(play, status ? status : "EINTERNAL", text ? text : pq_tr("it failed"), next);
+}
+
+static void on_line(void *user, json_t *event)
+{
+    struct pq_play *play = user;
+    struct pq_entry *e = play->entry;
+    const char *name = json_string_value(json_object_get(event, "event"));
+    if (!name)
+        return;
+    if (strcmp(name, "film_planned") == 0)
+        on_planned(e, event);
+    else if (strcmp(name, "frames") == 0)
+        on_progress(e, true, number(event, "done"), number(event, "total"));
+    else if (strcmp(name, "progress") == 0)
+        on_progress(e, false, number(event, "rows_done"), number(event, "rows_total"));
+    else if (strcmp(name, "saved") == 0)
+        on_saved(play, event);
+    else if (strcmp(name, "note") == 0)
+        on_note(play, event);
+    else if (strcmp(name, "file_done") == 0 || strcmp(name, "file_skipped") == 0)
+        on_done(play, event); /* skipped: whole since an earlier run */
+    else if (strcmp(name, "file_failed") == 0 || strcmp(name, "error") == 0)
+        on_failed(play, event);
+    pq_store_touch(play->runner->store, e);
+}
+
+/* ---- its end ---- */
+
+static void unlink_play(struct pq_play *play)
+{
+    struct pq_play **at = &play->runner->first_play;
+    while (*at != play)
+        at = &(*at)->next;
+    *at = play->next;
+    play->runner->plays--;
+}
+
+static void deliver(struct pq_play *play)
+{
+    struct pq_runner *r = play->runner;
+    struct pq_entry *e = play->entry;
+    pique_error err;
+    if (pq_deliver(r->store, e, &err) == 0) {
+        r->done++;
+        pq_store_set(r->store, e, PQ_ENTRY_DONE, NULL);
+        return;
+    }
+    r->failed++;
+    pq_store_set(r->store, e, PQ_ENTRY_FAILED,
+                 pq_error_object(pique_status_name(err.code), err.message, "retry"));
+}
+
+/* A disk that is full holds everything: whatever came next would fail as well. */
+static void hold_all(struct pq_runner *r)
+{
+    pq_store_set_queue(r->store, false, r->store->parallel, NULL);
+    pq_runner_tell(r, "queue",
+                   json_pack("{s:b, s:i}", "running", 0, "parallel", r->store->parallel));
+}
+
+static void fail(struct pq_play *play, int status, const char *last)
+{
+    struct pq_runner *r = play->runner;
+    const char *code = json_string_value(json_object_get(play->why, "code"));
+    char text[600];
+    if (code && strcmp(code, "ENOSPC") == 0) {
+        pq_store_set(r->store, play->entry, PQ_ENTRY_PAUSED, json_incref(play->why));
+        hold_all(r);
+        return;
+    }
+    if (status > 128)
+        snprintf(
+            text, sizeof text,
+            pq_tr("the process that worked on it was ended by signal %d; what is finished is kept"),
+            status - 128);
+    else
+        snprintf(text, sizeof text, "%s",
+                 *last ? last : pq_tr("the process that worked on it said nothing"));
+    r->failed++;
+    pq_store_set(r->store, play->entry, PQ_ENTRY_FAILED,
+                 play->why && status <= 128 ? json_incref(play->why)
+                                            : error_of(play, "EINTERNAL", text, "retry"));
+}
+
+static void on_end(void *user, int status, const char *last)
+{
+    struct pq_play *play = user;
+    struct pq_runner *r = play->runner;
+    struct pq_entry *e = play->entry;
+    unlink_play(play);
+    pq_lang_on_thread(e->french ? PQ_LANG_FR : PQ_LANG_EN);
+    e->progress.per_second = e->progress.seconds_left = -1;
+    if (e->removed) {
+        pq_runner_tell(r, "removed", json_pack("{s:s}", "id", e->id));
+        pq_store_remove(r->store, e, NULL);
+    } else if (status == 0 && play->done) {
+        deliver(play);
+    } else if (r->ending) {
+        pq_store_save(r->store, e, NULL); /* running, as it stands: it goes on at the next start */
+    } else if (play->ended_by_us) {
+        if (e->state == PQ_ENTRY_RUNNING) /* and was started again before it had ended */
+            e->state = PQ_ENTRY_WAITING;
+        pq_store_save(r->store, e, NULL); /* else the state was set by who ended it */
+    } else {
+        fail(play, status, last);
+    }
+    json_decref(play->why);
+    pq_free(play);
+}
+
+/* ---- its beginning ---- */
+
+/* Several side by side share the processors and what memory is free. */
+static int add_shares(const struct pq_runner *r, json_t *words)
+{
+    const int parallel = r->store->parallel;
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    uint64_t all, free_bytes;
+    pq_memory(&all, &free_bytes);
+    if (parallel < 2)
+        return 0;
+    int rc = pq_words_add(words, "--threads=%ld", PQ_MAX(cores / parallel, 1));
+    if (!rc && free_bytes)
+        rc = pq_words_add(words, "--memory=%lldM",
+                          (long long)(free_bytes / (unsigned)(parallel + 1) >> 20));
+    return rc;
+}
+
+static json_t *task_of(const struct pq_runner *r, const struct pq_entry *e, const char *work,
+                       pique_error *err)
+{
+    json_t *words = json_array(), *task = NULL;
+    int rc =
+        words ? pq_settings_words(e->settings, PQ_CMD_RUN, words, err) : pq_fail_nomem(err, 64);
+    if (!rc && (pq_words_add(words, "--json") || pq_words_add(words, "--skip-existing") ||
+                pq_words_add(words, "--output=%s/", work) || add_shares(r, words) ||
+                pq_words_operand(words, e->input)))
+        rc = pq_fail_nomem(err, 64);
+    const char *const read[] = {e->input, NULL}, *const write[] = {work, NULL};
+    if (!rc && !(task = pq_task_new(r, "run", words, read, write, e->french)))
+        rc = pq_fail(err, PIQUE_EINVAL, "%s: a name that is no UTF-8", e->name);
+    json_decref(words);
+    return task;
+}
+
+static int start(struct pq_play *play, pique_error *err)
+{
+    struct pq_runner *r = play->runner;
+    struct pq_entry *e = play->entry;
+    char *work = pq_store_work_folder(r->store, e), *folder = pq_store_path(r->store, e, "run");
+    int rc = work && folder ? pq_make_folders(work, err) : pq_fail_nomem(err, 64);
+    json_t *task = rc ? NULL : task_of(r, e, work, err);
+    const struct pq_process_setup setup = {
+        .folder = folder, .task = task, .on_line = on_line, .on_end = on_end, .user = play};
+    if (!rc)
+        rc = task ? pq_process_start(&r->processes, &setup, &play->process, err) : err->code;
+    json_decref(task);
+    pq_free(folder);
+    pq_free(work);
+    return rc;
+}
+
+static bool begin(struct pq_runner *r, struct pq_entry *e)
+{
+    pique_error err;
+    pq_lang_on_thread(e->french ? PQ_LANG_FR : PQ_LANG_EN);
+    struct pq_play *play = pq_calloc(1, sizeof *play);
+    if (!play)
+        return false; /* the next round tries again */
+    *play = (struct pq_play){.next = r->first_play, .runner = r, .entry = e};
+    e->progress = (struct pq_entry_progress){
+        .per_second = -1, .seconds_left = -1, .saved = e->progress.saved};
+    json_array_clear(e->notes);
+    if (start(play, &err) != 0) {
+        r->failed++;
+        pq_store_set(r->store, e, PQ_ENTRY_FAILED,
+                     pq_error_object(pique_status_name(err.code), err.message,
+                                     err.code == PIQUE_ENOSPC ? "space" : "retry"));
+        pq_free(play);
+        return false;
+    }
+    r->first_play = play;
+    r->plays++;
+    pq_store_set(r->store, e, PQ_ENTRY_RUNNING, NULL);
+    return true;
+}
+
+void pq_play_begin_some(struct pq_runner *r)
+{
+    enum { LEAST_FREE = 512 << 20 };
+    struct pq_store *s = r->store;
+    uint64_t all, free_bytes;
+    int active = 0; /* what is held by hand makes room */
+    for (const struct pq_play *p = r->first_play; p; p = p->next)
+        active += !p->hold;
+    for (size_t i = 0; s->running && !r->ending && i < s->count && active < s->parallel; i++) {
+        if (s->entries[i]->state != PQ_ENTRY_WAITING || s->entries[i]->removed)
+            continue;
+        pq_memory(&all, &free_bytes);
+        if (r->plays && free_bytes && free_bytes < LEAST_FREE)
+            return; /* when one of those that run has ended */
+        active += begin(r, s->entries[i]);
+    }
+}
+
+/* ---- from outside ---- */
+
+static struct pq_play *play_of(const struct pq_runner *r, const struct pq_entry *e)
+{
+    struct pq_play *p = r->first_play;
+    while (p && p->entry != e)
+        p = p->next;
+    return p;
+}
+
+bool pq_runner_has(const struct pq_runner *r, const struct pq_entry *e)
+{
+    return play_of(r, e) != NULL;
+}
+
+void pq_runner_end(struct pq_runner *r, struct pq_entry *e)
+{
+    struct pq_play *p = play_of(r, e);
+    if (!p)
+        return;
+    p->end_it = p->ended_by_us = true;
+    pq_runner_wake(r);
+}
+
+void pq_runner_hold(struct pq_runner *r, struct pq_entry *e, bool hold)
+{
+    struct pq_play *p = play_of(r, e);
+    if (!p)
+        return;
+    p->hold = hold;
+    pq_runner_wake(r);
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include "job/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/str.h"
+#include "job/dump.h"
+
+enum { MOST_LINE = 1 << 20, PATIENCE = 10 };
+
+struct pq_process {
+    struct pq_process_setup setup; /* its folder is ours */
+    pid_t pid;
+    int out;
+    bool held;
+    time_t killed; /* when it was told to end, monotonic; 0: it was not */
+    char *line;    /* what came of a line so far */
+    size_t length, capacity;
+    bool too_long; /* the line is not kept */
+};
+
+static time_t now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + 1;
+}
+
+int pq_processes_open(struct pq_processes *all, pique_error *err)
+{
+    *all = (struct pq_processes){.wake = {-1, -1}};
+    return pipe2(all->wake, O_CLOEXEC | O_NONBLOCK) == 0
+               ? 0
+               : pq_fail(err, PIQUE_EIO, "no pipe could be made: %s", strerror(errno));
+}
+
+void pq_processes_wake(struct pq_processes *all)
+{
+    const char byte = 0;
+    if (write(all->wake[1], &byte, 1) < 0 && errno != EAGAIN)
+        return; /* full is enough: it will be read */
+}
+
+/* ---- starting ---- */
+
+static int write_task(const struct pq_process_setup *setup, pique_error *err)
+{
+    int rc = pq_make_folders(setup->folder, err);
+    char *path = rc ? NULL : pq_asprintf("%s/task.json", setup->folder);
+    char *text = path ? pq_json_dump(setup->task, JSON_INDENT(1)) : NULL;
+    if (!rc)
+        rc = text ? pq_write_text(path, text, err) : pq_fail_nomem(err, 4096);
+    pq_free(text);
+    pq_free(path);
+    return rc;
+}
+
+/* In the new process; only calls that are safe after fork(). */
+static void become(const char *const argv[], int out, int log, int nothing, pid_t parent)
+{
+    static const int usual[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    for (size_t i = 0; i < PQ_COUNT(usual); i++)
+        signal(usual[i], SIG_DFL);
+    setpgid(0, 0); /* Ctrl-C is for the server, which tells us */
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent || dup2(nothing, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+        dup2(log, STDERR_FILENO) < 0)
+        _exit(126);
+    execv("/proc/self/exe", (char *const *)argv);
+    _exit(127);
+}
+
+static int spawn(struct pq_process *p, pique_error *err)
+{
+    int ends[2] = {-1, -1};
+    char *log_path = pq_asprintf("%s/log.txt", p->setup.folder);
+    const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    const int log = log_path ? open(log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+    const char *const argv[] = {"pique", "work", p->setup.folder, NULL};
+    const pid_t parent = getpid();
+    int rc = 0;
+    if (nothing < 0 || log < 0 || pipe2(ends, O_CLOEXEC) != 0)
+        rc = pq_fail(err, PIQUE_EIO, "%s: no worker could be started: %s", p->setup.folder,
+                     strerror(errno));
+    if (!rc && (p->pid = fork()) == 0)
+        become(argv, ends[1], log, nothing, parent);
+    if (!rc && p->pid < 0)
+        rc = pq_fail(err, PIQUE_EIO, "no worker could be started: %s", strerror(errno));
+    if (nothing >= 0)
+        close(nothing);
+    if (log >= 0)
+        close(log);
+    if (ends[1] >= 0)
+        close(ends[1]);
+    if (rc && ends[0] >= 0)
+        close(ends[0]);
+    pq_free(log_path);
+    p->out = rc ? -1 : ends[0];
+    if (!rc)
+        fcntl(p->out, F_SETFL, O_NONBLOCK);
+    return rc;
+}
+
+static void free_process(struct pq_process *p)
+{
+    if (p->out >= 0)
+        close(p->out);
+    pq_free((char *)p->setup.folder);
+    pq_free(p->line);
+    pq_free(p);
+}
+
+int pq_process_start(struct pq_processes *all, const struct pq_process_setup *setup,
+                     struct pq_process **out, pique_error *err)
+{
+    struct pq_process **grown = pq_grown(all->list, all->count, &all->capacity, sizeof(*grown));
+    struct pq_process *p = grown ? pq_calloc(1, sizeof *p) : NULL;
+    *out = NULL;
+    if (grown)
+        all->list = grown;
+    if (!p)
+        return pq_fail_nomem(err, sizeof *p);
+    p->setup = *setup;
+    p->out = -1;
+    p->setup.folder = pq_strdup(setup->folder);
+    int rc = p->setup.folder ? write_task(setup, err) : pq_fail_nomem(err, strlen(setup->folder));
+    p->setup.task = NULL;
+    if (!rc)
+        rc = spawn(p, err);
+    if (rc) {
+        free_process(p);
+        return rc;
+    }
+    all->list[all->count++] = *out = p;
+    return 0;
+}
+
+void pq_process_end(struct pq_process *p)
+{
+    if (!p->killed)
+        p->killed = now();
+    kill(p->pid, SIGTERM);
+    pq_process_hold(p, false); /* what is held hears nothing */
+}
+
+void pq_process_hold(struct pq_process *p, bool hold)
+{
+    if (hold != p->held)
+        kill(p->pid, hold ? SIGSTOP : SIGCONT);
+    p->held = hold;
+}
+
+/* ---- listening ---- */
+
+static void end_line(struct pq_process *p)
+{
+    json_t *event = p->too_long ? NULL : json_loadb(p->line, p->length, 0, NULL);
+    if (json_is_object(event))
+        p->setup.on_line(p->setup.user, event);
+    json_decref(event);
+    p->length = 0;
+    p->too_long = false;
+}
+
+static void take(struct pq_process *p, const char *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (data[i] == '\n') {
+            end_line(p);
+            continue;
+        }
+        char *grown = p->length < MOST_LINE ? pq_grown(p->line, p->length, &p->capacity, 1) : NULL;
+        if (!grown) {
+            p->too_long = true;
+            continue;
+        }
+        p->line = grown;
+        p->line[p->length++] = data[i];
+    }
+}
+
+/* What has come; false at the end. */
+static bool listen_to(struct pq_process *p)
+{
+    char data[16384];
+    for (;;) {
+        const ssize_t n = read(p->out, data, sizeof data);
+        if (n > 0)
+            take(p, data, (size_t)n);
+        else if (n == 0)
+            return false;
+        else if (errno != EINTR)
+            return errno == EAGAIN;
+    }
+}
+
+/* The last line of what it wrote to its standard error, in text. */
+static void last_words(const struct pq_process *p, char *text, size_t size)
+{
+    char *path = pq_asprintf("%s/log.txt", p->setup.folder), *log = NULL;
+    *text = '\0';
+    if (path && pq_read_text(path, MOST_LINE, &log, NULL) == 0) {
+        size_t n = strlen(log);
+        while (n && log[n - 1] == '\n')
+            log[--n] = '\0';
+        const char *line = strrchr(log, '\n');
+        snprintf(text, size, "%s", line ? line + 1 : log);
+        pq_utf8_trim(text);
+    }
+    pq_free(log);
+    pq_free(path);
+}
+
+static void bury(struct pq_processes *all, size_t at)
+{
+    struct pq_process *p = all->list[at];
+    char last[500];
+    int status = 0;
+    while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    all->list[at] = all->list[--all->count];
+    last_words(p, last, sizeof last);
+    p->setup.on_end(p->setup.user, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+                    last);
+    free_process(p);
+}
+
+static void lose_patience(struct pq_processes *all)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        struct pq_process *p = all->list[i];
+        if (p->killed && now() - p->killed > PATIENCE)
+            kill(p->pid, SIGKILL);
+    }
+}
+
+/* Of those that said something; the list may change while they are called back. */
+static void hear(struct pq_processes *all, const struct pollfd *fds, size_t count)
+{
+    for (size_t i = count; i-- > 0;) { /* from the end: what is buried is replaced by the last */
+        if (fds[i + 1].revents && i < all->count && all->list[i]->out == fds[i + 1].fd &&
+            !listen_to(all->list[i]))
+            bury(all, i);
+    }
+}
+
+void pq_processes_wait(struct pq_processes *all, int milliseconds, void (*before)(void *user),
+                       void (*after)(void *user), void *user)
+{
+    char bytes[64];
+    const size_t count = all->count;
+    struct pollfd *fds = pq_calloc(count + 1, sizeof *fds);
+    if (!fds) {
+        poll(NULL, 0, milliseconds);
+        return;
+    }
+    fds[0] = (struct pollfd){.fd = all->wake[0], .events = POLLIN};
+    for (size_t i = 0; i < count; i++)
+        fds[i + 1] = (struct pollfd){.fd = all->list[i]->out, .events = POLLIN};
+    if (poll(fds, count + 1, milliseconds) > 0) {
+        while (read(all->wake[0], bytes, sizeof bytes) > 0)
+            ;
+        before(user);
+        hear(all, fds, count);
+        after(user);
+    }
+    lose_patience(all);
+    pq_free(fds);
+}
+
+void pq_processes_end_all(struct pq_processes *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        pq_process_end(all->list[i]);
+}
+
+void pq_processes_close(struct pq_processes *all)
+{
+    pq_free(all->list);
+    if (all->wake[0] >= 0) {
+        close(all->wake[0]);
+        close(all->wake[1]);
+    }
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: MIT */
+#include "job/store.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/folder.h"
+#include "base/str.h"
+#include "job/dump.h"
+
+enum { MOST_BYTES = 4 << 20 }; /* of one item.json */
+
+/* ---- where ---- */
+
+static char *below_home(const char *what)
+{
+    const char *home = getenv("HOME");
+    if (home && *home == '/')
+        return pq_asprintf("%s/%s", home, what);
+    const struct passwd *user = getpwuid(getuid());
+    return user && user->pw_dir ? pq_asprintf("%s/%s", user->pw_dir, what) : NULL;
+}
+
+char *pq_store_default_folder(void)
+{
+    const char *state = getenv("XDG_STATE_HOME");
+    return state && *state == '/' ? pq_asprintf("%s/pique", state)
+                                  : below_home(".local/state/pique");
+}
+
+char *pq_store_default_results(void)
+{
+    return below_home("pique");
+}
+
+char *pq_store_path(const struct pq_store *s, const struct pq_entry *e, const char *what)
+{
+    return pq_asprintf("%s/items/%s%s%s", s->folder, e->id, *what ? "/" : "", what);
+}
+
+char *pq_store_work_folder(const struct pq_store *s, const struct pq_entry *e)
+{
+    return pq_asprintf("%s/.pique/%s", s->results, e->id);
+}
+
+/* ---- reading ---- */
+
+static int by_position(const void *a, const void *b)
+{
+    const struct pq_entry *p = *(struct pq_entry *const *)a, *q = *(struct pq_entry *const *)b;
+    return p->position < q->position ? -1 : p->position > q->position;
+}
+
+static int insert(struct pq_store *s, struct pq_entry *e, pique_error *err)
+{
+    struct pq_entry **grown = pq_grown(s->entries, s->count, &s->capacity, sizeof(*grown));
+    if (!grown)
+        return pq_fail_nomem(err, sizeof(*grown));
+    s->entries = grown;
+    s->entries[s->count++] = e;
+    return 0;
+}
+
+/* As it was left by a server that is gone. */
+static void wake_up(struct pq_entry *e)
+{
+    struct pq_identity id;
+    if (e->state == PQ_ENTRY_UPLOADING) /* the file itself tells how far it came */
+        e->received = e->input && pq_identify(e->input, &id, NULL) == 0
+                          ? PQ_MIN((uint64_t)id.bytes, e->bytes)
+                          : 0;
+    if (e->state == PQ_ENTRY_RUNNING)
+        e->state = PQ_ENTRY_WAITING;
+    if (e->state == PQ_ENTRY_LOOKING || !e->info)
+        e->wants_look = e->state != PQ_ENTRY_UPLOADING;
+}
+
+static int read_entry(struct pq_store *s, const char *id, pique_error *err)
+{
+    struct pq_entry *e = NULL;
+    char *text = NULL, *path = pq_asprintf("%s/items/%s/item.json", s->folder, id);
+    if (!path)
+        return pq_fail_nomem(err, strlen(s->folder));
+    int rc = pq_read_text(path, MOST_BYTES, &text, err);
+    if (!rc) {
+        json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        rc = root ? pq_entry_restore(root, &e, err)
+                  : pq_fail(err, PIQUE_EFORMAT, "%s: is damaged", path);
+        json_decref(root);
+    }
+    if (!rc && strcmp(e->id, id) != 0)
+        rc = pq_fail(err, PIQUE_EFORMAT, "%s: is of another entry", path);
+    if (!rc)
+        rc = insert(s, e, err);
+    if (!rc)
+        wake_up(e);
+    else
+        pq_entry_free(&e);
+    pq_free(text);
+    pq_free(path);
+    return rc;
+}
+
+struct reading {
+    struct pq_store *store;
+    json_t *problems;
+};
+
+static int read_one(void *context, const char *name)
+{
+    struct reading *r = context;
+    pique_error err;
+    int rc = read_entry(r->store, name, &err);
+    if (rc == PIQUE_ENOMEM)
+        return rc;
+    if (rc && r->problems)
+        json_array_append_new(r->problems, json_string(err.message));
+    return 0;
+}
+
+static void read_queue(struct pq_store *s)
+{
+    char *text = NULL, *path = pq_asprintf("%s/queue.json", s->folder);
+    s->running = true;
+    s->parallel = 1;
+    if (path && pq_read_text(path, MOST_BYTES, &text, NULL) == 0) {
+        json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        int running = true, parallel = 1;
+        if (root &&
+            json_unpack(root, "{s:b, s:i}", "running", &running, "parallel", &parallel) == 0) {
+            s->running = running;
+            s->parallel = PQ_MIN(PQ_MAX(parallel, 1), 8);
+        }
+        json_decref(root);
+    }
+    pq_free(text);
+    pq_free(path);
+}
+
+/* Folders that only their owner may look into. */
+static int make_private(const char *path, pique_error *err)
+{
+    int rc = pq_make_folders(path, err);
+    if (!rc && chmod(path, 0700) != 0)
+        rc = pq_fail_errno(err, errno, path, "be made private");
+    return rc;
+}
+
+int pq_store_open(struct pq_store *s, const char *folder, const char *results, json_t *problems,
+                  pique_error *err)
+{
+    *s = (struct pq_store){.held = {.fd = -1}, .folder = pq_strdup(folder)};
+    pthread_mutex_init(&s->lock, NULL);
+    int rc = s->folder ? make_private(folder, err) : pq_fail_nomem(err, strlen(folder));
+    char *items = rc ? NULL : pq_asprintf("%s/items", folder);
+    if (!rc)
+        rc = items ? make_private(items, err) : pq_fail_nomem(err, strlen(folder) + 8);
+    if (!rc)
+        rc = pq_folder_lock(folder, &s->held, err);
+    if (!rc)
+        rc = pq_make_folders(results, err);
+    char real[PATH_MAX];
+    if (!rc && !realpath(results, real))
+        rc = pq_fail_errno(err, errno, results, "be used");
+    if (!rc && !(s->results = pq_strdup(real)))
+        rc = pq_fail_nomem(err, sizeof real);
+    struct reading reading = {s, problems};
+    if (!rc)
+        rc = pq_list_folder(items, read_one, &reading, err);
+    pq_free(items);
+    if (rc)
+        return rc;
+    if (s->count)
+        qsort(s->entries, s->count, sizeof(*s->entries), by_position);
+    read_queue(s);
+    return 0;
+}
+
+void pq_store_close(struct pq_store *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        pq_entry_free(&s->entries[i]);
+    pq_free(s->entries);
+    pq_free(s->folder);
+    pq_free(s->results);
+    pq_file_close(&s->held);
+    pthread_mutex_destroy(&s->lock);
+    *s = (struct pq_store){.held = {.fd = -1}};
+}
+
+/* ---- changing ---- */
+
+struct pq_entry *pq_store_find(const struct pq_store *s, const char *id)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (!s->entries[i]->removed && strcmp(s->entries[i]->id, id) == 0)
+            return s->entries[i];
+    }
+    return NULL;
+}
+
+void pq_store_touch(struct pq_store *s, struct pq_entry *e)
+{
+    e->revision = ++s->revision;
+    e->dirty = true;
+    if (s->on_change)
+        s->on_change(s->on_change_user);
+}
+
+int pq_store_save(struct pq_store *s, struct pq_entry *e, pique_error *err)
+{
+    json_t *root = pq_entry_store(e);
+    char *text = root ? pq_json_dump(root, JSON_INDENT(1)) : NULL;
+    char *path = pq_store_path(s, e, "item.json");
+    int rc = text && path ? pq_write_text(path, text, err) : pq_fail_nomem(err, 4096);
+    pq_free(path);
+    pq_free(text);
+    json_decref(root);
+    pq_store_touch(s, e);
+    return rc;
+}
+
+json_t *pq_error_object(const char *code, const char *text, const char *next)
+{
+    return json_pack("{s:s, s:s, s:s}", "code", code, "text", text, "next", next);
+}
+
+void pq_store_set(struct pq_store *s, struct pq_entry *e, enum pq_entry_state state, json_t *error)
+{
+    pique_error err;
+    e->state = state;
+    json_decref(e->error);
+    e->error = error;
+    if (pq_store_save(s, e, &err) != 0 && !e->error)
+        e->error = pq_error_object(pique_status_name(err.code), err.message, "space");
+}
+
+int pq_store_add(struct pq_store *s, struct pq_entry *e, pique_error *err)
+{
+    char *folder = pq_store_path(s, e, "");
+    e->position = s->count ? s->entries[s->count - 1]->position + 1 : 1;
+    int rc = folder ? make_private(folder, err) : pq_fail_nomem(err, 64);
+    if (!rc)
+        rc = pq_store_save(s, e, err);
+    if (!rc)
+        rc = insert(s, e, err);
+    if (rc) {
+        if (folder)
+            pq_remove_tree(folder, NULL);
+        pq_entry_free(&e);
+    }
+    pq_free(folder);
+    return rc;
+}
+
+static size_t place_of(const struct pq_store *s, const struct pq_entry *e)
+{
+    size_t i = 0;
+    while (i < s->count && s->entries[i] != e)
+        i++;
+    return i;
+}
+
+int pq_store_move(struct pq_store *s, struct pq_entry *e, const struct pq_entry *before,
+                  pique_error *err)
+{
+    if (e == before)
+        return 0;
+    const size_t at = place_of(s, e);
+    memmove(s->entries + at, s->entries + at + 1, (s->count - at - 1) * sizeof(*s->entries));
+    s->count--;
+    const size_t to = before ? place_of(s, before) : s->count;
+    memmove(s->entries + to + 1, s->entries + to, (s->count - to) * sizeof(*s->entries));
+    s->entries[to] = e;
+    s->count++;
+    const double low = to ? s->entries[to - 1]->position : s->entries[s->count > 1]->position - 2;
+    const double high = to + 1 < s->count ? s->entries[to + 1]->position : low + 2;
+    e->position = (low + high) / 2;
+    if (e->position > low && e->position < high)
+        return pq_store_save(s, e, err);
+    int rc = 0; /* no number is left between them: all anew */
+    for (size_t i = 0; !rc && i < s->count; i++) {
+        s->entries[i]->position = (double)i + 1;
+        rc = pq_store_save(s, s->entries[i], err);
+    }
+    return rc;
+}
+
+int pq_store_remove(struct pq_store *s, struct pq_entry *e, pique_error *err)
+{
+    char *folder = pq_store_path(s, e, ""), *work = pq_store_work_folder(s, e);
+    const size_t at = place_of(s, e);
+    int rc = folder && work ? 0 : pq_fail_nomem(err, 64);
+    if (!rc)
+        rc = pq_remove_tree(work, err);
+    const int rc2 = rc ? rc : pq_remove_tree(folder, err);
+    pq_free(folder);
+    pq_free(work);
+    if (rc2)
+        return rc2;
+    memmove(s->entries + at, s->entries + at + 1, (s->count - at - 1) * sizeof(*s->entries));
+    s->count--;
+    pq_entry_free(&e);
+    return 0;
+}
+
+int pq_store_set_queue(struct pq_store *s, bool running, int parallel, pique_error *err)
+{
+    char text[64];
+    s->running = running;
+    s->parallel = parallel;
+    snprintf(text, sizeof text, "{\"running\": %s, \"parallel\": %d}\n", running ? "true" : "false",
+             parallel);
+    char *path = pq_asprintf("%s/queue.json", s->folder);
+    int rc = path ? pq_write_text(path, text, err) : pq_fail_nomem(err, 64);
+    pq_free(path);
+    if (s->on_change)
+        s->on_change(s->on_change_user);
+    return rc;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* The queue on the disk:
+ *
+ *     FOLDER/lock                   one server at a time
+ *     FOLDER/server.json            where it answers, and its token (mode 0600)
+ *     FOLDER/queue.json             whether it runs, how many side by side
+ *     FOLDER/presets.json, watched.json
+ *     FOLDER/items/ID/item.json     the truth about one entry
+ *                    /in/NAME       what was uploaded
+ *                    /look/         pictures to look at, made when asked for
+ *                    /task*.json    what its worker was told last
+ *     RESULTS/.pique/ID/            what is being made, with the job of a film; moved to RESULTS
+ * when it is whole
+ *
+ * Entries are read once, at the start, and kept in memory: a queue of thousands is a few megabytes,
+ * so nothing else indexes them. Thread-safety: `lock` guards all of it. */
+#pragma once
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/file.h"
+#include "job/entry.h"
+
+struct pq_store {
+    pthread_mutex_t lock;
+    char *folder, *results;
+    struct pq_file held;       /* the lock file */
+    struct pq_entry **entries; /* by position */
+    size_t count, capacity;
+    uint64_t revision;
+    bool running; /* the queue as a whole */
+    int parallel;
+    /* Called with the lock held, after something has changed; wakes whoever tells of it. */
+    void (*on_change)(void *user);
+    void *on_change_user;
+};
+
+/* Open or begin. Entries whose file is damaged are left alone, and told of in *problems (sentences;
+ * may be NULL). PIQUE_EEXIST where a server has it. */
+int pq_store_open(struct pq_store *store, const char *folder, const char *results, json_t *problems,
+                  pique_error *err);
+void pq_store_close(struct pq_store *store);
+
+/* "~/.local/state/pique" and "~/pique", as XDG says; pq_free() them, NULL: out of memory or no
+ * home. */
+char *pq_store_default_folder(void);
+char *pq_store_default_results(void);
+
+/* ---- all below with the lock held ---- */
+
+struct pq_entry *pq_store_find(const struct pq_store *store, const char *id);
+/* A path below the entry's folder: "item.json"; what == "": the folder itself. pq_free() it. */
+char *pq_store_path(const struct pq_store *store, const struct pq_entry *entry, const char *what);
+/* Where its result is made; pq_free() it. */
+char *pq_store_work_folder(const struct pq_store *store, const struct pq_entry *entry);
+
+/* Take a new entry to the end of the queue and write it. On failure the entry is freed. */
+int pq_store_add(struct pq_store *store, struct pq_entry *entry, pique_error *err);
+/* It has changed: to be told. */
+void pq_store_touch(struct pq_store *store, struct pq_entry *entry);
+/* It has changed in a way that must outlive the server. */
+int pq_store_save(struct pq_store *store, struct pq_entry *entry, pique_error *err);
+/* Into another state, with the error (stolen; or NULL); saved. A disk that refuses is told in the
+ * entry itself. */
+void pq_store_set(struct pq_store *store, struct pq_entry *entry, enum pq_entry_state state,
+                  json_t *error);
+/* Before another entry, or to the end (NULL). */
+int pq_store_move(struct pq_store *store, struct pq_entry *entry, const struct pq_entry *before,
+                  pique_error *err);
+/* With its folder, its upload and what is unfinished; results stay. Frees it. */
+int pq_store_remove(struct pq_store *store, struct pq_entry *entry, pique_error *err);
+/* Whether the queue runs, and how many side by side. */
+int pq_store_set_queue(struct pq_store *store, bool running, int parallel, pique_error *err);
+
+/* A new error object: {"code", "text", "next"}. NULL: out of memory. */
+json_t *pq_error_object(const char *code, const char *text, const char *next);

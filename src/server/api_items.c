@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT */
+/* Entries: made, changed, started, held, ended, removed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/str.h"
+#include "server/api.h"
+
+enum { MOST_ENTRIES = 10000, MOST_NAME = 200 };
+
+/* ---- the whole ---- */
+
+static json_t *show_all(const struct pq_store *s)
+{
+    json_t *items = json_array();
+    for (size_t i = 0; items && i < s->count; i++) {
+        if (!s->entries[i]->removed)
+            json_array_append_new(items, pq_entry_show(s->entries[i]));
+    }
+    return items;
+}
+
+void pq_api_get_state(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    uint64_t free_bytes = 0;
+    pq_disk_free(api->store->results, &free_bytes, NULL);
+    json_t *roots = pq_folders_roots(&api->folders), *watched = pq_folders_watched(&api->folders);
+    pq_api_lock(api);
+    json_t *state =
+        json_pack("{s:s, s:I, s:I, s:{s:s, s:I, s:b}, s:o, s:o, s:{s:I, s:i}, s:{s:b, s:i}, s:o}",
+                  "version", PIQUE_VERSION, "revision", (json_int_t)api->store->revision, "event",
+                  (json_int_t)pq_events_last(api->events), "output", "folder", api->store->results,
+                  "free", (json_int_t)free_bytes, "can_open", request->loopback && api->open_folder,
+                  "roots", roots, "watched", watched, "limits", "upload_bytes", (json_int_t)0,
+                  "chunk_bytes", 8 << 20, "queue", "running", api->store->running, "parallel",
+                  api->store->parallel, "items", show_all(api->store));
+    pq_api_unlock(api);
+    pq_http_json(reply, 200, state);
+}
+
+/* ---- making ---- */
+
+/* A name as it is shown and as a file of ours is called: the last part, nothing that steers a
+ * terminal or hides the file. NULL: it leaves nothing. pq_free() it. */
+static char *clean_name(const char *name)
+{
+    struct pq_str s = {0};
+    const char *slash = strrchr(name, '/'), *back = strrchr(name, '\\');
+    name = back > slash ? back + 1 : slash ? slash + 1 : name;
+    name += strspn(name, ". ");
+    pq_str_add_shown(&s, name);
+    char *clean = pq_str_take(&s);
+    if (clean && strlen(clean) > MOST_NAME) { /* the suffix tells what it is */
+        const char *dot = strrchr(clean, '.');
+        char *shorter = dot && strlen(dot) < 12 ? pq_asprintf("%.*s%s", MOST_NAME - 12, clean, dot)
+                                                : pq_strndup(clean, MOST_NAME);
+        pq_free(clean);
+        clean = shorter;
+        if (clean)
+            pq_utf8_trim(clean);
+    }
+    if (clean && *clean)
+        return clean;
+    pq_free(clean);
+    return NULL;
+}
+
+/* What an output is to be called, without its suffix. 0, or an answer. */
+static int take_stem(struct pq_entry *e, const json_t *body, struct pq_http_reply *reply)
+{
+    const json_t *value = json_object_get(body, "output_name");
+    if (!value)
+        return 0;
+    const char *text = json_string_value(value);
+    char *stem = text && *text ? clean_name(text) : NULL;
+    if (text && *text && !stem) {
+        pq_http_refuse(reply, 400, "EINVAL", "'output_name' is no name of a file", "settings");
+        return -1;
+    }
+    pq_free(e->stem);
+    e->stem = stem;
+    return 0;
+}
+
+static struct pq_entry *new_upload(struct pq_api *api, const json_t *body,
+                                   struct pq_http_reply *reply)
+{
+    const char *given = json_string_value(json_object_get(body, "name"));
+    const json_t *bytes = json_object_get(body, "bytes");
+    char *name = given ? clean_name(given) : NULL;
+    if (!name || !json_is_integer(bytes) || json_integer_value(bytes) < 1) {
+        pq_free(name);
+        pq_http_refuse(reply, 400, "EINVAL", "an entry needs 'name' and 'bytes', or 'file'",
+                       "upload");
+        return NULL;
+    }
+    struct pq_entry *e = pq_entry_new(name);
+    if (e) {
+        char *in = pq_asprintf("in/%s", name);
+        e->state = PQ_ENTRY_UPLOADING;
+        e->uploaded = true;
+        e->bytes = (uint64_t)json_integer_value(bytes);
+        e->input = in ? pq_store_path(api->store, e, in) : NULL;
+        pq_free(in);
+        if (!e->input)
+            pq_entry_free(&e);
+    }
+    pq_free(name);
+    if (!e)
+        pq_http_json(reply, 500, NULL);
+    return e;
+}
+
+static struct pq_entry *new_of_file(struct pq_api *api, const json_t *body,
+                                    struct pq_http_reply *reply)
+{
+    pique_error err;
+    struct pq_identity id;
+    char *path =
+        pq_folders_path(&api->folders, json_string_value(json_object_get(body, "file")), &err);
+    struct pq_entry *e = NULL;
+    if (!path || pq_identify(path, &id, &err) != 0) {
+        pq_http_fail(reply, &err, "none");
+    } else if (!(e = pq_entry_new(strrchr(path, '/') + 1))) {
+        pq_http_json(reply, 500, NULL);
+    } else {
+        e->input = path;
+        path = NULL;
+        e->state = PQ_ENTRY_LOOKING;
+        e->bytes = e->received = (uint64_t)id.bytes;
+    }
+    pq_free(path);
+    return e;
+}
+
+void pq_api_post_items(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    pique_error err;
+    json_t *settings = pq_api_settings(request, reply);
+    if (!settings)
+        return;
+    struct pq_entry *e = json_object_get(request->body, "file")
+                             ? new_of_file(api, request->body, reply)
+                             : new_upload(api, request->body, reply);
+    if (!e || take_stem(e, request->body, reply) != 0) {
+        pq_entry_free(&e);
+        return;
+    }
+    json_object_update(e->settings, settings);
+    e->french = request->french;
+    pq_api_lock(api);
+    int rc = api->store->count < MOST_ENTRIES
+                 ? 0
+                 : pq_fail(&err, PIQUE_EINVAL, "the queue is full: remove what is done");
+    if (rc)
+        pq_entry_free(&e);
+    else
+        rc = pq_store_add(api->store, e, &err);
+    if (!rc && e->state == PQ_ENTRY_LOOKING)
+        rc = pq_look_begin(api->runner, e, &err);
+    if (!rc)
+        pq_api_show(reply, 201, e);
+    pq_api_unlock(api);
+    if (rc)
+        pq_http_fail(reply, &err, rc == PIQUE_ENOSPC ? "space" : "retry");
+}
+
+/* The upload of another entry, under a name of ours: a link where the system makes one. */
+static int share_input(struct pq_api *api, const struct pq_entry *from, struct pq_entry *to,
+                       pique_error *err)
+{
+    char *in = pq_asprintf("in/%s", to->name);
+    to->uploaded = from->uploaded;
+    to->input = !from->uploaded ? pq_strdup(from->input)
+                : in            ? pq_store_path(api->store, to, in)
+                                : NULL;
+    char *folder = pq_store_path(api->store, to, "in");
+    int rc = to->input && folder ? 0 : pq_fail_nomem(err, 256);
+    if (!rc && from->uploaded)
+        rc = pq_make_folders(folder, err);
+    if (!rc && from->uploaded)
+        rc = pq_link_file(from->input, to->input, err);
+    pq_free(folder);
+    pq_free(in);
+    return rc;
+}
+
+void pq_api_again_item(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    pique_error err;
+    json_t *settings = pq_api_settings(request, reply);
+    const struct pq_entry *from = settings ? pq_api_entry(api, request, reply) : NULL;
+    if (!from)
+        return;
+    struct pq_entry *e = pq_entry_new(from->name);
+    int rc = e ? 0 : pq_fail_nomem(&err, sizeof *e);
+    if (!rc && from->state == PQ_ENTRY_UPLOADING)
+        rc = pq_fail(&err, PIQUE_EINVAL, "%s: is not here yet", from->name);
+    if (!rc) {
+        e->state = PQ_ENTRY_LOOKING;
+        e->bytes = e->received = from->bytes;
+        e->french = request->french;
+        json_object_update(e->settings, settings);
+        rc = share_input(api, from, e, &err);
+    }
+    if (rc)
+        pq_entry_free(&e);
+    else
+        rc = pq_store_add(api->store, e, &err);
+    if (!rc)
+        rc = pq_look_begin(api->runner, e, &err);
+    if (!rc)
+        pq_api_show(reply, 201, e);
+    pq_api_unlock(api);
+    if (rc)
+        pq_http_fail(reply, &err, rc == PIQUE_ENOSPC ? "space" : "retry");
+}
+
+/* ---- changing ---- */
+
+void pq_api_patch_item(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    pique_error err;
+    const bool has_settings = json_object_get(request->body, "settings") != NULL;
+    json_t *settings = pq_api_settings(request, reply);
+    struct pq_entry *e = settings ? pq_api_entry(api, request, reply) : NULL;
+    if (!e)
+        return;
+    if (e->state == PQ_ENTRY_RUNNING || pq_runner_has(api->runner, e)) {
+        pq_http_refuse(reply, 409, "EBUSY", "it is in work: stop it first", "none");
+    } else if (take_stem(e, request->body, reply) == 0) {
+        if (has_settings) {
+            json_object_clear(e->settings);
+            json_object_update(e->settings, settings);
+        }
+        /* What was begun with other settings cannot go on. */
+        char *work =
+            has_settings && e->state != PQ_ENTRY_DONE ? pq_store_work_folder(api->store, e) : NULL;
+        int rc = work ? pq_remove_tree(work, &err) : 0;
+        pq_free(work);
+        if (!rc)
+            rc = pq_store_save(api->store, e, &err);
+        if (rc)
+            pq_http_fail(reply, &err, "retry");
+        else
+            pq_api_show(reply, 200, e);
+    }
+    pq_api_unlock(api);
+}
+
+void pq_api_move_item(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    pique_error err;
+    const char *id = json_string_value(json_object_get(request->body, "before"));
+    struct pq_entry *e = pq_api_entry(api, request, reply);
+    if (!e)
+        return;
+    const struct pq_entry *before = id ? pq_store_find(api->store, id) : NULL;
+    if (id && !before)
+        pq_http_refuse(reply, 404, "ENOENT", "the queue has no such entry", "none");
+    else if (pq_store_move(api->store, e, before, &err) != 0)
+        pq_http_fail(reply, &err, "retry");
+    else
+        pq_api_show(reply, 200, e);
+    pq_api_unlock(api);
+}
+
+void pq_api_delete_item(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    pique_error err;
+    struct pq_entry *e = pq_api_entry(api, request, reply);
+    if (!e)
+        return;
+    int rc = 0;
+    if (pq_runner_has(api->runner, e)) {
+        e->removed = true; /* when its worker has ended */
+        pq_runner_end(api->runner, e);
+    } else {
+        pq_runner_tell(api->runner, "removed", json_pack("{s:s}", "id", e->id));
+        rc = pq_store_remove(api->store, e, &err);
+    }
+    pq_api_unlock(api);
+    if (rc)
+        pq_http_fail(reply, &err, "retry");
+    else
+        reply->status = 204;
+}
+
+/* ---- running ---- */
+
+static bool start(struct pq_api *api, struct pq_entry *e)
+{
+    switch (e->state) {
+    case PQ_ENTRY_UPLOADING:
+    case PQ_ENTRY_LOOKING:
+        e->wants_start = true;
+        pq_store_save(api->store, e, NULL);
+        return true;
+    case PQ_ENTRY_PAUSED:
+    case PQ_ENTRY_STOPPED:
+    case PQ_ENTRY_FAILED:
+        if (pq_runner_has(api->runner, e)) { /* held, or on its way to its end */
+            pq_runner_hold(api->runner, e, false);
+            pq_store_set(api->store, e, PQ_ENTRY_RUNNING, NULL);
+        } else if (!e->info) {
+            e->wants_start = true;
+            pq_store_set(api->store, e, PQ_ENTRY_LOOKING, NULL);
+            pq_look_begin(api->runner, e, NULL);
+        } else {
+            pq_store_set(api->store, e, PQ_ENTRY_WAITING, NULL);
+        }
+        return true;
+    default:
+        return e->state != PQ_ENTRY_DONE;
+    }
+}
+
+static bool hold(struct pq_api *api, struct pq_entry *e)
+{
+    e->wants_start = false;
+    if (e->state == PQ_ENTRY_RUNNING)
+        pq_runner_hold(api->runner, e, true);
+    else if (e->state != PQ_ENTRY_WAITING)
+        return e->state == PQ_ENTRY_PAUSED || e->state == PQ_ENTRY_UPLOADING ||
+               e->state == PQ_ENTRY_LOOKING;
+    pq_store_set(api->store, e, PQ_ENTRY_PAUSED, NULL);
+    return true;
+}
+
+static bool stop(struct pq_api *api, struct pq_entry *e)
+{
+    e->wants_start = false;
+    if (e->state != PQ_ENTRY_RUNNING && e->state != PQ_ENTRY_WAITING && e->state != PQ_ENTRY_PAUSED)
+        return e->state == PQ_ENTRY_STOPPED;
+    pq_runner_end(api->runner, e);
+    pq_store_set(api->store, e, PQ_ENTRY_STOPPED, NULL);
+    return true;
+}
+
+static void act(struct pq_api *api, const struct pq_http_request *request,
+                struct pq_http_reply *reply, bool (*what)(struct pq_api *, struct pq_entry *))
+{
+    struct pq_entry *e = pq_api_entry(api, request, reply);
+    if (!e)
+        return;
+    if (what(api, e))
+        pq_api_show(reply, 200, e);
+    else
+        pq_http_refuse(reply, 409, "EBUSY", "not in the state in which it is", "none");
+    pq_api_unlock(api);
+}
+
+void pq_api_start_item(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
+{
+    act(user, request, reply, start);
+}
+
+void pq_api_resume_item(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
+{
+    act(user, request, reply, start);
+}
+
+void pq_api_retry_item(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
+{
+    act(user, request, reply, start);
+}
+
+void pq_api_pause_item(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
+{
+    act(user, request, reply, hold);
+}
+
+void pq_api_stop_item(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
+{
+    act(user, request, reply, stop);
+}
+
+void pq_api_estimate_item(void *user, const struct pq_http_request *request,
+                          struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    pique_error err;
+    json_t *settings = pq_api_settings(request, reply);
+    struct pq_entry *e = settings ? pq_api_entry(api, request, reply) : NULL;
+    if (!e)
+        return;
+    if (!e->info)
+        pq_http_refuse(reply, 409, "EBUSY", "it is not known yet what it holds", "retry");
+    else if (pq_estimate_begin(api->runner, e, settings, &err) != 0)
+        pq_http_fail(reply, &err, "retry");
+    else
+        pq_api_show(reply, 202, e);
+    pq_api_unlock(api);
+}
+
+/* ---- all of them ---- */
+
+static void answer_queue(struct pq_api *api, int rc, const pique_error *err,
+                         struct pq_http_reply *reply)
+{
+    const struct pq_store *s = api->store;
+    pq_runner_tell(api->runner, "queue",
+                   json_pack("{s:b, s:i}", "running", s->running, "parallel", s->parallel));
+    if (rc)
+        pq_http_fail(reply, err, rc == PIQUE_ENOSPC ? "space" : "retry");
+    else
+        pq_http_json(reply, 200,
+                     json_pack("{s:b, s:i}", "running", s->running, "parallel", s->parallel));
+    pq_api_unlock(api);
+}
+
+static bool is_listed(const json_t *list, const char *id)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *one = json_string_value(json_array_get(list, i));
+        if (one && strcmp(one, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+void pq_api_run_queue(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    pique_error err;
+    const json_t *list = json_object_get(request->body, "items");
+    pq_api_lock(api);
+    for (size_t i = 0; i < api->store->count; i++) {
+        struct pq_entry *e = api->store->entries[i];
+        const bool failed = e->state == PQ_ENTRY_FAILED || e->state == PQ_ENTRY_DONE;
+        if (!e->removed && (json_is_array(list) ? is_listed(list, e->id) : !failed))
+            start(api, e);
+    }
+    answer_queue(api, pq_store_set_queue(api->store, true, api->store->parallel, &err), &err,
+                 reply);
+}
+
+void pq_api_pause_queue(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    pique_error err;
+    pq_api_lock(api);
+    answer_queue(api, pq_store_set_queue(api->store, false, api->store->parallel, &err), &err,
+                 reply);
+}
+
+void pq_api_resume_queue(void *user, const struct pq_http_request *request,
+                         struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    pique_error err;
+    pq_api_lock(api);
+    answer_queue(api, pq_store_set_queue(api->store, true, api->store->parallel, &err), &err,
+                 reply);
+}
+
+void pq_api_set_parallel(void *user, const struct pq_http_request *request,
+                         struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    pique_error err;
+    const json_int_t count = json_integer_value(json_object_get(request->body, "count"));
+    if (count < 1 || count > 8) {
+        pq_http_refuse(reply, 400, "EINVAL", "'count' is 1 to 8", "settings");
+        return;
+    }
+    pq_api_lock(api);
+    answer_queue(api, pq_store_set_queue(api->store, api->store->running, (int)count, &err), &err,
+                 reply);
+}
+
+void pq_api_clear_queue(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    pique_error err;
+    int rc = 0;
+    pq_api_lock(api);
+    for (size_t i = api->store->count; !rc && i-- > 0;) {
+        struct pq_entry *e = api->store->entries[i];
+        if (e->state != PQ_ENTRY_DONE || pq_runner_has(api->runner, e))
+            continue;
+        pq_runner_tell(api->runner, "removed", json_pack("{s:s}", "id", e->id));
+        rc = pq_store_remove(api->store, e, &err);
+    }
+    answer_queue(api, rc, &err, reply);
+}

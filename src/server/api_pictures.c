@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* Pictures of what came in and what came out, and the result itself. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "server/api.h"
+#include "server/zip.h"
+
+enum { MOST_SIDE = 65535 };
+
+void pq_api_get_thumb(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    pique_error err;
+    struct pq_entry *e = pq_api_entry(api, request, reply);
+    if (!e)
+        return;
+    char *path = pq_store_path(api->store, e, "look/thumb.png");
+    const bool there = path && pq_exists(path);
+    if (!there && e->state != PQ_ENTRY_UPLOADING && e->state != PQ_ENTRY_FAILED) {
+        if (e->wants_look && pq_look_begin(api->runner, e, &err) != 0)
+            pq_http_fail(reply, &err, "retry");
+        else
+            reply->later = true;
+    }
+    pq_api_unlock(api);
+    if (there || (!reply->later && !reply->status))
+        pq_http_file(reply, path ? path : "", "image/png");
+    pq_free(path);
+}
+
+static void get_picture(struct pq_api *api, const struct pq_http_request *request,
+                        struct pq_http_reply *reply, enum pq_side_of of)
+{
+    pique_error err;
+    char *path;
+    const int64_t frame = pq_http_number(request, "frame", INT32_MAX, 0);
+    const int64_t side = pq_http_number(request, "side", MOST_SIDE, 0);
+    struct pq_entry *e = pq_api_entry(api, request, reply);
+    if (!e)
+        return;
+    enum pq_picture_state state = PQ_PICTURE_MISSING;
+    if (frame < 0 || side < 0 || side == 1)
+        pq_fail(&err, PIQUE_EINVAL, "'frame' and 'side' are whole numbers");
+    else if (e->state == PQ_ENTRY_UPLOADING)
+        pq_fail(&err, PIQUE_ENOENT, "%s: is not here yet", e->name);
+    else
+        state = pq_look_picture(api->runner, e, of, frame, (int)side, &path, &err);
+    pq_api_unlock(api);
+    if (state == PQ_PICTURE_READY) {
+        pq_http_file(reply, path, "image/png");
+        pq_free(path);
+    } else if (state == PQ_PICTURE_LATER) {
+        reply->later = true;
+    } else {
+        pq_http_fail(reply, &err, "none");
+    }
+}
+
+void pq_api_get_source(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
+{
+    get_picture(user, request, reply, PQ_OF_SOURCE);
+}
+
+void pq_api_get_result(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
+{
+    get_picture(user, request, reply, PQ_OF_RESULT);
+}
+
+static const char *type_of(const char *name)
+{
+    static const char *const types[][2] = {{".png", "image/png"},   {".jpg", "image/jpeg"},
+                                           {".jpeg", "image/jpeg"}, {".webp", "image/webp"},
+                                           {".avif", "image/avif"}, {".zip", "application/zip"}};
+    const char *dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < PQ_COUNT(types); i++) {
+        if (strcasecmp(dot, types[i][0]) == 0)
+            return types[i][1];
+    }
+    return "application/octet-stream";
+}
+
+/* ---- results to keep ---- */
+
+static void free_zip(void *zip)
+{
+    pq_zip_free(zip);
+}
+
+static ssize_t read_zip(void *zip, void *out, size_t most)
+{
+    return pq_zip_read(zip, out, most);
+}
+
+/* Answer with an archive, which is taken; NULL or rc: with a failure. */
+static void answer_zip(struct pq_http_reply *reply, struct pq_zip *zip, const char *name, int rc,
+                       const pique_error *err)
+{
+    char *attachment = zip && !rc ? pq_asprintf("%s.zip", name) : NULL;
+    if (!attachment) {
+        pq_zip_free(zip);
+        if (rc)
+            pq_http_fail(reply, err, "retry");
+        else
+            pq_http_json(reply, 503, NULL);
+        return;
+    }
+    reply->status = 200;
+    reply->type = "application/zip";
+    reply->attachment = attachment;
+    reply->make = read_zip;
+    reply->free_body = free_zip;
+    reply->body = zip;
+}
+
+static int add_result(struct pq_zip *zip, const char *path, pique_error *err)
+{
+    const char *name = strrchr(path, '/') + 1;
+    return pq_is_folder(path) ? pq_zip_add_folder(zip, path, name, err)
+                              : pq_zip_add(zip, path, name, err);
+}
+
+static void send_result(struct pq_http_reply *reply, const char *path)
+{
+    pique_error err;
+    if (pq_is_folder(path)) {
+        struct pq_zip *zip = pq_zip_new();
+        int rc = zip ? add_result(zip, path, &err) : 0;
+        answer_zip(reply, zip, strrchr(path, '/') + 1, rc, &err);
+        return;
+    }
+    pq_http_file(reply, path, type_of(path));
+    if (reply->fd < 0)
+        return;
+    reply->attachment = pq_strdup(strrchr(path, '/') + 1);
+    reply->accepts_range = true;
+}
+
+void pq_api_get_file(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    const struct pq_entry *e = pq_api_entry(api, request, reply);
+    if (!e)
+        return;
+    char *path = e->state == PQ_ENTRY_DONE && e->output ? pq_strdup(e->output) : NULL;
+    pq_api_unlock(api);
+    if (path)
+        send_result(reply, path);
+    else
+        pq_http_refuse(reply, 404, "ENOENT", "there is no result yet", "none");
+    pq_free(path);
+}
+
+void pq_api_get_results(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    pique_error err;
+    struct pq_zip *zip = pq_zip_new();
+    int rc = 0;
+    (void)request;
+    pq_api_lock(api);
+    for (size_t i = 0; zip && !rc && i < api->store->count; i++) {
+        const struct pq_entry *e = api->store->entries[i];
+        if (e->state == PQ_ENTRY_DONE && e->output && !e->removed)
+            rc = add_result(zip, e->output, &err);
+    }
+    pq_api_unlock(api);
+    if (rc == PIQUE_ENOENT)
+        rc = 0; /* a folder that somebody took away */
+    answer_zip(reply, zip, "pique", rc, &err);
+}

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/folders.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/random.h"
+#include "base/str.h"
+#include "job/dump.h"
+
+enum { MOST_KNOWN = 1 << 17, MOST_LISTED = 5000, MOST_BYTES = 1 << 20 };
+
+/* ---- ids ---- */
+
+static void make_id(const struct pq_folders *f, size_t root, const char *path, char out[17])
+{
+    unsigned char hash[16];
+    char *text = pq_asprintf("%zu/%s", root, path);
+    const char *said = text ? text : "";
+    crypto_generichash(hash, sizeof hash, (const unsigned char *)said, strlen(said), f->key,
+                       sizeof f->key);
+    sodium_bin2hex(out, 17, hash, 8);
+    pq_free(text);
+}
+
+static const struct pq_known_path *find(const struct pq_folders *f, const char *id)
+{
+    for (size_t i = 0; id && i < f->known_count; i++) {
+        if (strcmp(f->known[i].id, id) == 0)
+            return &f->known[i];
+    }
+    return NULL;
+}
+
+/* Remember a path that is shown; false: out of memory, or so many are known. */
+static bool know(struct pq_folders *f, size_t root, const char *path, char id[17])
+{
+    make_id(f, root, path, id);
+    if (find(f, id))
+        return true;
+    struct pq_known_path *grown =
+        f->known_count < MOST_KNOWN
+            ? pq_grown(f->known, f->known_count, &f->known_capacity, sizeof *grown)
+            : NULL;
+    char *copy = grown ? pq_strdup(path) : NULL;
+    if (grown)
+        f->known = grown;
+    if (!copy)
+        return false;
+    struct pq_known_path *k = &f->known[f->known_count++];
+    *k = (struct pq_known_path){.root = root, .path = copy};
+    memcpy(k->id, id, sizeof k->id);
+    return true;
+}
+
+/* ---- opening ---- */
+
+static void forget_watched(struct pq_watched *w)
+{
+    pq_free(w->folder);
+    pq_free(w->name);
+    json_decref(w->settings);
+    json_decref(w->seen);
+}
+
+static void restore_watched(struct pq_folders *f)
+{
+    char *text = NULL;
+    if (pq_read_text(f->file, MOST_BYTES, &text, NULL) != 0)
+        return;
+    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    for (size_t i = 0; i < json_array_size(root); i++) {
+        const json_t *one = json_array_get(root, i);
+        const char *folder = json_string_value(json_object_get(one, "folder"));
+        json_t *settings = json_object_get(one, "settings");
+        char id[17];
+        if (folder && json_is_object(settings) && pq_is_folder(folder))
+            pq_folders_watch(f, folder, settings, id, NULL);
+    }
+    json_decref(root);
+    pq_free(text);
+}
+
+int pq_folders_open(struct pq_folders *f, const char *const *roots, size_t count, const char *file,
+                    pique_error *err)
+{
+    int rc = 0;
+    *f = (struct pq_folders){.file = pq_strdup(file)};
+    pthread_mutex_init(&f->lock, NULL);
+    randombytes_buf(f->key, sizeof f->key);
+    f->roots = pq_calloc(count + 1, sizeof(*f->roots));
+    if (!f->file || !f->roots)
+        return pq_fail_nomem(err, count * sizeof(*f->roots));
+    for (size_t i = 0; !rc && i < count; i++) {
+        char id[17];
+        char real[PATH_MAX];
+        f->roots[i] = realpath(roots[i], real) ? pq_strdup(real) : NULL;
+        if (!f->roots[i] || !pq_is_folder(f->roots[i]))
+            rc = pq_fail(err, PIQUE_ENOENT, "%s: is no folder", roots[i]);
+        else if (!know(f, i, "", id))
+            rc = pq_fail_nomem(err, 64);
+        f->root_count += f->roots[i] != NULL;
+    }
+    if (!rc)
+        restore_watched(f);
+    return rc;
+}
+
+void pq_folders_close(struct pq_folders *f)
+{
+    for (size_t i = 0; i < f->root_count; i++)
+        pq_free(f->roots[i]);
+    for (size_t i = 0; i < f->known_count; i++)
+        pq_free(f->known[i].path);
+    for (size_t i = 0; i < f->watched_count; i++)
+        forget_watched(&f->watched[i]);
+    pq_free(f->roots);
+    pq_free(f->known);
+    pq_free(f->watched);
+    pq_free(f->file);
+    pthread_mutex_destroy(&f->lock);
+}
+
+/* Below its root, whatever links say. -1: it is not there, or leads out. */
+static int open_below(const struct pq_folders *f, const struct pq_known_path *k, int flags)
+{
+    const int root = open(f->roots[k->root], O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+    if (root < 0)
+        return -1;
+    const long fd = syscall(SYS_openat2, root, *k->path ? k->path : ".", &how, sizeof how);
+    close(root);
+    return (int)fd;
+}
+
+static char *whole_path(const struct pq_folders *f, const struct pq_known_path *k)
+{
+    return pq_asprintf("%s%s%s", f->roots[k->root], *k->path ? "/" : "", k->path);
+}
+
+static char *path_of(struct pq_folders *f, const char *id, bool folder)
+{
+    struct stat st;
+    char *path = NULL;
+    pthread_mutex_lock(&f->lock);
+    const struct pq_known_path *k = find(f, id);
+    const int fd = k ? open_below(f, k, O_RDONLY | O_NONBLOCK) : -1;
+    if (fd >= 0 && fstat(fd, &st) == 0 && (folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)))
+        path = whole_path(f, k);
+    pthread_mutex_unlock(&f->lock);
+    if (fd >= 0)
+        close(fd);
+    return path;
+}
+
+char *pq_folders_path(struct pq_folders *f, const char *id, pique_error *err)
+{
+    char *path = path_of(f, id, false);
+    if (!path)
+        pq_fail(err, PIQUE_ENOENT, "there is no such file any more");
+    return path;
+}
+
+char *pq_folders_folder(struct pq_folders *f, const char *id, pique_error *err)
+{
+    char *path = path_of(f, id, true);
+    if (!path)
+        pq_fail(err, PIQUE_ENOENT, "there is no such folder any more");
+    return path;
+}
+
+/* ---- showing ---- */
+
+static const char *kind_of(const char *name)
+{
+    static const char pictures[] = " png jpg jpeg jpe webp tif tiff avif heic heif gif bmp ppm pgm "
+                                   "pnm jxl apng ";
+    static const char films[] =
+        " mp4 m4v mkv mov webm avi flv mpg mpeg ts m2ts mts vob wmv ogv mxf "
+        "3gp y4m ";
+    const char *dot = strrchr(name, '.');
+    char word[12];
+    if (!dot || strlen(dot) >= sizeof word - 1)
+        return NULL;
+    size_t n = 0;
+    word[n++] = ' ';
+    for (const char *c = dot + 1; *c; c++)
+        word[n++] = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+    word[n++] = ' ';
+    word[n] = '\0';
+    return strstr(pictures, word) ? "picture" : strstr(films, word) ? "film" : NULL;
+}
+
+static json_t *show_path(const char *id, const char *root, const char *path)
+{
+    const char *slash = strrchr(*path ? path : root, '/');
+    const char *name = slash ? slash + 1 : *path ? path : root;
+    return json_pack("{s:s, s:s}", "id", id, "name", *name ? name : "/");
+}
+
+json_t *pq_folders_roots(struct pq_folders *f)
+{
+    json_t *list = json_array();
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i < f->root_count; i++) {
+        char id[17];
+        make_id(f, i, "", id);
+        json_array_append_new(list, show_path(id, f->roots[i], ""));
+    }
+    pthread_mutex_unlock(&f->lock);
+    return list;
+}
+
+/* One name of a folder; NULL: it is nothing to show. */
+static json_t *show_entry(struct pq_folders *f, size_t root, const char *folder, int fd,
+                          const char *name)
+{
+    struct stat st;
+    char id[17];
+    if (*name == '.' || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return NULL;
+    const char *kind = S_ISDIR(st.st_mode) ? "folder" : S_ISREG(st.st_mode) ? kind_of(name) : NULL;
+    char *path = kind ? pq_asprintf("%s%s%s", folder, *folder ? "/" : "", name) : NULL;
+    json_t *shown = path && know(f, root, path, id)
+                        ? json_pack("{s:s, s:s, s:s, s:I}", "id", id, "name", name, "kind", kind,
+                                    "bytes", (json_int_t)st.st_size)
+                        : NULL;
+    pq_free(path);
+    return shown;
+}
+
+static json_t *list_entries(struct pq_folders *f, size_t root, const char *folder, DIR *dir)
+{
+    json_t *entries = json_array();
+    for (const struct dirent *d; (d = readdir(dir)) && json_array_size(entries) < MOST_LISTED;) {
+        json_t *one = show_entry(f, root, folder, dirfd(dir), d->d_name);
+        if (one)
+            json_array_append_new(entries, one);
+    }
+    return entries;
+}
+
+json_t *pq_folders_list(struct pq_folders *f, const char *id, pique_error *err)
+{
+    json_t *shown = NULL;
+    pthread_mutex_lock(&f->lock);
+    const struct pq_known_path *k = find(f, id);
+    const int fd = k ? open_below(f, k, O_RDONLY | O_DIRECTORY) : -1;
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir) {
+        const size_t root = k->root;
+        char *path = pq_strdup(k->path), parent[17] = "";
+        char *slash = path ? strrchr(path, '/') : NULL;
+        shown = path ? show_path(id, f->roots[root], path) : NULL;
+        json_object_set_new(shown, "entries",
+                            list_entries(f, root, path ? path : "", dir)); /* k may have moved */
+        if (path && *path) {
+            *(slash ? slash : path) = '\0';
+            know(f, root, path, parent);
+        }
+        json_object_set_new(shown, "parent", *parent ? json_string(parent) : json_null());
+        pq_free(path);
+        closedir(dir);
+    } else if (fd >= 0) {
+        close(fd);
+    }
+    pthread_mutex_unlock(&f->lock);
+    if (!shown)
+        pq_fail(err, PIQUE_ENOENT, "there is no such folder any more");
+    return shown;
+}
+
+/* ---- watching ---- */
+
+static int remember_watched(const struct pq_folders *f, pique_error *err)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < f->watched_count; i++)
+        json_array_append_new(list, json_pack("{s:s, s:O}", "folder", f->watched[i].folder,
+                                              "settings", f->watched[i].settings));
+    char *text = list ? pq_json_dump(list, JSON_INDENT(1)) : NULL;
+    int rc = text ? pq_write_text(f->file, text, err) : pq_fail_nomem(err, 256);
+    pq_free(text);
+    json_decref(list);
+    return rc;
+}
+
+static int see(void *context, const char *name)
+{
+    struct pq_watched *w = context;
+    return json_object_set_new(w->seen, name, json_integer(-1)) == 0 ? 0 : PIQUE_ENOMEM;
+}
+
+static int add_watched(struct pq_folders *f, const char *folder, json_t *settings, pique_error *err)
+{
+    struct pq_watched *grown =
+        pq_grown(f->watched, f->watched_count, &f->watched_capacity, sizeof *grown);
+    if (!grown)
+        return pq_fail_nomem(err, sizeof *grown);
+    f->watched = grown;
+    struct pq_watched w = {.folder = pq_strdup(folder),
+                           .name = pq_strdup(strrchr(folder, '/') + 1),
+                           .settings = json_deep_copy(settings),
+                           .seen = json_object()};
+    pq_random_hex(w.id, sizeof w.id - 1);
+    int rc = w.folder && w.name && w.settings && w.seen ? 0 : pq_fail_nomem(err, 256);
+    if (!rc)
+        rc = pq_list_folder(folder, see, &w, err); /* what is there is not new */
+    if (rc)
+        forget_watched(&w);
+    else
+        f->watched[f->watched_count++] = w;
+    return rc;
+}
+
+int pq_folders_watch(struct pq_folders *f, const char *folder, json_t *settings, char out[17],
+                     pique_error *err)
+{
+    pthread_mutex_lock(&f->lock);
+    int rc = add_watched(f, folder, settings, err);
+    if (!rc) {
+        memcpy(out, f->watched[f->watched_count - 1].id, 17);
+        rc = remember_watched(f, err);
+    }
+    pthread_mutex_unlock(&f->lock);
+    return rc;
+}
+
+bool pq_folders_unwatch(struct pq_folders *f, const char *id)
+{
+    bool was = false;
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; !was && i < f->watched_count; i++) {
+        if (strcmp(f->watched[i].id, id) != 0)
+            continue;
+        forget_watched(&f->watched[i]);
+        f->watched[i] = f->watched[--f->watched_count];
+        remember_watched(f, NULL);
+        was = true;
+    }
+    pthread_mutex_unlock(&f->lock);
+    return was;
+}
+
+json_t *pq_folders_watched(struct pq_folders *f)
+{
+    json_t *list = json_array();
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i < f->watched_count; i++)
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:O}", "id", f->watched[i].id, "name",
+                                        f->watched[i].name, "settings", f->watched[i].settings));
+    pthread_mutex_unlock(&f->lock);
+    return list;
+}
+
+struct looking {
+    struct pq_watched *watched;
+    void (*take)(void *user, const char *path, const json_t *settings);
+    void *user;
+};
+
+/* A file that has the size that it had at the last look is whole. */
+static int look_at(void *context, const char *name)
+{
+    struct looking *l = context;
+    struct stat st;
+    const json_t *before = json_object_get(l->watched->seen, name);
+    char *path = pq_asprintf("%s/%s", l->watched->folder, name);
+    if (path && *name != '.' && kind_of(name) && json_integer_value(before) != -1 &&
+        lstat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+        const bool whole = before && st.st_size && json_integer_value(before) == st.st_size;
+        json_object_set_new(l->watched->seen, name, json_integer(whole ? -1 : st.st_size));
+        if (whole)
+            l->take(l->user, path, l->watched->settings);
+    }
+    pq_free(path);
+    return 0;
+}
+
+void pq_folders_look(struct pq_folders *f,
+                     void (*take)(void *user, const char *path, const json_t *settings), void *user)
+{
+    pthread_mutex_lock(&f->lock);
+    for (size_t i = 0; i < f->watched_count; i++) {
+        struct looking l = {&f->watched[i], take, user};
+        pq_list_folder(f->watched[i].folder, look_at, &l, NULL);
+    }
+    pthread_mutex_unlock(&f->lock);
+}

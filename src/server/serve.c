@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#include "server/serve.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/folder.h"
+#include "base/random.h"
+#include "base/str.h"
+#include "job/dump.h"
+#include "server/api.h"
+
+enum { EVENT_BYTES = 4 << 20, LOOK_SECONDS = 2, MOST_BYTES = 4096 };
+
+struct serving {
+    const struct pq_serve_setup *setup;
+    struct pq_store store;
+    struct pq_api api;
+    char token[65];
+    double looked; /* at watched folders */
+    bool has_store, has_folders;
+};
+
+/* ---- the file that tells where we are ---- */
+
+static char *server_file(const char *state)
+{
+    char *folder = state ? pq_strdup(state) : pq_store_default_folder();
+    char *path = folder ? pq_asprintf("%s/server.json", folder) : NULL;
+    pq_free(folder);
+    return path;
+}
+
+static int tell_where(const struct serving *s, pique_error *err)
+{
+    const char *listen = s->setup->listen;
+    json_t *root = json_pack("{s:i, s:s, s:s}", "port", pq_http_port(s->api.http), "address",
+                             listen ? listen : "127.0.0.1", "token", s->token);
+    char *text = root ? pq_json_dump(root, 0) : NULL;
+    char *path = server_file(s->setup->state);
+    const mode_t before = umask(077); /* nobody else may read the token */
+    int rc = text && path ? pq_write_text(path, text, err) : pq_fail_nomem(err, 256);
+    umask(before);
+    pq_free(text);
+    pq_free(path);
+    json_decref(root);
+    return rc;
+}
+
+int pq_running_server(const char *state, struct pq_running_server *out, pique_error *err)
+{
+    char *path = server_file(state), *text = NULL;
+    const char *address, *token;
+    int rc = path ? pq_read_text(path, MOST_BYTES, &text, err) : pq_fail_nomem(err, 256);
+    json_t *root = rc ? NULL : json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    if (rc == PIQUE_ENOENT)
+        pq_fail(err, rc, "no server runs; pique serve starts one");
+    else if (!rc && (json_unpack(root, "{s:i, s:s, s:s}", "port", &out->port, "address", &address,
+                                 "token", &token) != 0 ||
+                     strlen(token) != 64 || strlen(address) >= sizeof out->address))
+        rc = pq_fail(err, PIQUE_EFORMAT, "%s: is damaged", path);
+    if (!rc) {
+        snprintf(out->address, sizeof out->address, "%s", address);
+        memcpy(out->token, token, sizeof out->token);
+    }
+    json_decref(root);
+    pq_free(text);
+    pq_free(path);
+    return rc;
+}
+
+/* ---- while it runs ---- */
+
+static void tell(void *user, const char *event, const char *data)
+{
+    struct serving *s = user;
+    if (strcmp(event, "picture") == 0) /* somebody waits for one */
+        pq_http_wake(s->api.http);
+    else
+        pq_events_add(s->api.events, event, data);
+    if (strcmp(event, "item") == 0)
+        pq_http_wake(s->api.http);
+}
+
+/* A file that came into a watched folder; the store's lock is held. */
+static void take_file(void *user, const char *path, const json_t *settings)
+{
+    struct serving *s = user;
+    struct pq_identity id;
+    struct pq_entry *e = pq_entry_new(strrchr(path, '/') + 1);
+    if (!e)
+        return;
+    e->input = pq_strdup(path);
+    e->state = PQ_ENTRY_LOOKING;
+    e->wants_start = true;
+    if (pq_identify(path, &id, NULL) == 0)
+        e->bytes = e->received = (uint64_t)id.bytes;
+    json_object_update(e->settings, (json_t *)settings);
+    if (!e->input)
+        pq_entry_free(&e);
+    else if (pq_store_add(&s->store, e, NULL) == 0)
+        pq_look_begin(s->api.runner, e, NULL);
+}
+
+static void tick(void *user)
+{
+    struct serving *s = user;
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    if ((double)t.tv_sec - s->looked < LOOK_SECONDS)
+        return;
+    s->looked = (double)t.tv_sec;
+    pq_folders_look(&s->api.folders, take_file, s);
+}
+
+/* ---- begin and end ---- */
+
+static void make_token(struct serving *s)
+{
+    if (s->setup->token)
+        memcpy(s->token, s->setup->token, sizeof s->token);
+    else
+        pq_random_hex(s->token, sizeof s->token - 1);
+}
+
+static int open_store(struct serving *s, pique_error *err)
+{
+    char *state = s->setup->state ? pq_strdup(s->setup->state) : pq_store_default_folder();
+    char *results = s->setup->results ? pq_strdup(s->setup->results) : pq_store_default_results();
+    json_t *problems = json_array();
+    int rc = state && results && problems
+                 ? 0
+                 : pq_fail(err, PIQUE_EINVAL, "no home is set; name the folders of the server");
+    if (!rc) {
+        s->has_store = true;
+        rc = pq_store_open(&s->store, state, results, problems, err);
+    }
+    char *watched = rc ? NULL : pq_asprintf("%s/watched.json", state);
+    if (!rc && !watched)
+        rc = pq_fail_nomem(err, 256);
+    if (!rc) {
+        s->has_folders = true;
+        rc = pq_folders_open(&s->api.folders, s->setup->folders, s->setup->folder_count, watched,
+                             err);
+    }
+    for (size_t i = 0; i < json_array_size(problems); i++)
+        s->setup->problem(s->setup->user, json_string_value(json_array_get(problems, i)));
+    if (!rc && s->setup->parallel)
+        rc = pq_store_set_queue(&s->store, s->store.running, s->setup->parallel, err);
+    json_decref(problems);
+    pq_free(watched);
+    pq_free(state);
+    pq_free(results);
+    return rc;
+}
+
+static int open_http(struct serving *s, pique_error *err)
+{
+    static const char *const loopback[] = {"127.0.0.1", "::1"};
+    const struct pq_serve_setup *setup = s->setup;
+    const char *const other[] = {setup->listen};
+    const struct pq_http_setup http = {
+        .addresses = setup->listen ? other : loopback,
+        .address_count = setup->listen ? 1 : 2,
+        .port = setup->port,
+        .port_tries = setup->port_tries,
+        .host_names = setup->host_names,
+        .host_name_count = setup->host_name_count,
+        .token = s->token,
+        .routes = pq_api_routes,
+        .route_count = pq_api_route_count,
+        .user = &s->api,
+        .events = s->api.events,
+        .ui_folder = setup->ui_folder,
+    };
+    int rc = pq_http_open(&http, &s->api.http, err);
+    /* Another server of ours is told apart from another program at the port. */
+    return rc == PIQUE_EEXIST ? pq_fail(err, PIQUE_ECREATE, "%s", err->message) : rc;
+}
+
+/* What was being looked at when the last server ended is looked at again. */
+static void look_again(struct serving *s)
+{
+    pq_api_lock(&s->api);
+    for (size_t i = 0; i < s->store.count; i++) {
+        struct pq_entry *e = s->store.entries[i];
+        if (e->wants_look && e->state == PQ_ENTRY_LOOKING)
+            pq_look_begin(s->api.runner, e, NULL);
+    }
+    pq_api_unlock(&s->api);
+}
+
+static int begin(struct serving *s, pique_error *err)
+{
+    int rc = open_store(s, err);
+    if (!rc)
+        rc = pq_events_new(EVENT_BYTES, &s->api.events, err);
+    if (!rc)
+        rc = open_http(s, err);
+    const struct pq_runner_setup runner = {.store = &s->store,
+                                           .tell = tell,
+                                           .tell_user = s,
+                                           .models = s->setup->models,
+                                           .tick = tick,
+                                           .tick_user = s};
+    if (!rc)
+        rc = pq_runner_start(&runner, &s->api.runner, err);
+    if (!rc && !(s->api.trials = pq_trials_new(s->api.runner)))
+        rc = pq_fail_nomem(err, 256);
+    if (!rc)
+        rc = tell_where(s, err);
+    return rc;
+}
+
+static void tell_ready(const struct serving *s)
+{
+    char word[33];
+    const char *listen = s->setup->listen;
+    const int port = pq_http_port(s->api.http);
+    pq_http_launch_word(s->api.http, word);
+    char *address =
+        pq_asprintf("http://%s:%d/?launch=%s", listen ? listen : "localhost", port, word);
+    if (address)
+        s->setup->ready(s->setup->user, address, port);
+    pq_free(address);
+}
+
+static void end(struct serving *s)
+{
+    /* No worker any more, which may take its time; then no request; then what they used. */
+    pq_runner_stop(s->api.runner);
+    pq_http_close(&s->api.http);
+    pq_runner_free(&s->api.runner);
+    if (s->has_store) {
+        char *path = server_file(s->setup->state);
+        if (path && s->api.trials)
+            pq_remove_file(path, NULL);
+        pq_free(path);
+    }
+    pq_trials_free(&s->api.trials);
+    pq_events_free(&s->api.events);
+    if (s->has_folders)
+        pq_folders_close(&s->api.folders);
+    if (s->has_store)
+        pq_store_close(&s->store);
+}
+
+int pq_serve(const struct pq_serve_setup *setup, volatile sig_atomic_t *stop, pique_error *err)
+{
+    struct serving s = {.setup = setup};
+    const struct timespec nap = {.tv_nsec = 100 * 1000 * 1000};
+    make_token(&s);
+    s.api.store = &s.store;
+    s.api.models = setup->models_text;
+    s.api.codecs = setup->codecs_text;
+    s.api.open_folder = setup->open_folder;
+    int rc = begin(&s, err);
+    if (!rc) {
+        look_again(&s);
+        tell_ready(&s);
+        while (!*stop)
+            nanosleep(&nap, NULL);
+    }
+    end(&s);
+    return rc;
+}
