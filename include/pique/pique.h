@@ -18,6 +18,7 @@
 #include "engine.h"
 #include "error.h"
 #include "film.h"
+#include "look.h"
 #include "model.h"
 #include "picture.h"
 #include "sheet.h"

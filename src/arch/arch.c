@@ -2,6 +2,7 @@
 #include "arch/arch.h"
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 
 #define KEYS(...)                                                                                  \
@@ -178,8 +179,8 @@ static int fail_unknown(const struct pq_statedict *sd, pique_error *err)
     }
     struct pq_str s = {0};
     if (best && lacks)
-        pq_str_printf(&s, "; closest is %s, which needs '%s'", best->name, lacks);
-    pq_str_add(&s, "; first tensors: ");
+        pq_str_printf(&s, pq_tr("; closest is %s, which needs '%s'"), best->name, lacks);
+    pq_str_add(&s, pq_tr("; first tensors: "));
     for (size_t i = 0; i < sd->count && i < SHOWN; i++)
         pq_str_printf(&s, "%s%s", i ? ", " : "", sd->tensors[i].name);
     char *text = pq_str_take(&s);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 
 enum { NAME = 128, MAX_COUNT = 1000, MAX_PICTURE = 4 /* channels */ };
 
@@ -37,7 +38,7 @@ int pq_parts_fail(const struct pq_parts *p, int code, const char *fmt, ...)
     char text[512];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof text, pq_tr(fmt), args);
     va_end(args);
     return pq_fail(p->err, code, "%s: %s", p->sd->map.path, text);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 
 int pq_arch_tensor(const struct pq_statedict *sd, const char *name, int dims, const int64_t *shape,
                    const struct pq_tensor **out, pique_error *err)
@@ -74,7 +75,7 @@ int pq_taking_check(const struct pq_taking *taking, const char *network, pique_e
     for (size_t i = 0; i < taking->sd->count; i++) {
         if (!taking->taken[i])
             return pq_fail(err, PIQUE_EFORMAT, "%s: tensor '%s' has no place in %s network",
-                           taking->sd->map.path, taking->sd->tensors[i].name, network);
+                           taking->sd->map.path, taking->sd->tensors[i].name, pq_tr(network));
     }
     return 0;
 }

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 
 /* What they do is their rule: trained weights of their own were not there to be measured. */
-static const char kept_out[] = "public programs keep it out of fp16";
+static const char kept_out[] = PQ_SAID("public programs keep it out of fp16");
 
 /* All that can be built; a network that is not here has not been looked at, and stays in fp32. */
 static const struct {
@@ -37,12 +38,12 @@ static bool has(const struct pq_graph *g, enum pq_op_kind kind)
 
 void pq_tiers_of(const char *architecture, const struct pq_graph *g, struct pq_tiers *tiers)
 {
-    static const char unknown[] = "not measured for this network";
+    static const char unknown[] = PQ_SAID("not measured for this network");
     *tiers = (struct pq_tiers){unknown, unknown};
     for (size_t i = 0; i < PQ_COUNT(table); i++) {
         if (strcmp(table[i].name, architecture) == 0)
             *tiers = table[i].tiers;
     }
     if (!tiers->fp16 && has(g, PQ_OP_GROUP_NORM))
-        tiers->fp16 = "public programs keep its group norm out of fp16";
+        tiers->fp16 = PQ_SAID("public programs keep its group norm out of fp16");
 }

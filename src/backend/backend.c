@@ -7,6 +7,7 @@
 #include "backend/cpu/cpu.h"
 #include "backend/fault/fault.h"
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 
 const struct pq_backend *const pq_backends[] = {&pq_backend_cpu, NULL};
@@ -38,7 +39,7 @@ int pq_program_compile(const struct pq_graph *graph, const struct pq_device_opti
         const char *reason = "";
         if (!backend->supports(&graph->ops[i], &reason))
             return pq_fail(err, PIQUE_EUNSUPPORTED, "device '%s' cannot run operation %d, %s: %s",
-                           backend->name, i, pq_op_name(graph->ops[i].kind), reason);
+                           backend->name, i, pq_op_name(graph->ops[i].kind), pq_tr(reason));
     }
     return backend->compile(graph, options, out, err);
 }

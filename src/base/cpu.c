@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/lang.h"
+
 static atomic_int forced = -1;
 
 const char *pq_cpu_level_name(enum pq_cpu_level level)
@@ -45,7 +47,7 @@ bool pq_cpu_force(enum pq_cpu_level level)
 
 void pq_cpu_brand(char *name, int size)
 {
-    snprintf(name, (size_t)size, "unknown processor");
+    snprintf(name, (size_t)size, "%s", pq_tr("unknown processor"));
     FILE *f = fopen("/proc/cpuinfo", "re");
     if (!f)
         return;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/lang.h"
 #include "base/str.h"
 
 int pq_fail(pique_error *err, int code, const char *fmt, ...)
@@ -17,7 +18,7 @@ int pq_fail(pique_error *err, int code, const char *fmt, ...)
     char message[sizeof err->message];
     va_list args;
     va_start(args, fmt);
-    int n = vsnprintf(message, sizeof message, fmt, args);
+    int n = vsnprintf(message, sizeof message, pq_tr(fmt), args);
     va_end(args);
     if (n < 0)
         message[0] = '\0';
@@ -62,7 +63,8 @@ int pq_fail_errno(pique_error *err, int errnum, const char *path, const char *wh
     char text[128];
     /* The GNU strerror_r() returns the text, which need not be in the buffer. */
     const char *why = strerror_r(errnum, text, sizeof text);
-    return pq_fail(err, pq_status_of_errno(errnum), "%s: cannot %s: %s", path, what, why);
+    return pq_fail(err, pq_status_of_errno(errnum), "%s: cannot %s: %s", path, pq_tr(what),
+                   pq_tr(why));
 }
 
 const char *pique_status_name(int code)

@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/fault.h"
+#include "base/lang.h"
 #include "base/str.h"
 
 static int open_fd(const char *path, int flags, mode_t mode)
@@ -39,7 +40,7 @@ static int open_reading(const char *path, int flags, struct pq_file *f, pique_er
 {
     bool pipe = strcmp(path, "-") == 0;
     *f = (struct pq_file){.fd = -1, .owns_fd = !pipe};
-    f->path = pq_strdup(pipe ? "standard input" : path);
+    f->path = pq_strdup(pipe ? pq_tr("standard input") : path);
     if (!f->path)
         return pq_fail_nomem(err, strlen(path) + 1);
     f->fd = pipe ? STDIN_FILENO : open_fd(path, O_RDONLY | flags, 0);
@@ -109,8 +110,41 @@ int pq_map_open(const char *path, struct pq_map *map, pique_error *err)
     return rc;
 }
 
-/* A name without a slash, in a folder that is open. A kernel before 5.6, and a sandbox, may not
- * have openat2(); what it asks for beyond O_NOFOLLOW is then kept by the name having no slash. */
+/* Part by part, for a kernel that cannot be asked for all of it. */
+static int walk_beneath(int folder, const char *path)
+{
+    char part[NAME_MAX + 1];
+    int at = -1;
+    for (;;) {
+        const size_t n = strcspn(path, "/");
+        if (n == 0 || n > NAME_MAX) {
+            errno = ENOENT;
+            break;
+        }
+        memcpy(part, path, n);
+        part[n] = '\0';
+        if (strcmp(part, "..") == 0) {
+            errno = EXDEV;
+            break;
+        }
+        const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY;
+        const int next = openat(at < 0 ? folder : at, part, flags | (path[n] ? O_DIRECTORY : 0));
+        if (at >= 0)
+            close(at);
+        at = next;
+        if (at < 0 || !path[n])
+            return at;
+        path += n + 1;
+    }
+    const int why = errno;
+    if (at >= 0)
+        close(at);
+    errno = why;
+    return -1;
+}
+
+/* A path below a folder that is open. A kernel before 5.6, and a sandbox, may not have openat2().
+ */
 static int open_beneath(int folder, const char *name)
 {
     const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY;
@@ -125,7 +159,7 @@ static int open_beneath(int folder, const char *name)
     if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
         return (int)fd;
 #endif
-    return openat(folder, name, flags);
+    return walk_beneath(folder, name);
 }
 
 int pq_map_open_beside(const char *path, const char *name, struct pq_map *map, pique_error *err)
@@ -171,6 +205,27 @@ void pq_map_close(struct pq_map *map)
         munmap((void *)map->data, map->size);
     pq_free(map->path);
     *map = (struct pq_map){0};
+}
+
+int pq_file_open_below(const char *folder, const char *path, struct pq_file *f, pique_error *err)
+{
+    *f = (struct pq_file){.fd = -1, .owns_fd = true};
+    f->path = pq_asprintf("%s/%s", folder, path);
+    if (!f->path)
+        return pq_fail_nomem(err, strlen(folder) + strlen(path));
+    int rc = 0;
+    const int at = open_fd(folder, O_RDONLY | O_DIRECTORY, 0);
+    if (at >= 0)
+        f->fd = open_beneath(at, path);
+    if (f->fd < 0)
+        rc = pq_fail_errno(err, errno, f->path, "be opened");
+    else if (pq_file_size(f) < 0)
+        rc = pq_fail(err, PIQUE_EFORMAT, "%s: not a regular file", f->path);
+    if (at >= 0)
+        close(at);
+    if (rc)
+        pq_file_close(f);
+    return rc;
 }
 
 /* ---- reading ---- */
@@ -289,7 +344,7 @@ int pq_file_create(const char *path, bool overwrite, struct pq_file *f, pique_er
     int rc = pipe ? 0 : refuse_existing(path, overwrite, err);
     if (rc)
         return rc;
-    f->path = pq_strdup(pipe ? "standard output" : path);
+    f->path = pq_strdup(pipe ? pq_tr("standard output") : path);
     if (!f->path)
         return pq_fail_nomem(err, strlen(path) + 1);
     if (pipe) {
@@ -348,7 +403,7 @@ int pq_file_temp(struct pq_file *f, pique_error *err)
     *f = (struct pq_file){.fd = -1, .owns_fd = true};
     const char *folder = getenv("TMPDIR");
     char *temp = pq_asprintf("%s/pique.XXXXXX", folder && *folder ? folder : "/tmp");
-    f->path = temp ? pq_strdup("temporary file") : NULL;
+    f->path = temp ? pq_strdup(pq_tr("temporary file")) : NULL;
     if (!f->path) {
         pq_free(temp);
         return pq_fail_nomem(err, 64);
@@ -484,6 +539,13 @@ int pq_link_file(const char *from, const char *to, pique_error *err)
     return 0;
 }
 
+int pq_rename_new(const char *from, const char *to, pique_error *err)
+{
+    if (pq_fault(PQ_FAULT_RENAME) || renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) != 0)
+        return pq_fail_errno(err, errno, to, "get its name");
+    return 0;
+}
+
 int pq_make_folders(const char *path, pique_error *err)
 {
     char *p = pq_strdup(path);
@@ -499,8 +561,8 @@ int pq_make_folders(const char *path, pique_error *err)
             int e = errno;
             rc = pq_fail_errno(err, e, p, "be created");
             if (rc != PIQUE_ENOSPC) {
-                rc =
-                    pq_fail(err, PIQUE_ECREATE, "%s: folder cannot be created: %s", p, strerror(e));
+                rc = pq_fail(err, PIQUE_ECREATE, "%s: folder cannot be created: %s", p,
+                             pq_tr(strerror(e)));
             }
         }
         if (end == '\0')

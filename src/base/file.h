@@ -42,6 +42,10 @@ struct pq_file {
 /* Open for reading. "-" is standard input. A folder is refused with a sentence. */
 int pq_file_open(const char *path, struct pq_file *f, pique_error *err);
 
+/* Open for reading a regular file below a folder by a path that is not to be trusted, "js/app.js":
+ * neither ".." nor a link leads out of the folder, as no link is followed at all. PIQUE_ENOENT. */
+int pq_file_open_below(const char *folder, const char *path, struct pq_file *f, pique_error *err);
+
 /* Begin an output: a new file ".NAME.xxxxxx.part" in the folder of path, which must exist. "-" is
  * standard output, written as it comes. overwrite false: PIQUE_EEXIST where path exists now or when
  * it is committed. An existing path that is not a regular file is PIQUE_ECREATE. */
@@ -83,6 +87,8 @@ int64_t pq_file_size(const struct pq_file *f);
 
 /* A second name for a file, in the same file system. */
 int pq_link_file(const char *from, const char *to, pique_error *err);
+/* Another name for a file or folder, where nothing has it yet: PIQUE_EEXIST. */
+int pq_rename_new(const char *from, const char *to, pique_error *err);
 /* Make a folder and its parents; one that exists is fine. */
 int pq_make_folders(const char *path, pique_error *err);
 /* Lock a folder against other processes until pq_file_close(f), or until this process ends in

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/str.h"
 
 int pq_remove_file(const char *path, pique_error *err)
 {
@@ -39,6 +40,27 @@ int pq_list_folder(const char *path, int (*each)(void *context, const char *name
         rc = pq_fail_errno(err, errno, path, "be read");
     closedir(dir);
     return rc;
+}
+
+static int remove_inside(void *context, const char *name)
+{
+    char *path = pq_asprintf("%s/%s", (const char *)context, name);
+    int rc = path ? pq_remove_tree(path, NULL) : PIQUE_ENOMEM;
+    pq_free(path);
+    return rc;
+}
+
+int pq_remove_tree(const char *path, pique_error *err)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0)
+        return errno == ENOENT ? 0 : pq_fail_errno(err, errno, path, "be removed");
+    if (!S_ISDIR(st.st_mode))
+        return pq_remove_file(path, err);
+    int rc = pq_list_folder(path, remove_inside, (void *)path, err);
+    if (rc)
+        return pq_fail(err, rc, "%s: could not be emptied", path);
+    return pq_remove_folder(path, err);
 }
 
 int pq_disk_free(const char *path, uint64_t *bytes, pique_error *err)

@@ -16,6 +16,9 @@ int pq_remove_folder(const char *path, pique_error *err);
  * which is then returned. The folder may change meanwhile. */
 int pq_list_folder(const char *path, int (*each)(void *context, const char *name), void *context,
                    pique_error *err);
+/* Remove a folder and everything in it, or a file; links are removed and not followed. One that
+ * does not exist is fine. */
+int pq_remove_tree(const char *path, pique_error *err);
 /* Bytes that we may still write where path, which must exist, lies. */
 int pq_disk_free(const char *path, uint64_t *bytes, pique_error *err);
 

@@ -19,3 +19,7 @@ void pq_lang_on_thread(enum pq_lang lang);
 /* A sentence or format in the language of this thread; the English one where the dictionary has
  * none. Its conversions are those of the English one, in the same order. */
 const char *pq_tr(const char *english) __attribute__((format_arg(1)));
+
+/* Marks a sentence that stands in a table and goes through pq_tr() where it is said: for the test
+ * that looks for sentences without a translation. */
+#define PQ_SAID(english) english

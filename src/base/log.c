@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/lang.h"
+
 void pq_log_init(struct pq_log *log, pique_log_fn fn, void *user)
 {
     log->fn = fn;
@@ -23,7 +25,7 @@ void pq_log(struct pq_log *log, enum pique_log_level level, const char *fmt, ...
     char line[1024];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(line, sizeof line, fmt, args);
+    vsnprintf(line, sizeof line, level < PIQUE_LOG_DEBUG ? pq_tr(fmt) : fmt, args);
     va_end(args);
     pthread_mutex_lock(&log->lock);
     log->fn(log->user, level, line);

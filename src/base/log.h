@@ -15,6 +15,6 @@ struct pq_log {
 
 void pq_log_init(struct pq_log *log, pique_log_fn fn, void *user);
 void pq_log_destroy(struct pq_log *log);
-/* log may be NULL. */
+/* log may be NULL. What people read, down to INFO, is said in their language (lang.h). */
 void pq_log(struct pq_log *log, enum pique_log_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/lang.h"
 #include "base/str.h"
 
 typedef const void *table_fn(void);
@@ -29,7 +30,7 @@ static bool try_file(struct search *s, const char *path)
     if (!handle) {
         const char *why = dlerror();
         pq_fail(&s->failure, PIQUE_EUNSUPPORTED, "%s cannot be loaded (%s); %s", path,
-                why ? why : "no reason given", m->needs);
+                why ? why : pq_tr("no reason given"), pq_tr(m->needs));
         return true;
     }
     union {
@@ -105,7 +106,7 @@ static void search(struct search *s)
     pq_fail(&s->failure, PIQUE_EUNSUPPORTED,
             "the %s %s was not found beside the program nor in its library folder; "
             "PIQUE_MODULE_DIR can name the folder that has it. %s",
-            s->module->what, s->module->file, s->module->built);
+            pq_tr(s->module->what), s->module->file, pq_tr(s->module->built));
 }
 
 int pq_module_load(const struct pq_module *module, const void **table, pique_error *err)

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/fault.h"
+#include "base/lang.h"
 #include "base/str.h"
 
 static int fail(const char *folder, size_t bytes, int error, pique_error *err)
@@ -17,7 +18,7 @@ static int fail(const char *folder, size_t bytes, int error, pique_error *err)
     char text[128];
     return pq_fail(err, error == ENOMEM ? PIQUE_ENOMEM : PIQUE_ENOSPC,
                    "%s: a scratch file of %zu MiB cannot be made: %s; TMPDIR names another folder",
-                   folder, (bytes >> 20) + 1, strerror_r(error, text, sizeof text));
+                   folder, (bytes >> 20) + 1, pq_tr(strerror_r(error, text, sizeof text)));
 }
 
 static int open_unnamed(const char *folder, int *fd)

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/sha256.h"
 #include "base/str.h"
 #include "cli/record.h"
@@ -58,9 +59,10 @@ static json_t *shown(const char *from)
 /* The path stands before the sentence, and is said elsewhere. */
 static const char *without_path(const char *message, const char *path)
 {
-    size_t n = strlen(path);
-    return strncmp(message, path, n) == 0 && strncmp(message + n, ": ", 2) == 0 ? message + n + 2
-                                                                                : message;
+    const char *colon = pq_tr(": ");
+    size_t n = strlen(path), m = strlen(colon);
+    return strncmp(message, path, n) == 0 && strncmp(message + n, colon, m) == 0 ? message + n + m
+                                                                                 : message;
 }
 
 static json_t *describe(const char *path)
@@ -166,11 +168,11 @@ int pq_cards_get(struct pq_cards *c, const struct pq_shelf_file *file, struct pq
         card->architecture = text(one, "architecture");
         card->problem = card->architecture ? NULL : text(one, "problem");
         if (!card->architecture && !card->problem)
-            card->problem = "it cannot be opened";
+            card->problem = pq_tr("it cannot be opened");
         card->sha256 = text(one, "sha256");
         card->known = entry_of_sum(card->sha256);
         const char *licence = card->known ? card->known->licence : text(one, "licence");
-        card->licence = licence ? licence : "unknown";
+        card->licence = licence ? licence : PQ_SAID("unknown");
         int num = (int)json_integer_value(json_object_get(one, "scale_num"));
         int den = (int)json_integer_value(json_object_get(one, "scale_den"));
         card->scale_num = num > 0 ? num : 1;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 
 /* ---- signals ---- */
 
@@ -78,8 +79,9 @@ int pq_child_start(const char *const argv[], const char *folder, struct pq_child
         return rc;
     char *path = pq_strdup(argv[0]);
     if (!path || pipe2(ends, O_CLOEXEC) != 0) {
-        rc = path ? pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], strerror(errno))
-                  : pq_fail_nomem(err, strlen(argv[0]) + 1);
+        rc = path
+                 ? pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], pq_tr(strerror(errno)))
+                 : pq_fail_nomem(err, strlen(argv[0]) + 1);
         pq_free(path);
         pq_file_close(&nothing);
         return rc;
@@ -93,11 +95,32 @@ int pq_child_start(const char *const argv[], const char *folder, struct pq_child
     child->pid = pid;
     child->out = (struct pq_file){.fd = ends[0], .owns_fd = true, .path = path};
     if (pid < 0) {
-        rc = pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], strerror(errno));
+        rc = pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], pq_tr(strerror(errno)));
         child->pid = 0;
         pq_file_close(&child->out);
     }
     return rc;
+}
+
+int pq_child_leave(const char *const argv[], pique_error *err)
+{
+    const pid_t pid = fork();
+    if (pid < 0)
+        return pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], strerror(errno));
+    if (pid == 0) { /* its parent ends at once, so that init waits for it and not we */
+        setsid();
+        const int nothing = open("/dev/null", O_RDWR);
+        if (fork() != 0 || nothing < 0)
+            _exit(0);
+        dup2(nothing, STDIN_FILENO);
+        dup2(nothing, STDOUT_FILENO);
+        dup2(nothing, STDERR_FILENO);
+        execvp(argv[0], (char *const *)argv);
+        _exit(PQ_CHILD_MISSING);
+    }
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return 0;
 }
 
 int pq_child_read_some(struct pq_child *child, void *data, size_t size, size_t *got,

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "cli/catalogue.h"
 #include "cli/chain.h"
@@ -25,8 +26,8 @@ static bool is_wanted(const struct pq_options *o, const struct pq_catalogue_entr
         return true;
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO) || pq_given(o, PQ_OPT_JSON))
         return false;
-    fprintf(stderr, "%s is not here. Licence of the weights: %s%s. ", entry->name, entry->licence,
-            entry->non_commercial ? ", not for commercial use" : "");
+    fprintf(stderr, pq_tr("%s is not here. Licence of the weights: %s%s. "), entry->name,
+            entry->licence, entry->non_commercial ? pq_tr(", not for commercial use") : "");
     return pq_cli_agreed(stderr, "Get it now?");
 }
 
@@ -113,10 +114,10 @@ void pq_tell_recommended(const struct pq_options *o, struct pq_report *report)
     if (folder && record && !told && !pq_catalogue_installed(folder, &e->variants[0]) &&
         json_object_set_new(record, "recommended", json_string(name)) == 0 &&
         pq_record_write(path, record, NULL) == 0) {
-        char *text = pq_asprintf("for anime %s is recommended (%s%s); get it with: pique models "
-                                 "fetch %s",
-                                 name, e->licence,
-                                 e->non_commercial ? ", not for commercial use" : "", name);
+        char *text = pq_asprintf(
+            pq_tr("for anime %s is recommended (%s%s); get it with: pique models "
+                  "fetch %s"),
+            name, e->licence, e->non_commercial ? pq_tr(", not for commercial use") : "", name);
         if (text)
             pq_report_note(report, text);
         pq_free(text);

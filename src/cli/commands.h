@@ -13,6 +13,8 @@ int pq_cli_run(const struct pq_options *o);
 /* A piece of a picture through several models, on one sheet and in a table. */
 int pq_cli_compare(const struct pq_options *o);
 int pq_cli_models(const struct pq_options *o);
+/* What pique models --json prints. */
+int pq_cli_models_json(struct pq_str *out);
 int pq_cli_models_watch(const struct pq_options *o);
 int pq_cli_models_info(const struct pq_options *o);
 /* Gets the files of catalogue models into the models folder: each from its upstream address first,
@@ -38,6 +40,10 @@ int pq_cli_models_blend(const struct pq_options *o);
 /* One frame of a film as a picture. */
 int pq_cli_preview(const struct pq_options *o);
 int pq_cli_probe(const struct pq_options *o);
+/* What a file is, and one picture of it. */
+int pq_cli_look(const struct pq_options *o);
+/* One task of a queue, in the sandbox. */
+int pq_cli_work(const struct pq_options *o);
 int pq_cli_codecs(const struct pq_options *o);
 /* What can be done with the folder of an unfinished film. */
 int pq_cli_resume(const struct pq_options *o);
@@ -46,7 +52,6 @@ int pq_cli_continue(const struct pq_options *o);
 int pq_cli_stop(const struct pq_options *o);
 /* The page and its queue: the server, the process of one item, and the way in for scripts. */
 int pq_cli_serve(const struct pq_options *o);
-int pq_cli_work(const struct pq_options *o);
 int pq_cli_queue(const struct pq_options *o);
 int pq_cli_devices(const struct pq_options *o);
 int pq_cli_complete(const struct pq_options *o);

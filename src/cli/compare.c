@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/lang.h"
 #include "cli/catalogue.h"
 #include "cli/chain.h"
 #include "cli/commands.h"
@@ -150,8 +151,9 @@ static int open_installed(struct compare *c, pique_error *err)
     if (!rc && !c->count)
         rc = open_list(c, pq_catalogue_default(), err);
     if (!rc && left_out) {
-        char text[96];
-        snprintf(text, sizeof text, "%zu more models are here; -m says which to compare", left_out);
+        char text[160];
+        snprintf(text, sizeof text, pq_tr("%zu more models are here; -m says which to compare"),
+                 left_out);
         pq_report_note(&c->report, text);
     }
     pq_listing_free(&l);
@@ -204,8 +206,10 @@ static int label_source(struct compare *c, pique_error *err)
 {
     const char *slash = strrchr(c->picture, '/');
     struct pq_str s = {0};
-    pq_str_add_shown(&s, is_dash(c->picture) ? "standard input" : slash ? slash + 1 : c->picture);
-    pq_str_printf(&s, "\n%dx%d+%d+%d\nenlarged by Lanczos", c->info.width, c->info.height,
+    pq_str_add_shown(&s, is_dash(c->picture) ? pq_tr("standard input")
+                         : slash             ? slash + 1
+                                             : c->picture);
+    pq_str_printf(&s, pq_tr("\n%dx%d+%d+%d\nenlarged by Lanczos"), c->info.width, c->info.height,
                   c->info.x, c->info.y);
     char *text = pq_str_take(&s);
     int rc = text ? pique_sheet_label(c->sheet, 0, text, err) : pq_fail_nomem(err, 256);
@@ -217,10 +221,10 @@ static int label(struct compare *c, size_t i, pique_error *err)
 {
     const struct candidate *k = &c->list[i];
     char file[24], peak[24];
-    char *text =
-        pq_asprintf("%s\n%s%s\n%.2f s, file %s, memory %s", k->name, k->network,
-                    pq_given(c->options, PQ_OPT_TTA) ? ", mean of 8 turns" : "", k->result.seconds,
-                    pq_size_text(k->file_bytes, file), pq_size_text(k->peak_bytes, peak));
+    char *text = pq_asprintf(pq_tr("%s\n%s%s\n%.2f s, file %s, memory %s"), k->name, k->network,
+                             pq_given(c->options, PQ_OPT_TTA) ? pq_tr(", mean of 8 turns") : "",
+                             k->result.seconds, pq_size_text(k->file_bytes, file),
+                             pq_size_text(k->peak_bytes, peak));
     int rc = text ? pique_sheet_label(c->sheet, i + 1, text, err) : pq_fail_nomem(err, 256);
     pq_free(text);
     return rc;
@@ -285,16 +289,27 @@ static void add_column(struct pq_str *s, const char *text, int width)
     pq_str_add(s, " ");
 }
 
+/* The same to the right. */
+static void add_number_head(struct pq_str *s, const char *text)
+{
+    pq_str_printf(s, "%*s", 8 + (int)strlen(text) - pq_str_columns(text), text);
+}
+
 static void add_table(struct pq_str *s, const struct compare *c)
 {
-    int name = 5, network = 7;
+    int name = pq_str_columns(pq_tr("MODEL")), network = pq_str_columns(pq_tr("NETWORK"));
     for (size_t i = 0; i < c->count; i++) {
         name = PQ_MAX(name, pq_str_columns(c->list[i].name));
         network = PQ_MAX(network, (int)strlen(c->list[i].network));
     }
-    add_column(s, "MODEL", name);
-    add_column(s, "NETWORK", network);
-    pq_str_printf(s, "%8s %8s %8s\n", "SECONDS", "FILE", "MEMORY");
+    add_column(s, pq_tr("MODEL"), name);
+    add_column(s, pq_tr("NETWORK"), network);
+    add_number_head(s, pq_tr("SECONDS"));
+    pq_str_add(s, " ");
+    add_number_head(s, pq_tr("FILE"));
+    pq_str_add(s, " ");
+    add_number_head(s, pq_tr("MEMORY"));
+    pq_str_add(s, "\n");
     for (size_t i = 0; i < c->count; i++) {
         const struct candidate *k = &c->list[i];
         char file[24], peak[24];
@@ -303,9 +318,9 @@ static void add_table(struct pq_str *s, const struct compare *c)
         pq_str_printf(s, "%8.2f %8s %8s\n", k->result.seconds, pq_size_text(k->file_bytes, file),
                       pq_size_text(k->peak_bytes, peak));
     }
-    pq_str_add(s, "\nSheet: ");
+    pq_str_add(s, pq_tr("\nSheet: "));
     pq_str_add_shown(s, c->output);
-    pq_str_printf(s, " (%dx%d), piece %dx%d+%d+%d\n", c->written.width, c->written.height,
+    pq_str_printf(s, pq_tr(" (%dx%d), piece %dx%d+%d+%d\n"), c->written.width, c->written.height,
                   c->info.width, c->info.height, c->info.x, c->info.y);
 }
 

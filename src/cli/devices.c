@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/lang.h"
 #include "cli/commands.h"
 #include "pique/pique.h"
 
@@ -8,11 +9,12 @@ static void add_text(struct pq_str *s, const pique_device_info *d)
 {
     pq_str_printf(s, "%-8s %s\n", d->id, d->name);
     if (!d->usable) {
-        pq_str_printf(s, "%-8s cannot be used: %s\n", "", d->reason ? d->reason : "unknown reason");
+        pq_str_printf(s, pq_tr("%-8s cannot be used: %s\n"), "",
+                      d->reason ? pq_tr(d->reason) : pq_tr("unknown reason"));
         return;
     }
     char unused[24], all[24];
-    pq_str_printf(s, "%-8s %d thread%s, %s of %s memory free\n", "", d->threads,
+    pq_str_printf(s, pq_tr("%-8s %d thread%s, %s of %s memory free\n"), "", d->threads,
                   d->threads == 1 ? "" : "s", pq_size_text(d->memory_free, unused),
                   pq_size_text(d->memory_total, all));
 }

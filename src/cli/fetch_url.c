@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "cli/catalogue.h"
 #include "cli/child.h"
@@ -197,7 +198,7 @@ static int look(void *user, const char *path, pique_error *err)
 static void tell_done(const struct from_url *u)
 {
     char size[24];
-    const char *licence = u->licence[0] ? u->licence : "unknown";
+    const char *licence = u->licence[0] ? u->licence : PQ_SAID("unknown");
     if (u->tell->json) {
         struct pq_json j = pq_tell_event("fetch_done");
         pq_json_string(&j, "file", strrchr(u->path, '/') + 1);
@@ -212,9 +213,11 @@ static void tell_done(const struct from_url *u)
     }
     pq_tell_line(u->tell, "  %s  %s", u->path, pq_size_text(u->get.got, size));
     pq_tell_line(u->tell, "  SHA-256 %s%s", u->get.sum,
-                 u->sum ? ", as given" : ", trusted because it came first, and remembered");
-    pq_tell_line(u->tell, "  licence of the weights: %s%s", licence,
-                 u->licence[0] ? ", says the file" : "; see where you found the address");
+                 u->sum ? pq_tr(", as given")
+                        : pq_tr(", trusted because it came first, and remembered"));
+    pq_tell_line(u->tell, "  licence of the weights: %s%s", pq_tr(licence),
+                 u->licence[0] ? pq_tr(", says the file")
+                               : pq_tr("; see where you found the address"));
 }
 
 static int get_it(struct from_url *u, pique_error *err)

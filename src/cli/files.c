@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/lang.h"
 #include "base/sequence.h"
 #include "base/str.h"
 #include "cli/names.h"
@@ -201,7 +202,8 @@ static int read_folder(const char *path, struct pq_names *names, pique_error *er
 {
     DIR *d = opendir(path);
     if (!d) {
-        return pq_fail(err, PIQUE_EIO, "%s: the folder cannot be read: %s", path, strerror(errno));
+        return pq_fail(err, PIQUE_EIO, "%s: the folder cannot be read: %s", path,
+                       pq_tr(strerror(errno)));
     }
     int rc = 0;
     while (!rc) {
@@ -209,7 +211,7 @@ static int read_folder(const char *path, struct pq_names *names, pique_error *er
         const struct dirent *e = readdir(d);
         if (!e && errno)
             rc = pq_fail(err, PIQUE_EIO, "%s: the folder cannot be read to its end: %s", path,
-                         strerror(errno));
+                         pq_tr(strerror(errno)));
         if (!e)
             break;
         if (!is_junk(e->d_name) && !pq_names_add(names, e->d_name))
@@ -235,7 +237,7 @@ static int walk_entry(struct collector *c, const char *folder, const char *folde
         pique_error why;
         /* A link that leads nowhere or in a circle is no picture; else something is in the way. */
         if (errno != ENOENT && errno != ELOOP && pq_media_suffix(entry)) {
-            pq_fail(&why, PIQUE_EIO, "%s: cannot be read: %s", path, strerror(errno));
+            pq_fail(&why, PIQUE_EIO, "%s: cannot be read: %s", path, pq_tr(strerror(errno)));
             rc = add_problem(c->in, path, &why, err);
         }
     } else if (!rc) {
@@ -350,7 +352,7 @@ static int add_operand(struct collector *c, const char *path, bool alone, pique_
         return add_sequence(c, path, err);
     if (!there) {
         int code = errno == ENOENT || errno == ENOTDIR ? PIQUE_ENOENT : PIQUE_EIO;
-        pq_fail(&why, code, "%s: cannot be read: %s", path, strerror(errno));
+        pq_fail(&why, code, "%s: cannot be read: %s", path, pq_tr(strerror(errno)));
         return add_problem(c->in, path, &why, err);
     }
     if (S_ISDIR(st.st_mode))

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/lang.h"
 #include "base/sequence.h"
 #include "base/str.h"
 #include "cli/film_report.h"
@@ -88,9 +89,10 @@ static void tell_first_only(const struct pq_input *input, const struct pq_option
         pique_picture_probe(input->path, pq_given(o, PQ_OPT_ALLOW_UNTRUSTED), &info, NULL) != 0 ||
         info.frames < 2)
         return;
-    char *text = pq_asprintf("%s: only the first of its %d pictures is taken; -f mp4, or another "
-                             "format of films, takes all",
-                             input->path, info.frames);
+    char *text =
+        pq_asprintf(pq_tr("%s: only the first of its %d pictures is taken; -f mp4, or another "
+                          "format of films, takes all"),
+                    input->path, info.frames);
     if (text)
         pq_report_note(report, text);
     pq_free(text);

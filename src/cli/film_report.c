@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/json.h"
+#include "base/lang.h"
 #include "base/sequence.h"
 #include "cli/commands.h"
 
@@ -121,7 +122,8 @@ static void on_sealed(struct pq_film_story *s, const pique_event *e)
     }
     if (!r->verbose)
         return;
-    char *text = pq_asprintf("Segment %d: %" PRId64 " frames sealed", e->segment + 1, e->frames);
+    char *text =
+        pq_asprintf(pq_tr("Segment %d: %" PRId64 " frames sealed"), e->segment + 1, e->frames);
     if (text)
         pq_say(r, "", text);
     pq_free(text);
@@ -137,7 +139,7 @@ void pq_film_on_event(void *user, const pique_event *e)
         return;
     }
     if (e->kind == PIQUE_EVENT_SAVED) {
-        pq_report_saved(s->report, "frame", e->batch, e->frames, e->first_frame);
+        pq_report_saved(s->report, PQ_SAID("frame"), e->batch, e->frames, e->first_frame);
         return;
     }
     if (e->kind == PIQUE_EVENT_PLANNED) {
@@ -158,11 +160,11 @@ static void add_duration(struct pq_str *s, double seconds)
 {
     const unsigned long t = (unsigned long)(seconds + 0.5);
     if (t >= 3600)
-        pq_str_printf(s, "%lu h %02lu min", t / 3600, t / 60 % 60);
+        pq_str_printf(s, pq_tr("%lu h %02lu min"), t / 3600, t / 60 % 60);
     else if (t >= 60)
-        pq_str_printf(s, "%lu min %02lu s", t / 60, t % 60);
+        pq_str_printf(s, pq_tr("%lu min %02lu s"), t / 60, t % 60);
     else
-        pq_str_printf(s, "%lu s", t);
+        pq_str_printf(s, pq_tr("%lu s"), t);
 }
 
 /* "film.mkv (640x480, 181 frames at 23.98) -> film_x2.mkv (1280x960, libx264 yuv420p)"
@@ -174,26 +176,27 @@ static void add_plan_text(struct pq_str *s, const struct pq_film_story *story,
     const double fps = p->fps_den ? (double)p->fps_num / p->fps_den : 0;
     pq_str_printf(s, "%s (%dx%d, ", story->input->path, p->in_width, p->in_height);
     if (p->frames)
-        pq_str_printf(s, "%" PRId64 " frames at ", p->frames);
-    pq_str_printf(s, "%.5g a second) -> %s (%dx%d, %s%s%s)\n", fps, story->input->output,
+        pq_str_printf(s, pq_tr("%" PRId64 " frames at "), p->frames);
+    pq_str_printf(s, pq_tr("%.5g a second) -> %s (%dx%d, %s%s%s)\n"), fps, story->input->output,
                   p->out_width, p->out_height, p->encoder, *p->pixel_format ? " " : "",
                   p->pixel_format);
     if (p->segments_done)
-        pq_str_printf(s, "goes on: %d of %d segments are there; ", p->segments_done,
+        pq_str_printf(s, pq_tr("goes on: %d of %d segments are there; "), p->segments_done,
                       PQ_MAX(p->segments, p->segments_done));
     if (p->seconds >= 0) {
-        pq_str_add(s, "about ");
+        pq_str_add(s, pq_tr("about "));
         add_duration(s, p->seconds);
         if (p->output_bytes)
-            pq_str_printf(s, " and %s", pq_size_text(p->output_bytes, a));
-        pq_str_add(s, "; ");
+            pq_str_printf(s, pq_tr(" and %s"), pq_size_text(p->output_bytes, a));
+        pq_str_add(s, pq_tr("; "));
     }
-    pq_str_printf(s, "memory %s", pq_size_text(p->memory_bytes, a));
+    pq_str_printf(s, pq_tr("memory %s"), pq_size_text(p->memory_bytes, a));
     if (p->disk_bytes)
-        pq_str_printf(s, ", disk %s of %s", pq_size_text(p->disk_bytes, a),
+        pq_str_printf(s, pq_tr(", disk %s of %s"), pq_size_text(p->disk_bytes, a),
                       pq_size_text(p->disk_free, b));
-    pq_str_printf(s, "; batches of %d%s%s", p->batch, p->journal ? "; with a journal" : "",
-                  p->approximate ? "; an approximation" : "");
+    pq_str_printf(s, pq_tr("; batches of %d%s%s"), p->batch,
+                  p->journal ? pq_tr("; with a journal") : "",
+                  p->approximate ? pq_tr("; an approximation") : "");
 }
 
 void pq_film_planned(struct pq_film_story *s, const pique_film_plan *plan, bool alone)
@@ -239,13 +242,13 @@ void pq_film_done(struct pq_film_story *s, const pique_film_report *film)
     if (!r->quiet && (r->terminal || r->verbose)) {
         char size[24];
         char *text =
-            pq_asprintf("%s -> %s %dx%d -> %dx%d, %" PRId64 " frames (%" PRId64
-                        " of them were there before), %s, %.1f s, %.2f frames/s%s",
+            pq_asprintf(pq_tr("%s -> %s %dx%d -> %dx%d, %" PRId64 " frames (%" PRId64
+                              " of them were there before), %s, %.1f s, %.2f frames/s%s"),
                         s->input->path, s->input->output, film->plan.in_width, film->plan.in_height,
                         film->plan.out_width, film->plan.out_height, film->frames, film->reused,
                         pq_size_text(film->bytes_written, size), film->seconds,
                         film->seconds > 0 ? (double)film->frames / film->seconds : 0,
-                        film->approximate ? ", an approximation" : "");
+                        film->approximate ? pq_tr(", an approximation") : "");
         if (text)
             pq_say(r, "", text);
         pq_free(text);

@@ -18,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "cli/child.h"
 #include "cli/http.h"
@@ -49,23 +50,23 @@ const char *pq_curl_reason(int status)
 {
     switch (status) {
     case PQ_CHILD_MISSING:
-        return "curl is not installed";
+        return pq_tr("curl is not installed");
     case NONSENSE:
-        return "it gives an answer that makes no sense";
+        return pq_tr("it gives an answer that makes no sense");
     case 6:
-        return "its name cannot be looked up; is the network there?";
+        return pq_tr("its name cannot be looked up; is the network there?");
     case 7:
     case 28:
-        return "it does not answer; is the network there?";
+        return pq_tr("it does not answer; is the network there?");
     case NOT_THERE:
-        return "it does not have it";
+        return pq_tr("it does not have it");
     case 23:
-        return "the disk cannot be written";
+        return pq_tr("the disk cannot be written");
     case 35:
     case 60:
-        return "its certificate is not trusted here; are ca-certificates installed?";
+        return pq_tr("its certificate is not trusted here; are ca-certificates installed?");
     default:
-        return "the download broke off";
+        return pq_tr("the download broke off");
     }
 }
 

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
@@ -112,7 +113,7 @@ int pq_cli_resume(const struct pq_options *o)
     pq_free(job);
     const char *cwd = json_string_value(json_object_get(root, "cwd"));
     if (cwd && chdir(cwd) != 0)
-        fprintf(stderr, "pique: note: %s is gone, where the film was started\n", cwd);
+        fprintf(stderr, pq_tr("pique: note: %s is gone, where the film was started\n"), cwd);
     const int status = run_again(o, json_object_get(root, "words"), &err);
     json_decref(root);
     return status;
@@ -191,7 +192,7 @@ static int keep(const struct pq_options *o, const char *job, pique_error *err)
         return err->code;
     int rc = pique_film_keep(job, output, pq_given(o, PQ_OPT_OVERWRITE), &frames, err);
     if (!rc)
-        fprintf(stderr, "%s: %lld frames; the job stays, and can go on\n", output,
+        fprintf(stderr, pq_tr("%s: %lld frames; the job stays, and can go on\n"), output,
                 (long long)frames);
     pq_free(output);
     return rc;

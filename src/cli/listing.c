@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "cli/commands.h"
 
@@ -129,7 +130,7 @@ static int note(struct pq_listing *l, pique_error *err, const char *fmt, ...)
     char text[1024];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof text, pq_tr(fmt), args);
     va_end(args);
     return pq_names_add(&l->notes, text) ? 0 : pq_fail_nomem(err, 1024);
 }
@@ -243,14 +244,24 @@ void pq_listing_free(struct pq_listing *l)
 static const char *state_of(const struct pq_row *row)
 {
     if (row->here)
-        return row->usable ? "here" : row->problem ? "cannot be opened" : "here, not usable yet";
-    return row->usable ? "not here" : "not usable yet";
+        return row->usable    ? pq_tr("here")
+               : row->problem ? pq_tr("cannot be opened")
+                              : pq_tr("here, not usable yet");
+    return row->usable ? pq_tr("not here") : pq_tr("not usable yet");
 }
 
 void pq_row_heading(struct pq_str *s)
 {
-    pq_str_printf(s, "%-28s %-9s %-5s %8s  %-12s %-11s %s\n", "NAME", "NETWORK", "SCALE", "SIZE",
-                  "LICENCE", "SPEED", "STATE");
+    pq_str_add_cell(s, pq_tr("NAME"), 28);
+    pq_str_add(s, " ");
+    pq_str_add_cell(s, pq_tr("NETWORK"), 9);
+    pq_str_add(s, " ");
+    pq_str_add_cell(s, pq_tr("SCALE"), 5);
+    pq_str_printf(s, " %8s  ", pq_tr("SIZE"));
+    pq_str_add_cell(s, pq_tr("LICENCE"), 12);
+    pq_str_add(s, " ");
+    pq_str_add_cell(s, pq_tr("SPEED"), 11);
+    pq_str_printf(s, " %s\n", pq_tr("STATE"));
 }
 
 void pq_row_text(struct pq_str *s, const struct pq_row *row)
@@ -265,7 +276,7 @@ void pq_row_text(struct pq_str *s, const struct pq_row *row)
     pq_str_add_cell(s, row->name, 28);
     pq_str_printf(s, " %-9s %-5s %8s  ", row->architecture, row->problem ? "-" : scale,
                   row->bytes ? pq_size_text(row->bytes, size) : "?");
-    pq_str_add_cell(s, row->licence, 12);
+    pq_str_add_cell(s, pq_tr(row->licence), 12);
     pq_str_printf(s, " %-11s %s\n", speed, state_of(row));
 }
 

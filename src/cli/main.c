@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* pique: from the first word of the command line to a command. The way of a picture starts in
  * run.c. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/file.h"
+#include "base/lang.h"
+#include "base/str.h"
 #include "cli/commands.h"
 #include "pique/pique.h"
 
@@ -52,6 +56,7 @@ static int print_schema(void)
 static int check_operands(const struct pq_options *o, pique_error *err)
 {
     const struct pq_command *c = &pq_commands[o->command];
+    const char *operands = pq_command_text_operands(c, pq_lang());
     if (*c->operands == '\0' && o->operand_count) {
         return pq_fail(err, PIQUE_EINVAL, "pique %s takes no '%s'; --help-all lists the commands",
                        c->words, o->operands[0]);
@@ -60,22 +65,29 @@ static int check_operands(const struct pq_options *o, pique_error *err)
     if (needed && !o->operand_count) {
         const char *blank = *c->words ? " " : "";
         return pq_fail(err, PIQUE_EINVAL, "nothing to do: pique%s%s takes %s; see pique --help",
-                       blank, c->words, c->operands);
+                       blank, c->words, operands);
     }
     static const struct {
         enum pq_command_id command;
         size_t count;
         const char *text;
-    } exact[] = {{PQ_CMD_MODELS_INFO, 1, "one "}, {PQ_CMD_COMPLETE, 1, "one "},
-                 {PQ_CMD_COMPARE, 1, "one "},     {PQ_CMD_PREVIEW, 1, "one "},
-                 {PQ_CMD_PROBE, 1, "one "},       {PQ_CMD_RESUME, 1, "one "},
-                 {PQ_CMD_PAUSE, 1, "one "},       {PQ_CMD_CONTINUE, 1, "one "},
-                 {PQ_CMD_STOP, 1, "one "},        {PQ_CMD_WORK, 1, "one "},
-                 {PQ_CMD_MODELS_CONVERT, 2, ""},  {PQ_CMD_MODELS_BLEND, 4, ""}};
+    } exact[] = {{PQ_CMD_MODELS_INFO, 1, PQ_SAID("one ")},
+                 {PQ_CMD_COMPLETE, 1, PQ_SAID("one ")},
+                 {PQ_CMD_COMPARE, 1, PQ_SAID("one ")},
+                 {PQ_CMD_PREVIEW, 1, PQ_SAID("one ")},
+                 {PQ_CMD_PROBE, 1, PQ_SAID("one ")},
+                 {PQ_CMD_RESUME, 1, PQ_SAID("one ")},
+                 {PQ_CMD_PAUSE, 1, PQ_SAID("one ")},
+                 {PQ_CMD_CONTINUE, 1, PQ_SAID("one ")},
+                 {PQ_CMD_STOP, 1, PQ_SAID("one ")},
+                 {PQ_CMD_LOOK, 1, PQ_SAID("one ")},
+                 {PQ_CMD_WORK, 1, PQ_SAID("one ")},
+                 {PQ_CMD_MODELS_CONVERT, 2, ""},
+                 {PQ_CMD_MODELS_BLEND, 4, ""}};
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++) {
         if (o->command == exact[i].command && o->operand_count != exact[i].count)
-            return pq_fail(err, PIQUE_EINVAL, "pique %s takes %s%s", c->words, exact[i].text,
-                           c->operands);
+            return pq_fail(err, PIQUE_EINVAL, "pique %s takes %s%s", c->words, pq_tr(exact[i].text),
+                           operands);
     }
     return 0;
 }
@@ -98,6 +110,8 @@ static int dispatch(const struct pq_options *o)
         return pq_cli_preview(o);
     case PQ_CMD_PROBE:
         return pq_cli_probe(o);
+    case PQ_CMD_LOOK:
+        return pq_cli_look(o);
     case PQ_CMD_CODECS:
         return pq_cli_codecs(o);
     case PQ_CMD_RESUME:
@@ -145,9 +159,30 @@ static int dispatch(const struct pq_options *o)
     }
 }
 
+/* The language of what is said, before anything is: even a bad option is refused in it. What the
+ * command line, pique's own variable or else the locale names goes into that variable, which the
+ * library, its modules and processes that this one starts read. */
+static void choose_language(int argc, char **argv)
+{
+    static const char *const variables[] = {"PIQUE_LANG", "LC_ALL", "LC_MESSAGES", "LANG"};
+    const char *said = NULL;
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (pq_starts_with(argv[i], "--lang="))
+            said = argv[i] + strlen("--lang=");
+        else if (strcmp(argv[i], "--lang") == 0 && i + 1 < argc)
+            said = argv[++i];
+    }
+    for (size_t i = 0; !said && i < PQ_COUNT(variables); i++) {
+        const char *value = getenv(variables[i]);
+        said = value && *value ? value : NULL;
+    }
+    setenv("PIQUE_LANG", pq_lang_of(said) == PQ_LANG_FR ? "fr" : "en", 1);
+}
+
 int main(int argc, char **argv)
 {
     pq_hold_standard_streams();
+    choose_language(argc, argv);
     int used;
     enum pq_command_id command = find_command(argc, argv, &used);
     struct pq_options o;

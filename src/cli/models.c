@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/lang.h"
 #include "cli/catalogue.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
@@ -23,20 +24,21 @@ static void list_text(struct pq_str *s, const struct pq_listing *l)
         pq_row_text(s, &l->rows[i]);
         problems |= l->rows[i].problem != NULL;
     }
-    pq_str_add(s, "\nFolder: ");
+    pq_str_add(s, pq_tr("\nFolder: "));
     pq_str_add_shown(s, l->folder);
-    pq_str_printf(s, "\nDefault: %s\n", pq_catalogue_default());
+    pq_str_printf(s, pq_tr("\nDefault: %s\n"), pq_catalogue_default());
     if (recommended)
-        pq_str_printf(s, "Recommended for anime: %s\n", recommended);
+        pq_str_printf(s, pq_tr("Recommended for anime: %s\n"), recommended);
     for (size_t i = 0; i < l->notes.count; i++) {
-        pq_str_add(s, "Note: ");
+        pq_str_add(s, pq_tr("Note: "));
         pq_str_add_shown(s, l->notes.list[i]);
         pq_str_add(s, "\n");
     }
     if (problems)
-        pq_str_add(s, "pique models info NAME says why a file cannot be opened.\n");
-    pq_str_add(s,
-               "pique models fetch NAME gets a model, pique models info NAME tells all of it.\n");
+        pq_str_add(s, pq_tr("pique models info NAME says why a file cannot be opened.\n"));
+    pq_str_add(
+        s,
+        pq_tr("pique models fetch NAME gets a model, pique models info NAME tells all of it.\n"));
 }
 
 static void list_json(struct pq_str *s, const struct pq_listing *l)
@@ -109,6 +111,19 @@ static int list_names(struct pq_str *s, const char *folder, pique_error *err)
     return rc;
 }
 
+int pq_cli_models_json(struct pq_str *out)
+{
+    pique_error err;
+    struct pq_listing listing = {0};
+    char *folder = pq_models_folder();
+    int rc = folder ? pq_listing_make(&listing, folder, &err) : pq_fail_nomem(&err, 256);
+    if (!rc)
+        list_json(out, &listing);
+    pq_listing_free(&listing);
+    pq_free(folder);
+    return rc;
+}
+
 int pq_cli_models(const struct pq_options *o)
 {
     pique_error err;
@@ -142,7 +157,7 @@ static void add_shape(struct pq_str *s, const pique_tensor_info *t)
     for (int d = 0; d < t->dims; d++)
         pq_str_printf(s, "%s%" PRId64, d ? "x" : "", t->shape[d]);
     if (t->dims == 0)
-        pq_str_add(s, "scalar");
+        pq_str_add(s, pq_tr("scalar"));
 }
 
 /* What a PyTorch file names, for whoever wants to look at it before trusting it. */
@@ -150,7 +165,7 @@ static void add_globals(struct pq_str *s, const pique_model *model)
 {
     pique_global_info g = {.size = sizeof g};
     for (size_t i = 0; pique_model_get_global(model, i, &g, NULL) == 0; i++) {
-        pq_str_add(s, i ? "" : "\npickle globals\n");
+        pq_str_add(s, i ? "" : pq_tr("\npickle globals\n"));
         pq_str_printf(s, "%6" PRIu64 " x  %-11s  ", g.uses, g.role);
         pq_str_add_shown(s, g.name);
         pq_str_add(s, "\n");
@@ -159,50 +174,51 @@ static void add_globals(struct pq_str *s, const pique_model *model)
 
 static void add_tier(struct pq_str *s, const char *tier, const char *unsafe)
 {
-    pq_str_printf(s, "%-14s %s%s\n", tier, unsafe ? "not safe: " : "safe", unsafe ? unsafe : "");
+    pq_str_printf(s, "%-14s %s%s\n", tier, unsafe ? pq_tr("not safe: ") : pq_tr("safe"),
+                  unsafe ? pq_tr(unsafe) : "");
 }
 
 static void info_text(struct pq_str *s, const pique_model *model, const pique_model_info *m,
                       const struct pq_catalogue_entry *e)
 {
     char size[24];
-    pq_str_add(s, "file           ");
+    pq_str_add(s, pq_tr("file           "));
     pq_str_add_shown(s, m->path);
     pq_str_printf(s, " (%s, %s)\n", pq_size_text(m->file_bytes, size), m->container);
-    pq_str_printf(s, "sha256         %s\n", pique_model_sha256(model));
-    pq_str_printf(s, "architecture   %s\n", m->architecture);
+    pq_str_printf(s, pq_tr("sha256         %s\n"), pique_model_sha256(model));
+    pq_str_printf(s, pq_tr("architecture   %s\n"), m->architecture);
     if (m->scale_den == 1)
-        pq_str_printf(s, "scale          %d\n", m->scale_num);
+        pq_str_printf(s, pq_tr("scale          %d\n"), m->scale_num);
     else
-        pq_str_printf(s, "scale          %d/%d\n", m->scale_num, m->scale_den);
-    pq_str_printf(s, "channels       %d in, %d out\n", m->in_channels, m->out_channels);
+        pq_str_printf(s, pq_tr("scale          %d/%d\n"), m->scale_num, m->scale_den);
+    pq_str_printf(s, pq_tr("channels       %d in, %d out\n"), m->in_channels, m->out_channels);
     if (m->features)
-        pq_str_printf(s, "features       %d\n", m->features);
-    pq_str_printf(s, "convolutions   %d\n", m->convolutions);
-    pq_str_printf(s, "parameters     %" PRIu64 " (%s)\n", m->parameters, m->dtype);
-    pq_str_printf(s, "work           %.1f kFLOP a pixel of the input\n",
+        pq_str_printf(s, pq_tr("features       %d\n"), m->features);
+    pq_str_printf(s, pq_tr("convolutions   %d\n"), m->convolutions);
+    pq_str_printf(s, pq_tr("parameters     %" PRIu64 " (%s)\n"), m->parameters, m->dtype);
+    pq_str_printf(s, pq_tr("work           %.1f kFLOP a pixel of the input\n"),
                   (double)m->flops_per_pixel / 1e3);
     if (m->receptive_radius < 0)
-        pq_str_add(s, "reach          the whole picture\n");
+        pq_str_add(s, pq_tr("reach          the whole picture\n"));
     else
-        pq_str_printf(s, "reach          %d pixels to each side\n", m->receptive_radius);
+        pq_str_printf(s, pq_tr("reach          %d pixels to each side\n"), m->receptive_radius);
     add_tier(s, "fp16", m->fp16_unsafe);
     add_tier(s, "bf16", m->bf16_unsafe);
     if (e) {
-        pq_str_printf(s, "known as       %s: %s\n", e->name, e->about);
-        pq_str_printf(s, "licence        %s%s\n", e->licence,
-                      e->non_commercial ? ", not for commercial use" : "");
+        pq_str_printf(s, pq_tr("known as       %s: %s\n"), e->name, e->about);
+        pq_str_printf(s, pq_tr("licence        %s%s\n"), e->licence,
+                      e->non_commercial ? pq_tr(", not for commercial use") : "");
     }
     const char *key, *value;
     for (size_t i = 0; pique_model_get_metadata(model, i, &key, &value) == 0; i++) {
-        pq_str_add(s, i ? "" : "\nmetadata\n");
+        pq_str_add(s, i ? "" : pq_tr("\nmetadata\n"));
         pq_str_add_cell(s, key, 14);
         pq_str_add(s, " ");
         pq_str_add_shown(s, value);
         pq_str_add(s, "\n");
     }
     add_globals(s, model);
-    pq_str_printf(s, "\n%zu tensors\n", m->tensor_count);
+    pq_str_printf(s, pq_tr("\n%zu tensors\n"), m->tensor_count);
     pique_tensor_info t = {.size = sizeof t};
     int width = 0;
     for (size_t i = 0; pique_model_get_tensor(model, i, &t, NULL) == 0; i++)

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/lang.h"
 #include "cli/catalogue.h"
 #include "cli/child.h"
 #include "cli/commands.h"
@@ -73,7 +74,7 @@ static void print_ready(struct watching *w)
         pq_json_uint(&j, "files", pq_watch_shelf(w->watch)->count);
         pq_tell_event_end(&j);
     } else {
-        puts("watching; Ctrl-C ends it");
+        puts(pq_tr("watching; Ctrl-C ends it"));
     }
 }
 

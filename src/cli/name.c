@@ -19,6 +19,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/sequence.h"
 #include "base/str.h"
 
@@ -221,8 +222,8 @@ static int guard_slot(const struct slot *slot, struct pq_input *hit, const struc
         return 0;
     }
     input->status = PIQUE_ECREATE;
-    input->problem = pq_asprintf("%s: the output %s would replace an input; choose another "
-                                 "folder or --suffix",
+    input->problem = pq_asprintf(pq_tr("%s: the output %s would replace an input; choose another "
+                                       "folder or --suffix"),
                                  input->path, input->output);
     return input->problem ? 0 : pq_fail_nomem(err, 256);
 }
@@ -266,7 +267,7 @@ static int name_one_file(struct pq_input *input, const char *file, pique_error *
     bool same = !rc && (strcmp(real, input->real) == 0 || strcmp(real, given) == 0);
     if (same && strcmp(file, "-") != 0) {
         input->status = PIQUE_ECREATE;
-        input->problem = pq_asprintf("%s: is input and output at once", input->path);
+        input->problem = pq_asprintf(pq_tr("%s: is input and output at once"), input->path);
         rc = input->problem ? 0 : pq_fail_nomem(err, 256);
     }
     pq_free(given);

@@ -14,6 +14,8 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/folder.h"
+#include "base/lang.h"
 #include "base/sha256.h"
 #include "base/str.h"
 #include "cli/child.h"
@@ -98,19 +100,6 @@ static int keep(const struct pq_fetch *f, struct pq_fetch_item *item, const void
     return rc;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path) != 0 && errno != ENOENT ? -1 : 0;
-}
-
-void pq_remove_tree(const char *path)
-{
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 static int make_temp(struct pq_fetch *f, pique_error *err)
 {
     f->temp = pq_asprintf("%s/" PQ_UNPACKED_BEGIN "XXXXXX", f->folder);
@@ -128,7 +117,7 @@ static int make_temp(struct pq_fetch *f, pique_error *err)
 void pq_package_drop(struct pq_fetch *f)
 {
     if (f->temp)
-        pq_remove_tree(f->temp);
+        (void)pq_remove_tree(f->temp, NULL);
     pq_free(f->temp);
     f->temp = NULL;
 }
@@ -271,7 +260,7 @@ static int keep_member(struct pq_fetch *f, struct pq_fetch_item *item, pique_err
         return pq_fail_nomem(err, strlen(f->temp) + 128);
     int rc = pq_map_open(path, &map, err);
     if (!rc) {
-        snprintf(source, sizeof source, "npm package %s %s", item->entry->package,
+        snprintf(source, sizeof source, pq_tr("npm package %s %s"), item->entry->package,
                  item->entry->package_version);
         rc = keep(f, item, map.data, map.size, source, err);
         pq_map_close(&map);

@@ -11,5 +11,3 @@
 int pq_package_get(struct pq_fetch *f, const struct pq_catalogue_entry *entry, pique_error *err);
 /* Remove what is unpacked. */
 void pq_package_drop(struct pq_fetch *f);
-/* A folder and all in it, or a file. */
-void pq_remove_tree(const char *path);

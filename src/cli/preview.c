@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "cli/chain.h"
 #include "cli/choose.h"
@@ -82,7 +83,7 @@ static int make(struct preview *p, pique_error *err)
         return rc;
     struct pq_str line = {0};
     if (p->report.terminal || p->report.verbose) {
-        pq_str_printf(&line, "%s -> %s %dx%d -> %dx%d, %.1f s", o->operands[0], p->output,
+        pq_str_printf(&line, pq_tr("%s -> %s %dx%d -> %dx%d, %.1f s"), o->operands[0], p->output,
                       done.in_width, done.in_height, done.out_width, done.out_height, done.seconds);
         pq_say(&p->report, "", line.data ? line.data : "");
     }

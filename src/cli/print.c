@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/lang.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
 #include "pique/error.h"
@@ -14,7 +15,7 @@ int pq_cli_fail(const pique_error *why)
     struct pq_str text = {0};
     pq_str_add_shown(&text, why->message); /* it may quote the name of a file */
     fflush(stdout);                        /* what was printed before comes before it */
-    fprintf(stderr, "pique: %s\n", text.failed || !text.data ? "out of memory" : text.data);
+    fprintf(stderr, "pique: %s\n", text.failed || !text.data ? pq_tr("out of memory") : text.data);
     pq_str_free(&text);
     return pq_exit_of(why->code);
 }
@@ -50,12 +51,12 @@ bool pq_cli_rewrites(void)
 const char *pq_size_text(uint64_t bytes, char out[24])
 {
     if (bytes >= 1000000000)
-        snprintf(out, 24, "%.1f GB", (double)bytes / 1e9);
+        snprintf(out, 24, pq_tr("%.1f GB"), (double)bytes / 1e9);
     else if (bytes >= 100000000)
-        snprintf(out, 24, "%.0f MB", (double)bytes / 1e6);
+        snprintf(out, 24, pq_tr("%.0f MB"), (double)bytes / 1e6);
     else if (bytes >= 100000)
-        snprintf(out, 24, "%.1f MB", (double)bytes / 1e6);
+        snprintf(out, 24, pq_tr("%.1f MB"), (double)bytes / 1e6);
     else
-        snprintf(out, 24, "%.1f kB", (double)bytes / 1e3);
+        snprintf(out, 24, pq_tr("%.1f kB"), (double)bytes / 1e3);
     return out;
 }

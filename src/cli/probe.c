@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/json.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
@@ -84,26 +86,80 @@ int pq_cli_probe(const struct pq_options *o)
     return pq_cli_print(&out);
 }
 
+/* A line of pique_film_profiles(): "codec\tprofile\twhat". */
+struct profile {
+    char *codec, *name, *what;
+};
+
+/* Cut the next line of *text into its parts; false at the end. */
+static bool next_profile(char **text, struct profile *p)
+{
+    if (!**text)
+        return false;
+    char *line = *text, *end = line + strcspn(line, "\n");
+    *text = end + (*end == '\n');
+    *end = '\0';
+    p->codec = strsep(&line, "\t");
+    p->name = line ? strsep(&line, "\t") : end;
+    p->what = line ? line : end;
+    return true;
+}
+
+static void list_codecs(struct pq_str *out, char *text)
+{
+    for (struct profile p; next_profile(&text, &p);)
+        pq_str_printf(out, "%-8s %-22s %s\n", p.codec, p.name, pq_tr(p.what));
+}
+
+/* {"codecs": [{"codec", "profiles": [{"name", "about"}]}]} */
+static void list_codecs_json(struct pq_str *out, char *text)
+{
+    struct pq_json j = {0};
+    const char *codec = "";
+    pq_json_open(&j, NULL, '{');
+    pq_json_open(&j, "codecs", '[');
+    for (struct profile p; next_profile(&text, &p);) {
+        if (strcmp(p.codec, codec) != 0) {
+            if (*codec) {
+                pq_json_close(&j, ']');
+                pq_json_close(&j, '}');
+            }
+            pq_json_open(&j, NULL, '{');
+            pq_json_string(&j, "codec", p.codec);
+            pq_json_open(&j, "profiles", '[');
+            codec = p.codec;
+        }
+        pq_json_open(&j, NULL, '{');
+        pq_json_string(&j, "name", p.name);
+        pq_json_string(&j, "about", p.what);
+        pq_json_close(&j, '}');
+    }
+    if (*codec) {
+        pq_json_close(&j, ']');
+        pq_json_close(&j, '}');
+    }
+    pq_json_close(&j, ']');
+    pq_json_close(&j, '}');
+    pq_json_take_line(&j, out);
+}
+
 int pq_cli_codecs(const struct pq_options *o)
 {
-    (void)o;
     pique_error err;
     struct pq_str out = {0};
-    const char *line = pique_film_profiles();
-    if (!line) {
+    const char *profiles = pique_film_profiles();
+    char *text = profiles ? pq_strdup(profiles) : NULL;
+    if (!profiles) {
         pq_fail(
             &err, PIQUE_EUNSUPPORTED,
             "the video module is not here, so no film can be written; pique probe FILM says why");
         return pq_cli_fail(&err);
     }
-    while (*line) {
-        const size_t length = strcspn(line, "\n"), codec = strcspn(line, "\t");
-        const char *profile = line + PQ_MIN(codec + 1, length);
-        const size_t name = strcspn(profile, "\t\n");
-        const char *what = profile + name + (profile[name] == '\t');
-        pq_str_printf(&out, "%-8.*s %-22.*s %.*s\n", (int)codec, line, (int)name, profile,
-                      (int)strcspn(what, "\n"), what);
-        line += length + (line[length] == '\n');
-    }
+    if (text && pq_given(o, PQ_OPT_JSON))
+        list_codecs_json(&out, text);
+    else if (text)
+        list_codecs(&out, text);
+    out.failed |= !text;
+    pq_free(text);
     return pq_cli_print(&out);
 }

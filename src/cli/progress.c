@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "cli/report.h"
 
@@ -91,21 +92,21 @@ static void add_facts(struct pq_str *facts, const struct pq_report *r, uint64_t 
     pq_str_printf(&fact, "%3.0f%%", fraction * 100);
     add_fact(facts, &fact, room);
     if (r->frames_started >= 0) {
-        pq_str_printf(&fact, "%llu of %llu frames", (unsigned long long)rows_done,
+        pq_str_printf(&fact, pq_tr("%llu of %llu frames"), (unsigned long long)rows_done,
                       (unsigned long long)rows_total);
         add_fact(facts, &fact, room);
     }
     if (eta >= 0) {
         add_seconds(&fact, eta);
-        pq_str_add(&fact, " left");
+        pq_str_add(&fact, pq_tr(" left"));
         add_fact(facts, &fact, room);
     }
     if (r->total > 1) {
-        pq_str_printf(&fact, "%zu of %zu", r->current, r->total);
+        pq_str_printf(&fact, pq_tr("%zu of %zu"), r->current, r->total);
         add_fact(facts, &fact, room);
     }
     if (r->frames_started >= 0 && now > r->input_started) {
-        pq_str_printf(&fact, "%.3g frames/s",
+        pq_str_printf(&fact, pq_tr("%.3g frames/s"),
                       ((double)rows_done - (double)r->frames_started) / (now - r->input_started));
         add_fact(facts, &fact, room);
     }
@@ -122,7 +123,7 @@ void pq_progress_show(struct pq_report *r, uint64_t rows_done, uint64_t rows_tot
     int room = terminal_columns() - 1; /* the last column would wrap */
     add_facts(&facts, r, rows_done, rows_total, now, (size_t)PQ_MAX(room - NAME, 6));
     int left = room - (int)facts.length, columns = (int)facts.length;
-    const char *name = strcmp(r->input->path, "-") == 0 ? "standard input" : r->input->path;
+    const char *name = strcmp(r->input->path, "-") == 0 ? pq_tr("standard input") : r->input->path;
     if (left >= 4)
         columns += add_name(&line, name, left);
     pq_str_add(&line, facts.data ? facts.data : "");

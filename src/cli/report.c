@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "cli/commands.h"
 
@@ -76,11 +77,12 @@ static void say_models(struct pq_report *r, const struct pq_chain *chain)
         char *text = pq_asprintf("%s (%s, x%g)", m->path, m->architecture,
                                  (double)m->scale_num / m->scale_den);
         if (text)
-            pq_say(r, "pique: model ", text);
+            pq_say(r, pq_tr("pique: model "), text);
         pq_free(text);
     }
     if (chain->count > 1) {
-        char *text = pq_asprintf("%zu models, x%g together", chain->count, pq_chain_scale(chain));
+        char *text =
+            pq_asprintf(pq_tr("%zu models, x%g together"), chain->count, pq_chain_scale(chain));
         if (text)
             pq_say(r, "pique: ", text);
         pq_free(text);
@@ -109,7 +111,7 @@ void pq_report_engine(struct pq_report *r, const char *device, const char *numer
     if (r->json)
         pq_event_engine(r, device, numeric_key);
     if (r->verbose)
-        pq_say(r, "pique: numeric key ", numeric_key);
+        pq_say(r, pq_tr("pique: numeric key "), numeric_key);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -151,11 +153,11 @@ static void account(struct pq_report *r, const struct pq_input *input, bool comp
 static void say_result(struct pq_report *r, const struct pq_input *input,
                        const pique_picture_report *p)
 {
-    const char *in = strcmp(input->path, "-") == 0 ? "standard input" : input->path;
-    const char *out = strcmp(input->output, "-") == 0 ? "standard output" : input->output;
-    char *text = pq_asprintf("%s -> %s %dx%d -> %dx%d, %.1f s%s", in, out, p->in_width,
+    const char *in = strcmp(input->path, "-") == 0 ? pq_tr("standard input") : input->path;
+    const char *out = strcmp(input->output, "-") == 0 ? pq_tr("standard output") : input->output;
+    char *text = pq_asprintf(pq_tr("%s -> %s %dx%d -> %dx%d, %.1f s%s"), in, out, p->in_width,
                              p->in_height, p->out_width, p->out_height, p->seconds,
-                             p->approximate ? ", an approximation" : "");
+                             p->approximate ? pq_tr(", an approximation") : "");
     if (text)
         pq_say(r, "", text);
     pq_free(text);
@@ -190,9 +192,10 @@ void pq_report_saved(struct pq_report *r, const char *what, uint64_t batch, int6
     pthread_mutex_lock(&r->lock);
     if (r->json)
         pq_event_saved(r, batch, count, first);
-    char *text = r->verbose ? pq_asprintf("Batch %" PRIu64 ": %" PRId64 " %s%s upscaled and saved",
-                                          batch, count, what, count == 1 ? "" : "s")
-                            : NULL;
+    char *text = r->verbose
+                     ? pq_asprintf(pq_tr("Batch %" PRIu64 ": %" PRId64 " %s%s upscaled and saved"),
+                                   batch, count, pq_tr(what), count == 1 ? "" : "s")
+                     : NULL;
     if (text)
         pq_say(r, "", text);
     pq_free(text);
@@ -212,13 +215,14 @@ void pq_report_failed(struct pq_report *r, const struct pq_input *input, const p
 
 void pq_report_skipped(struct pq_report *r, const struct pq_input *input, const char *why)
 {
+    why = pq_tr(why);
     pthread_mutex_lock(&r->lock);
     account(r, input, false);
     r->skipped++;
     if (r->json)
         pq_event_skipped(r, input, why);
     if (r->verbose) {
-        char *text = pq_asprintf("%s: left out: %s", input->path, why);
+        char *text = pq_asprintf(pq_tr("%s: left out: %s"), input->path, why);
         if (text)
             pq_say(r, "pique: ", text);
         pq_free(text);
@@ -255,7 +259,7 @@ void pq_report_end(struct pq_report *r, int exit_status)
     if (r->json)
         pq_event_end(r, exit_status);
     if (r->total > 1 && !r->quiet && (r->terminal || r->verbose)) {
-        fprintf(stderr, "%zu done, %zu failed, %zu left out, %.1f s\n", r->done, r->failed,
+        fprintf(stderr, pq_tr("%zu done, %zu failed, %zu left out, %.1f s\n"), r->done, r->failed,
                 r->skipped, pq_now() - r->started);
     }
     pthread_mutex_unlock(&r->lock);
@@ -265,11 +269,12 @@ void pq_report_end(struct pq_report *r, int exit_status)
 
 void pq_report_note(struct pq_report *r, const char *text)
 {
+    text = pq_tr(text);
     pthread_mutex_lock(&r->lock);
     if (r->json)
         pq_event_note(r, text);
     if (!r->quiet)
-        pq_say(r, r->colour ? "\033[33mpique: note:\033[0m " : "pique: note: ", text);
+        pq_say(r, r->colour ? pq_tr("\033[33mpique: note:\033[0m ") : pq_tr("pique: note: "), text);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -307,13 +312,13 @@ void pq_report_on_event(void *user, const pique_event *event)
 
 void pq_report_on_log(void *user, enum pique_log_level level, const char *line)
 {
-    static const char *const heads[] = {
-        "pique: ", "pique: warning: ", "pique: ", "pique: debug: ", "pique: trace: "};
+    static const char *const heads[] = {"pique: ", PQ_SAID("pique: warning: "),
+                                        "pique: ", "pique: debug: ", "pique: trace: "};
     struct pq_report *r = user;
     int shown = r->quiet ? PIQUE_LOG_ERROR : PIQUE_LOG_WARN + PQ_MIN(r->verbose, 2);
     if ((int)level > shown || level > PIQUE_LOG_TRACE)
         return;
     pthread_mutex_lock(&r->lock);
-    pq_say(r, heads[level], line);
+    pq_say(r, pq_tr(heads[level]), line);
     pthread_mutex_unlock(&r->lock);
 }

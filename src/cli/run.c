@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/lang.h"
 #include "cli/batch.h"
 #include "cli/chain.h"
 #include "cli/choose.h"
@@ -272,11 +273,12 @@ static int upscale(struct run *run, const struct pq_input *input, pique_error *e
 static void note_interrupted(struct run *run, const struct pq_input *input, size_t left)
 {
     char *job = input->film && input->output ? pq_film_job(run->options, input->output) : NULL;
-    char *text = job && pq_is_folder(job)
-                     ? pq_asprintf("interrupted; pique resume %s goes on", job)
-                     : pq_asprintf("interrupted; %zu of %zu inputs are not done; the same command "
-                                   "with --skip-existing goes on",
-                                   left, run->inputs.count);
+    char *text =
+        job && pq_is_folder(job)
+            ? pq_asprintf(pq_tr("interrupted; pique resume %s goes on"), job)
+            : pq_asprintf(pq_tr("interrupted; %zu of %zu inputs are not done; the same command "
+                                "with --skip-existing goes on"),
+                          left, run->inputs.count);
     pq_free(job);
     run->interrupted = true;
     if (text)
@@ -324,7 +326,7 @@ static size_t upscale_batch(struct run *run, size_t first, size_t count)
         saved += !status;
     }
     if (saved)
-        pq_report_saved(&run->report, "picture", ++run->batches, saved, (int64_t)first);
+        pq_report_saved(&run->report, PQ_SAID("picture"), ++run->batches, saved, (int64_t)first);
     return left;
 }
 

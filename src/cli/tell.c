@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "cli/commands.h"
 
@@ -33,7 +34,7 @@ void pq_tell_line(const struct pq_tell *t, const char *fmt, ...)
     if (t->json || t->quiet)
         return;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof text, pq_tr(fmt), args);
     va_end(args);
     print_shown(t, text);
 }
@@ -43,7 +44,7 @@ void pq_tell_note(const struct pq_tell *t, const char *fmt, ...)
     char text[1024];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof text, pq_tr(fmt), args);
     va_end(args);
     if (t->json) {
         struct pq_json j = pq_tell_event("note");
@@ -59,15 +60,15 @@ void pq_tell_note(const struct pq_tell *t, const char *fmt, ...)
 static void show(const struct pq_progress *p, uint64_t have, double rate, double left)
 {
     char a[24], b[24], c[24];
-    fprintf(stderr, "\r  %s: %s", p->what, pq_size_text(have, a));
+    fprintf(stderr, pq_tr("\r  %s: %s"), p->what, pq_size_text(have, a));
     if (p->total)
-        fprintf(stderr, " of %s", pq_size_text(p->total, b));
+        fprintf(stderr, pq_tr(" of %s"), pq_size_text(p->total, b));
     if (rate > 0)
-        fprintf(stderr, ", %s/s", pq_size_text((uint64_t)rate, c));
+        fprintf(stderr, pq_tr(", %s/s"), pq_size_text((uint64_t)rate, c));
     if (left >= 60)
-        fprintf(stderr, ", %.0f min left", left / 60);
+        fprintf(stderr, pq_tr(", %.0f min left"), left / 60);
     else if (left >= 0)
-        fprintf(stderr, ", %.0f s left", left);
+        fprintf(stderr, pq_tr(", %.0f s left"), left);
     fputs("\033[K", stderr);
 }
 

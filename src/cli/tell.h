@@ -25,7 +25,8 @@ struct pq_progress {
     double started, shown; /* seconds, monotonic */
 };
 
-/* A line for a person; nothing with --json. What comes from outside may be in it. */
+/* A line for a person, in the person's language; nothing with --json. What comes from outside may
+ * be in it. */
 void pq_tell_line(const struct pq_tell *t, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* The same, and with --json an event "note". */

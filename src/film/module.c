@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <pthread.h>
 
+#include "base/lang.h"
 #include "base/module.h"
 #include "film/video.h"
 
@@ -9,10 +10,11 @@ static const struct pq_module module = {
     .folder = "video",
     .symbol = "pique_video_module",
     .version = PQ_VIDEO_IO_VERSION,
-    .what = "video module",
-    .needs = "films need the libav libraries and zimg, on Debian the packages ffmpeg and libzimg2",
-    .built = "It is built where libavformat, libavcodec, libavfilter and zimg are (Debian: "
-             "libavformat-dev, libavfilter-dev, libzimg-dev)",
+    .what = PQ_SAID("video module"),
+    .needs = PQ_SAID(
+        "films need the libav libraries and zimg, on Debian the packages ffmpeg and libzimg2"),
+    .built = PQ_SAID("It is built where libavformat, libavcodec, libavfilter and zimg are (Debian: "
+                     "libavformat-dev, libavfilter-dev, libzimg-dev)"),
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/sequence.h"
 #include "base/str.h"
 #include "film/describe.h"
@@ -413,7 +414,8 @@ int pq_film_open(struct pq_film *film, pique_engine *const *engines, size_t coun
     film->plan.seconds = -1;
     if (!src || !dst)
         return pq_fail(err, PIQUE_EINVAL, "a source and a destination are needed");
-    snprintf(film->name, sizeof film->name, "%s", strcmp(src, "-") == 0 ? "standard input" : src);
+    snprintf(film->name, sizeof film->name, "%s",
+             strcmp(src, "-") == 0 ? pq_tr("standard input") : src);
     pq_utf8_trim(film->name);
     int rc = pq_engines_take(engines, count, &film->engines, err);
     film->engine = rc ? NULL : engines[0];
@@ -480,7 +482,7 @@ void pq_film_note(struct pq_film *film, const char *fmt, ...)
     char text[512];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof text, pq_tr(fmt), args);
     va_end(args);
     pq_utf8_trim(text);
     pq_film_on_note(film, text);

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/lang.h"
 
 int pq_spec_set(struct pq_spec *spec, pique_error *err, const char *name, const char *fmt, ...)
 {
@@ -45,7 +46,7 @@ static int changed(const char *job, const char *name, const char *then, const ch
     return pq_fail(err, PIQUE_EEXIST,
                    "%s: the unfinished job there was started with another %s (%s, now %s); start "
                    "anew with --restart, or choose another output",
-                   job, name, *then ? then : "nothing", *now ? now : "nothing");
+                   job, name, *then ? then : pq_tr("nothing"), *now ? now : pq_tr("nothing"));
 }
 
 int pq_spec_compare(const struct pq_spec *then, const struct pq_spec *now, const char *job,

@@ -75,6 +75,15 @@ struct pq_film_source {
      * then returns as an uninterrupted run would have. PIQUE_EUNSUPPORTED where this file cannot be
      * entered there; then open it anew and read from its beginning. */
     int (*seek)(struct pq_film_source *source, int64_t pts, pique_error *err);
+    /* For looking at one frame, instead of read(). The time of a frame by its number, from 0 in the
+     * order in which frames are seen, by the packets of the file and without decoding any.
+     * PIQUE_ENOENT where the film has fewer; PIQUE_EUNSUPPORTED where only reading tells. */
+    int (*find)(struct pq_film_source *source, int64_t index, int64_t *pts, pique_error *err);
+    /* The frame that is seen at a time: the last one that is not behind it, or the first of all.
+     * exact: pts is known to be that of a frame, which is quicker; the frame may be missed where
+     * that is not so, and rarely at the end of a film. *out is NULL where there is none. */
+    int (*show)(struct pq_film_source *source, int64_t pts, bool exact, struct pq_frame **out,
+                pique_error *err);
     /* A frame of this source as a picture: memory of the caller, facts.info.width x height,
      * facts.rgb_depth, 3 or 4 planes as read.alpha and the film say. One thread, which may be
      * another than that of read(). */
@@ -177,7 +186,7 @@ struct pq_film_joined {
 
 /* ---- the table ---- */
 
-enum { PQ_VIDEO_IO_VERSION = 1 };
+enum { PQ_VIDEO_IO_VERSION = 2 };
 
 struct pq_video_io {
     int version; /* PQ_VIDEO_IO_VERSION of the headers it was built with */

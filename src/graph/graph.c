@@ -2,6 +2,7 @@
 #include "graph/graph.h"
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "graph/build.h"
 #include "graph/fuse.h"
 
@@ -10,52 +11,52 @@ enum { MAX_RATIO = 1 << 12 }; /* largest numerator or denominator of a size rati
 const char *pq_op_name(enum pq_op_kind kind)
 {
     static const char *const names[PQ_OP_KINDS] = {
-        [PQ_OP_INPUT] = "input",
-        [PQ_OP_CONV2D] = "conv2d",
-        [PQ_OP_DEPTHWISE] = "depthwise convolution",
-        [PQ_OP_ACT] = "activation",
-        [PQ_OP_PIXEL_SHUFFLE] = "pixel shuffle",
-        [PQ_OP_PIXEL_UNSHUFFLE] = "pixel unshuffle",
-        [PQ_OP_NEAREST] = "nearest",
-        [PQ_OP_ADD] = "add",
-        [PQ_OP_MUL] = "multiplication",
-        [PQ_OP_AFFINE] = "affine",
-        [PQ_OP_CONCAT] = "concat",
-        [PQ_OP_SLICE] = "slice",
-        [PQ_OP_BICUBIC] = "bicubic",
-        [PQ_OP_BILINEAR] = "bilinear",
-        [PQ_OP_PAD] = "padding",
-        [PQ_OP_CROP] = "crop",
-        [PQ_OP_MAX_POOL] = "max pool",
-        [PQ_OP_MEAN_POOL] = "mean pool",
-        [PQ_OP_LAYER_NORM] = "layer norm",
-        [PQ_OP_RMS_NORM] = "RMS norm",
-        [PQ_OP_ROW_SUMS] = "row sums",
-        [PQ_OP_MEAN] = "mean",
-        [PQ_OP_GROUP_NORM] = "group norm",
-        [PQ_OP_ROW_GRAM] = "row products",
-        [PQ_OP_GRAM_SOFTMAX] = "softmax of products",
-        [PQ_OP_MIX] = "channel mix",
-        [PQ_OP_ATTENTION] = "attention",
-        [PQ_OP_CHANNEL_ATTENTION] = "channel attention",
-        [PQ_OP_GIVEN] = "given statistic",
-        [PQ_OP_DYSAMPLE] = "dysample",
-        [PQ_OP_CONSTANT] = "constant",
-        [PQ_OP_TOKENS_LINEAR] = "linear layer over tokens",
-        [PQ_OP_TOKENS_UNIT] = "norm of tokens",
-        [PQ_OP_LOOK_UP] = "look-up of tokens",
-        [PQ_OP_BLEND] = "blend of tokens",
-        [PQ_OP_ROW_EXP] = "exponential of a row",
-        [PQ_OP_ROW_SHARES] = "shares of a row",
-        [PQ_OP_TOKENS_UPDATE] = "update of tokens",
-        [PQ_OP_CATEGORY] = "category",
-        [PQ_OP_ROW_COUNTS] = "counts of a row",
-        [PQ_OP_ORDER] = "order",
-        [PQ_OP_RANK] = "rank",
-        [PQ_OP_PICK] = "pick",
-        [PQ_OP_RUN_ATTENTION] = "attention in runs",
+        [PQ_OP_INPUT] = PQ_SAID("input"),
+        [PQ_OP_CONV2D] = PQ_SAID("conv2d"),
+        [PQ_OP_DEPTHWISE] = PQ_SAID("depthwise convolution"),
+        [PQ_OP_ACT] = PQ_SAID("activation"),
+        [PQ_OP_PIXEL_SHUFFLE] = PQ_SAID("pixel shuffle"),
+        [PQ_OP_PIXEL_UNSHUFFLE] = PQ_SAID("pixel unshuffle"),
+        [PQ_OP_NEAREST] = PQ_SAID("nearest"),
+        [PQ_OP_ADD] = PQ_SAID("add"),
+        [PQ_OP_MUL] = PQ_SAID("multiplication"),
+        [PQ_OP_AFFINE] = PQ_SAID("affine"),
+        [PQ_OP_CONCAT] = PQ_SAID("concat"),
+        [PQ_OP_SLICE] = PQ_SAID("slice"),
+        [PQ_OP_BICUBIC] = PQ_SAID("bicubic"),
+        [PQ_OP_BILINEAR] = PQ_SAID("bilinear"),
+        [PQ_OP_PAD] = PQ_SAID("padding"),
+        [PQ_OP_CROP] = PQ_SAID("crop"),
+        [PQ_OP_MAX_POOL] = PQ_SAID("max pool"),
+        [PQ_OP_MEAN_POOL] = PQ_SAID("mean pool"),
+        [PQ_OP_LAYER_NORM] = PQ_SAID("layer norm"),
+        [PQ_OP_RMS_NORM] = PQ_SAID("RMS norm"),
+        [PQ_OP_ROW_SUMS] = PQ_SAID("row sums"),
+        [PQ_OP_MEAN] = PQ_SAID("mean"),
+        [PQ_OP_GROUP_NORM] = PQ_SAID("group norm"),
+        [PQ_OP_ROW_GRAM] = PQ_SAID("row products"),
+        [PQ_OP_GRAM_SOFTMAX] = PQ_SAID("softmax of products"),
+        [PQ_OP_MIX] = PQ_SAID("channel mix"),
+        [PQ_OP_ATTENTION] = PQ_SAID("attention"),
+        [PQ_OP_CHANNEL_ATTENTION] = PQ_SAID("channel attention"),
+        [PQ_OP_GIVEN] = PQ_SAID("given statistic"),
+        [PQ_OP_DYSAMPLE] = PQ_SAID("dysample"),
+        [PQ_OP_CONSTANT] = PQ_SAID("constant"),
+        [PQ_OP_TOKENS_LINEAR] = PQ_SAID("linear layer over tokens"),
+        [PQ_OP_TOKENS_UNIT] = PQ_SAID("norm of tokens"),
+        [PQ_OP_LOOK_UP] = PQ_SAID("look-up of tokens"),
+        [PQ_OP_BLEND] = PQ_SAID("blend of tokens"),
+        [PQ_OP_ROW_EXP] = PQ_SAID("exponential of a row"),
+        [PQ_OP_ROW_SHARES] = PQ_SAID("shares of a row"),
+        [PQ_OP_TOKENS_UPDATE] = PQ_SAID("update of tokens"),
+        [PQ_OP_CATEGORY] = PQ_SAID("category"),
+        [PQ_OP_ROW_COUNTS] = PQ_SAID("counts of a row"),
+        [PQ_OP_ORDER] = PQ_SAID("order"),
+        [PQ_OP_RANK] = PQ_SAID("rank"),
+        [PQ_OP_PICK] = PQ_SAID("pick"),
+        [PQ_OP_RUN_ATTENTION] = PQ_SAID("attention in runs"),
     };
-    return names[kind];
+    return pq_tr(names[kind]);
 }
 
 int pq_graph_new(struct pq_graph **out, pique_error *err)
@@ -246,7 +247,7 @@ int pq_build_check_vector(enum pq_op_kind kind, const struct pq_tensor *t, int n
     char text[96];
     if (!t || pq_tensor_is(t, 1, (const int64_t[]){n}))
         return 0;
-    return pq_fail(err, PIQUE_EFORMAT, "%s needs %d %s, not %s", pq_op_name(kind), n, what,
+    return pq_fail(err, PIQUE_EFORMAT, "%s needs %d %s, not %s", pq_op_name(kind), n, pq_tr(what),
                    pq_tensor_shape_text(t, text, sizeof text));
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "image/compat.h"
 #include "image/meta.h"
 #include "image/picture.h"
@@ -64,8 +65,9 @@ static int load_failed(struct vips_picture *p, pique_error *err)
         vips_error_clear();
         return p->input.io.code;
     }
-    char what[64];
-    snprintf(what, sizeof what, "damaged or unusable %s picture", pq_kind_name(p->input.kind));
+    char what[96];
+    snprintf(what, sizeof what, pq_tr("damaged or unusable %s picture"),
+             pq_kind_name(p->input.kind));
     return pq_vips_fail(err, 0, p->input.name, what);
 }
 

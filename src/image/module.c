@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "base/lang.h"
 #include "image/formats.h"
 #include "image/picture.h"
 #include "image/sink.h"
@@ -69,7 +70,7 @@ static int check_format(const char *path, const struct pq_picture_format *f,
         (f->depth != 8 && f->depth != 16) || (f->alpha && !caps->alpha) ||
         (f->depth == 16 && !caps->depth16) || (f->colours == 1 && !caps->grey))
         return pq_fail(err, PIQUE_EINVAL, "%s: %s cannot hold %d colours%s of %d bits", path,
-                       caps->name, f->colours, f->alpha ? " and alpha" : "", f->depth);
+                       caps->name, f->colours, f->alpha ? pq_tr(" and alpha") : "", f->depth);
     if (f->width > caps->max_extent || f->height > caps->max_extent)
         return pq_fail(err, PIQUE_EINVAL, "%s: %dx%d pixels are too many for %s, which ends at %d",
                        path, f->width, f->height, caps->name, caps->max_extent);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "image/formats.h"
 #include "image/jxlbox.h"
 #include "image/meta.h"
@@ -74,7 +75,7 @@ static int generate(VipsRegion *region, void *seq, void *a, void *b, gboolean *s
     const VipsRect *r = &region->valid;
     for (int y = r->top; y < r->top + r->height; y++) {
         if (y != s->tail || r->left != 0 || r->width != s->format.width) {
-            vips_error("pique", "rows are asked for out of order");
+            vips_error("pique", pq_tr("rows are asked for out of order"));
             return -1;
         }
         if (!wait_for_row(s, y)) {
@@ -266,7 +267,7 @@ static int open_sink(struct vips_sink *s, const struct pq_save *save, VipsImage 
     if (errnum) {
         g_clear_object(&s->saver);
         return pq_fail(err, PIQUE_ENOMEM, "%s: a thread cannot be started: %s", s->out.file.path,
-                       strerror(errnum));
+                       pq_tr(strerror(errnum)));
     }
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "image/vips.h"
 
@@ -32,7 +33,7 @@ static int copy_mask(VipsImage *image, unsigned char *mask, int width, int heigh
     size_t bytes;
     unsigned char *from = vips_image_write_to_memory(image, &bytes);
     if (!from)
-        return pq_vips_fail(err, PIQUE_ENOMEM, "a label", "cannot be drawn");
+        return pq_vips_fail(err, PIQUE_ENOMEM, pq_tr("a label"), "cannot be drawn");
     const int left = offset_of(image, "xoffset"), top = offset_of(image, "yoffset");
     const int w = PQ_MIN(image->Xsize, width - left), h = PQ_MIN(image->Ysize, height - top);
     const size_t row = bytes / (size_t)image->Ysize;
@@ -62,7 +63,7 @@ int pq_text_draw(const char *text, int pixels, unsigned char *mask, int width, i
     VipsImage *image = NULL;
     /* At 72 dots an inch a point is a pixel. */
     if (vips_text(&image, markup, "font", font, "dpi", 72, NULL))
-        rc = pq_vips_fail(err, PIQUE_EUNSUPPORTED, "a label", "cannot be drawn");
+        rc = pq_vips_fail(err, PIQUE_EUNSUPPORTED, pq_tr("a label"), "cannot be drawn");
     else if (image->Bands != 1 || image->BandFmt != VIPS_FORMAT_UCHAR)
         rc = pq_fail(err, PIQUE_EUNSUPPORTED, "this libvips draws text in another way");
     else

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/pool.h"
 #include "base/str.h"
 #include "image/compat.h"
@@ -80,9 +81,9 @@ int pq_vips_fail(pique_error *err, int code, const char *path, const char *what)
     if (code == 0)
         code = code_of(raw ? raw : "");
     if (line && *line && g_utf8_validate(line, -1, NULL))
-        pq_fail(err, code, "%s: %s: %s", path, what, line);
+        pq_fail(err, code, "%s: %s: %s", path, pq_tr(what), line);
     else
-        pq_fail(err, code, "%s: %s", path, what);
+        pq_fail(err, code, "%s: %s", path, pq_tr(what));
     pq_free(line);
     g_free(raw);
     return code;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "job/deliver.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,9 +24,10 @@ static int move_beside(void *context, const char *name)
     char *from = pq_asprintf("%s/%s", d->from, name);
     char *to = pq_asprintf("%s/%s%s", d->to, d->new_stem, name + d->stem);
     int rc = from && to ? 0 : PIQUE_ENOMEM;
-    if (!rc && !pq_ends_with(name, ".job") &&
-        renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) != 0 && errno != EEXIST)
-        rc = PIQUE_EIO;
+    if (!rc && !pq_ends_with(name, ".job"))
+        rc = pq_rename_new(from, to, NULL);
+    if (rc == PIQUE_EEXIST)
+        rc = 0; /* somebody else's; ours stays where it was made, and goes with that */
     pq_free(from);
     pq_free(to);
     return rc;
@@ -43,15 +42,12 @@ static int move_main(struct delivery *d, const char *stem, char **output, pique_
     for (int n = 1; rc == PIQUE_EEXIST && n < MOST; n++) {
         pq_free(d->new_stem);
         d->new_stem = n == 1 ? pq_strdup(stem) : pq_asprintf("%s (%d)", stem, n);
-        char *to = d->new_stem
-                       ? pq_asprintf("%s/%s%s", d->to, d->new_stem, d->main + d->stem)
-                       : NULL;
+        char *to =
+            d->new_stem ? pq_asprintf("%s/%s%s", d->to, d->new_stem, d->main + d->stem) : NULL;
         if (!to)
             rc = pq_fail_nomem(err, strlen(d->to));
-        else if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
-            rc = 0;
-        else if (errno != EEXIST)
-            rc = pq_fail_errno(err, errno, to, "get its name");
+        else
+            rc = pq_rename_new(from, to, err);
         if (rc)
             pq_free(to);
         else
@@ -76,7 +72,7 @@ static int find_names(struct delivery *d, const struct pq_store *s, const struct
     d->main = slash ? slash + 1 : below;
     const char *dot = strrchr(d->main, '.');
     d->stem = dot && dot > d->main && !pq_is_folder(e->output) ? (size_t)(dot - d->main)
-                                                              : strlen(d->main);
+                                                               : strlen(d->main);
     const int folder = slash ? (int)(slash - below) : 0;
     d->from = pq_asprintf("%s/%.*s", work, folder, below);
     d->to = pq_asprintf("%s%s%.*s", s->results, folder ? "/" : "", folder, below);

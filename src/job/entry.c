@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "job/entry.h"
 
-#include <sodium.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/random.h"
 #include "base/str.h"
 
 static const char *const state_names[PQ_ENTRY_STATES] = {
@@ -39,12 +39,10 @@ static int index_of(const char *name, const char *const *names, size_t count)
 
 struct pq_entry *pq_entry_new(const char *name)
 {
-    unsigned char random[PQ_ID_LENGTH / 2];
     struct pq_entry *e = pq_calloc(1, sizeof *e);
     if (!e)
         return NULL;
-    randombytes_buf(random, sizeof random);
-    sodium_bin2hex(e->id, sizeof e->id, random, sizeof random);
+    pq_random_hex(e->id, PQ_ID_LENGTH);
     e->name = pq_strdup(name);
     e->settings = json_object();
     e->notes = json_array();
@@ -79,14 +77,14 @@ void pq_entry_free(struct pq_entry **entry)
 json_t *pq_entry_store(const struct pq_entry *e)
 {
     return json_pack("{s:i, s:s, s:f, s:s, s:s*, s:s, s:s, s:I, s:I, s:I, s:s*, s:b, s:O, s:O*, "
-                     "s:O, s:O*, s:O*, s:O*, s:s*, s:b}",
+                     "s:O, s:O*, s:O*, s:O*, s:s*, s:b, s:b}",
                      "format", 1, "id", e->id, "position", e->position, "name", e->name, "stem",
                      e->stem, "kind", kind_names[e->kind], "state", state_names[e->state],
                      "created", (json_int_t)e->created, "bytes", (json_int_t)e->bytes, "received",
                      (json_int_t)e->received, "input", e->input, "uploaded", e->uploaded,
                      "settings", e->settings, "info", e->info, "notes", e->notes, "estimate",
                      e->estimate, "error", e->error, "result", e->result, "output", e->output,
-                     "french", e->french);
+                     "french", e->french, "wants_start", e->wants_start);
 }
 
 static bool is_id(const char *id)
@@ -112,15 +110,15 @@ int pq_entry_restore(const json_t *root, struct pq_entry **out, pique_error *err
     const char *id, *name, *kind, *state;
     double position;
     json_int_t created, bytes, received;
-    int format, uploaded, french = 0;
+    int format, uploaded, french = 0, wants_start = 0;
     json_t *settings, *notes;
     *out = NULL;
     if (json_unpack((json_t *)root,
-                    "{s:i, s:s, s:F, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s?b}", "format",
-                    &format, "id", &id, "position", &position, "name", &name, "kind", &kind,
-                    "state", &state, "created", &created, "bytes", &bytes, "received", &received,
-                    "uploaded", &uploaded, "settings", &settings, "notes", &notes, "french",
-                    &french) != 0 ||
+                    "{s:i, s:s, s:F, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s?b, s?b}",
+                    "format", &format, "id", &id, "position", &position, "name", &name, "kind",
+                    &kind, "state", &state, "created", &created, "bytes", &bytes, "received",
+                    &received, "uploaded", &uploaded, "settings", &settings, "notes", &notes,
+                    "french", &french, "wants_start", &wants_start) != 0 ||
         format != 1 || !is_id(id) || strchr(name, '/') || bytes < 0 || received < 0 ||
         !json_is_object(settings) || !json_is_array(notes) ||
         index_of(kind, kind_names, PQ_COUNT(kind_names)) < 0 ||
@@ -138,6 +136,7 @@ int pq_entry_restore(const json_t *root, struct pq_entry **out, pique_error *err
     e->received = (uint64_t)received;
     e->uploaded = uploaded;
     e->french = french;
+    e->wants_start = wants_start;
     json_decref(e->settings);
     e->settings = json_incref(settings);
     json_decref(e->notes);
@@ -157,6 +156,34 @@ int pq_entry_restore(const json_t *root, struct pq_entry **out, pique_error *err
 
 /* ---- for a client ---- */
 
+/* Add text with every `what` left out. */
+static void add_without(struct pq_str *out, const char *text, const char *what, size_t length)
+{
+    for (const char *at; length && (at = strstr(text, what)); text = at + length)
+        pq_str_add_n(out, text, (size_t)(at - text));
+    pq_str_add(out, text);
+}
+
+char *pq_entry_sentence(const struct pq_entry *e, const char *work, const char *text)
+{
+    static const char head[] = "pique: ";
+    struct pq_str once = {0}, twice = {0};
+    const char *slash = e->input ? strrchr(e->input, '/') : NULL;
+    char *folder = slash ? pq_strndup(e->input, (size_t)(slash - e->input) + 1) : pq_strdup("");
+    char *making = pq_asprintf("%s/", work);
+    if (pq_starts_with(text, head))
+        text += sizeof head - 1;
+    if (folder && making) {
+        add_without(&once, text, folder, strlen(folder));
+        add_without(&twice, once.data ? once.data : "", making, strlen(making));
+    }
+    twice.failed |= once.failed || !folder || !making;
+    pq_str_free(&once);
+    pq_free(folder);
+    pq_free(making);
+    return pq_str_take(&twice);
+}
+
 static json_t *show_progress(const struct pq_entry *e)
 {
     const struct pq_entry_progress *p = &e->progress;
@@ -164,8 +191,8 @@ static json_t *show_progress(const struct pq_entry *e)
         return json_null();
     json_t *j = json_pack("{s:I, s:I, s:s, s:I, s:I, s:i, s:i}", "done", (json_int_t)p->done,
                           "total", (json_int_t)p->total, "unit", p->film ? "frames" : "rows",
-                          "saved", (json_int_t)p->saved, "batch", (json_int_t)p->batch,
-                          "out_width", p->out_width, "out_height", p->out_height);
+                          "saved", (json_int_t)p->saved, "batch", (json_int_t)p->batch, "out_width",
+                          p->out_width, "out_height", p->out_height);
     if (j && p->per_second >= 0)
         json_object_set_new(j, "per_second", json_real(p->per_second));
     if (j && p->seconds_left >= 0)

@@ -33,8 +33,8 @@ struct pq_entry_progress {
     bool known;
     bool film; /* counts frames; else rows */
     int64_t done, total;
-    int64_t at_start;     /* done before this process */
-    double started;       /* monotonic; when its first frame was told */
+    int64_t at_start;                /* done before this process */
+    double started;                  /* monotonic; when its first frame was told */
     double per_second, seconds_left; /* negative: not known */
     int64_t saved;                   /* frames that can be read */
     uint64_t batch;
@@ -50,24 +50,24 @@ struct pq_entry {
     enum pq_entry_state state;
     int64_t created; /* seconds since 1970 */
     uint64_t bytes, received;
-    char *input;      /* path */
-    bool uploaded;    /* the input lies in the entry's folder and goes with it */
-    json_t *settings; /* object; options by name */
-    json_t *info;     /* what it holds; or NULL */
-    json_t *notes;    /* array of sentences of the last run */
+    char *input;                       /* path */
+    bool uploaded;                     /* the input lies in the entry's folder and goes with it */
+    json_t *settings;                  /* object; options by name */
+    json_t *info;                      /* what it holds; or NULL */
+    json_t *notes;                     /* array of sentences of the last run */
     json_t *estimate, *error, *result; /* objects; or NULL */
     char *output;                      /* path of the result; or NULL */
     bool french;                       /* the language of who added it */
+    bool wants_start;                  /* to run as soon as it is known what it holds */
 
     /* Not kept. */
     struct pq_entry_progress progress;
     uint64_t revision;
-    bool dirty;       /* has changed since it was last told */
-    double told;      /* monotonic */
-    bool removed;     /* to be forgotten once nobody works on it */
-    bool wants_look;  /* its thumb or info is missing */
-    bool wants_start; /* to run as soon as it is known what it holds */
-    char *making;     /* path of the result while it is made, or NULL */
+    bool dirty;      /* has changed since it was last told */
+    double told;     /* monotonic */
+    bool removed;    /* to be forgotten once nobody works on it */
+    bool wants_look; /* its thumb or info is missing */
+    char *making;    /* path of the result while it is made, or NULL */
 };
 
 const char *pq_entry_state_name(enum pq_entry_state state);
@@ -83,6 +83,10 @@ json_t *pq_entry_store(const struct pq_entry *entry);
 int pq_entry_restore(const json_t *root, struct pq_entry **out, pique_error *err);
 /* What a client sees, without any path; NULL: out of memory. */
 json_t *pq_entry_show(const struct pq_entry *entry);
+
+/* A sentence of a worker as a client may see it: the entry is called by its name, and no folder is
+ * told. pq_free() it; NULL: out of memory. work: the folder in which its result is made. */
+char *pq_entry_sentence(const struct pq_entry *entry, const char *work, const char *text);
 
 /* Whether somebody works on it, or could at any moment. */
 static inline bool pq_entry_is_busy(const struct pq_entry *e)

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "job/runner_state.h"
 #include "job/settings.h"
@@ -140,9 +141,11 @@ static void end_info(void *user, struct pq_runner *r, int status, const char *la
                                                                       : PQ_ENTRY_PAUSED;
         pq_store_set(r->store, e, next, json_incref(e->error));
     } else if (e && !r->ending && e->state == PQ_ENTRY_LOOKING) {
+        char *text =
+            pq_entry_sentence(e, l->folder, *last ? last : pq_tr("it could not be looked at"));
         pq_store_set(r->store, e, PQ_ENTRY_FAILED,
-                     pq_error_object("EFORMAT", *last ? last : "it could not be looked at",
-                                     "upload"));
+                     pq_error_object("EFORMAT", text ? text : e->name, "upload"));
+        pq_free(text);
     }
     free_look(l);
 }
@@ -215,8 +218,9 @@ static void end_estimate(void *user, struct pq_runner *r, int status, const char
     struct pq_entry *e = pq_store_find(r->store, l->id);
     if (e && !r->ending) {
         json_decref(e->estimate);
-        e->estimate = l->told ? estimate_of(l->told)
-                              : json_pack("{s:s}", "error", *last ? last : "no estimate was made");
+        e->estimate =
+            l->told ? estimate_of(l->told)
+                    : json_pack("{s:s}", "error", *last ? last : pq_tr("no estimate was made"));
         pq_store_touch(r->store, e);
     }
     (void)status;
@@ -247,7 +251,7 @@ static void remember_failure(struct pq_runner *r, const char *output, const char
     pq_free(f->path);
     f->path = pq_strdup(output);
     f->when = pq_runner_now();
-    snprintf(f->why, sizeof f->why, "%s", *why ? why : "there is no such picture");
+    snprintf(f->why, sizeof f->why, "%s", *why ? why : pq_tr("there is no such picture"));
 }
 
 static const char *known_failure(const struct pq_runner *r, const char *output)

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "base/file.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "job/deliver.h"
 #include "job/look.h"
@@ -30,8 +31,8 @@ static void copy(json_t *to, const char *as, const json_t *event, const char *na
 
 static void on_planned(struct pq_entry *e, const json_t *event)
 {
-    static const char *const same[] = {"memory_bytes", "disk_bytes", "disk_free", "batch",
-                                       "out_width", "out_height"};
+    static const char *const same[] = {"memory_bytes", "disk_bytes", "disk_free",
+                                       "batch",        "out_width",  "out_height"};
     const char *output = json_string_value(json_object_get(event, "output"));
     json_t *estimate = json_object();
     pq_free(e->making);
@@ -86,8 +87,8 @@ static void on_done(struct pq_play *play, const json_t *event)
 {
     struct pq_entry *e = play->entry;
     const char *output = json_string_value(json_object_get(event, "output"));
-    static const char *const same[] = {"bytes", "hash", "seconds", "format", "frames", "unique",
-                                       "reused", "retries", "approximate", "not_kept"};
+    static const char *const same[] = {"bytes",  "hash",   "seconds", "format",      "frames",
+                                       "unique", "reused", "retries", "approximate", "not_kept"};
     json_t *result = json_object();
     if (!output || !result) {
         json_decref(result);
@@ -107,19 +108,42 @@ static void on_done(struct pq_play *play, const json_t *event)
     play->done = e->output != NULL;
 }
 
+/* An error that a worker told of; NULL: out of memory. */
+static json_t *error_of(struct pq_play *play, const char *code, const char *text, const char *next)
+{
+    char *work = pq_store_work_folder(play->runner->store, play->entry);
+    char *sentence = work ? pq_entry_sentence(play->entry, work, text) : NULL;
+    json_t *error = sentence ? pq_error_object(code, sentence, next) : NULL;
+    pq_free(sentence);
+    pq_free(work);
+    return error;
+}
+
+static void on_note(struct pq_play *play, const json_t *event)
+{
+    const char *text = json_string_value(json_object_get(event, "text"));
+    char *work = pq_store_work_folder(play->runner->store, play->entry);
+    char *sentence = text && work ? pq_entry_sentence(play->entry, work, text) : NULL;
+    if (sentence)
+        json_array_append_new(play->entry->notes, json_string(sentence));
+    pq_free(sentence);
+    pq_free(work);
+}
+
 static void on_failed(struct pq_play *play, const json_t *event)
 {
     const char *status = json_string_value(json_object_get(event, "status"));
     const char *text = json_string_value(json_object_get(event, "message"));
-    const char *next = !status                                  ? "retry"
-                       : strcmp(status, "ENOSPC") == 0          ? "space"
-                       : strcmp(status, "EFORMAT") == 0         ? "upload"
-                       : strcmp(status, "EINVAL") == 0          ? "settings"
-                       : strcmp(status, "EUNSUPPORTED") == 0    ? "settings"
-                       : strcmp(status, "ENOMEM") == 0          ? "settings"
-                                                                : "retry";
+    const char *next = !status                               ? "retry"
+                       : strcmp(status, "ENOSPC") == 0       ? "space"
+                       : strcmp(status, "EFORMAT") == 0      ? "upload"
+                       : strcmp(status, "EINVAL") == 0       ? "settings"
+                       : strcmp(status, "EUNSUPPORTED") == 0 ? "settings"
+                       : strcmp(status, "ENOMEM") == 0       ? "settings"
+                                                             : "retry";
     json_decref(play->why);
-    play->why = pq_error_object(status ? status : "EINTERNAL", text ? text : "it failed", next);
+    play->why =
+        error_of(play, status ? status : "EINTERNAL", text ? text : pq_tr("it failed"), next);
 }
 
 static void on_line(void *user, json_t *event)
@@ -138,7 +162,7 @@ static void on_line(void *user, json_t *event)
     else if (strcmp(name, "saved") == 0)
         on_saved(play, event);
     else if (strcmp(name, "note") == 0)
-        json_array_append(e->notes, json_object_get(event, "text"));
+        on_note(play, event);
     else if (strcmp(name, "file_done") == 0 || strcmp(name, "file_skipped") == 0)
         on_done(play, event); /* skipped: whole since an earlier run */
     else if (strcmp(name, "file_failed") == 0 || strcmp(name, "error") == 0)
@@ -176,8 +200,8 @@ static void deliver(struct pq_play *play)
 static void hold_all(struct pq_runner *r)
 {
     pq_store_set_queue(r->store, false, r->store->parallel, NULL);
-    pq_runner_tell(r, "queue", json_pack("{s:b, s:i}", "running", 0, "parallel",
-                                         r->store->parallel));
+    pq_runner_tell(r, "queue",
+                   json_pack("{s:b, s:i}", "running", 0, "parallel", r->store->parallel));
 }
 
 static void fail(struct pq_play *play, int status, const char *last)
@@ -191,16 +215,17 @@ static void fail(struct pq_play *play, int status, const char *last)
         return;
     }
     if (status > 128)
-        snprintf(text, sizeof text,
-                 "the process that worked on it was ended by signal %d; what is finished is kept",
-                 status - 128);
+        snprintf(
+            text, sizeof text,
+            pq_tr("the process that worked on it was ended by signal %d; what is finished is kept"),
+            status - 128);
     else
         snprintf(text, sizeof text, "%s",
-                 *last ? last : "the process that worked on it said nothing");
+                 *last ? last : pq_tr("the process that worked on it said nothing"));
     r->failed++;
     pq_store_set(r->store, play->entry, PQ_ENTRY_FAILED,
                  play->why && status <= 128 ? json_incref(play->why)
-                                            : pq_error_object("EINTERNAL", text, "retry"));
+                                            : error_of(play, "EINTERNAL", text, "retry"));
 }
 
 static void on_end(void *user, int status, const char *last)
@@ -209,6 +234,7 @@ static void on_end(void *user, int status, const char *last)
     struct pq_runner *r = play->runner;
     struct pq_entry *e = play->entry;
     unlink_play(play);
+    pq_lang_on_thread(e->french ? PQ_LANG_FR : PQ_LANG_EN);
     e->progress.per_second = e->progress.seconds_left = -1;
     if (e->removed) {
         pq_runner_tell(r, "removed", json_pack("{s:s}", "id", e->id));
@@ -241,7 +267,8 @@ static int add_shares(const struct pq_runner *r, json_t *words)
         return 0;
     int rc = pq_words_add(words, "--threads=%ld", PQ_MAX(cores / parallel, 1));
     if (!rc && free_bytes)
-        rc = pq_words_add(words, "--memory=%lldM", (long long)(free_bytes / (unsigned)(parallel + 1) >> 20));
+        rc = pq_words_add(words, "--memory=%lldM",
+                          (long long)(free_bytes / (unsigned)(parallel + 1) >> 20));
     return rc;
 }
 
@@ -249,10 +276,11 @@ static json_t *task_of(const struct pq_runner *r, const struct pq_entry *e, cons
                        pique_error *err)
 {
     json_t *words = json_array(), *task = NULL;
-    int rc = words ? pq_settings_words(e->settings, PQ_CMD_RUN, words, err)
-                   : pq_fail_nomem(err, 64);
+    int rc =
+        words ? pq_settings_words(e->settings, PQ_CMD_RUN, words, err) : pq_fail_nomem(err, 64);
     if (!rc && (pq_words_add(words, "--json") || pq_words_add(words, "--skip-existing") ||
-                pq_words_add(words, "--output=%s/", work) || add_shares(r, words) || pq_words_operand(words, e->input)))
+                pq_words_add(words, "--output=%s/", work) || add_shares(r, words) ||
+                pq_words_operand(words, e->input)))
         rc = pq_fail_nomem(err, 64);
     const char *const read[] = {e->input, NULL}, *const write[] = {work, NULL};
     if (!rc && !(task = pq_task_new(r, "run", words, read, write, e->french)))
@@ -281,6 +309,7 @@ static int start(struct pq_play *play, pique_error *err)
 static bool begin(struct pq_runner *r, struct pq_entry *e)
 {
     pique_error err;
+    pq_lang_on_thread(e->french ? PQ_LANG_FR : PQ_LANG_EN);
     struct pq_play *play = pq_calloc(1, sizeof *play);
     if (!play)
         return false; /* the next round tries again */

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/str.h"
+#include "job/dump.h"
 
 enum { MOST_LINE = 1 << 20, PATIENCE = 10 };
 
@@ -59,10 +60,10 @@ static int write_task(const struct pq_process_setup *setup, pique_error *err)
 {
     int rc = pq_make_folders(setup->folder, err);
     char *path = rc ? NULL : pq_asprintf("%s/task.json", setup->folder);
-    char *text = path ? json_dumps(setup->task, JSON_INDENT(1)) : NULL;
+    char *text = path ? pq_json_dump(setup->task, JSON_INDENT(1)) : NULL;
     if (!rc)
         rc = text ? pq_write_text(path, text, err) : pq_fail_nomem(err, 4096);
-    free(text); /* jansson's */
+    pq_free(text);
     pq_free(path);
     return rc;
 }
@@ -232,8 +233,8 @@ static void bury(struct pq_processes *all, size_t at)
         ;
     all->list[at] = all->list[--all->count];
     last_words(p, last, sizeof last);
-    p->setup.on_end(p->setup.user,
-                    WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), last);
+    p->setup.on_end(p->setup.user, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+                    last);
     free_process(p);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Processes of this program that do the work: "pique work FOLDER", each with a task of its own, told
- * apart by what happens with the lines that it prints and with its end.
+/* Processes of this program that do the work: "pique work FOLDER", each with a task of its own,
+ * told apart by what happens with the lines that it prints and with its end.
  *
  * A worker is killed with us: by SIGTERM where we end, in whatever way, and where it was held
  * (SIGSTOP) the kernel lets it go on for that, as it does with any group of processes that lost its
@@ -20,8 +20,8 @@ struct pq_process_setup {
     json_t *task;       /* as cli/work.c reads it; borrowed */
     /* A line of its output: an object of JSON; what is none is left out. */
     void (*on_line)(void *user, json_t *event);
-    /* It has ended: its exit status, or 128 + a signal. `last` is the last line that it wrote to its
-     * standard error, or "". The process is freed after. */
+    /* It has ended: its exit status, or 128 + a signal. `last` is the last line that it wrote to
+     * its standard error, or "". The process is freed after. */
     void (*on_end)(void *user, int status, const char *last);
     void *user;
 };

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "job/dump.h"
 #include "job/play.h"
 #include "job/runner_state.h"
 
@@ -28,12 +29,12 @@ double pq_runner_now(void)
 void pq_runner_tell(struct pq_runner *r, const char *event, json_t *value)
 {
     struct pq_told *grown = pq_grown(r->told, r->told_count, &r->told_capacity, sizeof *grown);
-    char *data = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    char *data = value ? pq_json_dump(value, JSON_COMPACT) : NULL;
     json_decref(value);
     if (grown)
         r->told = grown;
     if (!grown || !data) {
-        free(data); /* jansson's */
+        pq_free(data);
         return;
     }
     r->told[r->told_count++] = (struct pq_told){event, data};
@@ -77,7 +78,7 @@ static void tell_all(struct pq_runner *r)
     pthread_mutex_unlock(&r->store->lock);
     for (size_t i = 0; i < count; i++) {
         r->setup.tell(r->setup.tell_user, told[i].event, told[i].data);
-        free(told[i].data); /* jansson's */
+        pq_free(told[i].data);
     }
     pq_free(told);
 }
@@ -119,7 +120,8 @@ static void begin_chore(struct pq_runner *r, struct pq_running_chore *c)
     char *folder = NULL;
     pique_error err = {0};
     const struct pq_chore chore = c->chore;
-    int rc = c->unwanted ? PIQUE_ECANCELED : chore.begin(chore.user, r, &task, &folder);
+    int rc =
+        c->unwanted || r->ending ? PIQUE_ECANCELED : chore.begin(chore.user, r, &task, &folder);
     const struct pq_process_setup setup = {
         .folder = folder, .task = task, .on_line = chore_line, .on_end = chore_end, .user = c};
     if (!rc)
@@ -230,8 +232,6 @@ static void *run(void *user)
     }
     lock(r);
     r->ending = true;
-    for (size_t i = 0; i < r->chore_count; i++)
-        r->chores[i]->unwanted = true;
     unlock(r);
     pq_processes_end_all(&r->processes);
     while (r->processes.count)
@@ -274,19 +274,29 @@ int pq_runner_start(const struct pq_runner_setup *setup, struct pq_runner **out,
     return 0;
 }
 
-void pq_runner_stop(struct pq_runner **runner)
+void pq_runner_stop(struct pq_runner *r)
 {
-    struct pq_runner *r = *runner;
-    *runner = NULL;
     if (!r)
         return;
     atomic_store(&r->stop, true);
     pq_runner_wake(r);
     pthread_join(r->thread, NULL);
-    r->store->on_change = NULL;
-    pq_processes_close(&r->processes);
+}
+
+void pq_runner_free(struct pq_runner **runner)
+{
+    struct pq_runner *r = *runner;
+    *runner = NULL;
+    if (!r)
+        return;
+    while (r->chore_count)
+        begin_chore(r, r->chores[0]); /* which ends it */
+    for (size_t i = 0; i < r->told_count; i++)
+        pq_free(r->told[i].data);
     for (size_t i = 0; i < PQ_FAILED_PICTURES; i++)
         pq_free(r->failures[i].path);
+    r->store->on_change = NULL;
+    pq_processes_close(&r->processes);
     pq_free(r->chores);
     pq_free(r->told);
     pq_free(r);

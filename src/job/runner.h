@@ -36,8 +36,10 @@ struct pq_runner_setup {
 
 /* Start the thread. */
 int pq_runner_start(const struct pq_runner_setup *setup, struct pq_runner **out, pique_error *err);
-/* End all workers, so that films can go on later, and the thread. */
-void pq_runner_stop(struct pq_runner **runner);
+/* End all workers, so that films can go on later, and the thread. What is asked of the runner after
+ * that is not done, but may be asked until it is freed. */
+void pq_runner_stop(struct pq_runner *runner);
+void pq_runner_free(struct pq_runner **runner);
 
 /* ---- with the store's lock held ---- */
 

@@ -44,7 +44,7 @@ struct pq_runner {
     struct pq_store *store;
     pthread_t thread;
     atomic_bool stop;
-    bool ending; /* the workers are ended because the server ends */
+    bool ending;                   /* the workers are ended because the server ends */
     struct pq_processes processes; /* of the thread, but for waking it */
 
     /* The store's lock guards these. */

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 
 /* A limit that is lower already stays. */
 static int lower(int resource, rlim_t soft, rlim_t hard, const char *what, pique_error *err)
@@ -22,10 +23,10 @@ static int lower(int resource, rlim_t soft, rlim_t hard, const char *what, pique
  * mapped models nor address space that is only set aside. */
 static int limit(const struct pq_sandbox *box, pique_error *err)
 {
-    int rc = lower(RLIMIT_CORE, 0, 0, "core dumps", err);
+    int rc = lower(RLIMIT_CORE, 0, 0, pq_tr("core dumps"), err);
     if (!rc && box->memory_bytes && !PQ_SANITIZED)
-        rc =
-            lower(RLIMIT_DATA, (rlim_t)box->memory_bytes, (rlim_t)box->memory_bytes, "memory", err);
+        rc = lower(RLIMIT_DATA, (rlim_t)box->memory_bytes, (rlim_t)box->memory_bytes,
+                   pq_tr("memory"), err);
     /* SIGXCPU first; a process that catches it has two seconds more. */
     if (!rc && box->cpu_seconds)
         rc = lower(RLIMIT_CPU, box->cpu_seconds, (rlim_t)box->cpu_seconds + 2, "time", err);
@@ -40,7 +41,7 @@ int pq_sandbox_enter(const struct pq_sandbox *box, unsigned *held, pique_error *
         now |= PQ_HELD_LIMITS;
     /* Both Landlock and seccomp want that no program with more rights can be started. */
     if (!rc && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-        rc = pq_fail_errno(err, errno, "this process", "give up its rights");
+        rc = pq_fail_errno(err, errno, pq_tr("this process"), "give up its rights");
     if (!rc)
         rc = pq_sandbox_files(box, &now, err);
     if (!rc)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "job/sandbox.h"
 
 #if defined __x86_64__
@@ -226,7 +227,7 @@ int pq_sandbox_calls(const struct pq_sandbox *box, unsigned *held, pique_error *
     if (syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0) {
         if (errno == ENOSYS || errno == EINVAL) /* a kernel without filters */
             return 0;
-        return pq_fail_errno(err, errno, "this process", "be put into a sandbox");
+        return pq_fail_errno(err, errno, pq_tr("this process"), "be put into a sandbox");
     }
     *held |= PQ_HELD_CALLS;
     return 0;

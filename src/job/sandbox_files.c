@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "job/sandbox.h"
 #include "pique/engine.h"
@@ -231,10 +232,10 @@ int pq_sandbox_files(const struct pq_sandbox *box, unsigned *held, pique_error *
     struct list l = {.handled = set.files, .err = err};
     l.ruleset = (int)syscall(CREATE_RULESET, &set, size, 0);
     if (l.ruleset < 0)
-        return pq_fail_errno(err, errno, "this process", "be put into a sandbox");
+        return pq_fail_errno(err, errno, pq_tr("this process"), "be put into a sandbox");
     int rc = allow_all(&l, box);
     if (!rc && syscall(RESTRICT_SELF, l.ruleset, 0) != 0)
-        rc = pq_fail_errno(err, errno, "this process", "be put into a sandbox");
+        rc = pq_fail_errno(err, errno, pq_tr("this process"), "be put into a sandbox");
     close(l.ruleset);
     if (rc)
         return rc;

@@ -24,8 +24,7 @@ static char *word_of(const struct pq_option *o, const json_t *value, bool *none)
     return NULL;
 }
 
-static int add_word(json_t *words, const struct pq_option *o, const json_t *value,
-                    pique_error *err)
+static int add_word(json_t *words, const struct pq_option *o, const json_t *value, pique_error *err)
 {
     bool none;
     char *word = word_of(o, value, &none);
@@ -71,7 +70,8 @@ int pq_settings_words(const json_t *settings, enum pq_command_id command, json_t
     const char *name;
     json_t *value;
     int rc = 0;
-    json_object_foreach((json_t *)settings, name, value) {
+    json_object_foreach((json_t *)settings, name, value)
+    {
         if (!rc)
             rc = add_setting(name, value, command, words, err);
     }

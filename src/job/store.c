@@ -2,6 +2,7 @@
 #include "job/store.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/folder.h"
 #include "base/str.h"
+#include "job/dump.h"
 
 enum { MOST_BYTES = 4 << 20 }; /* of one item.json */
 
@@ -45,29 +47,6 @@ char *pq_store_path(const struct pq_store *s, const struct pq_entry *e, const ch
 char *pq_store_work_folder(const struct pq_store *s, const struct pq_entry *e)
 {
     return pq_asprintf("%s/.pique/%s", s->results, e->id);
-}
-
-/* ---- removing ---- */
-
-static int remove_inside(void *context, const char *name)
-{
-    char *path = pq_asprintf("%s/%s", (const char *)context, name);
-    int rc = path ? pq_remove_tree(path, NULL) : PIQUE_ENOMEM;
-    pq_free(path);
-    return rc;
-}
-
-int pq_remove_tree(const char *path, pique_error *err)
-{
-    struct stat st;
-    if (lstat(path, &st) != 0)
-        return errno == ENOENT ? 0 : pq_fail_errno(err, errno, path, "be removed");
-    if (!S_ISDIR(st.st_mode))
-        return pq_remove_file(path, err);
-    int rc = pq_list_folder(path, remove_inside, (void *)path, err);
-    if (rc)
-        return pq_fail(err, rc, "%s: could not be emptied", path);
-    return pq_remove_folder(path, err);
 }
 
 /* ---- reading ---- */
@@ -153,7 +132,8 @@ static void read_queue(struct pq_store *s)
     if (path && pq_read_text(path, MOST_BYTES, &text, NULL) == 0) {
         json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
         int running = true, parallel = 1;
-        if (root && json_unpack(root, "{s:b, s:i}", "running", &running, "parallel", &parallel) == 0) {
+        if (root &&
+            json_unpack(root, "{s:b, s:i}", "running", &running, "parallel", &parallel) == 0) {
             s->running = running;
             s->parallel = PQ_MIN(PQ_MAX(parallel, 1), 8);
         }
@@ -185,8 +165,11 @@ int pq_store_open(struct pq_store *s, const char *folder, const char *results, j
         rc = pq_folder_lock(folder, &s->held, err);
     if (!rc)
         rc = pq_make_folders(results, err);
-    if (!rc && !(s->results = realpath(results, NULL)))
+    char real[PATH_MAX];
+    if (!rc && !realpath(results, real))
         rc = pq_fail_errno(err, errno, results, "be used");
+    if (!rc && !(s->results = pq_strdup(real)))
+        rc = pq_fail_nomem(err, sizeof real);
     struct reading reading = {s, problems};
     if (!rc)
         rc = pq_list_folder(items, read_one, &reading, err);
@@ -205,7 +188,7 @@ void pq_store_close(struct pq_store *s)
         pq_entry_free(&s->entries[i]);
     pq_free(s->entries);
     pq_free(s->folder);
-    free(s->results); /* realpath()'s */
+    pq_free(s->results);
     pq_file_close(&s->held);
     pthread_mutex_destroy(&s->lock);
     *s = (struct pq_store){.held = {.fd = -1}};
@@ -233,11 +216,11 @@ void pq_store_touch(struct pq_store *s, struct pq_entry *e)
 int pq_store_save(struct pq_store *s, struct pq_entry *e, pique_error *err)
 {
     json_t *root = pq_entry_store(e);
-    char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+    char *text = root ? pq_json_dump(root, JSON_INDENT(1)) : NULL;
     char *path = pq_store_path(s, e, "item.json");
     int rc = text && path ? pq_write_text(path, text, err) : pq_fail_nomem(err, 4096);
     pq_free(path);
-    free(text); /* jansson's */
+    pq_free(text);
     json_decref(root);
     pq_store_touch(s, e);
     return rc;

@@ -9,8 +9,8 @@
  *                    /in/NAME       what was uploaded
  *                    /look/         pictures to look at, made when asked for
  *                    /task*.json    what its worker was told last
- *     RESULTS/.pique/ID/            what is being made, with the job of a film; moved to RESULTS when
- *                                   it is whole
+ *     RESULTS/.pique/ID/            what is being made, with the job of a film; moved to RESULTS
+ * when it is whole
  *
  * Entries are read once, at the start, and kept in memory: a queue of thousands is a few megabytes,
  * so nothing else indexes them. Thread-safety: `lock` guards all of it. */
@@ -25,7 +25,7 @@
 struct pq_store {
     pthread_mutex_t lock;
     char *folder, *results;
-    struct pq_file held; /* the lock file */
+    struct pq_file held;       /* the lock file */
     struct pq_entry **entries; /* by position */
     size_t count, capacity;
     uint64_t revision;
@@ -38,11 +38,12 @@ struct pq_store {
 
 /* Open or begin. Entries whose file is damaged are left alone, and told of in *problems (sentences;
  * may be NULL). PIQUE_EEXIST where a server has it. */
-int pq_store_open(struct pq_store *store, const char *folder, const char *results,
-                  json_t *problems, pique_error *err);
+int pq_store_open(struct pq_store *store, const char *folder, const char *results, json_t *problems,
+                  pique_error *err);
 void pq_store_close(struct pq_store *store);
 
-/* "~/.local/state/pique" and "~/pique", as XDG says; pq_free() them, NULL: out of memory or no home. */
+/* "~/.local/state/pique" and "~/pique", as XDG says; pq_free() them, NULL: out of memory or no
+ * home. */
 char *pq_store_default_folder(void);
 char *pq_store_default_results(void);
 
@@ -74,5 +75,3 @@ int pq_store_set_queue(struct pq_store *store, bool running, int parallel, pique
 
 /* A new error object: {"code", "text", "next"}. NULL: out of memory. */
 json_t *pq_error_object(const char *code, const char *text, const char *next);
-/* Remove a folder and everything in it, without following links. */
-int pq_remove_tree(const char *path, pique_error *err);

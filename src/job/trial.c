@@ -3,12 +3,14 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/folder.h"
+#include "base/lang.h"
+#include "base/random.h"
 #include "base/str.h"
 #include "job/look.h"
 #include "job/runner_state.h"
@@ -179,8 +181,8 @@ static int begin_run(void *user, struct pq_runner *r, json_t **task, char **fold
         !pq_words_add(words, "--json") && !pq_words_add(words, "--overwrite") &&
         !pq_words_add(words, "--output=%s", output) && !add_place(t, words) &&
         !pq_words_operand(words, t->input))
-        *task = pq_task_new(r, t->current < 0 ? "look" : "preview", words, reads, writes,
-                            t->french);
+        *task =
+            pq_task_new(r, t->current < 0 ? "look" : "preview", words, reads, writes, t->french);
     *folder = pq_asprintf("%s/task", t->folder);
     json_decref(words);
     pq_free(output);
@@ -190,6 +192,16 @@ static int begin_run(void *user, struct pq_runner *r, json_t **task, char **fold
     current(t)->started = pq_runner_now();
     tell(t);
     return 0;
+}
+
+static json_t *error_of(const struct trial *t, const char *text)
+{
+    const struct pq_entry *e = pq_store_find(t->all->runner->store, t->entry);
+    char *sentence = e ? pq_entry_sentence(e, t->folder, text) : NULL;
+    json_t *error =
+        pq_error_object("EINTERNAL", sentence ? sentence : pq_tr("it failed"), "settings");
+    pq_free(sentence);
+    return error;
 }
 
 static void go_on(struct trial *t);
@@ -205,7 +217,7 @@ static void end_run(void *user, struct pq_runner *r, int status, const char *las
     if (run->state == DONE)
         read_size(run, path);
     else
-        run->error = pq_error_object("EINTERNAL", *last ? last : "it failed", "settings");
+        run->error = error_of(t, *last ? last : pq_tr("it failed"));
     pq_free(path);
     if (t->over || r->ending) {
         if (t->over)
@@ -256,11 +268,9 @@ static void insert(struct pq_trials *all, struct trial *t)
 
 static int set_up(struct trial *t, const struct pq_entry *e, json_t *settings, pique_error *err)
 {
-    unsigned char random[PQ_ID_LENGTH / 2];
     char name[40];
     int rc = 0;
-    randombytes_buf(random, sizeof random);
-    sodium_bin2hex(t->id, sizeof t->id, random, sizeof random);
+    pq_random_hex(t->id, PQ_ID_LENGTH);
     memcpy(t->entry, e->id, sizeof t->entry);
     snprintf(name, sizeof name, "test-%s", t->id);
     t->folder = pq_store_path(t->all->runner->store, e, name);

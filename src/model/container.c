@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "model/ncnn.h"
 #include "model/onnx.h"
@@ -33,15 +34,16 @@ static const struct magic strong[] = {
     {AT(0, "\x38\x4b\x0d\x00"), NCNN_BIN, NULL}, /* int8 */
     {AT(0, "PK\003\004"), PTH, NULL},
     {AT(0, "[{\""), WAIFU2X_JSON, NULL},
-    {AT(0, "GGUF"), UNREADABLE, "a GGUF file" LATER},
-    {AT(0, "\x9d\x85\x76\x00"), UNREADABLE, "a binary ncnn .param; its text form is needed"},
-    {AT(257, "ustar"), UNREADABLE, "a tar archive; unpack it and open the model inside"},
-    {AT(0, "7z\274\257\047\034"), UNREADABLE, "packed with 7-Zip; unpack it first"},
+    {AT(0, "GGUF"), UNREADABLE, PQ_SAID("a GGUF file" LATER)},
+    {AT(0, "\x9d\x85\x76\x00"), UNREADABLE,
+     PQ_SAID("a binary ncnn .param; its text form is needed")},
+    {AT(257, "ustar"), UNREADABLE, PQ_SAID("a tar archive; unpack it and open the model inside")},
+    {AT(0, "7z\274\257\047\034"), UNREADABLE, PQ_SAID("packed with 7-Zip; unpack it first")},
     {AT(0, "version https://git-lfs"), UNREADABLE,
-     "a Git LFS pointer, not the model itself; fetch it with git lfs pull"},
-    {AT(0, "<!DOCTYPE"), UNREADABLE, "a web page; the download went wrong"},
-    {AT(0, "<!doctype"), UNREADABLE, "a web page; the download went wrong"},
-    {AT(0, "<html"), UNREADABLE, "a web page; the download went wrong"},
+     PQ_SAID("a Git LFS pointer, not the model itself; fetch it with git lfs pull")},
+    {AT(0, "<!DOCTYPE"), UNREADABLE, PQ_SAID("a web page; the download went wrong")},
+    {AT(0, "<!doctype"), UNREADABLE, PQ_SAID("a web page; the download went wrong")},
+    {AT(0, "<html"), UNREADABLE, PQ_SAID("a web page; the download went wrong")},
 };
 
 /* Two bytes that the length of a safetensors header may have as well. */
@@ -50,7 +52,7 @@ static const struct magic weak[] = {
     {AT(0, "\200\003"), PTH, NULL},
     {AT(0, "\200\004"), PTH, NULL},
     {AT(0, "\200\005"), PTH, NULL},
-    {AT(0, "\037\213"), UNREADABLE, "packed with gzip; unpack it first"},
+    {AT(0, "\037\213"), UNREADABLE, PQ_SAID("packed with gzip; unpack it first")},
 };
 
 static const struct magic *match(const struct pq_map *map, const struct magic *table, size_t count)
@@ -101,7 +103,7 @@ static int sniff(const struct pq_map *map, enum kind *kind, pique_error *err)
     if (!m)
         m = match(map, weak, PQ_COUNT(weak));
     if (m && m->kind == UNREADABLE)
-        return pq_fail(err, PIQUE_EUNSUPPORTED, "%s: is %s", map->path, m->what);
+        return pq_fail(err, PIQUE_EUNSUPPORTED, "%s: is %s", map->path, pq_tr(m->what));
     if (m || looks_like_f32_bin(map)) {
         *kind = m ? m->kind : NCNN_BIN;
         return 0;

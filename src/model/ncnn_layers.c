@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "model/ncnn_import.h"
 
 enum { ALL = -233 /* in place of an extent */ };
@@ -15,7 +16,7 @@ int ncnn_fail_layer(struct ncnn_import *im, const struct pq_ncnn_layer *layer, i
                     const char *why)
 {
     return pq_fail(im->err, code, "%s: layer '%s' (%s): %s", im->net->path, layer->name,
-                   layer->type, why);
+                   layer->type, pq_tr(why));
 }
 
 int ncnn_unsupported(struct ncnn_import *im, const struct pq_ncnn_layer *layer, const char *why)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "graph/graph.h"
 #include "model/statedict.h"
 
@@ -33,8 +34,8 @@ struct parser {
 
 static int fail_line(struct parser *p, const char *what, const char *word)
 {
-    return pq_fail(p->err, PIQUE_EFORMAT, "%s: line %d: %s%s%s%s", p->net->path, p->line, what,
-                   word ? " '" : "", word ? word : "", word ? "'" : "");
+    return pq_fail(p->err, PIQUE_EFORMAT, "%s: line %d: %s%s%s%s", p->net->path, p->line,
+                   pq_tr(what), word ? " '" : "", word ? word : "", word ? "'" : "");
 }
 
 /* ---- words and numbers ---- */

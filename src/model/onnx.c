@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "model/onnx_import.h"
 
 enum { MAX_VALUES = 1 << 17 };
@@ -50,7 +51,7 @@ int pq_import_fail(struct pq_import *im, int code, const char *fmt, ...)
     char why[384], name[96], op[48];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(why, sizeof why, fmt, args);
+    vsnprintf(why, sizeof why, pq_tr(fmt), args);
     va_end(args);
     const struct pq_onnx_node *node = im->node;
     if (!node)
@@ -277,7 +278,7 @@ static void name_weights(struct pq_import *im, struct naming *n)
         } else {
             v->kind = PQ_VALUE_REFUSED;
             v->refused.status = PIQUE_EUNSUPPORTED;
-            v->refused.sentence = "a weight is of a type that cannot be read";
+            v->refused.sentence = pq_tr("a weight is of a type that cannot be read");
         }
     }
     qsort(n->names, n->count, sizeof *n->names, by_span);
@@ -512,8 +513,8 @@ static int make_input(struct pq_import *im, const struct frame *frame)
         channels = weight_channels(im);
     if (channels < 1 || channels > PQ_MAX_CHANNELS || (known && port->shape[0] > 1))
         return pq_fail(im->err, PIQUE_EUNSUPPORTED, "%s: the network takes %s", im->file->path,
-                       channels < 1 ? "pictures of an unknown number of channels"
-                                    : "batches of a fixed size or too many channels");
+                       channels < 1 ? pq_tr("pictures of an unknown number of channels")
+                                    : pq_tr("batches of a fixed size or too many channels"));
     im->fixed = known && port->shape[2] > 0 && port->shape[3] > 0;
     const int m = frame->multiple;
     for (int s = 0; s < PQ_SAMPLES; s++) {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "model/onnx_tensor.h"
 
 struct reader {
@@ -42,7 +43,7 @@ static size_t offset_of(const struct reader *r, const unsigned char *at)
 static int damaged(struct reader *r, const unsigned char *at, const char *why)
 {
     return pq_fail(r->err, PIQUE_EFORMAT, "%s: byte %zu: the ONNX file %s", r->file->path,
-                   offset_of(r, at), why);
+                   offset_of(r, at), pq_tr(why));
 }
 
 static int walk(struct reader *r, struct pq_wire w, const struct message *m, void *into)
@@ -62,7 +63,7 @@ static int walk(struct reader *r, struct pq_wire w, const struct message *m, voi
         if (!(allowed & 1 << f.type))
             return pq_fail(r->err, PIQUE_EFORMAT, "%s: byte %zu: field %" PRIu32 " of a %s is %s",
                            r->file->path, offset_of(r, at), f.number, m->name,
-                           allowed ? "of a wrong kind" : "one that there is not");
+                           allowed ? pq_tr("of a wrong kind") : pq_tr("one that there is not"));
         int rc = m->take(r, &f, into);
         if (rc)
             return rc;
@@ -162,7 +163,7 @@ static int add_tensor(struct reader *r, struct pq_wire bytes, bool initializer)
         return pq_fail_nomem(r->err, (unsigned long long)(bytes.end - bytes.at));
     if (rc)
         return pq_fail(r->err, rc, "%s: byte %zu: the ONNX file %s", r->file->path,
-                       offset_of(r, bytes.at), why);
+                       offset_of(r, bytes.at), pq_tr(why));
     return 0;
 }
 

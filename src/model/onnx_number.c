@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 
 size_t pq_number_count(const struct pq_number *n)
 {
@@ -55,7 +56,7 @@ bool pq_number_constant(const struct pq_number *n)
 
 static int refuse(struct pq_folder *f, int code, const char *why)
 {
-    f->why = why;
+    f->why = pq_tr(why);
     return code;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 
 enum {
@@ -84,11 +85,11 @@ static int add_dim(struct parts *p, uint64_t dim, const char **why)
 {
     struct pq_tensor *t = &p->out->tensor;
     if (t->dims == PQ_MAX_DIMS) {
-        *why = "has a tensor of more than 8 dimensions";
+        *why = pq_tr("has a tensor of more than 8 dimensions");
         return PIQUE_EUNSUPPORTED;
     }
     if (dim > INT32_MAX) {
-        *why = "has a tensor with a dimension that none can have";
+        *why = pq_tr("has a tensor with a dimension that none can have");
         return PIQUE_EFORMAT;
     }
     t->shape[t->dims++] = (int64_t)dim;
@@ -141,7 +142,7 @@ static int add_external(struct parts *p, struct pq_wire entry, const char **why)
         ok = digits(part[2], &p->out->offset);
     else if (pq_span_is(part[1], "length"))
         ok = digits(part[2], &p->out->length);
-    *why = "has external data with an offset or a length that is no number";
+    *why = pq_tr("has external data with an offset or a length that is no number");
     return ok ? 0 : PIQUE_EFORMAT;
 }
 
@@ -153,7 +154,7 @@ static int list_slot(uint32_t number)
 static int add_field(struct parts *p, const struct pq_wire_field *f, const char **why)
 {
     const bool number = f->type == PQ_WIRE_VARINT, block = f->type == PQ_WIRE_BYTES;
-    *why = "has a tensor with a field of a wrong kind";
+    *why = pq_tr("has a tensor with a field of a wrong kind");
     switch (f->number) {
     case DIMS:
         return number || block ? add_dims(p, f, why) : PIQUE_EFORMAT;
@@ -223,7 +224,7 @@ static bool decode(struct pq_wire message, const struct type *type, size_t count
         bool more = f.type != PQ_WIRE_BYTES || w.at < w.end;
         for (; more; more = f.type == PQ_WIRE_BYTES && w.at < w.end) {
             uint64_t v = f.value;
-            *why = "has a tensor with elements of a wrong kind";
+            *why = pq_tr("has a tensor with elements of a wrong kind");
             if (f.type == PQ_WIRE_BYTES && type->in_list) {
                 if ((size_t)(w.end - w.at) < type->in_list)
                     return false;
@@ -233,12 +234,12 @@ static bool decode(struct pq_wire message, const struct type *type, size_t count
             } else if (f.type == PQ_WIRE_BYTES && !pq_wire_varint(&w, &v, why)) {
                 return false;
             }
-            *why = "has a tensor with other elements than its shape and type say";
+            *why = pq_tr("has a tensor with other elements than its shape and type say");
             if (done == count || !put(type, v, to + done++ * size))
                 return false;
         }
     }
-    *why = "has a tensor with fewer elements than its shape says";
+    *why = pq_tr("has a tensor with fewer elements than its shape says");
     return done == count;
 }
 
@@ -289,7 +290,7 @@ static int use_list(struct pq_wire message, const struct parts *p, const struct 
         return 0;
     }
     /* An element takes at least a byte of the file. */
-    *why = "has a tensor with fewer elements than its shape says";
+    *why = pq_tr("has a tensor with fewer elements than its shape says");
     if (count > (size_t)(message.end - message.at))
         return PIQUE_EFORMAT;
     void *memory;
@@ -316,27 +317,27 @@ int pq_onnx_tensor_read(struct pq_wire message, struct pq_statedict *sd, struct 
     if (rc < 0)
         return PIQUE_EFORMAT;
     const struct type *type = find_type(p.type);
-    *why = "has a tensor of a type that there is none of, or in segments";
+    *why = pq_tr("has a tensor of a type that there is none of, or in segments");
     if (!type || p.segment)
         return PIQUE_EUNSUPPORTED;
     out->type = type->type;
     out->readable = type->readable;
     out->tensor.dtype = type->dtype;
     size_t count;
-    *why = "has a tensor that is too large";
+    *why = pq_tr("has a tensor that is too large");
     if (!pq_tensor_count(&out->tensor, &count))
         return PIQUE_EFORMAT;
     if (!p.external)
         out->location.size = 0;
     else if (!out->location.size) {
-        *why = "has a tensor elsewhere and does not say where";
+        *why = pq_tr("has a tensor elsewhere and does not say where");
         return PIQUE_EFORMAT;
     }
     if (!type->readable || p.external)
         return 0;
     if (!p.has_raw)
         return use_list(message, &p, type, sd, count, why);
-    *why = "has a tensor with more or fewer bytes than its shape says";
+    *why = pq_tr("has a tensor with more or fewer bytes than its shape says");
     if (count > SIZE_MAX / 16 || (size_t)(p.raw.end - p.raw.at) != count * type->raw)
         return PIQUE_EFORMAT;
     return use_raw(sd, type, p.raw.at, count, &out->tensor, why);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/lang.h"
+
 enum { LONGEST_VARINT = 10, MAX_NUMBER = (1 << 29) - 1 };
 
 bool pq_wire_varint(struct pq_wire *w, uint64_t *value, const char **why)
@@ -11,7 +13,7 @@ bool pq_wire_varint(struct pq_wire *w, uint64_t *value, const char **why)
     const size_t have = (size_t)(w->end - w->at);
     for (size_t i = 0; i < LONGEST_VARINT; i++) {
         if (i == have) {
-            *why = "ends in the middle of a number; the download may be incomplete";
+            *why = pq_tr("ends in the middle of a number; the download may be incomplete");
             return false;
         }
         const unsigned char byte = w->at[i];
@@ -24,14 +26,14 @@ bool pq_wire_varint(struct pq_wire *w, uint64_t *value, const char **why)
         w->at += i + 1;
         return true;
     }
-    *why = "has a number that is longer than it must be";
+    *why = pq_tr("has a number that is longer than it must be");
     return false;
 }
 
 static bool fixed(struct pq_wire *w, size_t bytes, uint64_t *value, const char **why)
 {
     if ((size_t)(w->end - w->at) < bytes) {
-        *why = "ends in the middle of a number; the download may be incomplete";
+        *why = pq_tr("ends in the middle of a number; the download may be incomplete");
         return false;
     }
     *value = 0;
@@ -47,7 +49,7 @@ static bool bytes(struct pq_wire *w, struct pq_wire *out, const char **why)
     if (!pq_wire_varint(w, &length, why))
         return false;
     if (length > (uint64_t)(w->end - w->at)) {
-        *why = "has a field that ends behind what it is in; the download may be incomplete";
+        *why = pq_tr("has a field that ends behind what it is in; the download may be incomplete");
         return false;
     }
     *out = (struct pq_wire){w->at, w->at + length};
@@ -64,7 +66,7 @@ int pq_wire_next(struct pq_wire *w, struct pq_wire_field *field, const char **wh
     if (!pq_wire_varint(w, &tag, why))
         return -1;
     if (tag >> 3 < 1 || tag >> 3 > MAX_NUMBER) {
-        *why = "has a field with a number that none can have";
+        *why = pq_tr("has a field with a number that none can have");
         return -1;
     }
     field->number = (uint32_t)(tag >> 3);
@@ -79,7 +81,7 @@ int pq_wire_next(struct pq_wire *w, struct pq_wire_field *field, const char **wh
     case PQ_WIRE_32:
         return fixed(w, 4, &field->value, why) ? 1 : -1;
     default:
-        *why = "has a field of a kind that is not in use (a group, perhaps)";
+        *why = pq_tr("has a field of a kind that is not in use (a group, perhaps)");
         return -1;
     }
 }

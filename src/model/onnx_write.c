@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "model/onnx_file.h"
 
 enum { PIECE = 1 << 15, MAX_ELEMENT = 8, OPSET = 17, IR_VERSION = 8 };
@@ -166,7 +167,7 @@ void pq_onnx_refuse(struct pq_onnx_writer *w, const char *what)
 {
     if (!w->rc)
         w->rc = pq_fail(w->err, PIQUE_EUNSUPPORTED, "%s: %s cannot be written as ONNX yet",
-                        w->saving->sd->map.path, what);
+                        w->saving->sd->map.path, pq_tr(what));
 }
 
 /* ---- weights ---- */

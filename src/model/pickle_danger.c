@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "model/pickle.h"
 
 /* Any name below these. */
@@ -168,5 +169,5 @@ int pq_pickle_check_names(const char *path, const struct pq_pickle *pickle, piqu
     return pq_fail(err, PIQUE_EFORMAT,
                    "%s: tries to run code when it is opened (%s%s). pique runs none; do not open "
                    "this file with other programs",
-                   path, names, more ? " and more" : "");
+                   path, names, more ? pq_tr(" and more") : "");
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 
 enum { BLOCK_BYTES = 64 << 10 };
 
@@ -80,8 +81,8 @@ int pq_pm_add_item(struct pq_machine *m, value *v, value *item)
 
 int pq_pm_broken(struct pq_machine *m, const char *what)
 {
-    return pq_fail(m->err, PIQUE_EFORMAT, "%s: the pickle %s (byte %zu of it)", m->path, what,
-                   m->at);
+    return pq_fail(m->err, PIQUE_EFORMAT, "%s: the pickle %s (byte %zu of it)", m->path,
+                   pq_tr(what), m->at);
 }
 
 /* ---- the stack ---- */

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "model/pickle.h"
 #include "model/pth_globals.h"
@@ -63,7 +64,7 @@ struct view {
 
 static int bad_tensor(struct reader *r, const char *what)
 {
-    return pq_fail(r->err, PIQUE_EFORMAT, "%s: tensor '%s' %s", r->path, r->name, what);
+    return pq_fail(r->err, PIQUE_EFORMAT, "%s: tensor '%s' %s", r->path, r->name, pq_tr(what));
 }
 
 static const value *arg(const value *args, uint32_t i)
@@ -295,7 +296,7 @@ static int walk(struct reader *r, value *v, size_t length, int depth)
     int rc = 0;
     if (dict->busy || depth == MAX_WITHIN)
         return pq_fail(r->err, PIQUE_EFORMAT, "%s: the pickle holds a dictionary %s", r->path,
-                       dict->busy ? "within itself" : "within too many others");
+                       dict->busy ? pq_tr("within itself") : pq_tr("within too many others"));
     dict->busy = true;
     for (uint32_t i = 0; i + 1 < dict->count && !rc; i += 2) {
         rc = walk_pair(r, dict->items[i], dict->items[i + 1], length, depth + 1);
@@ -372,7 +373,7 @@ static int add_left_out(struct reader *r)
     if (r->left_out_count == 0)
         return 0;
     if (r->left_out_count > MAX_LEFT_OUT)
-        pq_str_printf(&r->left_out, " and %zu more", r->left_out_count - MAX_LEFT_OUT);
+        pq_str_printf(&r->left_out, pq_tr(" and %zu more"), r->left_out_count - MAX_LEFT_OUT);
     char *text = pq_str_take(&r->left_out);
     int rc = text ? pq_statedict_add_metadata(r->sd, "tensors left out", text, r->err)
                   : pq_fail_nomem(r->err, sizeof r->left_out);

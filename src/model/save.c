@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 
 static const struct {
@@ -33,7 +34,7 @@ static int too_large(const struct pq_saving *saving, const struct pq_named_tenso
                    "%s: tensor '%s' holds %.9g, and the largest %s number is %s%s",
                    saving->sd->map.path, t->name, value, saving->half ? "16-bit" : "32-bit",
                    saving->half ? "65504" : "3.40282347e+38",
-                   saving->half ? "; as 32-bit numbers the weights can be written" : "");
+                   saving->half ? pq_tr("; as 32-bit numbers the weights can be written") : "");
 }
 
 int pq_save_elements(const struct pq_saving *saving, const struct pq_named_tensor *t, size_t first,

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 
 enum {
     MAX_BYTES = 64 << 20,
@@ -39,7 +40,7 @@ struct reader {
 
 static int fail(struct reader *r, int code, const char *what)
 {
-    return pq_fail(r->err, code, "%s: layer %d %s", r->path, r->layer, what);
+    return pq_fail(r->err, code, "%s: layer %d %s", r->path, r->layer, pq_tr(what));
 }
 
 /* ---- one layer ---- */

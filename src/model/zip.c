@@ -18,6 +18,7 @@
 
 #include "base/alloc.h"
 #include "base/crc32.h"
+#include "base/lang.h"
 
 enum {
     LOCAL_BYTES = 30,
@@ -61,7 +62,7 @@ static bool is_magic(const unsigned char *p, const char *two)
 
 static int damaged(struct reader *r, const char *what)
 {
-    return pq_fail(r->err, PIQUE_EFORMAT, "%s: the zip archive %s", r->map->path, what);
+    return pq_fail(r->err, PIQUE_EFORMAT, "%s: the zip archive %s", r->map->path, pq_tr(what));
 }
 
 /* ---- the end ---- */

@@ -2,11 +2,13 @@
 /* What two options say together, and the way into the structures of the library. */
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "option/option.h"
 
 static int refuse_pair(const char *a, const char *b, const char *why, pique_error *err)
 {
-    return pq_fail(err, PIQUE_EINVAL, "--%s and --%s cannot be used together: %s", a, b, why);
+    return pq_fail(err, PIQUE_EINVAL, "--%s and --%s cannot be used together: %s", a, b,
+                   pq_tr(why));
 }
 
 /* Formats of films stand behind those of pictures in the list of choices. */
@@ -25,7 +27,7 @@ static int check_size(const struct pq_options *o, pique_error *err)
 {
     bool scale = pq_given(o, PQ_OPT_SCALE), fit = pq_given(o, PQ_OPT_FIT);
     bool width = pq_given(o, PQ_OPT_WIDTH), height = pq_given(o, PQ_OPT_HEIGHT);
-    const char *why = "each says the size of the output";
+    const char *why = pq_tr("each says the size of the output");
     if (scale && fit)
         return refuse_pair("scale", "fit", why, err);
     if (scale && (width || height))

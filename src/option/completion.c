@@ -99,15 +99,17 @@ static void bash_value(struct pq_str *out, const struct pq_option *o)
  * by itself ("queue") those words alone. */
 static void bash_command(struct pq_str *out, size_t command)
 {
+    const char *words = pq_commands[command].words;
     if (second_word(command) && opens_family(command)) {
-        const char *words = pq_commands[command].words;
         pq_str_add(out, "    '");
         pq_str_add_n(out, words, strcspn(words, " "));
         pq_str_add(out, "') words='");
         add_second_words(out, command, "", " ");
         pq_str_add(out, "';;\n");
     }
-    pq_str_printf(out, "    '%s') words='", pq_commands[command].words);
+    pq_str_add(out, "    '");
+    pq_str_add(out, words);
+    pq_str_add(out, "') words='");
     bash_option_names(out, (enum pq_command_id)command);
     if (!second_word(command))
         add_second_words(out, command, " ", " ");

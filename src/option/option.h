@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/json.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "pique/engine.h"
 #include "pique/film.h"
@@ -25,10 +27,11 @@ enum pq_command_id {
 
 /* What the user types after "pique". */
 struct pq_command {
-    const char *words;    /* "models info"; "" for the implicit command */
-    const char *operands; /* "FILE|NAME", for the help */
-    const char *help;     /* one sentence */
-    bool hidden;          /* of pique itself; no help names it */
+    const char *words;          /* "models info"; "" for the implicit command */
+    const char *operands;       /* "FILE|NAME", for the help */
+    const char *operands_fr;    /* in French, where that is another text */
+    const char *help, *help_fr; /* one sentence */
+    bool hidden;                /* of pique itself; no help names it */
 };
 
 extern const struct pq_command pq_commands[PQ_CMD_COUNT];
@@ -81,8 +84,9 @@ enum pq_option_group {
     PQ_GROUP_COUNT
 };
 
-/* The heading of a group: "Size". */
-const char *pq_option_group_name(enum pq_option_group group);
+/* The heading of a group: "Size"; and its name for programs: "size". */
+const char *pq_option_group_name(enum pq_option_group group, enum pq_lang lang);
+const char *pq_option_group_id(enum pq_option_group group);
 
 struct pq_option {
     const char *name; /* "output", typed --output */
@@ -92,12 +96,14 @@ struct pq_option {
     const char *fallback; /* what holds when it is not given, as text; NULL: nothing */
     const char *choices;  /* space-separated */
     const char *value;    /* name of the value in the help; NULL for flags */
+    const char *value_fr; /* in French, where that is another text */
     enum pq_option_group group;
-    unsigned commands;  /* PQ_FOR(...) | PQ_FOR(...) */
-    bool repeats;       /* may be given several times, and all of them count */
-    bool common;        /* shown by --help, not only by --help-all */
-    const char *help;   /* one sentence, a line of the help */
-    const char *detail; /* further sentences for the man page, or NULL */
+    unsigned commands;              /* PQ_FOR(...) | PQ_FOR(...) */
+    bool repeats;                   /* may be given several times, and all of them count */
+    bool common;                    /* shown by --help, not only by --help-all */
+    const char *help, *help_fr;     /* one sentence, a line of the help */
+    const char *detail, *detail_fr; /* further sentences for the manual page and the guide of the
+                                       page; NULL only where no run takes the option */
 };
 
 enum pq_option_id {
@@ -108,6 +114,13 @@ enum pq_option_id {
 };
 
 extern const struct pq_option pq_option_table[PQ_OPT_COUNT];
+
+/* The texts of a row in a language. */
+const char *pq_option_text_help(const struct pq_option *option, enum pq_lang lang);
+const char *pq_option_text_detail(const struct pq_option *option, enum pq_lang lang);
+const char *pq_option_text_value(const struct pq_option *option, enum pq_lang lang);
+const char *pq_command_text_help(const struct pq_command *command, enum pq_lang lang);
+const char *pq_command_text_operands(const struct pq_command *command, enum pq_lang lang);
 
 /* By name without dashes, or by letter; NULL where there is none for the command. */
 const struct pq_option *pq_option_find(const char *name, size_t length, enum pq_command_id command);
@@ -179,17 +192,27 @@ void pq_options_to_film(const struct pq_options *o, pique_film_options *film);
 const char *pq_options_container(const struct pq_options *o);
 void pq_options_to_engine(const struct pq_options *o, pique_engine_options *engine);
 
-/* The generators append to out. */
+/* The generators append to out. The first three speak the language of the thread, pq_lang(). */
 void pq_option_help(struct pq_str *out, const char *version);     /* fits 80 x 24 */
 void pq_option_help_all(struct pq_str *out, const char *version); /* 80 columns */
-void pq_option_man(struct pq_str *out, const char *version);      /* roff, man macros */
+void pq_option_man(struct pq_str *out, const char *version);      /* roff, man macros, UTF-8 */
 void pq_option_bash(struct pq_str *out);
 void pq_option_zsh(struct pq_str *out);
 void pq_option_fish(struct pq_str *out);
 void pq_option_schema(struct pq_str *out); /* JSON schema of the options of the implicit command */
+/* The same options in both languages, with their groups, as the page reads them: one line of JSON,
+ * "GET /api/options" in docs/http-api.md. */
+void pq_option_list(struct pq_str *out);
 
 /* For the generators: "-o, --output PATH". */
-void pq_option_usage(struct pq_str *out, const struct pq_option *option);
+void pq_option_usage(struct pq_str *out, const struct pq_option *option, enum pq_lang lang);
+/* Whether it is about the run itself: not --help and what else every command takes. */
+bool pq_option_of_run(const struct pq_option *option);
+/* Its default with the type that a program expects ("default": 95); `none` says whether an option
+ * without one has a member all the same: null, or false for a flag. */
+void pq_option_json_default(struct pq_json *j, const struct pq_option *option, bool none);
+/* "enum": ["keep", "drop", ...]; [] where there are none. */
+void pq_option_json_choices(struct pq_json *j, const char *key, const struct pq_option *option);
 /* The next of space-separated words: its length, *word on its first byte; 0 at the end. Start with
  * *word on the first byte and length 0: length = pq_next_word(&word, length). */
 size_t pq_next_word(const char **word, size_t length);

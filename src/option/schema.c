@@ -1,41 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A JSON schema (draft 2020-12) of the options that say how pictures are upscaled. */
-#include <string.h>
-
-#include "base/alloc.h"
 #include "base/json.h"
 #include "option/option.h"
-
-/* A default has the type of its option. */
-static void add_default(struct pq_json *j, const struct pq_option *o)
-{
-    struct pq_options fallback;
-    if (!o->fallback || pq_options_init(&fallback, PQ_CMD_RUN, NULL) != 0)
-        return;
-    const struct pq_value *v = &fallback.values[o - pq_option_table];
-    if (o->kind == PQ_KIND_INT)
-        pq_json_int(j, "default", v->whole);
-    else if (o->kind == PQ_KIND_NUMBER)
-        pq_json_number(j, "default", v->number);
-    else
-        pq_json_string(j, "default", o->fallback);
-    pq_options_free(&fallback);
-}
-
-static void add_choices(struct pq_json *j, const char *choices)
-{
-    const char *word = choices;
-    pq_json_open(j, "enum", '[');
-    for (size_t n = 0; (n = pq_next_word(&word, n)) != 0;) {
-        char *copy = pq_strndup(word, n);
-        if (!copy)
-            j->text.failed = true;
-        else
-            pq_json_string(j, NULL, copy);
-        pq_free(copy);
-    }
-    pq_json_close(j, ']');
-}
 
 static void add_type(struct pq_json *j, const struct pq_option *o)
 {
@@ -110,7 +76,7 @@ static void add_type(struct pq_json *j, const struct pq_option *o)
         break;
     }
     if (o->choices)
-        add_choices(j, o->choices);
+        pq_option_json_choices(j, "enum", o);
 }
 
 void pq_option_schema(struct pq_str *out)
@@ -123,14 +89,15 @@ void pq_option_schema(struct pq_str *out)
     pq_json_open(&j, "properties", '{');
     for (size_t i = 0; i < PQ_OPT_COUNT; i++) {
         const struct pq_option *o = &pq_option_table[i];
-        if (!(o->commands & PQ_FOR(RUN)) || o->commands == PQ_FOR_ALL)
+        if (!pq_option_of_run(o))
             continue;
         pq_json_open(&j, o->name, '{');
         add_type(&j, o);
-        add_default(&j, o);
+        pq_option_json_default(&j, o, false);
         pq_json_string(&j, "description", o->help);
-        pq_json_string(&j, "x-group", pq_option_group_name(o->group));
+        pq_json_string(&j, "x-group", pq_option_group_name(o->group, PQ_LANG_EN));
         pq_json_bool(&j, "x-common", o->common);
+        pq_json_bool(&j, "x-page", pq_option_page(o));
         pq_json_close(&j, '}');
     }
     pq_json_close(&j, '}');

@@ -18,22 +18,63 @@ const struct pq_option pq_option_table[PQ_OPT_COUNT] = {
 #undef PQ_OPTION
 };
 
-const char *pq_option_group_name(enum pq_option_group group)
+static const struct {
+    const char *id, *name[PQ_LANG_COUNT];
+} groups[PQ_GROUP_COUNT] = {
+    [PQ_GROUP_FILES] = {"files", {"Files", "Fichiers"}},
+    [PQ_GROUP_SIZE] = {"size", {"Model and size", "Modèle et taille"}},
+    [PQ_GROUP_LOOK] = {"look", {"Look", "Aspect"}},
+    [PQ_GROUP_FORMAT] = {"format", {"Output format", "Format de sortie"}},
+    [PQ_GROUP_FILM] = {"film", {"Films", "Films"}},
+    [PQ_GROUP_TRACKS] = {"tracks",
+                         {"Films: what is read and kept", "Films : ce qui est lu et gardé"}},
+    [PQ_GROUP_JOB] = {"job", {"Films: the job", "Films : le travail"}},
+    [PQ_GROUP_ENGINE] = {"engine", {"Engine", "Moteur"}},
+    [PQ_GROUP_REPORT] = {"report", {"Reporting", "Messages"}},
+    [PQ_GROUP_MODELS] = {"models", {"Models", "Modèles"}},
+    [PQ_GROUP_SERVER] = {"server", {"Page and queue", "Page et file d'attente"}},
+};
+
+const char *pq_option_group_name(enum pq_option_group group, enum pq_lang lang)
 {
-    static const char *const names[PQ_GROUP_COUNT] = {
-        [PQ_GROUP_FILES] = "Files",
-        [PQ_GROUP_SIZE] = "Model and size",
-        [PQ_GROUP_LOOK] = "Look",
-        [PQ_GROUP_FORMAT] = "Output format",
-        [PQ_GROUP_FILM] = "Films",
-        [PQ_GROUP_TRACKS] = "Films: what is read and kept",
-        [PQ_GROUP_JOB] = "Films: the job",
-        [PQ_GROUP_ENGINE] = "Engine",
-        [PQ_GROUP_REPORT] = "Reporting",
-        [PQ_GROUP_MODELS] = "Models",
-        [PQ_GROUP_SERVER] = "Page and queue",
-    };
-    return names[group];
+    return groups[group].name[lang];
+}
+
+const char *pq_option_group_id(enum pq_option_group group)
+{
+    return groups[group].id;
+}
+
+/* What is not there in French is the same text in both languages: tests/option sees to it that
+ * this is so of names alone, never of sentences. */
+static const char *either(const char *en, const char *fr, enum pq_lang lang)
+{
+    return lang == PQ_LANG_FR && fr ? fr : en;
+}
+
+const char *pq_option_text_help(const struct pq_option *option, enum pq_lang lang)
+{
+    return either(option->help, option->help_fr, lang);
+}
+
+const char *pq_option_text_detail(const struct pq_option *option, enum pq_lang lang)
+{
+    return either(option->detail, option->detail_fr, lang);
+}
+
+const char *pq_option_text_value(const struct pq_option *option, enum pq_lang lang)
+{
+    return either(option->value, option->value_fr, lang);
+}
+
+const char *pq_command_text_help(const struct pq_command *command, enum pq_lang lang)
+{
+    return either(command->help, command->help_fr, lang);
+}
+
+const char *pq_command_text_operands(const struct pq_command *command, enum pq_lang lang)
+{
+    return either(command->operands, command->operands_fr, lang);
 }
 
 const struct pq_option *pq_option_find(const char *name, size_t length, enum pq_command_id command)
@@ -55,6 +96,11 @@ const struct pq_option *pq_option_find_letter(char letter, enum pq_command_id co
             return o;
     }
     return NULL;
+}
+
+bool pq_option_of_run(const struct pq_option *option)
+{
+    return option->commands & PQ_FOR(RUN) && option->commands != PQ_FOR_ALL;
 }
 
 bool pq_option_page(const struct pq_option *option)
@@ -115,7 +161,7 @@ size_t pq_next_word(const char **word, size_t length)
     return strcspn(*word, " ");
 }
 
-void pq_option_usage(struct pq_str *out, const struct pq_option *option)
+void pq_option_usage(struct pq_str *out, const struct pq_option *option, enum pq_lang lang)
 {
     if (option->letter)
         pq_str_printf(out, "-%c, ", option->letter);
@@ -123,5 +169,5 @@ void pq_option_usage(struct pq_str *out, const struct pq_option *option)
         pq_str_add(out, "    ");
     pq_str_printf(out, "--%s", option->name);
     if (option->value)
-        pq_str_printf(out, " %s", option->value);
+        pq_str_printf(out, " %s", pq_option_text_value(option, lang));
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "option/option.h"
 
 /* A plain decimal number that fills the text: no blanks, no hexadecimal, no "inf" or "nan". */
@@ -282,7 +283,7 @@ static void add_choices(struct pq_str *s, const char *choices)
         bool last_follows = n && pq_next_word(&after, 0) == 0;
         pq_str_add_n(s, now, length);
         if (n)
-            pq_str_add(s, last_follows ? " or " : ", ");
+            pq_str_add(s, last_follows ? pq_tr(" or ") : ", ");
     }
 }
 
@@ -291,53 +292,54 @@ static void add_expected(struct pq_str *s, const struct pq_option *o)
 {
     switch (o->kind) {
     case PQ_KIND_INT:
-        pq_str_printf(s, "a whole number from %.0f to %.0f", o->least, o->most);
+        pq_str_printf(s, pq_tr("a whole number from %.0f to %.0f"), o->least, o->most);
         break;
     case PQ_KIND_NUMBER:
-        pq_str_printf(s, "a number from %g to %g", o->least, o->most);
+        pq_str_printf(s, pq_tr("a number from %g to %g"), o->least, o->most);
         break;
     case PQ_KIND_SCALE:
-        pq_str_printf(s, "a number above 0 and at most %g", o->most);
+        pq_str_printf(s, pq_tr("a number above 0 and at most %g"), o->most);
         break;
     case PQ_KIND_SIZE:
-        pq_str_printf(s, "a size such as 1920x1080, each side from %.0f to %.0f", o->least,
+        pq_str_printf(s, pq_tr("a size such as 1920x1080, each side from %.0f to %.0f"), o->least,
                       o->most);
         break;
     case PQ_KIND_CROP:
-        pq_str_printf(s,
-                      "a piece such as 256x256 or 256x256+100+50, each side from %.0f to %.0f, or "
-                      "'auto'",
-                      o->least, o->most);
+        pq_str_printf(
+            s,
+            pq_tr("a piece such as 256x256 or 256x256+100+50, each side from %.0f to %.0f, or "
+                  "'auto'"),
+            o->least, o->most);
         break;
     case PQ_KIND_TIME:
-        pq_str_add(s, "a time such as 90, 1:30 or 0:01:30.5");
+        pq_str_add(s, pq_tr("a time such as 90, 1:30 or 0:01:30.5"));
         break;
     case PQ_KIND_RATE:
-        pq_str_add(s, "frames a second such as 24, 23.976 or 30000/1001, at most 1000");
+        pq_str_add(s, pq_tr("frames a second such as 24, 23.976 or 30000/1001, at most 1000"));
         break;
     case PQ_KIND_BITS:
-        pq_str_add(s, "bits a second such as 800k or 5M, from 1k to 10000M");
+        pq_str_add(s, pq_tr("bits a second such as 800k or 5M, from 1k to 10000M"));
         break;
     case PQ_KIND_PAIR:
-        pq_str_add(s, "KEY=VALUE");
+        pq_str_add(s, pq_tr("KEY=VALUE"));
         break;
     case PQ_KIND_BYTES:
-        pq_str_add(s, "a size such as 500M or 2G, from 1M to 1024T");
+        pq_str_add(s, pq_tr("a size such as 500M or 2G, from 1M to 1024T"));
         break;
     case PQ_KIND_ROWS:
-        pq_str_printf(s, "a whole number from %.0f to %.0f, or 'whole'", o->least, o->most);
+        pq_str_printf(s, pq_tr("a whole number from %.0f to %.0f, or 'whole'"), o->least, o->most);
         break;
     case PQ_KIND_CHOICE:
         add_choices(s, o->choices);
         break;
     case PQ_KIND_COLOUR:
-        pq_str_add(s, "a colour such as ff8000, or 'white' or 'black'");
+        pq_str_add(s, pq_tr("a colour such as ff8000, or 'white' or 'black'"));
         break;
     case PQ_KIND_PART:
-        pq_str_add(s, "a piece of a file name without '/'");
+        pq_str_add(s, pq_tr("a piece of a file name without '/'"));
         break;
     default:
-        pq_str_add(s, "a value that is not empty");
+        pq_str_add(s, pq_tr("a value that is not empty"));
         break;
     }
 }
@@ -347,7 +349,7 @@ static int refuse(const struct pq_option *option, const char *text, pique_error 
     struct pq_str expected = {0};
     add_expected(&expected, option);
     int rc = pq_fail(err, PIQUE_EINVAL, "--%s takes %s, not '%.60s'", option->name,
-                     expected.data ? expected.data : "another value", text);
+                     expected.data ? expected.data : pq_tr("another value"), text);
     pq_str_free(&expected);
     return rc;
 }
@@ -382,7 +384,7 @@ int pq_options_set(struct pq_options *o, const struct pq_option *option, const c
         struct pq_str expected = {0};
         add_expected(&expected, option);
         int rc = pq_fail(err, PIQUE_EINVAL, "--%s takes %s, but nothing follows it", option->name,
-                         expected.data ? expected.data : "a value");
+                         expected.data ? expected.data : pq_tr("a value"));
         pq_str_free(&expected);
         return rc;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the routes of /api do: each file of api_*.c has the handlers of one kind of thing. All run on
- * the server's thread and take the store's lock for as long as they look at it. */
+/* What the routes of /api do: each file of api_*.c has the handlers of one kind of thing. All run
+ * on the server's thread and take the store's lock for as long as they look at it. */
 #pragma once
 
 #include "job/look.h"
@@ -38,14 +38,16 @@ void pq_api_show(struct pq_http_reply *reply, int status, const struct pq_entry 
 /* Settings of a body, checked: borrowed; NULL with the answer. Without any, an empty object. */
 json_t *pq_api_settings(const struct pq_http_request *request, struct pq_http_reply *reply);
 
-pq_http_handler pq_get_state, pq_post_items, pq_patch_item, pq_delete_item;
-pq_http_handler pq_start_item, pq_pause_item, pq_resume_item, pq_stop_item, pq_retry_item;
-pq_http_handler pq_again_item, pq_move_item, pq_estimate_item;
-pq_http_handler pq_run_queue, pq_pause_queue, pq_resume_queue, pq_set_parallel, pq_clear_queue;
-pq_http_handler pq_get_thumb, pq_get_source, pq_get_result, pq_get_file;
-pq_http_handler pq_post_test, pq_get_test, pq_get_test_picture, pq_delete_test;
-pq_http_handler pq_get_options, pq_get_models, pq_get_codecs, pq_get_openapi;
-pq_http_handler pq_get_presets, pq_put_preset, pq_delete_preset;
-pq_http_handler pq_get_folders, pq_get_folder, pq_post_watch, pq_delete_watch;
-pq_http_handler pq_post_open, pq_post_launch;
+pq_http_handler pq_api_get_state, pq_api_post_items, pq_api_patch_item, pq_api_delete_item;
+pq_http_handler pq_api_start_item, pq_api_pause_item, pq_api_resume_item, pq_api_stop_item,
+    pq_api_retry_item;
+pq_http_handler pq_api_again_item, pq_api_move_item, pq_api_estimate_item;
+pq_http_handler pq_api_run_queue, pq_api_pause_queue, pq_api_resume_queue, pq_api_set_parallel,
+    pq_api_clear_queue;
+pq_http_handler pq_api_get_thumb, pq_api_get_source, pq_api_get_result, pq_api_get_file;
+pq_http_handler pq_api_post_test, pq_api_get_test, pq_api_get_test_picture, pq_api_delete_test;
+pq_http_handler pq_api_get_options, pq_api_get_models, pq_api_get_codecs, pq_api_get_openapi;
+pq_http_handler pq_api_get_presets, pq_api_put_preset, pq_api_delete_preset;
+pq_http_handler pq_api_get_folders, pq_api_get_folder, pq_api_post_watch, pq_api_delete_watch;
+pq_http_handler pq_api_post_open, pq_api_post_launch;
 extern const struct pq_http_upload pq_content_upload;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is uploaded, piece by piece. A piece goes to the end of the file; where the connection breaks
- * in it, what came is kept, and `received` tells the client where to go on. */
+/* What is uploaded, piece by piece. A piece goes to the end of the file; where the connection
+ * breaks in it, what came is kept, and `received` tells the client where to go on. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -42,8 +42,8 @@ static int make_room(const struct pq_entry *e, uint64_t length, pique_error *err
     if (!rc)
         rc = pq_disk_free(folder, &free_bytes, err);
     if (!rc && free_bytes < length + reserve_bytes)
-        rc = pq_fail(err, PIQUE_ENOSPC,
-                     "%s: the disk of the server has no room for the rest of it", e->name);
+        rc = pq_fail(err, PIQUE_ENOSPC, "%s: the disk of the server has no room for the rest of it",
+                     e->name);
     pq_free(folder);
     return rc;
 }

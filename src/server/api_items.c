@@ -23,21 +23,22 @@ static json_t *show_all(const struct pq_store *s)
     return items;
 }
 
-void pq_get_state(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_state(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     uint64_t free_bytes = 0;
     pq_disk_free(api->store->results, &free_bytes, NULL);
     json_t *roots = pq_folders_roots(&api->folders), *watched = pq_folders_watched(&api->folders);
     pq_api_lock(api);
-    json_t *state = json_pack(
-        "{s:s, s:I, s:I, s:{s:s, s:I, s:b}, s:o, s:o, s:{s:I, s:i}, s:{s:b, s:i}, s:o}", "version",
-        PIQUE_VERSION, "revision", (json_int_t)api->store->revision, "event",
-        (json_int_t)pq_events_last(api->events), "output", "folder", api->store->results, "free",
-        (json_int_t)free_bytes, "can_open", request->loopback && api->open_folder, "roots", roots,
-        "watched", watched, "limits", "upload_bytes", (json_int_t)0, "chunk_bytes",
-        8 << 20, "queue", "running", api->store->running, "parallel", api->store->parallel,
-        "items", show_all(api->store));
+    json_t *state =
+        json_pack("{s:s, s:I, s:I, s:{s:s, s:I, s:b}, s:o, s:o, s:{s:I, s:i}, s:{s:b, s:i}, s:o}",
+                  "version", PIQUE_VERSION, "revision", (json_int_t)api->store->revision, "event",
+                  (json_int_t)pq_events_last(api->events), "output", "folder", api->store->results,
+                  "free", (json_int_t)free_bytes, "can_open", request->loopback && api->open_folder,
+                  "roots", roots, "watched", watched, "limits", "upload_bytes", (json_int_t)0,
+                  "chunk_bytes", 8 << 20, "queue", "running", api->store->running, "parallel",
+                  api->store->parallel, "items", show_all(api->store));
     pq_api_unlock(api);
     pq_http_json(reply, 200, state);
 }
@@ -120,8 +121,8 @@ static struct pq_entry *new_of_file(struct pq_api *api, const json_t *body,
 {
     pique_error err;
     struct pq_identity id;
-    char *path = pq_folders_path(&api->folders,
-                                 json_string_value(json_object_get(body, "file")), &err);
+    char *path =
+        pq_folders_path(&api->folders, json_string_value(json_object_get(body, "file")), &err);
     struct pq_entry *e = NULL;
     if (!path || pq_identify(path, &id, &err) != 0) {
         pq_http_fail(reply, &err, "none");
@@ -137,7 +138,8 @@ static struct pq_entry *new_of_file(struct pq_api *api, const json_t *body,
     return e;
 }
 
-void pq_post_items(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_post_items(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -190,7 +192,8 @@ static int share_input(struct pq_api *api, const struct pq_entry *from, struct p
     return rc;
 }
 
-void pq_again_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_again_item(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -224,7 +227,8 @@ void pq_again_item(void *user, const struct pq_http_request *request, struct pq_
 
 /* ---- changing ---- */
 
-void pq_patch_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_patch_item(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -241,9 +245,8 @@ void pq_patch_item(void *user, const struct pq_http_request *request, struct pq_
             json_object_update(e->settings, settings);
         }
         /* What was begun with other settings cannot go on. */
-        char *work = has_settings && e->state != PQ_ENTRY_DONE
-                         ? pq_store_work_folder(api->store, e)
-                         : NULL;
+        char *work =
+            has_settings && e->state != PQ_ENTRY_DONE ? pq_store_work_folder(api->store, e) : NULL;
         int rc = work ? pq_remove_tree(work, &err) : 0;
         pq_free(work);
         if (!rc)
@@ -256,7 +259,8 @@ void pq_patch_item(void *user, const struct pq_http_request *request, struct pq_
     pq_api_unlock(api);
 }
 
-void pq_move_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_move_item(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -274,7 +278,8 @@ void pq_move_item(void *user, const struct pq_http_request *request, struct pq_h
     pq_api_unlock(api);
 }
 
-void pq_delete_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_delete_item(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -304,6 +309,7 @@ static bool start(struct pq_api *api, struct pq_entry *e)
     case PQ_ENTRY_UPLOADING:
     case PQ_ENTRY_LOOKING:
         e->wants_start = true;
+        pq_store_save(api->store, e, NULL);
         return true;
     case PQ_ENTRY_PAUSED:
     case PQ_ENTRY_STOPPED:
@@ -359,33 +365,38 @@ static void act(struct pq_api *api, const struct pq_http_request *request,
     pq_api_unlock(api);
 }
 
-void pq_start_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_start_item(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     act(user, request, reply, start);
 }
 
-void pq_resume_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_resume_item(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     act(user, request, reply, start);
 }
 
-void pq_retry_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_retry_item(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     act(user, request, reply, start);
 }
 
-void pq_pause_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_pause_item(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     act(user, request, reply, hold);
 }
 
-void pq_stop_item(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_stop_item(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
 {
     act(user, request, reply, stop);
 }
 
-void pq_estimate_item(void *user, const struct pq_http_request *request,
-                      struct pq_http_reply *reply)
+void pq_api_estimate_item(void *user, const struct pq_http_request *request,
+                          struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -428,7 +439,8 @@ static bool is_listed(const json_t *list, const char *id)
     return false;
 }
 
-void pq_run_queue(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_run_queue(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -444,7 +456,8 @@ void pq_run_queue(void *user, const struct pq_http_request *request, struct pq_h
                  reply);
 }
 
-void pq_pause_queue(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_pause_queue(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -453,8 +466,8 @@ void pq_pause_queue(void *user, const struct pq_http_request *request, struct pq
                  reply);
 }
 
-void pq_resume_queue(void *user, const struct pq_http_request *request,
-                     struct pq_http_reply *reply)
+void pq_api_resume_queue(void *user, const struct pq_http_request *request,
+                         struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -463,8 +476,8 @@ void pq_resume_queue(void *user, const struct pq_http_request *request,
                  reply);
 }
 
-void pq_set_parallel(void *user, const struct pq_http_request *request,
-                     struct pq_http_reply *reply)
+void pq_api_set_parallel(void *user, const struct pq_http_request *request,
+                         struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -478,7 +491,8 @@ void pq_set_parallel(void *user, const struct pq_http_request *request,
                  reply);
 }
 
-void pq_clear_queue(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_clear_queue(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/folder.h"
 #include "base/str.h"
+#include "job/dump.h"
 #include "job/settings.h"
 #include "server/api.h"
 
@@ -17,7 +18,8 @@ static void answer_text(struct pq_http_reply *reply, char *text)
     reply->text = text ? text : pq_strdup("{}");
 }
 
-void pq_get_options(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_options(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     struct pq_str text = {0};
     (void)user;
@@ -26,18 +28,31 @@ void pq_get_options(void *user, const struct pq_http_request *request, struct pq
     answer_text(reply, pq_str_take(&text));
 }
 
-void pq_get_models(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_models(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     (void)request;
     answer_text(reply, api->models());
 }
 
-void pq_get_codecs(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_codecs(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     (void)request;
     answer_text(reply, api->codecs());
+}
+
+extern const char pq_openapi_json[], pq_openapi_json_end[]; /* openapi.S */
+
+void pq_api_get_openapi(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
+{
+    (void)user;
+    (void)request;
+    answer_text(reply,
+                pq_strndup(pq_openapi_json, (size_t)(pq_openapi_json_end - pq_openapi_json)));
 }
 
 /* ---- presets ---- */
@@ -59,10 +74,10 @@ static json_t *read_presets(const struct pq_api *api)
 static void write_presets(const struct pq_api *api, json_t *root, struct pq_http_reply *reply)
 {
     pique_error err;
-    char *text = root ? json_dumps(root, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
+    char *text = root ? pq_json_dump(root, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
     char *path = pq_asprintf("%s/presets.json", api->store->folder);
     int rc = text && path ? pq_write_text(path, text, &err) : pq_fail_nomem(&err, 4096);
-    free(text); /* jansson's */
+    pq_free(text);
     pq_free(path);
     if (rc)
         pq_http_fail(reply, &err, "space");
@@ -70,22 +85,24 @@ static void write_presets(const struct pq_api *api, json_t *root, struct pq_http
         pq_http_json(reply, 200, json_pack("{s:O}", "presets", root));
 }
 
-void pq_get_presets(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_presets(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     (void)request;
     pq_http_json(reply, 200, json_pack("{s:o}", "presets", read_presets(user)));
 }
 
 /* The name stands in the body, so that it may be any text. */
-void pq_put_preset(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_put_preset(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     json_t *settings = pq_api_settings(request, reply);
     if (!settings)
         return;
     json_t *root = read_presets(user);
     const char *title = json_string_value(json_object_get(request->body, "title"));
-    json_t *preset = json_pack("{s:s, s:O}", "title", title ? title : request->part[0], "settings",
-                               settings);
+    json_t *preset =
+        json_pack("{s:s, s:O}", "title", title ? title : request->part[0], "settings", settings);
     if (json_object_size(root) >= MOST_PRESETS && !json_object_get(root, request->part[0])) {
         json_decref(preset);
         pq_http_refuse(reply, 409, "EINVAL", "there are so many presets already", "none");
@@ -96,8 +113,8 @@ void pq_put_preset(void *user, const struct pq_http_request *request, struct pq_
     json_decref(root);
 }
 
-void pq_delete_preset(void *user, const struct pq_http_request *request,
-                      struct pq_http_reply *reply)
+void pq_api_delete_preset(void *user, const struct pq_http_request *request,
+                          struct pq_http_reply *reply)
 {
     json_t *root = read_presets(user);
     if (json_object_del(root, request->part[0]) == 0)
@@ -109,14 +126,16 @@ void pq_delete_preset(void *user, const struct pq_http_request *request,
 
 /* ---- folders ---- */
 
-void pq_get_folders(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_folders(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     (void)request;
     pq_http_json(reply, 200, json_pack("{s:o}", "folders", pq_folders_roots(&api->folders)));
 }
 
-void pq_get_folder(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_folder(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -127,7 +146,8 @@ void pq_get_folder(void *user, const struct pq_http_request *request, struct pq_
         pq_http_fail(reply, &err, "none");
 }
 
-void pq_post_watch(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_post_watch(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -148,8 +168,8 @@ void pq_post_watch(void *user, const struct pq_http_request *request, struct pq_
     pq_free(path);
 }
 
-void pq_delete_watch(void *user, const struct pq_http_request *request,
-                     struct pq_http_reply *reply)
+void pq_api_delete_watch(void *user, const struct pq_http_request *request,
+                         struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     if (pq_folders_unwatch(&api->folders, request->part[0])) {
@@ -164,7 +184,8 @@ void pq_delete_watch(void *user, const struct pq_http_request *request,
 
 /* ---- the desktop ---- */
 
-void pq_post_open(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_post_open(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -178,7 +199,8 @@ void pq_post_open(void *user, const struct pq_http_request *request, struct pq_h
 }
 
 /* For a second start of the program: a word that opens the page. */
-void pq_post_launch(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_post_launch(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     char word[33];

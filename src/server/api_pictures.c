@@ -11,7 +11,8 @@
 
 enum { MOST_SIDE = 65535 };
 
-void pq_get_thumb(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_thumb(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -60,21 +61,23 @@ static void get_picture(struct pq_api *api, const struct pq_http_request *reques
     }
 }
 
-void pq_get_source(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_source(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     get_picture(user, request, reply, PQ_OF_SOURCE);
 }
 
-void pq_get_result(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_result(void *user, const struct pq_http_request *request,
+                       struct pq_http_reply *reply)
 {
     get_picture(user, request, reply, PQ_OF_RESULT);
 }
 
 static const char *type_of(const char *name)
 {
-    static const char *const types[][2] = {
-        {".png", "image/png"},   {".jpg", "image/jpeg"},  {".jpeg", "image/jpeg"},
-        {".webp", "image/webp"}, {".avif", "image/avif"}, {".zip", "application/zip"}};
+    static const char *const types[][2] = {{".png", "image/png"},   {".jpg", "image/jpeg"},
+                                           {".jpeg", "image/jpeg"}, {".webp", "image/webp"},
+                                           {".avif", "image/avif"}, {".zip", "application/zip"}};
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < PQ_COUNT(types); i++) {
         if (strcasecmp(dot, types[i][0]) == 0)
@@ -83,7 +86,7 @@ static const char *type_of(const char *name)
     return "application/octet-stream";
 }
 
-void pq_get_file(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_file(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     const struct pq_entry *e = pq_api_entry(api, request, reply);

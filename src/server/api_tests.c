@@ -22,7 +22,8 @@ static bool take_crop(const json_t *value, int crop[4])
     return json_array_size(value) == 4;
 }
 
-void pq_post_test(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_post_test(void *user, const struct pq_http_request *request,
+                      struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
@@ -55,7 +56,7 @@ static void refuse_unknown(struct pq_http_reply *reply)
     pq_http_refuse(reply, 404, "ENOENT", "there is no such test any more", "none");
 }
 
-void pq_get_test(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
+void pq_api_get_test(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pq_api_lock(api);
@@ -67,14 +68,14 @@ void pq_get_test(void *user, const struct pq_http_request *request, struct pq_ht
         refuse_unknown(reply);
 }
 
-void pq_get_test_picture(void *user, const struct pq_http_request *request,
-                         struct pq_http_reply *reply)
+void pq_api_get_test_picture(void *user, const struct pq_http_request *request,
+                             struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     const char *which = request->part[1];
-    const int run = strcmp(which, "before") == 0                        ? -1
+    const int run = strcmp(which, "before") == 0                      ? -1
                     : which[0] >= '0' && which[0] <= '9' && !which[1] ? which[0] - '0'
-                                                                        : PQ_TRIAL_RUNS;
+                                                                      : PQ_TRIAL_RUNS;
     bool ready;
     pq_api_lock(api);
     char *path = pq_trial_picture(api->trials, request->part[0], run, &ready);
@@ -87,8 +88,8 @@ void pq_get_test_picture(void *user, const struct pq_http_request *request,
     pq_free(path);
 }
 
-void pq_delete_test(void *user, const struct pq_http_request *request,
-                    struct pq_http_reply *reply)
+void pq_api_delete_test(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pq_api_lock(api);

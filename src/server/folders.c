@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -16,7 +17,9 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/folder.h"
+#include "base/random.h"
 #include "base/str.h"
+#include "job/dump.h"
 
 enum { MOST_KNOWN = 1 << 17, MOST_LISTED = 5000, MOST_BYTES = 1 << 20 };
 
@@ -103,7 +106,8 @@ int pq_folders_open(struct pq_folders *f, const char *const *roots, size_t count
         return pq_fail_nomem(err, count * sizeof(*f->roots));
     for (size_t i = 0; !rc && i < count; i++) {
         char id[17];
-        f->roots[i] = realpath(roots[i], NULL);
+        char real[PATH_MAX];
+        f->roots[i] = realpath(roots[i], real) ? pq_strdup(real) : NULL;
         if (!f->roots[i] || !pq_is_folder(f->roots[i]))
             rc = pq_fail(err, PIQUE_ENOENT, "%s: is no folder", roots[i]);
         else if (!know(f, i, "", id))
@@ -118,7 +122,7 @@ int pq_folders_open(struct pq_folders *f, const char *const *roots, size_t count
 void pq_folders_close(struct pq_folders *f)
 {
     for (size_t i = 0; i < f->root_count; i++)
-        free(f->roots[i]); /* realpath()'s */
+        pq_free(f->roots[i]);
     for (size_t i = 0; i < f->known_count; i++)
         pq_free(f->known[i].path);
     for (size_t i = 0; i < f->watched_count; i++)
@@ -138,8 +142,7 @@ static int open_below(const struct pq_folders *f, const struct pq_known_path *k,
                            .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
     if (root < 0)
         return -1;
-    const long fd =
-        syscall(SYS_openat2, root, *k->path ? k->path : ".", &how, sizeof how);
+    const long fd = syscall(SYS_openat2, root, *k->path ? k->path : ".", &how, sizeof how);
     close(root);
     return (int)fd;
 }
@@ -186,8 +189,9 @@ static const char *kind_of(const char *name)
 {
     static const char pictures[] = " png jpg jpeg jpe webp tif tiff avif heic heif gif bmp ppm pgm "
                                    "pnm jxl apng ";
-    static const char films[] = " mp4 m4v mkv mov webm avi flv mpg mpeg ts m2ts mts vob wmv ogv mxf "
-                                "3gp y4m ";
+    static const char films[] =
+        " mp4 m4v mkv mov webm avi flv mpg mpeg ts m2ts mts vob wmv ogv mxf "
+        "3gp y4m ";
     const char *dot = strrchr(name, '.');
     char word[12];
     if (!dot || strlen(dot) >= sizeof word - 1)
@@ -229,9 +233,7 @@ static json_t *show_entry(struct pq_folders *f, size_t root, const char *folder,
     char id[17];
     if (*name == '.' || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return NULL;
-    const char *kind = S_ISDIR(st.st_mode)   ? "folder"
-                       : S_ISREG(st.st_mode) ? kind_of(name)
-                                             : NULL;
+    const char *kind = S_ISDIR(st.st_mode) ? "folder" : S_ISREG(st.st_mode) ? kind_of(name) : NULL;
     char *path = kind ? pq_asprintf("%s%s%s", folder, *folder ? "/" : "", name) : NULL;
     json_t *shown = path && know(f, root, path, id)
                         ? json_pack("{s:s, s:s, s:s, s:I}", "id", id, "name", name, "kind", kind,
@@ -244,8 +246,7 @@ static json_t *show_entry(struct pq_folders *f, size_t root, const char *folder,
 static json_t *list_entries(struct pq_folders *f, size_t root, const char *folder, DIR *dir)
 {
     json_t *entries = json_array();
-    for (const struct dirent *d;
-         (d = readdir(dir)) && json_array_size(entries) < MOST_LISTED;) {
+    for (const struct dirent *d; (d = readdir(dir)) && json_array_size(entries) < MOST_LISTED;) {
         json_t *one = show_entry(f, root, folder, dirfd(dir), d->d_name);
         if (one)
             json_array_append_new(entries, one);
@@ -291,9 +292,9 @@ static int remember_watched(const struct pq_folders *f, pique_error *err)
     for (size_t i = 0; i < f->watched_count; i++)
         json_array_append_new(list, json_pack("{s:s, s:O}", "folder", f->watched[i].folder,
                                               "settings", f->watched[i].settings));
-    char *text = list ? json_dumps(list, JSON_INDENT(1)) : NULL;
+    char *text = list ? pq_json_dump(list, JSON_INDENT(1)) : NULL;
     int rc = text ? pq_write_text(f->file, text, err) : pq_fail_nomem(err, 256);
-    free(text); /* jansson's */
+    pq_free(text);
     json_decref(list);
     return rc;
 }
@@ -304,10 +305,8 @@ static int see(void *context, const char *name)
     return json_object_set_new(w->seen, name, json_integer(-1)) == 0 ? 0 : PIQUE_ENOMEM;
 }
 
-static int add_watched(struct pq_folders *f, const char *folder, json_t *settings,
-                       pique_error *err)
+static int add_watched(struct pq_folders *f, const char *folder, json_t *settings, pique_error *err)
 {
-    unsigned char random[8];
     struct pq_watched *grown =
         pq_grown(f->watched, f->watched_count, &f->watched_capacity, sizeof *grown);
     if (!grown)
@@ -317,8 +316,7 @@ static int add_watched(struct pq_folders *f, const char *folder, json_t *setting
                            .name = pq_strdup(strrchr(folder, '/') + 1),
                            .settings = json_deep_copy(settings),
                            .seen = json_object()};
-    randombytes_buf(random, sizeof random);
-    sodium_bin2hex(w.id, sizeof w.id, random, sizeof random);
+    pq_random_hex(w.id, sizeof w.id - 1);
     int rc = w.folder && w.name && w.settings && w.seen ? 0 : pq_fail_nomem(err, 256);
     if (!rc)
         rc = pq_list_folder(folder, see, &w, err); /* what is there is not new */
@@ -363,9 +361,9 @@ json_t *pq_folders_watched(struct pq_folders *f)
     json_t *list = json_array();
     pthread_mutex_lock(&f->lock);
     for (size_t i = 0; i < f->watched_count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:O}", "id", f->watched[i].id, "name",
-                                              f->watched[i].name, "settings",
-                                              f->watched[i].settings));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:O}", "id", f->watched[i].id, "name",
+                                        f->watched[i].name, "settings", f->watched[i].settings));
     pthread_mutex_unlock(&f->lock);
     return list;
 }
@@ -395,8 +393,7 @@ static int look_at(void *context, const char *name)
 }
 
 void pq_folders_look(struct pq_folders *f,
-                     void (*take)(void *user, const char *path, const json_t *settings),
-                     void *user)
+                     void (*take)(void *user, const char *path, const json_t *settings), void *user)
 {
     pthread_mutex_lock(&f->lock);
     for (size_t i = 0; i < f->watched_count; i++) {

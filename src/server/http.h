@@ -2,8 +2,8 @@
 /* HTTP to functions: routes with what each of them takes, requests that passed every check, and
  * answers. Nothing outside http.c sees libmicrohttpd.
  *
- * Handlers run on the server's thread, one at a time, so they must not wait for anything: what takes
- * long is begun there and told by an event. */
+ * Handlers run on the server's thread, one at a time, so they must not wait for anything: what
+ * takes long is begun there and told by an event. */
 #pragma once
 
 #include <jansson.h>
@@ -42,8 +42,8 @@ struct pq_http_reply {
     const char *type;   /* of the file: one of a fixed list, "image/png"; static */
     char *attachment;   /* the name under which it is to be kept; owned. NULL: shown */
     bool accepts_range; /* parts of the file may be asked for */
-    bool later;         /* nothing yet: the handler is asked again after pq_http_wake(), or after some
-                           seconds, until half a minute has passed (503) */
+    bool later; /* nothing yet: the handler is asked again after pq_http_wake(), or after some
+                   seconds, until half a minute has passed (503) */
 };
 /* Take a JSON value (a reference is stolen; NULL: out of memory, 500). */
 void pq_http_json(struct pq_http_reply *reply, int status, json_t *value);
@@ -77,20 +77,20 @@ struct pq_http_route {
     enum pq_http_method method;
     const char *path; /* "/api/items/" "*" "/pause": a * is one part, [A-Za-z0-9_.-]{1,64} */
     pq_http_handler *handle;
-    size_t most_body;                     /* of JSON; 0: none is taken */
-    const struct pq_http_upload *upload;  /* instead of handle */
+    size_t most_body;                    /* of JSON; 0: none is taken */
+    const struct pq_http_upload *upload; /* instead of handle */
 };
 
 struct pq_http_setup {
     const char *const *addresses; /* "127.0.0.1", "::1", or what --listen says */
     size_t address_count;
-    int port, port_tries;           /* port, or the next free one of so many; 0: any */
-    const char *const *host_names;  /* further names it may be called by */
+    int port, port_tries;          /* port, or the next free one of so many; 0: any */
+    const char *const *host_names; /* further names it may be called by */
     size_t host_name_count;
-    const char *token;              /* 64 hexadecimal digits */
+    const char *token; /* 64 hexadecimal digits */
     const struct pq_http_route *routes;
     size_t route_count;
-    void *user; /* of all handlers */
+    void *user;               /* of all handlers */
     struct pq_events *events; /* GET /api/events */
     const char *ui_folder;    /* the page from files instead of from the program, for who works on
                                  it; NULL */

@@ -2,7 +2,6 @@
 #include "server/serve.h"
 
 #include <jansson.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +10,9 @@
 
 #include "base/alloc.h"
 #include "base/folder.h"
+#include "base/random.h"
 #include "base/str.h"
+#include "job/dump.h"
 #include "server/api.h"
 
 enum { EVENT_BYTES = 4 << 20, LOOK_SECONDS = 2, MOST_BYTES = 4096 };
@@ -40,12 +41,12 @@ static int tell_where(const struct serving *s, pique_error *err)
     const char *listen = s->setup->listen;
     json_t *root = json_pack("{s:i, s:s, s:s}", "port", pq_http_port(s->api.http), "address",
                              listen ? listen : "127.0.0.1", "token", s->token);
-    char *text = root ? json_dumps(root, 0) : NULL;
+    char *text = root ? pq_json_dump(root, 0) : NULL;
     char *path = server_file(s->setup->state);
     const mode_t before = umask(077); /* nobody else may read the token */
     int rc = text && path ? pq_write_text(path, text, err) : pq_fail_nomem(err, 256);
     umask(before);
-    free(text); /* jansson's */
+    pq_free(text);
     pq_free(path);
     json_decref(root);
     return rc;
@@ -121,12 +122,10 @@ static void tick(void *user)
 
 static void make_token(struct serving *s)
 {
-    unsigned char random[32];
-    randombytes_buf(random, sizeof random);
     if (s->setup->token)
         memcpy(s->token, s->setup->token, sizeof s->token);
     else
-        sodium_bin2hex(s->token, sizeof s->token, random, sizeof random);
+        pq_random_hex(s->token, sizeof s->token - 1);
 }
 
 static int open_store(struct serving *s, pique_error *err)
@@ -231,9 +230,10 @@ static void tell_ready(const struct serving *s)
 
 static void end(struct serving *s)
 {
-    /* No request any more, then no worker, then what they used. */
+    /* No worker any more, which may take its time; then no request; then what they used. */
+    pq_runner_stop(s->api.runner);
     pq_http_close(&s->api.http);
-    pq_runner_stop(&s->api.runner);
+    pq_runner_free(&s->api.runner);
     if (s->has_store) {
         char *path = server_file(s->setup->state);
         if (path && s->api.trials)

@@ -13,8 +13,8 @@ struct pq_serve_setup {
     const char *state, *results; /* folders; NULL: the user's own */
     const char *models;          /* the folder of models */
     int port, port_tries;
-    const char *listen;     /* an address instead of loopback; needs a token */
-    const char *token;      /* NULL: a new one */
+    const char *listen; /* an address instead of loopback; needs a token */
+    const char *token;  /* NULL: a new one */
     const char *const *host_names;
     size_t host_name_count;
     const char *const *folders; /* from which files are taken */
@@ -33,8 +33,8 @@ struct pq_serve_setup {
 /* Serve until *stop is set. PIQUE_EEXIST where another server has the queue. */
 int pq_serve(const struct pq_serve_setup *setup, volatile sig_atomic_t *stop, pique_error *err);
 
-/* A server that runs: its port and token, from its folder (NULL: the user's own). PIQUE_ENOENT where
- * none does. */
+/* A server that runs: its port and token, from its folder (NULL: the user's own). PIQUE_ENOENT
+ * where none does. */
 struct pq_running_server {
     int port;
     char address[64]; /* to connect to */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "upscale/stages.h"
 
 static uint64_t mib(uint64_t bytes)
@@ -71,9 +72,10 @@ static int pass_bytes(const struct pq_engines *engines, const struct pq_size *si
 static int refuse(const struct pq_size *size, const struct pq_demand *demand, uint64_t needed,
                   uint64_t budget, const char *path, pique_error *err)
 {
-    char whole[96] = "";
+    char whole[160] = "";
     if (demand->tta)
-        snprintf(whole, sizeof whole, ", %" PRIu64 " MiB of it because --tta keeps whole pictures",
+        snprintf(whole, sizeof whole,
+                 pq_tr(", %" PRIu64 " MiB of it because --tta keeps whole pictures"),
                  mib(demand->whole));
     return pq_fail(err, PIQUE_ENOMEM,
                    "%s: %" PRIu64 " MiB are needed for a picture of %d x %d in %d %s%s, and the "

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "upscale/ring.h"
 #include "upscale/stages.h"
 
@@ -171,7 +172,7 @@ static const char *which(const struct pq_check *k, int frame, char text[WHICH])
     const int each = PQ_MAX(k->shape.each, 1), pictures = k->shape.frames / each;
     if (pictures < 2)
         return "";
-    snprintf(text, WHICH, ", picture %d of %d", frame / each + 1, pictures);
+    snprintf(text, WHICH, pq_tr(", picture %d of %d"), frame / each + 1, pictures);
     return text;
 }
 

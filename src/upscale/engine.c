@@ -11,6 +11,7 @@
 #include "arch/model.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "base/lang.h"
 #include "upscale/opened.h"
 #include "upscale/tier.h"
 
@@ -93,9 +94,9 @@ static int choose_tier(pique_engine *engine, const pique_engine_options *o,
                             &why, err);
     if (!rc && why) {
         pq_log(&engine->log, PIQUE_LOG_WARN, "%s is not safe for this network: %s",
-               pq_tier_name(*tier), why);
+               pq_tier_name(*tier), pq_tr(why));
         pq_engine_note(engine, PIQUE_EVENT_NOTE, "%s is not safe for this network: %s",
-                       pq_tier_name(*tier), why);
+                       pq_tier_name(*tier), pq_tr(why));
     }
     return rc;
 }
@@ -204,7 +205,7 @@ void pq_engine_note(pique_engine *engine, enum pique_event_kind kind, const char
     char text[512];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof text, pq_tr(fmt), args);
     va_end(args);
     pique_event event = {.size = sizeof event, .kind = kind, .text = text};
     engine->event(engine->event_user, &event);

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "base/lang.h"
 #include "base/module.h"
 
 static const struct pq_module module = {
@@ -10,11 +11,13 @@ static const struct pq_module module = {
     .folder = "image",
     .symbol = "pique_picture_module",
     .version = PQ_PICTURE_IO_VERSION,
-    .what = "picture module",
-    .needs = "pictures need libvips and the libav libraries, on Debian the packages libvips42 and "
-             "ffmpeg",
-    .built = "It is built where libvips and libavcodec are (Debian: libvips-dev, libavcodec-dev, "
-             "libavutil-dev)",
+    .what = PQ_SAID("picture module"),
+    .needs = PQ_SAID(
+        "pictures need libvips and the libav libraries, on Debian the packages libvips42 and "
+        "ffmpeg"),
+    .built = PQ_SAID(
+        "It is built where libvips and libavcodec are (Debian: libvips-dev, libavcodec-dev, "
+        "libavutil-dev)"),
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;

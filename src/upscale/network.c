@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "upscale/check.h"
 #include "upscale/engine.h"
 #include "upscale/luma.h"
@@ -383,7 +384,7 @@ static int model_channels(const pique_engine *engine, int *channels, pique_error
             err, PIQUE_EUNSUPPORTED,
             "%s: a network from %d to %d channels is not one for pictures; pique can use "
             "1 to 1, 3 to 3 and 4 to 4",
-            info.path ? info.path : "the model", info.in_channels, info.out_channels);
+            info.path ? info.path : pq_tr("the model"), info.in_channels, info.out_channels);
     *channels = info.in_channels;
     return 0;
 }

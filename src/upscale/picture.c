@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "upscale/budget.h"
 #include "upscale/call.h"
@@ -188,7 +189,7 @@ static int check_output(const struct pq_picture_job *j, pique_error *err)
 int pq_picture_open(struct pq_picture_job *j, const pique_picture_options *options,
                     pique_error *err)
 {
-    j->name = strcmp(j->src, "-") == 0 ? "standard input" : j->src;
+    j->name = strcmp(j->src, "-") == 0 ? pq_tr("standard input") : j->src;
     int rc = pq_plan_options(&j->plan, options, err);
     if (!rc)
         rc = check_output(j, err);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "upscale/budget.h"
 #include "upscale/engine.h"
 #include "upscale/format.h"
@@ -108,9 +109,9 @@ static void note_losses(const struct pq_plan *p, pique_engine *engine,
         bool lost;
         const char *what;
     } table[] = {
-        {info->has_icc && !p->caps->icc && info->colours != 4, "a colour profile"},
-        {info->has_exif && !p->caps->exif, "EXIF data"},
-        {info->has_xmp && !p->caps->xmp, "XMP data"},
+        {info->has_icc && !p->caps->icc && info->colours != 4, pq_tr("a colour profile")},
+        {info->has_exif && !p->caps->exif, pq_tr("EXIF data")},
+        {info->has_xmp && !p->caps->xmp, pq_tr("XMP data")},
     };
     for (size_t i = 0; i < PQ_COUNT(table); i++)
         if (table[i].lost)

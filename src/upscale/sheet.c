@@ -6,6 +6,7 @@
 #include <fenv.h>
 #include <string.h>
 
+#include "base/lang.h"
 #include "upscale/budget.h"
 #include "upscale/call.h"
 #include "upscale/detail.h"
@@ -178,7 +179,7 @@ int pique_sheet_open(const char *src, const pique_sheet_options *options, pique_
     if (!s)
         return pq_fail_nomem(err, sizeof *s);
     int rc = take_options(&s->options, options, err);
-    if (!rc && !(s->name = pq_strdup(strcmp(src, "-") == 0 ? "standard input" : src)))
+    if (!rc && !(s->name = pq_strdup(strcmp(src, "-") == 0 ? pq_tr("standard input") : src)))
         rc = pq_fail_nomem(err, strlen(src));
     if (!rc)
         rc = pq_picture_module(&s->io, err);

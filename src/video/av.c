@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "video/compat_read.h"
 
 enum { BUFFER_BYTES = 64 << 10 };
@@ -64,8 +65,8 @@ int pq_av_fail(pique_error *err, int averror, const char *name, const char *what
 {
     char reason[128];
     if (av_strerror(averror, reason, sizeof reason) < 0)
-        strcpy(reason, "no reason given");
-    return pq_fail(err, status_of(averror), "%s: cannot %s: %s", name, what, reason);
+        strcpy(reason, pq_tr("no reason given"));
+    return pq_fail(err, status_of(averror), "%s: cannot %s: %s", name, pq_tr(what), pq_tr(reason));
 }
 
 /* ---- files ---- */

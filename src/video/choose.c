@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "video/containers.h"
 #include "video/encoder.h"
@@ -33,7 +34,7 @@ static void note(const struct choice *c, const char *fmt, ...)
     if (!c->write->note)
         return;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof text, pq_tr(fmt), args);
     va_end(args);
     c->write->note(c->write->note_user, text);
 }
@@ -107,7 +108,8 @@ static int set_quality(const struct choice *c, const AVCodec *codec, AVDictionar
     if (fixed && (w->crf_set || w->bitrate))
         return pq_fail(err, PIQUE_EINVAL, "%s '%s' %s: it takes neither a quality nor a rate",
                        c->codec, c->profile->name,
-                       fixed & PQ_PROFILE_RATED ? "has a rate of its own" : "is without loss");
+                       fixed & PQ_PROFILE_RATED ? pq_tr("has a rate of its own")
+                                                : pq_tr("is without loss"));
     if (w->crf_set && w->bitrate)
         return pq_fail(err, PIQUE_EINVAL, "a quality (crf) and a rate exclude each other");
     if (w->crf_set) {
@@ -279,7 +281,7 @@ static int check_container(const struct choice *c, const AVCodec *codec, pique_e
     const AVOutputFormat *muxer = pq_container_muxer(c->write->container);
     if (!muxer)
         return pq_fail(err, PIQUE_EINVAL, "there is no container '%s'; pique writes %s",
-                       c->write->container, PQ_CONTAINERS);
+                       c->write->container, pq_tr(PQ_CONTAINERS));
     const bool any = !strcmp(c->write->container, "mkv"); /* by the tags of other containers too */
     if (codec && !any && avformat_query_codec(muxer, codec->id, FF_COMPLIANCE_NORMAL) != 1)
         return pq_fail(err, PIQUE_EINVAL, "%s cannot hold %s; mkv can, and mov what is for cutting",

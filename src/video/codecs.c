@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "video/module.h"
 
 #define X265_PARAMS "x265-params=log-level=none:open-gop=0"
@@ -153,7 +154,7 @@ static int fail_names(const char *codec, const char *name, const char *what, piq
         if (!strcmp(table[i].codec, codec) && n < sizeof list)
             n +=
                 (size_t)snprintf(list + n, sizeof list - n, "%s'%s'", n ? ", " : "", table[i].name);
-    return pq_fail(err, PIQUE_EINVAL, "%s %s '%s'; it has %s", codec, what, name, list);
+    return pq_fail(err, PIQUE_EINVAL, "%s %s '%s'; it has %s", codec, pq_tr(what), name, list);
 }
 
 static const struct pq_profile *default_of(const char *codec, bool alpha, bool deep)
@@ -259,7 +260,7 @@ int pq_dnxhd_size(const struct pq_profile *profile, int width, int height, pique
             continue;
         if (dnxhd_sizes[i].width == width && dnxhd_sizes[i].height == height)
             return 0;
-        n += (size_t)snprintf(list + n, sizeof list - n, "%s%dx%d", n ? " or " : "",
+        n += (size_t)snprintf(list + n, sizeof list - n, "%s%dx%d", n ? pq_tr(" or ") : "",
                               dnxhd_sizes[i].width, dnxhd_sizes[i].height);
     }
     return pq_fail(err, PIQUE_EINVAL,

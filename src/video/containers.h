@@ -6,7 +6,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define PQ_CONTAINERS "mkv, mp4, mov, webm and y4m"
+#include "base/lang.h"
+
+#define PQ_CONTAINERS PQ_SAID("mkv, mp4, mov, webm and y4m")
 
 /* The muxer of libav for one of ours; NULL: there is none. */
 static inline const AVOutputFormat *pq_container_muxer(const char *container)

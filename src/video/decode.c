@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "video/compat_read.h"
 
@@ -24,6 +25,7 @@ struct decoder {
     bool drained;       /* no packet will come any more */
     bool entered;       /* not read from the beginning: the end tells nothing of the length */
     int bad_reads;      /* one after the other */
+    int64_t whole_from; /* frames before it may be left out; INT64_MIN: none */
     int64_t last, step; /* time and length of the frame before; AV_NOPTS_VALUE, 0: none */
     int64_t frames, damaged, moved;
     pq_note_fn *note;
@@ -37,7 +39,7 @@ __attribute__((format(printf, 2, 3))) static void note(struct decoder *d, const 
     if (!d->note)
         return;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof text, pq_tr(fmt), args);
     va_end(args);
     pq_utf8_trim(text);
     d->note(d->note_user, text);
@@ -119,6 +121,11 @@ static int feed(struct decoder *d, pique_error *err)
         const int rc = next_packet(d, &got, err);
         if (rc)
             return rc;
+    }
+    if (got && d->whole_from != INT64_MIN) {
+        const int64_t at = d->packet->pts;
+        d->codec->skip_frame =
+            at != AV_NOPTS_VALUE && at < d->whole_from ? AVDISCARD_NONREF : AVDISCARD_DEFAULT;
     }
     const int status = avcodec_send_packet(d->codec, got ? d->packet : NULL);
     d->pending = got && status == AVERROR(EAGAIN);
@@ -302,16 +309,21 @@ static int begin_at(struct decoder *d, int64_t key, pique_error *err)
     }
 }
 
+static bool has_entries(const struct decoder *d)
+{
+    const struct pq_input *in = d->input;
+    return keeps_keys(d->codec->codec_id) && !(in->format->iformat->flags & AVFMT_NOTIMESTAMPS) &&
+           (in->sequence || pq_file_size(&in->file) >= 0);
+}
+
 /* Two key frames back: what follows the first of them may lean on frames before it (an open group
  * of pictures), what follows the second leans on nothing that is not decoded now. */
 static int decoder_enter(struct pq_frames_from *from, int64_t tick, pique_error *err)
 {
     struct decoder *d = (struct decoder *)from;
-    struct pq_input *in = d->input;
     int64_t near, far, again;
     bool found;
-    if (!keeps_keys(d->codec->codec_id) || in->format->iformat->flags & AVFMT_NOTIMESTAMPS ||
-        (!in->sequence && pq_file_size(&in->file) < 0))
+    if (!has_entries(d))
         return cannot_enter(d, err);
     int rc = key_before(d, tick, &near, &found, err);
     if (rc || !found)
@@ -323,7 +335,23 @@ static int decoder_enter(struct pq_frames_from *from, int64_t tick, pique_error 
     if (rc || !found || again != far)
         return rc ? rc : cannot_enter(d, err);
     restart(d);
+    d->whole_from = INT64_MIN;
+    d->codec->skip_frame = AVDISCARD_DEFAULT;
     return begin_at(d, far, err);
+}
+
+static int decoder_near(struct pq_frames_from *from, int64_t tick, int64_t whole_from,
+                        pique_error *err)
+{
+    struct decoder *d = (struct decoder *)from;
+    int64_t key;
+    bool found = false;
+    int rc = has_entries(d) ? key_before(d, tick, &key, &found, err) : 0;
+    if (rc || !found)
+        return rc ? rc : cannot_enter(d, err);
+    restart(d);
+    d->whole_from = whole_from;
+    return 0;
 }
 
 /* ---- opening ---- */
@@ -377,7 +405,8 @@ int pq_decoder_open(struct pq_input *input, pq_note_fn *note_fn, void *note_user
     struct decoder *d = pq_calloc(1, sizeof *d);
     if (!d)
         return pq_fail_nomem(err, sizeof *d);
-    d->base = (struct pq_frames_from){decoder_next, decoder_enter, decoder_close};
+    d->base = (struct pq_frames_from){decoder_next, decoder_enter, decoder_near, decoder_close};
+    d->whole_from = INT64_MIN;
     d->input = input;
     d->last = AV_NOPTS_VALUE;
     d->note = note_fn;

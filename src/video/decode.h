@@ -13,6 +13,10 @@ struct pq_frames_from {
     /* Go on at a frame that is at or before the tick and behind which all is as in a run from the
      * beginning. PIQUE_EUNSUPPORTED where that cannot be had; then all is to be opened anew. */
     int (*enter)(struct pq_frames_from *from, int64_t tick, pique_error *err);
+    /* Go on at a frame at or before the tick, for looking at one: quicker, and from the nearest key
+     * frame on. Frames before `whole_from` that no other frame needs are left out.
+     * PIQUE_EUNSUPPORTED as enter(). */
+    int (*near)(struct pq_frames_from *from, int64_t tick, int64_t whole_from, pique_error *err);
     void (*close)(struct pq_frames_from *from);
 };
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "video/convert.h"
 #include "video/settings.h"
@@ -83,8 +84,8 @@ static int open_with(AVCodecContext *codec, const AVCodec *encoder, AVDictionary
     if (rc >= 0)
         rc = avcodec_open2(codec, encoder, settings);
     if (rc < 0) {
-        char what[64];
-        snprintf(what, sizeof what, "open the encoder %s", encoder->name);
+        char what[128];
+        snprintf(what, sizeof what, pq_tr("open the encoder %s"), encoder->name);
         return pq_av_fail(err, rc, name, what);
     }
     const AVDictionaryEntry *left = av_dict_get(*settings, "", NULL, AV_DICT_IGNORE_SUFFIX);
@@ -271,7 +272,7 @@ static int encode_one(AVCodecContext *codec, const AVFrame *frame, struct pq_str
 int pq_encoder_try(struct pq_film_encoder *chosen, const struct pq_profile *profile,
                    pique_error *err)
 {
-    struct pq_stream_facts facts = {.name = "the film", .rate = {25, 1}, .sar = {1, 1}};
+    struct pq_stream_facts facts = {.name = pq_tr("the film"), .rate = {25, 1}, .sar = {1, 1}};
     pq_profile_try_size(profile, &facts.width, &facts.height);
     facts.colour =
         pq_colour_resolve((struct pq_colour){.matrix = AVCOL_SPC_UNSPECIFIED},
@@ -288,8 +289,8 @@ int pq_encoder_try(struct pq_film_encoder *chosen, const struct pq_profile *prof
     pq_converter_version(&version);
     const int status = frame ? encode_one(codec, frame, &version) : AVERROR(ENOMEM);
     if (status < 0) {
-        char what[96];
-        snprintf(what, sizeof what, "encode a frame with %s", chosen->encoder);
+        char what[128];
+        snprintf(what, sizeof what, pq_tr("encode a frame with %s"), chosen->encoder);
         rc = pq_av_fail(err, status, facts.name, what);
     }
     ask_version(chosen->encoder, &version);

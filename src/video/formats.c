@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "video/encoder.h"
 
 /* ---- choosing ---- */
@@ -115,21 +116,23 @@ void pq_format_loss(enum AVPixelFormat source, enum AVPixelFormat format, bool a
     if (!from || !to)
         return;
     if (depth_of(from) > depth_of(to))
-        n += (size_t)snprintf(text, bytes, "%d bits a sample become %d, dithered", depth_of(from),
-                              depth_of(to));
+        n += (size_t)snprintf(text, bytes, pq_tr("%d bits a sample become %d, dithered"),
+                              depth_of(from), depth_of(to));
     const bool full = is_rgb(from) || (!from->log2_chroma_w && !from->log2_chroma_h);
     const bool less = !is_grey(from) && !is_rgb(to) &&
                       ((full && (to->log2_chroma_w || to->log2_chroma_h)) ||
                        (!full && (to->log2_chroma_w > from->log2_chroma_w ||
                                   to->log2_chroma_h > from->log2_chroma_h)));
     if (less && n < bytes)
-        n += (size_t)snprintf(text + n, bytes - n, "%scolour is kept for every %s pixel",
-                              n ? ", " : "", to->log2_chroma_h ? "fourth" : "second");
+        n += (size_t)snprintf(text + n, bytes - n, pq_tr("%scolour is kept for every %s pixel"),
+                              n ? ", " : "", to->log2_chroma_h ? pq_tr("fourth") : pq_tr("second"));
     if (alpha && !(to->flags & AV_PIX_FMT_FLAG_ALPHA) && n < bytes)
         n += (size_t)snprintf(text + n, bytes - n,
-                              "%salpha is lost; ProRes 4444, FFV1 and VP9 keep it", n ? ", " : "");
+                              pq_tr("%salpha is lost; ProRes 4444, FFV1 and VP9 keep it"),
+                              n ? ", " : "");
     if (n && n < bytes)
-        snprintf(text + n, bytes - n, ": %s holds no more of the film's %s", what, from->name);
+        snprintf(text + n, bytes - n, pq_tr(": %s holds no more of the film's %s"), what,
+                 from->name);
 }
 
 /* ---- order of samples ---- */

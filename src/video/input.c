@@ -10,10 +10,12 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "video/bars.h"
 #include "video/convert.h"
 #include "video/facts.h"
+#include "video/look.h"
 #include "video/module.h"
 #include "video/rate.h"
 
@@ -45,7 +47,7 @@ static void note(const struct source *s, const char *fmt, ...)
     if (!s->read.note)
         return;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    vsnprintf(text, sizeof text, pq_tr(fmt), args);
     va_end(args);
     pq_utf8_trim(text);
     s->read.note(s->read.note_user, text);
@@ -154,6 +156,29 @@ static int source_seek(struct pq_film_source *base, int64_t pts, pique_error *er
     }
     drop_queue(s, INT64_MAX);
     return pq_rate_enter(&s->rate, pts, err);
+}
+
+static int source_find(struct pq_film_source *base, int64_t index, int64_t *pts, pique_error *err)
+{
+    struct source *s = (struct source *)base;
+    return pq_look_find(&s->reader, index, pts, err);
+}
+
+static int source_show(struct pq_film_source *base, int64_t pts, bool exact, struct pq_frame **out,
+                       pique_error *err)
+{
+    struct source *s = (struct source *)base;
+    bool got;
+    *out = NULL;
+    drop_queue(s, INT64_MAX);
+    AVFrame *frame = av_frame_alloc();
+    if (!frame)
+        return pq_fail_nomem(err, sizeof *frame);
+    int rc = pq_look_show(&s->reader, pts, exact, frame, &got, err);
+    if (!rc && got)
+        rc = pq_av_frame_wrap(frame, out, err);
+    av_frame_free(&frame);
+    return rc;
 }
 
 static void source_close(struct pq_film_source *base)
@@ -395,6 +420,8 @@ int pq_av_open_source(const struct pq_film_read *read, struct pq_film_source **o
     s->read.map = s->map;
     s->av.base.read = source_read;
     s->av.base.seek = source_seek;
+    s->av.base.find = source_find;
+    s->av.base.show = source_show;
     s->av.base.to_rgb = source_to_rgb;
     s->av.base.close = source_close;
     const int rc = s->path && (s->map || !read->map) ? open_all(s, err)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "video/planar.h"
 #include "video/sequence.h"
 #include "video/webp.h"
@@ -57,7 +58,7 @@ static int decode_first(struct pq_reader *r, pique_error *err)
     r->format = pq_planar_of(r->decoded, palette_alpha(r));
     if (r->format == AV_PIX_FMT_NONE)
         return pq_fail(err, PIQUE_EUNSUPPORTED, "%s: its frames (%s) cannot be converted",
-                       r->read->path, name ? name : "of an unknown kind");
+                       r->read->path, name ? name : pq_tr("of an unknown kind"));
     r->first_due = true;
     return 0;
 }

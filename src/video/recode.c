@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "video/compat.h"
 #include "video/join.h"
 
@@ -164,8 +165,8 @@ int pq_recode_open(struct pq_track *t, const AVFormatContext *out, const char *n
     if (rc >= 0)
         rc = avcodec_parameters_from_context(t->out->codecpar, r->encoder);
     if (rc < 0) {
-        char what[96];
-        snprintf(what, sizeof what, "make %s of its %s", avcodec_get_name(t->codec),
+        char what[160];
+        snprintf(what, sizeof what, pq_tr("make %s of its %s"), avcodec_get_name(t->codec),
                  avcodec_get_name(t->in->codecpar->codec_id));
         return pq_av_fail(err, rc, name, what);
     }

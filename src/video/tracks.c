@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "video/compat.h"
 #include "video/containers.h"
@@ -150,9 +151,10 @@ static void say(const struct pq_film_join *join, const struct pq_track *t, long 
     static const struct {
         char letter;
         const char *name;
-    } kinds[] = {{'a', "audio track"}, {'s', "subtitle track"}, {'v', "video track"},
-                 {'p', "cover"},       {'t', "attachment"},     {'d', "data track"}};
-    const char *kind = "track", *from = avcodec_get_name(t->in->codecpar->codec_id);
+    } kinds[] = {{'a', PQ_SAID("audio track")}, {'s', PQ_SAID("subtitle track")},
+                 {'v', PQ_SAID("video track")}, {'p', PQ_SAID("cover")},
+                 {'t', PQ_SAID("attachment")},  {'d', PQ_SAID("data track")}};
+    const char *kind = PQ_SAID("track"), *from = avcodec_get_name(t->in->codecpar->codec_id);
     for (size_t i = 0; i < PQ_COUNT(kinds); i++)
         if (kinds[i].letter == letter_of(t->in))
             kind = kinds[i].name;
@@ -161,16 +163,16 @@ static void say(const struct pq_film_join *join, const struct pq_track *t, long 
     const AVDictionaryEntry *language = av_dict_get(t->in->metadata, "language", NULL, 0);
     const AVDictionaryEntry *file = av_dict_get(t->in->metadata, "filename", NULL, 0);
     struct pq_str text = {0};
-    pq_str_printf(&text, "%s %ld (", kind, number + 1);
+    pq_str_printf(&text, "%s %ld (", pq_tr(kind), number + 1);
     pq_str_add_shown(&text, file ? file->value : from);
     if (language && !file) {
         pq_str_add(&text, ", ");
         pq_str_add_shown(&text, language->value);
     }
     if (t->way == PQ_LOSE)
-        pq_str_printf(&text, ") is lost: %s cannot hold it", join->container);
+        pq_str_printf(&text, pq_tr(") is lost: %s cannot hold it"), join->container);
     else
-        pq_str_printf(&text, ") becomes %s: %s cannot hold %s", avcodec_get_name(t->codec),
+        pq_str_printf(&text, pq_tr(") becomes %s: %s cannot hold %s"), avcodec_get_name(t->codec),
                       join->container, from);
     if (!text.failed)
         join->note(join->note_user, text.data);
@@ -208,7 +210,7 @@ int pq_tracks_open(const struct pq_film_join *join, struct pq_tracks *tracks, pi
     *tracks = (struct pq_tracks){.end = INT64_MAX};
     if (!pq_container_muxer(join->container))
         return pq_fail(err, PIQUE_EINVAL, "there is no container '%s'; pique writes %s",
-                       join->container, PQ_CONTAINERS);
+                       join->container, pq_tr(PQ_CONTAINERS));
     if (!strcmp(join->read->path, "-"))
         return 0; /* read to its end, and nothing but frames */
     int rc = pq_input_open(join->read->path, join->read->map, join->read->fps, &tracks->input, err);

@@ -68,11 +68,24 @@ static int webp_next(struct pq_frames_from *from, AVFrame *frame, bool *got, piq
     return 0;
 }
 
+static int cannot_enter(const struct webp *w, pique_error *err)
+{
+    /* Each frame is painted over the ones before. */
+    return pq_fail(err, PIQUE_EUNSUPPORTED, "%s: cannot be entered in the middle", w->map.path);
+}
+
 static int webp_enter(struct pq_frames_from *from, int64_t tick, pique_error *err)
 {
-    const struct webp *w = (const struct webp *)from;
-    (void)tick; /* each frame is painted over the ones before */
-    return pq_fail(err, PIQUE_EUNSUPPORTED, "%s: cannot be entered in the middle", w->map.path);
+    (void)tick;
+    return cannot_enter((const struct webp *)from, err);
+}
+
+static int webp_near(struct pq_frames_from *from, int64_t tick, int64_t whole_from,
+                     pique_error *err)
+{
+    (void)tick;
+    (void)whole_from;
+    return cannot_enter((const struct webp *)from, err);
 }
 
 int pq_webp_open(const char *path, struct pq_frames_from **out, int64_t *frames, pique_error *err)
@@ -81,7 +94,7 @@ int pq_webp_open(const char *path, struct pq_frames_from **out, int64_t *frames,
     struct webp *w = pq_calloc(1, sizeof *w);
     if (!w)
         return pq_fail_nomem(err, sizeof *w);
-    w->base = (struct pq_frames_from){webp_next, webp_enter, webp_close};
+    w->base = (struct pq_frames_from){webp_next, webp_enter, webp_near, webp_close};
     int rc = pq_map_open(path, &w->map, err);
     if (rc)
         goto fail;

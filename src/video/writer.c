@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lang.h"
 #include "base/str.h"
 #include "video/compat.h"
 #include "video/module.h"
@@ -97,7 +98,7 @@ int pq_writer_setup(struct pq_av_writer *w, const struct pq_film_write *write,
     w->base.encoder = *chosen;
     w->base.from_rgb = from_rgb;
     w->facts = (struct pq_stream_facts){
-        .name = "the film",
+        .name = pq_tr("the film"),
         .width = write->width,
         .height = write->height,
         .rate = like->frame_rate,

@@ -142,6 +142,7 @@ class Case(unittest.TestCase):
         env = dict(os.environ, PIQUE_MODELS=self.models or self.dir, HOME=self.dir, TERM='xterm',
                    XDG_CACHE_HOME=self.cache)
         env.pop('NO_COLOR', None)
+        env['PIQUE_LANG'] = 'en'  # whose sentences are compared here
         if SANITIZED:
             # The thread-local memory of the codecs' threads makes gcc 12's leak check crash.
             env['ASAN_OPTIONS'] = ':'.join(filter(None, [env.get('ASAN_OPTIONS'),

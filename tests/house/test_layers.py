@@ -30,8 +30,9 @@ ONLY_IN = [
     (r'vips/|glib|gio/|gobject', ['image']),
     (r'libav|libsw|zimg', ['image', 'video']),
     (r'cuda|nv[A-Z]|ffnvcodec|vulkan|volk|CL/', ['backend']),
-    (r'jansson', ['model', 'base', 'cli', 'film', 'video']),
-    (r'sodium', ['base']),
+    (r'jansson', ['model', 'base', 'cli', 'film', 'video', 'job', 'server']),
+    (r'sodium', ['base', 'server']),
+    (r'microhttpd', ['server']),
     (r'cmocka', []),
 ]
 

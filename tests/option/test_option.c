@@ -536,7 +536,13 @@ static void test_the_bash_completion_completes(void **state)
                "COMP_WORDS=(pique models convert t); want tiny\n"
                "COMP_WORDS=(pique models convert --h); want '--help --help-all --half'\n"
                "COMP_WORDS=(pique models info t); want tiny\n"
-               "COMP_WORDS=(pique models fetch --fro); want --from\n");
+               "COMP_WORDS=(pique models fetch --fro); want --from\n"
+               "COMP_WORDS=(pique que); want queue\n"
+               "COMP_WORDS=(pique wor); want ''\n"
+               "COMP_WORDS=(pique queue r); want 'resume retry rm'\n"
+               "COMP_WORDS=(pique queue add --alp); want --alpha\n"
+               "COMP_WORDS=(pique queue rm --p); want --port\n"
+               "COMP_WORDS=(pique serve --pa); want --parallel\n");
     int rc = feed("bash", "bash", s.data);
     pq_str_free(&s);
     if (rc == -1)
@@ -595,12 +601,15 @@ static void test_the_schema_is_json_and_agrees_with_the_table(void **state)
     assert_int_equal(json_array_size(json_object_get(json_object_get(properties, "alpha"), "enum")),
                      3);
     assert_null(json_object_get(properties, "help"));
+    assert_true(json_is_true(json_object_get(quality, "x-page")));
+    assert_true(json_is_false(json_object_get(json_object_get(properties, "output"), "x-page")));
     json_decref(root);
     pq_str_free(&s);
 }
 
 int main(void)
 {
+    pq_lang_on_thread(PQ_LANG_EN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_row_is_complete),
         cmocka_unit_test(test_names_and_letters_are_unique_within_a_command),

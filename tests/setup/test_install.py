@@ -67,9 +67,14 @@ class Install(unittest.TestCase):
         self.assertEqual(self.size('out.ppm'), [b'10', b'8'])
 
     def test_manual_page_and_completions_are_there(self):
-        for name in ('man/man1/pique.1', 'bash-completion/completions/pique.bash',
-                     'zsh/site-functions/_pique', 'fish/vendor_completions.d/pique.fish'):
+        for name in ('man/man1/pique.1', 'man/fr/man1/pique.1',
+                     'bash-completion/completions/pique.bash', 'zsh/site-functions/_pique', 'fish/vendor_completions.d/pique.fish'):
             self.assertGreater(os.path.getsize(os.path.join(self.prefix, 'share', name)), 200, name)
+
+    def test_each_manual_page_speaks_its_language(self):
+        for name, heading in (('man/man1/pique.1', '.SH NAME'), ('man/fr/man1/pique.1', '.SH NOM')):
+            with open(os.path.join(self.prefix, 'share', name), encoding='utf-8') as f:
+                self.assertIn(heading + '\n', f.read())
 
     def test_the_example_is_built_as_it_says_and_runs(self):
         if os.environ.get('SANITIZED') != 'none':

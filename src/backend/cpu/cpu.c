@@ -7,6 +7,7 @@
 #include "backend/cpu/run.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "base/lang.h"
 #include "kernels/pixel.h"
 
 /* Copy rows of all frames between a ring and the caller's memory. */
@@ -76,7 +77,7 @@ static void statistic(const struct pq_run *base, int op, int frame, float *out)
 static bool supports(const struct pq_op *op, const char **reason)
 {
     if (op->kind >= PQ_OP_KINDS) {
-        *reason = "it is unknown to this backend";
+        *reason = PQ_SAID("it is unknown to this backend");
         return false;
     }
     return true;
@@ -92,14 +93,14 @@ static const char *numeric_key(const struct pq_program *program)
 static bool describe(size_t i, pique_device_info *info)
 {
     static _Thread_local char name[192];
-    static const char *const level_names[] = {"no vector kernels", "AVX2", "AVX-512"};
+    static const char *const level_names[] = {PQ_SAID("no vector kernels"), "AVX2", "AVX-512"};
     if (i > 0)
         return false;
     char brand[128];
     pq_cpu_brand(brand, sizeof brand);
     int cores = pq_cores();
     snprintf(name, sizeof name, "%s, %d thread%s, %s", brand, cores, cores == 1 ? "" : "s",
-             level_names[pq_cpu_level()]);
+             pq_tr(level_names[pq_cpu_level()]));
     *info = (pique_device_info){
         .size = info->size,
         .id = "cpu",

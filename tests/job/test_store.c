@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/* The queue on the disk: what comes back is what was put there, in its order, whatever else lies in
+ * its folder. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/fault.h"
+#include "base/folder.h"
+#include "base/str.h"
+#include "job/deliver.h"
+#include "job/store.h"
+
+static char folder[] = "/tmp/pique-store-XXXXXX";
+static char state[64], results[64];
+
+static int set_up(void **unused)
+{
+    (void)unused;
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(state, sizeof state, "%s/state", folder);
+    snprintf(results, sizeof results, "%s/results", folder);
+    return 0;
+}
+
+static int sweep(void **unused)
+{
+    pique_error err;
+    (void)unused;
+    return pq_remove_tree(state, &err) || pq_remove_tree(results, &err);
+}
+
+static int tear_down(void **unused)
+{
+    (void)unused;
+    return pq_remove_tree(folder, NULL);
+}
+
+static void open_store(struct pq_store *s, json_t *problems)
+{
+    pique_error err;
+    if (pq_store_open(s, state, results, problems, &err))
+        fail_msg("%s", err.message);
+}
+
+static struct pq_entry *add(struct pq_store *s, const char *name)
+{
+    pique_error err;
+    struct pq_entry *e = pq_entry_new(name);
+    assert_non_null(e);
+    e->input = pq_strdup("/some/where");
+    e->state = PQ_ENTRY_PAUSED;
+    if (pq_store_add(s, e, &err))
+        fail_msg("%s", err.message);
+    return e;
+}
+
+/* "abc" for entries a, b and c. */
+static void assert_order(const struct pq_store *s, const char *names)
+{
+    assert_int_equal(s->count, strlen(names));
+    for (size_t i = 0; i < s->count; i++)
+        assert_int_equal(s->entries[i]->name[0], names[i]);
+}
+
+static void what_was_put_there_comes_back(void **unused)
+{
+    struct pq_store s;
+    (void)unused;
+    open_store(&s, NULL);
+    struct pq_entry *e = add(&s, "film \xc3\xa9.mkv");
+    char id[PQ_ID_LENGTH + 1];
+    memcpy(id, e->id, sizeof id);
+    e->kind = PQ_ENTRY_FILM;
+    e->bytes = 1234567890123;
+    e->received = 99;
+    e->stem = pq_strdup("other");
+    e->french = true;
+    e->info = json_pack("{s:i}", "width", 7);
+    json_object_set_new(e->settings, "scale", json_real(1.5));
+    json_array_append_new(e->notes, json_string("a note"));
+    pq_store_set(&s, e, PQ_ENTRY_FAILED, pq_error_object("EIO", "why", "retry"));
+    pq_store_close(&s);
+
+    open_store(&s, NULL);
+    assert_int_equal(s.count, 1);
+    e = pq_store_find(&s, id);
+    assert_non_null(e);
+    assert_string_equal(e->name, "film \xc3\xa9.mkv");
+    assert_string_equal(e->input, "/some/where");
+    assert_string_equal(e->stem, "other");
+    assert_int_equal(e->kind, PQ_ENTRY_FILM);
+    assert_int_equal(e->state, PQ_ENTRY_FAILED);
+    assert_int_equal(e->bytes, 1234567890123);
+    assert_int_equal(e->received, 99);
+    assert_true(e->french);
+    assert_int_equal(json_integer_value(json_object_get(e->info, "width")), 7);
+    assert_true(json_real_value(json_object_get(e->settings, "scale")) == 1.5);
+    assert_string_equal(json_string_value(json_array_get(e->notes, 0)), "a note");
+    assert_string_equal(json_string_value(json_object_get(e->error, "text")), "why");
+    pq_store_close(&s);
+}
+
+static void no_path_is_shown(void **unused)
+{
+    struct pq_store s;
+    (void)unused;
+    open_store(&s, NULL);
+    struct pq_entry *e = add(&s, "a");
+    e->output = pq_strdup("/some/output");
+    e->making = pq_strdup("/some/making");
+    e->result = json_object();
+    json_t *shown = pq_entry_show(e);
+    char *text = json_dumps(shown, 0);
+    assert_null(strstr(text, "/some"));
+    free(text);
+    json_decref(shown);
+    pq_store_close(&s);
+}
+
+static void what_ran_waits_after_a_restart(void **unused)
+{
+    struct pq_store s;
+    (void)unused;
+    open_store(&s, NULL);
+    pq_store_set(&s, add(&s, "a"), PQ_ENTRY_RUNNING, NULL);
+    pq_store_set(&s, add(&s, "b"), PQ_ENTRY_PAUSED, NULL);
+    assert_int_equal(pq_store_set_queue(&s, false, 3, NULL), 0);
+    pq_store_close(&s);
+    open_store(&s, NULL);
+    assert_order(&s, "ab");
+    assert_int_equal(s.entries[0]->state, PQ_ENTRY_WAITING);
+    assert_int_equal(s.entries[1]->state, PQ_ENTRY_PAUSED);
+    assert_false(s.running);
+    assert_int_equal(s.parallel, 3);
+    pq_store_close(&s);
+}
+
+static void entries_move_and_stay_where_they_are_put(void **unused)
+{
+    struct pq_store s;
+    (void)unused;
+    open_store(&s, NULL);
+    struct pq_entry *a = add(&s, "a"), *b = add(&s, "b"), *c = add(&s, "c"), *d = add(&s, "d");
+    assert_int_equal(pq_store_move(&s, d, a, NULL), 0);
+    assert_order(&s, "dabc");
+    assert_int_equal(pq_store_move(&s, a, NULL, NULL), 0);
+    assert_order(&s, "dbca");
+    assert_int_equal(pq_store_move(&s, c, b, NULL), 0);
+    assert_order(&s, "dcba");
+    assert_int_equal(pq_store_move(&s, c, c, NULL), 0);
+    assert_order(&s, "dcba");
+    for (int i = 0; i < 200; i++) { /* more often than a double can be halved */
+        assert_int_equal(pq_store_move(&s, i % 2 ? b : c, i % 2 ? c : b, NULL), 0);
+        assert_order(&s, i % 2 ? "dbca" : "dcba");
+    }
+    pq_store_close(&s);
+    open_store(&s, NULL);
+    assert_order(&s, "dbca");
+    pq_store_close(&s);
+}
+
+static void an_entry_goes_with_all_that_is_its_own(void **unused)
+{
+    struct pq_store s;
+    (void)unused;
+    open_store(&s, NULL);
+    struct pq_entry *a = add(&s, "a"), *b = add(&s, "b");
+    char *work = pq_store_work_folder(&s, a), *deep = pq_asprintf("%s/x/y", work);
+    char *own = pq_store_path(&s, a, ""), *link = pq_asprintf("%s/link", work);
+    assert_int_equal(pq_make_folders(deep, NULL), 0);
+    assert_int_equal(symlink(pq_store_path(&s, b, ""), link), 0);
+    assert_int_equal(pq_store_remove(&s, a, NULL), 0);
+    assert_order(&s, "b");
+    assert_false(pq_exists(work));
+    assert_false(pq_exists(own));
+    char *others = pq_store_path(&s, b, "item.json");
+    assert_true(pq_exists(others)); /* no link is followed */
+    pq_free(others);
+    pq_free(work);
+    pq_free(deep);
+    pq_free(own);
+    pq_free(link);
+    pq_store_close(&s);
+}
+
+static void write_item(const char *id, const char *text)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/items/%s", state, id);
+    assert_int_equal(pq_make_folders(path, NULL), 0);
+    strcat(path, "/item.json");
+    assert_int_equal(pq_write_text(path, text, NULL), 0);
+}
+
+static void what_is_damaged_is_told_and_left_alone(void **unused)
+{
+    static const char *const bad[] = {
+        "", "{", "[]", "{\"format\": 2}", "null", "{\"format\": 1, \"id\": 7}"};
+    struct pq_store s;
+    (void)unused;
+    open_store(&s, NULL);
+    struct pq_entry *e = add(&s, "good");
+    char *path = pq_store_path(&s, e, "item.json"), *text = NULL;
+    assert_int_equal(pq_read_text(path, 1 << 20, &text, NULL), 0);
+    pq_store_close(&s);
+    for (size_t i = 0; i < PQ_COUNT(bad); i++) {
+        char id[20];
+        snprintf(id, sizeof id, "%016zx", i + 1);
+        write_item(id, bad[i]);
+    }
+    write_item("00000000000000ff", text); /* a copy of another's */
+    json_t *problems = json_array();
+    open_store(&s, problems);
+    assert_int_equal(s.count, 1);
+    assert_int_equal(json_array_size(problems), PQ_COUNT(bad) + 1);
+    json_decref(problems);
+    pq_free(path);
+    pq_free(text);
+    pq_store_close(&s);
+}
+
+static void one_server_at_a_time_has_the_queue(void **unused)
+{
+    struct pq_store s, other;
+    pique_error err;
+    (void)unused;
+    open_store(&s, NULL);
+    assert_int_equal(pq_store_open(&other, state, results, NULL, &err), PIQUE_EEXIST);
+    pq_store_close(&other);
+    pq_store_close(&s);
+    open_store(&s, NULL);
+    pq_store_close(&s);
+}
+
+static void a_disk_that_refuses_is_no_lost_entry(void **unused)
+{
+    struct pq_store s;
+    pique_error err;
+    (void)unused;
+    open_store(&s, NULL);
+    add(&s, "a");
+    pq_fault_arm(PQ_FAULT_WRITE, 1, ENOSPC, true);
+    struct pq_entry *e = pq_entry_new("b");
+    e->input = pq_strdup("/some/where");
+    assert_int_equal(pq_store_add(&s, e, &err), PIQUE_ENOSPC);
+    pq_store_set(&s, s.entries[0], PQ_ENTRY_WAITING, NULL);
+    assert_non_null(s.entries[0]->error);
+    pq_fault_arm(PQ_FAULT_WRITE, 0, 0, false);
+    assert_order(&s, "a");
+    pq_store_close(&s);
+    open_store(&s, NULL);
+    assert_order(&s, "a");
+    pq_store_close(&s);
+}
+
+/* ---- delivering ---- */
+
+static void make_file(const char *path)
+{
+    char *parent = pq_strdup(path);
+    *strrchr(parent, '/') = '\0';
+    assert_int_equal(pq_make_folders(parent, NULL), 0);
+    assert_int_equal(pq_write_text(path, path, NULL), 0);
+    pq_free(parent);
+}
+
+/* An entry whose work folder has such files, of which the first is the result. */
+static struct pq_entry *made(struct pq_store *s, const char *const *names)
+{
+    struct pq_entry *e = add(s, "in");
+    char *work = pq_store_work_folder(s, e);
+    for (size_t i = 0; names[i]; i++) {
+        char *path = pq_asprintf("%s/%s", work, names[i]);
+        make_file(path);
+        if (i == 0)
+            e->output = pq_strdup(path);
+        pq_free(path);
+    }
+    pq_free(work);
+    e->result = json_object();
+    return e;
+}
+
+static void assert_there(const char *name, bool there)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", results, name);
+    if (pq_exists(path) != there)
+        fail_msg("%s: %s", path, there ? "is missing" : "is there");
+}
+
+static void a_result_comes_with_all_that_is_named_after_it(void **unused)
+{
+    struct pq_store s;
+    pique_error err;
+    const char *const names[] = {"videos/film.mkv", "videos/film.mkv.json",
+                                 "videos/film_frames/source/1.png", "videos/film.mkv.job/x", NULL};
+    (void)unused;
+    open_store(&s, NULL);
+    for (int i = 0; i < 2; i++) {
+        struct pq_entry *e = made(&s, names);
+        if (pq_deliver(&s, e, &err))
+            fail_msg("%s", err.message);
+        assert_string_equal(json_string_value(json_object_get(e->result, "name")),
+                            i ? "film (2).mkv" : "film.mkv");
+        assert_true(pq_exists(e->output));
+        char *work = pq_store_work_folder(&s, e);
+        assert_false(pq_exists(work));
+        pq_free(work);
+    }
+    static const char *const there[] = {
+        "videos/film.mkv",     "videos/film.mkv.json",     "videos/film_frames/source/1.png",
+        "videos/film (2).mkv", "videos/film (2).mkv.json", "videos/film (2)_frames/source/1.png"};
+    for (size_t i = 0; i < PQ_COUNT(there); i++)
+        assert_there(there[i], true);
+    assert_there("videos/film.mkv.job", false);
+    pq_store_close(&s);
+}
+
+static void a_result_gets_the_name_that_was_asked_for(void **unused)
+{
+    struct pq_store s;
+    const char *const names[] = {"a.b.png", NULL}, *const folder_of[] = {"film/000001.png", NULL};
+    (void)unused;
+    open_store(&s, NULL);
+    struct pq_entry *e = made(&s, names);
+    e->stem = pq_strdup("mine");
+    assert_int_equal(pq_deliver(&s, e, NULL), 0);
+    assert_there("mine.png", true);
+    e = made(&s, folder_of);
+    *strrchr(e->output, '/') = '\0'; /* the folder is the result */
+    assert_int_equal(pq_deliver(&s, e, NULL), 0);
+    assert_there("film/000001.png", true);
+    assert_true(json_is_true(json_object_get(e->result, "folder")));
+    pq_store_close(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(what_was_put_there_comes_back, sweep),
+        cmocka_unit_test_teardown(no_path_is_shown, sweep),
+        cmocka_unit_test_teardown(what_ran_waits_after_a_restart, sweep),
+        cmocka_unit_test_teardown(entries_move_and_stay_where_they_are_put, sweep),
+        cmocka_unit_test_teardown(an_entry_goes_with_all_that_is_its_own, sweep),
+        cmocka_unit_test_teardown(what_is_damaged_is_told_and_left_alone, sweep),
+        cmocka_unit_test_teardown(one_server_at_a_time_has_the_queue, sweep),
+        cmocka_unit_test_teardown(a_disk_that_refuses_is_no_lost_entry, sweep),
+        cmocka_unit_test_teardown(a_result_comes_with_all_that_is_named_after_it, sweep),
+        cmocka_unit_test_teardown(a_result_gets_the_name_that_was_asked_for, sweep),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MIT
+document.title = "A page for tests";
