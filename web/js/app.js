@@ -47,7 +47,7 @@ async function begin() {
     const root = document.getElementById('app');
     try {
         const [options, models, codecs] = await tables;
-        change({ options: options.options, groups: options.groups, models: models.models,
+        change({ options: options.options.filter((o) => o.page), groups: options.groups, models: models.models,
             codecs: codecs.codecs });
         await startEvents();
         loadPresets().catch(() => {}); // an old file of presets is no reason to stop

@@ -162,6 +162,8 @@ export function Compare({ sides, grid, size, at, setAt, source, crop, drawing, o
     const big = view.scaleOf(at, pane, size) * (window.devicePixelRatio || 1) >= 3;
     // The thumb is 44 px wide, so its middle goes from 22 px to 22 px before the end.
     const cut = `calc(22px + (100% - 44px) * ${split / 100})`;
+    // What is not made yet takes no room: then the first picture has all of it.
+    const second = sides[1] && sides[1].src ? sides[1] : null;
     const layer = (side, clip) => html`<${Layer} side=${side} pane=${pane} size=${size} at=${at}
         clip=${clip} big=${big} />`;
     return html`<div class=${`pictures ${alpha ? 'has-alpha' : ''} ${drawing ? 'is-drawing' : ''}`}
@@ -173,14 +175,15 @@ export function Compare({ sides, grid, size, at, setAt, source, crop, drawing, o
             ${layer(side)}<span class="tag">${side.label}</span></div>`)
         : html`<div class="pane is-whole">
             ${layer(sides[0])}
-            ${sides[1] && (flicker === null ? layer(sides[1], cut)
-                : flicker ? html`<div class="over">${layer(sides[1])}</div>` : null)}
-            ${(flicker === null || !flicker) && html`<span class="tag">${sides[0].label}</span>`}
-            ${sides[1] && (flicker === null || flicker) && html`<span class="tag on-right">
-                ${sides[1].label}</span>`}
+            ${second && (flicker === null ? layer(second, cut)
+                : flicker ? html`<div class="over">${layer(second)}</div>` : null)}
+            ${(flicker === null || !flicker || !second) && html`<span class="tag">
+                ${sides[0].label}</span>`}
+            ${sides[1] && (flicker === null || flicker || !second) && html`<span class="tag on-right">
+                ${second ? second.label : sides[1].absent || t('compare.notYet')}</span>`}
             ${crop && source && html`<${Crop} crop=${crop} source=${source} pane=${pane} size=${size}
                 at=${at} />`}
-            ${sides[1] && flicker === null && !drawing && html`
+            ${second && flicker === null && !drawing && html`
                 <div class="divider" style=${{ left: cut }}></div>
                 <input class="split" type="range" min="0" max="100" step="0.5" value=${split}
                     aria-label=${t('compare.slider')}

@@ -294,26 +294,19 @@ async function measure(item, value) {
 
 function Table({ item, now }) {
     const [busy, setBusy] = useState(false);
-    const [found, setFound] = useState({});
-    const known = { ...(state.estimates.get(item.id) || {}), ...found };
-    const rows = ['auto', 1, 2, 3, 4, 5, 6, 7, 8].filter((b) => known[b]);
+    const known = state.estimates.get(item.id) || {};
+    const rows = [1, 2, 3, 4, 5, 6, 7, 8].filter((b) => known[b]);
+    const taken = now || item.estimate && item.estimate.batch;
     const all = async () => {
         setBusy(true);
-        const out = {};
-        for (let b = 1; b <= 8; b++) {
-            const e = await measure(item, String(b));
-            if (!e)
-                break;
-            out[b] = e;
-            setFound({ ...out });
-        }
+        for (let b = 1; b <= 8 && await measure(item, String(b)); b++);
         setBusy(false);
     };
     return html`${rows.length > 0 && html`<table class="batches"><thead><tr>
         <th scope="col">${t('batch.size')}</th><th scope="col">${t('batch.memory')}</th>
         <th scope="col">${t('batch.speed')}</th></tr></thead><tbody>
-        ${rows.map((b) => html`<tr class=${String(b) === String(now) ? 'is-now' : ''}>
-            <th scope="row">${b === 'auto' ? t('batch.auto') : number(b)}</th>
+        ${rows.map((b) => html`<tr class=${b === taken ? 'is-now' : ''}>
+            <th scope="row">${number(b)}${!now && b === taken ? ` (${t('batch.auto')})` : ''}</th>
             <td>${known[b].memory_bytes ? bytes(known[b].memory_bytes) : '–'}</td>
             <td>${known[b].seconds && known[b].frames > 1
                 ? t('progress.speed', { n: number(known[b].frames / known[b].seconds, 2) })
@@ -336,7 +329,7 @@ export function Batch({ v }) {
                     batch: e.target.value === '0' ? undefined : e.target.value })} />
                 <output for="o-batch">${value ? number(value) : t('batch.auto')}</output></span>
             <p class="help">${t('batch.sizeHelp')} <${GuideLink} name="batch" /></p>
-            ${item && html`<${Table} key=${item.id} item=${item} now=${value || 'auto'} />`}</div>`}`;
+            ${item && html`<${Table} key=${item.id} item=${item} now=${value} />`}</div>`}`;
 }
 
 /* ---- names ---- */

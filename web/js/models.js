@@ -30,9 +30,7 @@ function Card({ m, chosen, onChoose }) {
     </label>`;
 }
 
-// What is not here is fetched when it is needed, which choosing it agrees to.
-const choose = (m) => set({ model: m.default ? undefined : m.name,
-    yes: m.installed ? undefined : true });
+const choose = (m) => set({ model: m.default ? undefined : m.name });
 
 export function Models({ s, value }) {
     const [all, setAll] = useState(false);

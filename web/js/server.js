@@ -50,9 +50,9 @@ async function send(method, path, headers, body, signal) {
 
 export const get = (path) => send('GET', path, {});
 
-export const call = (method, path, body = {}) => send(method, path,
-    { 'Content-Type': 'application/json', 'X-Pique': '1' }, JSON.stringify(body));
-export const post = (path, body) => call('POST', path, body);
+export const call = (method, path, body) => send(method, path,
+    { 'Content-Type': 'application/json', 'X-Pique': '1' }, body && JSON.stringify(body));
+export const post = (path, body = {}) => call('POST', path, body);
 
 export const putPiece = (id, offset, piece, signal) => send('PUT',
     `/api/items/${id}/content?offset=${offset}`,

@@ -246,7 +246,7 @@ function Log({ s, item }) {
     const lines = s.lines.get(item.id);
     if (!lines || !lines.length)
         return null;
-    return html`<details class="log" open=${item.state === 'running'}>
+    return html`<details class="log" open>
         <summary>${tn('saved.title', lines.length)}</summary>
         <ol role="log" tabIndex="0" aria-label=${t('saved.log')}>${lines.slice(-50).reverse()
             .map((l) => html`<li key=${l.batch}>${batchLine(l)} <time>${moment(l.at)}</time></li>`)}

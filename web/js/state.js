@@ -88,12 +88,9 @@ export function dropItem(id) {
 
 // What is known of each batch size, one after the other, to show them side by side.
 function noteEstimate(s, item) {
-    if (!item.estimate)
-        return;
-    const settings = s.pending.get(item.id) || item.settings;
-    const key = settings['no-parallel'] ? 'off' : String(settings.batch || 'auto');
-    const all = { ...(s.estimates.get(item.id) || {}), [key]: item.estimate };
-    s.estimates.set(item.id, all);
+    const e = item.estimate;
+    if (e && e.batch)
+        s.estimates.set(item.id, { ...s.estimates.get(item.id), [e.batch]: e });
 }
 
 export function putState(all) {
