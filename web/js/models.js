@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// Models as cards: what it is for, its architecture, scale and licence, and how fast it is here.
+import { set } from './draft.js';
+import { html, useState } from './html.js';
+import { bytes, number, t } from './i18n.js';
+import { title } from './stage.js';
+
+const FILM = 1920 * 1080 / 1e6; // megapixels of a frame
+
+function speed(m) {
+    if (!m.mpixels_per_second)
+        return t('model.unmeasured');
+    const frames = m.mpixels_per_second / FILM;
+    return t(frames >= 1 ? 'model.fast' : 'model.slow', {
+        n: number(frames >= 1 ? frames : 1 / frames, 1) });
+}
+
+function Card({ m, chosen, onChoose }) {
+    return html`<label class=${`card ${chosen ? 'is-chosen' : ''}`}><input type="radio" name="model"
+        value=${m.name} checked=${chosen} disabled=${!m.supported} onChange=${onChoose} />
+        <span class="card-name">${title(m.name)}
+            ${m.recommended && html` <b class="badge">${t('model.recommended')}</b>`}
+            ${m.default && html` <b class="badge">${t('model.default')}</b>`}</span>
+        ${m.about && html`<span class="about">${m.about}</span>`}
+        <span class="facts">${[m.architecture, m.scale ? `× ${m.scale}` : null,
+            m.licence === 'unknown' ? t('model.licence') : m.licence].filter(Boolean).join(' · ')}
+            ${m.non_commercial && html` <b class="badge">${t('model.nonCommercial')}</b>`}</span>
+        <span class="facts">${m.installed ? speed(m) : m.bytes
+            ? t('model.fetchSize', { size: bytes(m.bytes) }) : t('model.fetch')}</span>
+    </label>`;
+}
+
+const choose = (m) => set({ model: m.default ? undefined : m.name });
+
+export function Models({ s, value }) {
+    const [all, setAll] = useState(false);
+    const [words, setWords] = useState('');
+    const name = value || (s.models.find((m) => m.default) || {}).name;
+    const likes = (m) => `${m.name} ${m.title || ''} ${m.about || ''} ${m.architecture}`.toLowerCase()
+        .includes(words.toLowerCase());
+    const known = s.models.some((m) => m.name === name);
+    const list = s.models.filter((m) => all ? likes(m)
+        : m.name === name || m.recommended || m.default);
+    return html`<fieldset class="models"><legend>${t('section.model')}</legend>
+        ${!known && name && html`<p class="note">${t('model.other', { name })}</p>`}
+        ${all && html`<input type="search" value=${words} placeholder=${t('model.search')}
+            aria-label=${t('model.search')} onInput=${(e) => setWords(e.target.value)} />`}
+        <div class=${`cards ${all ? 'is-all' : ''}`}>${list.map((m) => html`<${Card} key=${m.name} m=${m}
+            chosen=${m.name === name} onChoose=${() => choose(m)} />`)}</div>
+        ${s.models.length > list.length || all ? html`<button type="button" class="small"
+            aria-expanded=${all ? 'true' : 'false'} onClick=${() => setAll(!all)}>
+            ${t(all ? 'model.fewer' : 'model.all', { n: number(s.models.length) })}</button>` : ''}
+    </fieldset>`;
+}
