@@ -110,7 +110,7 @@ static void chore_end(void *user, int status, const char *last)
     struct pq_running_chore *c = user;
     struct pq_runner *r = c->runner;
     const struct pq_chore chore = c->chore;
-    r->chores_running--;
+    r->chores_running -= !chore.aside;
     free_chore(r, c);
     chore.end(chore.user, r, status, last);
 }
@@ -130,7 +130,7 @@ static void begin_chore(struct pq_runner *r, struct pq_running_chore *c)
     json_decref(task);
     pq_free(folder);
     if (!rc) {
-        r->chores_running++;
+        r->chores_running += !chore.aside;
         return;
     }
     free_chore(r, c);
@@ -147,10 +147,10 @@ static void begin_chores(struct pq_runner *r)
         else
             i++;
     }
-    for (size_t i = 0; i < r->chore_count && r->chores_running < MOST_CHORES;) {
+    for (size_t i = 0; i < r->chore_count;) {
         struct pq_running_chore *c = r->chores[i];
         const size_t before = r->chore_count;
-        if (!c->process)
+        if (!c->process && (c->chore.aside || r->chores_running < MOST_CHORES))
             begin_chore(r, c);
         if (r->chore_count >= before)
             i++;
