@@ -74,17 +74,32 @@ void pq_entry_free(struct pq_entry **entry)
 
 /* ---- to the disk and back ---- */
 
+/* What is not there is left out; where memory runs out nothing must be. */
+static bool is_complete(const json_t *root, const struct pq_entry *e)
+{
+    enum { ALWAYS = 15 };
+    const void *const may_be[] = {e->stem, e->info, e->estimate, e->error, e->result, e->output};
+    size_t count = ALWAYS;
+    for (size_t i = 0; i < PQ_COUNT(may_be); i++)
+        count += may_be[i] != NULL;
+    return json_object_size(root) == count;
+}
+
 json_t *pq_entry_store(const struct pq_entry *e)
 {
-    return json_pack("{s:i, s:s, s:f, s:s, s:s*, s:s, s:s, s:I, s:I, s:I, s:s*, s:b, s:O, s:O*, "
-                     "s:O, s:O*, s:O*, s:O*, s:s*, s:b, s:b}",
-                     "format", 1, "id", e->id, "position", e->position, "name", e->name, "stem",
-                     e->stem, "kind", kind_names[e->kind], "state", state_names[e->state],
-                     "created", (json_int_t)e->created, "bytes", (json_int_t)e->bytes, "received",
-                     (json_int_t)e->received, "input", e->input, "uploaded", e->uploaded,
-                     "settings", e->settings, "info", e->info, "notes", e->notes, "estimate",
-                     e->estimate, "error", e->error, "result", e->result, "output", e->output,
-                     "french", e->french, "wants_start", e->wants_start);
+    json_t *root = json_pack(
+        "{s:i, s:s, s:f, s:s, s:s*, s:s, s:s, s:I, s:I, s:I, s:s, s:b, s:O, s:O*, "
+        "s:O, s:O*, s:O*, s:O*, s:s*, s:b, s:b}",
+        "format", 1, "id", e->id, "position", e->position, "name", e->name, "stem", e->stem, "kind",
+        kind_names[e->kind], "state", state_names[e->state], "created", (json_int_t)e->created,
+        "bytes", (json_int_t)e->bytes, "received", (json_int_t)e->received, "input", e->input,
+        "uploaded", e->uploaded, "settings", e->settings, "info", e->info, "notes", e->notes,
+        "estimate", e->estimate, "error", e->error, "result", e->result, "output", e->output,
+        "french", e->french, "wants_start", e->wants_start);
+    if (root && is_complete(root, e))
+        return root;
+    json_decref(root);
+    return NULL;
 }
 
 bool pq_entry_is_id(const char *id)

@@ -383,11 +383,17 @@ static char *numbered_picture(const char *folder, int64_t frame)
     return n.path;
 }
 
+/* Where the result stands, or is made; NULL: nowhere yet. */
+static const char *result_of(const struct pq_entry *e)
+{
+    return e->state == PQ_ENTRY_DONE ? e->output : e->making;
+}
+
 /* The file that shows a frame of the result now; NULL: none. *inside: that frame of it. */
 static char *result_file(const struct pq_entry *e, int64_t frame, int64_t *inside)
 {
     const bool done = e->state == PQ_ENTRY_DONE;
-    const char *path = done ? e->output : e->making;
+    const char *path = result_of(e);
     *inside = frame;
     if (!path)
         return NULL;
@@ -505,6 +511,8 @@ enum pq_picture_state pq_look_picture(struct pq_runner *r, struct pq_entry *e, e
                  version_of(e));
     if (input)
         state = picture_at(r, e, input, name, inside, side, path, err);
+    else if (of == PQ_OF_SOURCE || (result_of(e) && !pq_is_folder(result_of(e))))
+        pq_fail_nomem(err, 256);
     else
         pq_fail(err, PIQUE_ENOENT, "there is no result yet");
     pq_free(input);

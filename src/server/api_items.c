@@ -45,47 +45,52 @@ void pq_api_get_state(void *user, const struct pq_http_request *request,
 
 /* ---- making ---- */
 
+/* The suffix tells what it is, so it stays. */
+static char *shortened(char *name)
+{
+    const char *dot = strrchr(name, '.');
+    const bool has_suffix = dot && strlen(dot) < LONGEST_SUFFIX;
+    char *suffix = pq_strdup(has_suffix ? dot : "");
+    name[MOST_NAME - (has_suffix ? LONGEST_SUFFIX : 0)] = '\0';
+    pq_utf8_trim(name);
+    char *shorter = suffix ? pq_asprintf("%s%s", name, suffix) : NULL;
+    pq_free(suffix);
+    pq_free(name);
+    return shorter;
+}
+
 /* A name as it is shown and as a file of ours is called: the last part, nothing that steers a
- * terminal or hides the file. NULL: it leaves nothing. pq_free() it. */
+ * terminal or hides the file. Empty: nothing is left. pq_free() it; NULL: out of memory. */
 static char *clean_name(const char *name)
 {
     struct pq_str s = {0};
     const char *slash = strrchr(name, '/'), *back = strrchr(name, '\\');
     name = back > slash ? back + 1 : slash ? slash + 1 : name;
     name += strspn(name, ". ");
+    if (!*name)
+        return pq_strdup("");
     pq_str_add_shown(&s, name);
     char *clean = pq_str_take(&s);
-    if (clean && strlen(clean) > MOST_NAME) { /* the suffix tells what it is */
-        const char *dot = strrchr(clean, '.');
-        const bool has_suffix = dot && strlen(dot) < LONGEST_SUFFIX;
-        char *suffix = pq_strdup(has_suffix ? dot : "");
-        clean[MOST_NAME - (has_suffix ? LONGEST_SUFFIX : 0)] = '\0';
-        pq_utf8_trim(clean);
-        char *shorter = suffix ? pq_asprintf("%s%s", clean, suffix) : NULL;
-        pq_free(suffix);
-        pq_free(clean);
-        clean = shorter;
-    }
-    if (clean && *clean)
-        return clean;
-    pq_free(clean);
-    return NULL;
+    return clean && strlen(clean) > MOST_NAME ? shortened(clean) : clean;
 }
 
 /* What an output is to be called, without its suffix. 0, or an answer. */
-static int take_stem(struct pq_entry *e, const json_t *body, struct pq_http_reply *reply)
+static int take_stem(char **out, const json_t *body, struct pq_http_reply *reply)
 {
     const json_t *value = json_object_get(body, "output_name");
     if (!value)
         return 0;
     const char *text = json_string_value(value);
     char *stem = text && *text ? clean_name(text) : NULL;
-    if (text && *text && !stem) {
-        pq_http_refuse(reply, 400, "EINVAL", "'output_name' is no name of a file", "settings");
+    if (text && *text && (!stem || !*stem)) {
+        if (stem)
+            pq_http_refuse(reply, 400, "EINVAL", "'output_name' is no name of a file", "settings");
+        else
+            pq_http_json(reply, 503, NULL);
+        pq_free(stem);
         return -1;
     }
-    pq_free(e->stem);
-    e->stem = stem;
+    *out = stem;
     return 0;
 }
 
@@ -94,8 +99,12 @@ static struct pq_entry *new_upload(struct pq_api *api, const json_t *body,
 {
     const char *given = json_string_value(json_object_get(body, "name"));
     const json_t *bytes = json_object_get(body, "bytes");
-    char *name = given ? clean_name(given) : NULL;
-    if (!name || !json_is_integer(bytes) || json_integer_value(bytes) < 1) {
+    char *name = clean_name(given ? given : "");
+    if (!name) {
+        pq_http_json(reply, 503, NULL);
+        return NULL;
+    }
+    if (!*name || !json_is_integer(bytes) || json_integer_value(bytes) < 1) {
         pq_free(name);
         pq_http_refuse(reply, 400, "EINVAL", "an entry needs 'name' and 'bytes', or 'file'",
                        "upload");
@@ -152,7 +161,7 @@ void pq_api_post_items(void *user, const struct pq_http_request *request,
     struct pq_entry *e = json_object_get(request->body, "file")
                              ? new_of_file(api, request->body, reply)
                              : new_upload(api, request->body, reply);
-    if (!e || take_stem(e, request->body, reply) != 0) {
+    if (!e || take_stem(&e->stem, request->body, reply) != 0) {
         pq_entry_free(&e);
         return;
     }
@@ -259,24 +268,33 @@ static void forget_work(struct pq_api *api, struct pq_entry *e)
     e->estimate = NULL;
 }
 
-static int change(struct pq_api *api, struct pq_entry *e, json_t *settings, pique_error *err)
+/* What is NULL stays; both are taken. Where it cannot be written they are as they were, here as on
+ * the disk. */
+static int change(struct pq_api *api, struct pq_entry *e, json_t *settings, char **stem,
+                  pique_error *err)
 {
-    json_t *before = e->settings;
-    if (settings && !(e->settings = json_deep_copy(settings))) {
-        e->settings = before;
-        return pq_fail_nomem(err, 256);
-    }
+    json_t *settings_before = e->settings;
+    char *stem_before = e->stem;
+    if (settings)
+        e->settings = settings;
+    if (stem)
+        e->stem = *stem;
     int rc = pq_store_save(api->store, e, err);
-    if (!settings)
-        return rc;
-    if (rc) { /* they are as they were, here as on the disk */
-        json_decref(e->settings);
-        e->settings = before;
+    if (rc) {
+        e->settings = settings_before;
+        e->stem = stem_before;
+        json_decref(settings);
+        if (stem)
+            pq_free(*stem);
         return rc;
     }
-    if (!json_equal(before, e->settings))
+    if (stem)
+        pq_free(stem_before);
+    if (!settings)
+        return 0;
+    if (!json_equal(settings_before, settings))
         forget_work(api, e);
-    json_decref(before);
+    json_decref(settings_before);
     return 0;
 }
 
@@ -285,6 +303,7 @@ void pq_api_patch_item(void *user, const struct pq_http_request *request,
 {
     struct pq_api *api = user;
     pique_error err;
+    char *stem = NULL;
     const bool has_settings = json_object_get(request->body, "settings") != NULL;
     json_t *settings = pq_api_settings(request, reply);
     struct pq_entry *e = settings ? pq_api_entry(api, request, reply) : NULL;
@@ -292,9 +311,16 @@ void pq_api_patch_item(void *user, const struct pq_http_request *request,
         return;
     if (e->state == PQ_ENTRY_RUNNING || pq_runner_has(api->runner, e)) {
         pq_http_refuse(reply, 409, "EBUSY", "it is in work: stop it first", "none");
-    } else if (take_stem(e, request->body, reply) == 0) {
-        if (change(api, e, has_settings ? settings : NULL, &err) != 0)
-            pq_http_fail(reply, &err, err.code == PIQUE_ENOSPC ? "space" : "retry");
+    } else if (take_stem(&stem, request->body, reply) == 0) {
+        json_t *copy = has_settings ? json_deep_copy(settings) : NULL;
+        int rc = has_settings && !copy ? pq_fail_nomem(&err, 256) : 0;
+        if (!rc)
+            rc = change(api, e, copy, json_object_get(request->body, "output_name") ? &stem : NULL,
+                        &err);
+        else
+            pq_free(stem);
+        if (rc)
+            pq_http_fail(reply, &err, rc == PIQUE_ENOSPC ? "space" : "retry");
         else
             pq_api_show(reply, 200, e);
     }

@@ -83,15 +83,17 @@ static json_t *read_presets(const struct pq_api *api, pique_error *err)
     char *text = NULL, *path = pq_asprintf("%s/presets.json", api->store->folder);
     json_t *root = NULL;
     int rc = path ? pq_read_text(path, MOST_BYTES, &text, err) : pq_fail_nomem(err, 256);
-    if (rc == PIQUE_ENOENT)
-        root = json_object();
-    else if (!rc)
-        root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-    if (!json_is_object(root)) {
+    json_error_t why = {0};
+    if (rc == PIQUE_ENOENT && !(root = json_object()))
+        pq_fail_nomem(err, 256);
+    if (!rc)
+        root = json_loads(text, JSON_REJECT_DUPLICATES, &why);
+    if (!rc && !root && json_error_code(&why) == json_error_out_of_memory)
+        pq_fail_nomem(err, 4096);
+    else if (!rc && !json_is_object(root)) {
         json_decref(root);
         root = NULL;
-        if (!rc || rc == PIQUE_ENOENT)
-            pq_fail(err, PIQUE_EFORMAT, "the file of presets, presets.json, is damaged");
+        pq_fail(err, PIQUE_EFORMAT, "the file of presets, presets.json, is damaged");
     }
     pq_free(text);
     pq_free(path);

@@ -153,10 +153,13 @@ void pq_api_get_file(void *user, const struct pq_http_request *request, struct p
     const struct pq_entry *e = pq_api_entry(api, request, reply);
     if (!e)
         return;
-    char *path = e->state == PQ_ENTRY_DONE && e->output ? pq_strdup(e->output) : NULL;
+    const bool there = e->state == PQ_ENTRY_DONE && e->output;
+    char *path = there ? pq_strdup(e->output) : NULL;
     pq_api_unlock(api);
     if (path)
         send_result(reply, path);
+    else if (there)
+        pq_http_json(reply, 503, NULL);
     else
         pq_http_refuse(reply, 404, "ENOENT", "there is no result yet", "none");
     pq_free(path);

@@ -136,15 +136,23 @@ static char *whole_path(const struct pq_folders *f, const struct pq_known_path *
     return pq_asprintf("%s%s%s", f->roots[k->root], *k->path ? "/" : "", k->path);
 }
 
-static char *path_of(struct pq_folders *f, const char *id, bool folder)
+static int none_there(bool folder, pique_error *err)
+{
+    return folder ? pq_fail(err, PIQUE_ENOENT, "there is no such folder any more")
+                  : pq_fail(err, PIQUE_ENOENT, "there is no such file any more");
+}
+
+static char *path_of(struct pq_folders *f, const char *id, bool folder, pique_error *err)
 {
     struct stat st;
     char *path = NULL;
     pthread_mutex_lock(&f->lock);
     const struct pq_known_path *k = find(f, id);
     const int fd = k ? open_below(f, k, O_RDONLY | O_NONBLOCK) : -1;
-    if (fd >= 0 && fstat(fd, &st) == 0 && (folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)))
-        path = whole_path(f, k);
+    if (fd < 0 || fstat(fd, &st) != 0 || (folder ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode)))
+        none_there(folder, err);
+    else if (!(path = whole_path(f, k)))
+        pq_fail_nomem(err, 256);
     pthread_mutex_unlock(&f->lock);
     if (fd >= 0)
         close(fd);
@@ -153,18 +161,12 @@ static char *path_of(struct pq_folders *f, const char *id, bool folder)
 
 char *pq_folders_path(struct pq_folders *f, const char *id, pique_error *err)
 {
-    char *path = path_of(f, id, false);
-    if (!path)
-        pq_fail(err, PIQUE_ENOENT, "there is no such file any more");
-    return path;
+    return path_of(f, id, false, err);
 }
 
 char *pq_folders_folder(struct pq_folders *f, const char *id, pique_error *err)
 {
-    char *path = path_of(f, id, true);
-    if (!path)
-        pq_fail(err, PIQUE_ENOENT, "there is no such folder any more");
-    return path;
+    return path_of(f, id, true, err);
 }
 
 /* ---- showing ---- */
@@ -238,6 +240,26 @@ static json_t *list_entries(struct pq_folders *f, size_t root, const char *folde
     return entries;
 }
 
+/* What a folder holds, once it is open; NULL: out of memory. */
+static json_t *show_folder(struct pq_folders *f, size_t root, const char *path, const char *id,
+                           DIR *dir)
+{
+    char parent[17] = "", *above = pq_strdup(path);
+    char *slash = above ? strrchr(above, '/') : NULL;
+    json_t *shown = above ? show_path(id, f->roots[root], path) : NULL;
+    int failed = json_object_set_new(shown, "entries", list_entries(f, root, path, dir));
+    if (above && *above) {
+        *(slash ? slash : above) = '\0';
+        failed |= !know(f, root, above, parent);
+    }
+    failed |= json_object_set_new(shown, "parent", *parent ? json_string(parent) : json_null());
+    pq_free(above);
+    if (!failed)
+        return shown;
+    json_decref(shown);
+    return NULL;
+}
+
 json_t *pq_folders_list(struct pq_folders *f, const char *id, pique_error *err)
 {
     json_t *shown = NULL;
@@ -245,26 +267,17 @@ json_t *pq_folders_list(struct pq_folders *f, const char *id, pique_error *err)
     const struct pq_known_path *k = find(f, id);
     const int fd = k ? open_below(f, k, O_RDONLY | O_DIRECTORY) : -1;
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (dir) {
-        const size_t root = k->root;
-        char *path = pq_strdup(k->path), parent[17] = "";
-        char *slash = path ? strrchr(path, '/') : NULL;
-        shown = path ? show_path(id, f->roots[root], path) : NULL;
-        json_object_set_new(shown, "entries",
-                            list_entries(f, root, path ? path : "", dir)); /* k may have moved */
-        if (path && *path) {
-            *(slash ? slash : path) = '\0';
-            know(f, root, path, parent);
-        }
-        json_object_set_new(shown, "parent", *parent ? json_string(parent) : json_null());
-        pq_free(path);
+    char *path = dir ? pq_strdup(k->path) : NULL; /* k may move */
+    if (!dir)
+        none_there(true, err);
+    else if (!path || !(shown = show_folder(f, k->root, path, id, dir)))
+        pq_fail_nomem(err, 4096);
+    if (dir)
         closedir(dir);
-    } else if (fd >= 0) {
+    else if (fd >= 0)
         close(fd);
-    }
+    pq_free(path);
     pthread_mutex_unlock(&f->lock);
-    if (!shown)
-        pq_fail(err, PIQUE_ENOENT, "there is no such folder any more");
     return shown;
 }
 
