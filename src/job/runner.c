@@ -221,7 +221,10 @@ static void round_of_work(struct pq_runner *r)
     lock(r);
     if (now - r->ticked >= 1e-3 * TICK_MS) {
         r->ticked = now;
-        pq_store_save_again(r->store);
+        if (pq_store_save_again(r->store)) {
+            r->ticked = 0; /* more at once, when others had their turn */
+            pq_runner_wake(r);
+        }
         if (r->setup.tick)
             r->setup.tick(r->setup.tick_user);
     }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -14,7 +15,7 @@
 #include "base/str.h"
 #include "job/dump.h"
 
-enum { MOST_BYTES = 4 << 20 }; /* of one item.json */
+enum { MOST_BYTES = 4 << 20, MOST_MS = 100 }; /* of one item.json; of saving many */
 
 /* ---- where ---- */
 
@@ -236,6 +237,11 @@ int pq_store_save(struct pq_store *s, struct pq_entry *e, pique_error *err)
 {
     if (e->removed) /* it would come back */
         return 0;
+    if (s->many) {
+        e->unsaved = true;
+        pq_store_touch(s, e);
+        return 0;
+    }
     json_t *root = pq_entry_store(e);
     char *text = root ? pq_json_dump(root, JSON_INDENT(1)) : NULL;
     char *path = pq_store_path(s, e, "item.json");
@@ -248,22 +254,39 @@ int pq_store_save(struct pq_store *s, struct pq_entry *e, pique_error *err)
     return rc;
 }
 
-void pq_store_save_again(struct pq_store *s)
+static int64_t now_ms(void)
 {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int save_again(struct pq_store *s, struct pq_entry *e)
+{
+    int rc = pq_store_save(s, e, NULL);
+    if (rc || !e->disk_error)
+        return rc;
+    json_decref(e->error);
+    e->error = NULL;
+    e->disk_error = false;
+    return 0;
+}
+
+bool pq_store_save_again(struct pq_store *s)
+{
+    const int64_t start = now_ms();
     if (s->queue_unsaved && pq_store_set_queue(s, s->running, s->parallel, NULL) != 0)
-        return;
+        return false;
     for (size_t i = 0; i < s->count; i++) {
         struct pq_entry *e = s->entries[i];
         if (!e->unsaved || e->removed)
             continue;
-        if (pq_store_save(s, e, NULL) != 0)
-            return;
-        if (!e->disk_error)
-            continue;
-        json_decref(e->error);
-        e->error = NULL;
-        e->disk_error = false;
+        if (now_ms() - start > MOST_MS)
+            return true;
+        if (save_again(s, e) != 0)
+            return false;
     }
+    return false;
 }
 
 json_t *pq_error_object(const char *code, const char *text, const char *next)

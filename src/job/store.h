@@ -37,6 +37,7 @@ struct pq_store {
     bool running; /* the queue as a whole */
     int parallel;
     bool queue_unsaved; /* the disk refused the two above */
+    bool many;          /* many are changed at once: they are saved soon, and not each at once */
     /* Called with the lock held, after something has changed; wakes whoever tells of it. */
     void (*on_change)(void *user);
     void *on_change_user;
@@ -68,8 +69,9 @@ void pq_store_touch(struct pq_store *store, struct pq_entry *entry);
 /* It has changed in a way that must outlive the server. What the disk refuses is tried again by
  * pq_store_save_again(). */
 int pq_store_save(struct pq_store *store, struct pq_entry *entry, pique_error *err);
-/* Save what the disk refused before; ends at the first that it refuses again. */
-void pq_store_save_again(struct pq_store *store);
+/* Save what is not saved yet, for a tenth of a second; ends at the first that the disk refuses.
+ * True: more is to be saved. */
+bool pq_store_save_again(struct pq_store *store);
 /* Into another state, with the error (stolen; or NULL); saved. A disk that refuses is told in the
  * entry itself. */
 void pq_store_set(struct pq_store *store, struct pq_entry *entry, enum pq_entry_state state,

@@ -515,14 +515,18 @@ static void answer_queue(struct pq_api *api, int rc, const pique_error *err,
     pq_api_unlock(api);
 }
 
-static bool is_listed(const json_t *list, const char *id)
+/* The ids of a list, to be asked for quickly; NULL: out of memory. */
+static json_t *ids_of(const json_t *list)
 {
-    for (size_t i = 0; i < json_array_size(list); i++) {
+    json_t *ids = json_object();
+    for (size_t i = 0; ids && i < json_array_size(list); i++) {
         const char *one = json_string_value(json_array_get(list, i));
-        if (one && strcmp(one, id) == 0)
-            return true;
+        if (one && json_object_set_new(ids, one, json_true()) != 0) {
+            json_decref(ids);
+            return NULL;
+        }
     }
-    return false;
+    return ids;
 }
 
 void pq_api_run_queue(void *user, const struct pq_http_request *request,
@@ -531,13 +535,21 @@ void pq_api_run_queue(void *user, const struct pq_http_request *request,
     struct pq_api *api = user;
     pique_error err;
     const json_t *list = json_object_get(request->body, "items");
+    json_t *ids = ids_of(list);
+    if (!ids) {
+        pq_http_json(reply, 503, NULL);
+        return;
+    }
     pq_api_lock(api);
+    api->store->many = true;
     for (size_t i = 0; i < api->store->count; i++) {
         struct pq_entry *e = api->store->entries[i];
         const bool failed = e->state == PQ_ENTRY_FAILED || e->state == PQ_ENTRY_DONE;
-        if (!e->removed && (json_is_array(list) ? is_listed(list, e->id) : !failed))
+        if (!e->removed && (json_is_array(list) ? json_object_get(ids, e->id) != NULL : !failed))
             start(api, e);
     }
+    api->store->many = false;
+    json_decref(ids);
     answer_queue(api, pq_store_set_queue(api->store, true, api->store->parallel, &err), &err,
                  reply);
 }

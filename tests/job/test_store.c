@@ -372,7 +372,7 @@ static bool fail_once(size_t i, enum pq_fault_kind kind, long n)
         assert_int_equal(rc, 0);
     if (rc && changes[i].undone)
         assert_string_equal(before, after);
-    pq_store_save_again(&s);
+    assert_false(pq_store_save_again(&s));
     for (size_t k = 0; k < s.count; k++)
         assert_false(s.entries[k]->unsaved || s.entries[k]->error);
     assert_agrees_after_reopening(&s, changes[i].what);

@@ -42,9 +42,9 @@ class ServerCase(FilmCase):
             env.pop(name, None)
         return env
 
-    def start(self, *words):
+    def start(self, *words, before=()):
         self.server = subprocess.Popen(
-            [PROGRAM, 'serve', '--results', self.results, '--port', str(free_port()), *words],
+            [*before, PROGRAM, 'serve', '--results', self.results, '--port', str(free_port()), *words],
             cwd=self.dir, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         line = self.server.stdout.readline().decode()
         if not line:
@@ -120,7 +120,7 @@ class ServerCase(FilmCase):
         for pid in os.listdir('/proc'):
             if pid.isdigit():
                 try:
-                    line = open('/proc/%s/cmdline' % pid, 'rb').read().split(b'\0')
+                    line = read('/proc/%s/cmdline' % pid).split(b'\0')
                 except OSError:
                     continue
                 if len(line) > 2 and line[1] == b'work' and line[2].endswith(
@@ -723,6 +723,27 @@ class Films(ServerCase):
         self.assertEqual(self.get('/api/state')['items'], [])
         self.assertEqual(os.listdir(items), [])
         self.assertEqual(os.listdir(self.path('results', '.pique')), [])
+
+    def test_a_disk_that_is_full_holds_the_queue_and_says_so(self):
+        self.stop()
+        script = 'mount -t tmpfs -o size=%s none "$1" && shift && exec "$@"'
+        words = ['unshare', '-rm', 'sh', '-c', script % '64k', 'sh', self.results]
+        if subprocess.run(words + ['true'], stderr=subprocess.DEVNULL, check=False).returncode:
+            self.skipTest('no folder of a few bytes can be made here')
+        try:
+            self.start(before=words)
+            name = self.slow_film()
+            item = self.wait(name, 'paused', until=lambda i: i['error'])
+            self.assertEqual((item['error']['code'], item['error']['next']), ('ENOSPC', 'space'))
+            self.assertFalse(self.get('/api/state')['queue']['running'])
+            other = self.slow_film()
+            self.wait(other, 'waiting')
+            self.post('/api/items/%s/start' % name)
+            self.post('/api/queue/resume')
+            self.wait(name, 'paused', until=lambda i: i['error'])
+            self.assertEqual(self.item(other)['state'], 'waiting')
+        finally:
+            self.stop()
 
     def test_side_by_side(self):
         self.post('/api/queue/parallel', {'count': 2})
