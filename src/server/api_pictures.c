@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "job/deliver.h"
 #include "server/api.h"
 #include "server/zip.h"
 
@@ -124,26 +125,29 @@ static void answer_zip(struct pq_http_reply *reply, struct pq_zip *zip, const ch
     reply->body = zip;
 }
 
-static int add_result(struct pq_zip *zip, const char *path, pique_error *err)
+/* By its name below the folder of results, which no other has. */
+static int add_result(struct pq_zip *zip, const char *results, const char *path, pique_error *err)
 {
-    const char *name = strrchr(path, '/') + 1;
+    const char *name =
+        pq_is_made_in(path, results) ? path + strlen(results) + 1 : strrchr(path, '/') + 1;
     return pq_is_folder(path) ? pq_zip_add_folder(zip, path, name, err)
                               : pq_zip_add(zip, path, name, err);
 }
 
 static void send_result(struct pq_http_reply *reply, const char *path)
 {
+    const char *name = strrchr(path, '/') + 1;
     pique_error err;
     if (pq_is_folder(path)) {
         struct pq_zip *zip = pq_zip_new();
-        int rc = zip ? add_result(zip, path, &err) : 0;
-        answer_zip(reply, zip, strrchr(path, '/') + 1, rc, &err);
+        int rc = zip ? pq_zip_add_folder(zip, path, name, &err) : 0;
+        answer_zip(reply, zip, name, rc, &err);
         return;
     }
     pq_http_file(reply, path, type_of(path));
     if (reply->fd < 0)
         return;
-    reply->attachment = pq_strdup(strrchr(path, '/') + 1);
+    reply->attachment = pq_strdup(name);
     reply->accepts_range = true;
 }
 
@@ -177,7 +181,7 @@ void pq_api_get_results(void *user, const struct pq_http_request *request,
     for (size_t i = 0; zip && !rc && i < api->store->count; i++) {
         const struct pq_entry *e = api->store->entries[i];
         if (e->state == PQ_ENTRY_DONE && e->output && !e->removed)
-            rc = add_result(zip, e->output, &err);
+            rc = add_result(zip, api->store->results, e->output, &err);
         if (rc == PIQUE_ENOENT)
             rc = 0; /* a folder that somebody took away */
     }

@@ -32,6 +32,7 @@ struct world {
     struct pq_http http;
     struct pq_asked asked;
     char *state, *results, *films;
+    bool folder_results;
     char paused[17], done[17], uploading[17], file[17], root[17];
 };
 
@@ -77,7 +78,14 @@ static void add(struct world *w, enum pq_entry_state state, char id[17])
     if (state == PQ_ENTRY_DONE) {
         e->output = pq_asprintf("%s/a.png", w->store.results);
         e->result = json_pack("{s:s}", "hash", "0123");
-        assert_int_equal(pq_write_text(e->output, "result", NULL), 0);
+        char *below = pq_asprintf("%s/x/y.png", e->output);
+        *strrchr(below, '/') = '\0'; /* a folder of pictures, which goes into an archive */
+        if (w->folder_results)
+            assert_int_equal(pq_make_folders(below, NULL), 0);
+        if (w->folder_results)
+            below[strlen(below)] = '/';
+        assert_int_equal(pq_write_text(w->folder_results ? below : e->output, "result", NULL), 0);
+        pq_free(below);
     }
     memcpy(id, e->id, 17);
     assert_int_equal(pq_store_add(&w->store, e, NULL), 0);
@@ -96,9 +104,9 @@ static void take_ids(struct world *w)
     json_decref(list);
 }
 
-static void make_world(struct world *w)
+static void make_world(struct world *w, bool folder_results)
 {
-    *w = (struct world){0};
+    *w = (struct world){.folder_results = folder_results};
     w->state = pq_asprintf("%s/state", folder);
     w->results = pq_asprintf("%s/results", folder);
     w->films = pq_asprintf("%s/films", folder);
@@ -180,7 +188,9 @@ static const struct asking askings[] = {
     {"result", pq_api_get_result, "done", NULL, 0},
     {"no result", pq_api_get_result, "paused", NULL, 404},
     {"file of it", pq_api_get_file, "done", NULL, 200},
+    {"file/folder", pq_api_get_file, "done", NULL, 200},
     {"all files", pq_api_get_results, "", NULL, 200},
+    {"all files/folders", pq_api_get_results, "", NULL, 200},
     {"test", pq_api_post_test, "",
      "{'item': '%1', 'frame': 2, 'crop': [0,0,4,4], 'settings': [{'scale': 2}, {}]}", 202},
     {"no test", pq_api_get_test, "0123456789abcdef", NULL, 404},
@@ -259,7 +269,7 @@ static bool ask(const struct asking *a, long n)
 {
     struct world w;
     struct pq_http_reply reply = {.fd = -1};
-    make_world(&w);
+    make_world(&w, strchr(a->what, '/'));
     char *filled = filled_in(&w, *a->of ? a->of : "x"), *body = filled_in(&w, a->body);
     struct pq_http_request request = {.part = {part_of(&w, a->of, filled)},
                                       .loopback = true,
@@ -299,7 +309,7 @@ static bool upload(long n)
     struct pq_http_reply reply = {.fd = -1};
     void *state = NULL;
     pique_error err;
-    make_world(&w);
+    make_world(&w, false);
     w.asked.query.count = 1;
     w.asked.query.pairs[0].name = "offset";
     w.asked.query.pairs[0].value = "0";
