@@ -311,6 +311,8 @@ void pq_api_patch_item(void *user, const struct pq_http_request *request,
         return;
     if (e->state == PQ_ENTRY_RUNNING || pq_runner_has(api->runner, e)) {
         pq_http_refuse(reply, 409, "EBUSY", "it is in work: stop it first", "none");
+    } else if (e->state == PQ_ENTRY_DONE) { /* its result would belie its settings */
+        pq_http_refuse(reply, 409, "EBUSY", "it is done: run it again with other settings", "none");
     } else if (take_stem(&stem, request->body, reply) == 0) {
         json_t *copy = has_settings ? json_deep_copy(settings) : NULL;
         int rc = has_settings && !copy ? pq_fail_nomem(&err, 256) : 0;

@@ -7,6 +7,7 @@ import http.client
 import io
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -556,6 +557,57 @@ class Edges(ServerCase):
         if b'listen' in said or b'address' in said:
             self.skipTest('no IPv6 here')
         self.assertIn(b'http://[::1]:', line)
+
+
+    def any_request(self, chance, names):
+        name = chance.choice(names)
+        path = '/api/items/%s' % name
+        settings = {'settings': {'model': 'tiny', 'scale': chance.choice([1, 2, 3])}}
+        kind = chance.randrange(16)
+        if kind < 8:
+            word = ('start', 'pause', 'resume', 'stop', 'retry', 'stop', 'pause', 'start')[kind]
+            return self.ask('POST', '%s/%s' % (path, word), {})
+        if kind == 8:
+            return self.ask('PATCH', path, settings)
+        if kind == 9 and len(names) < 6:
+            again = self.ask('POST', path + '/again', settings)
+            if again[0] == 201:
+                names.append(json.loads(again[2])['id'])
+            return again
+        if kind == 10:
+            return self.ask('POST', path + '/move', {'before': chance.choice(names + [None])})
+        if kind == 11:
+            return self.ask('POST', path + '/estimate', settings)
+        if kind == 12:
+            return self.ask('POST', '/api/tests', {'item': name, 'frame': 0,
+                                                   'settings': [settings['settings']]})
+        if kind == 13 and len(names) > 2:
+            names.remove(name)
+            return self.ask('DELETE', path)
+        if kind == 14:
+            return self.ask('POST', '/api/queue/' + chance.choice(['pause', 'resume', 'run']), {})
+        return self.ask('GET', path + chance.choice(['/source?side=9', '/result?side=9', '/file']))
+
+    def test_whatever_is_asked_in_whatever_order_all_entries_end(self):
+        seed = int(os.environ.get('PIQUE_TEST_SEED', '7'))
+        chance = random.Random(seed)
+        names = [self.add('p.png', data=png(200, 150), start=False) for _ in range(3)]
+        for i in range(200):
+            status, _, data = self.any_request(chance, names)
+            self.assertIn(status, (200, 201, 202, 204, 404, 409), (seed, i, data[:300]))
+            if i % 70 == 69: # and in mid-air the server ends, or is killed
+                self.stop(chance.choice([signal.SIGTERM, signal.SIGKILL]))
+                self.start()
+        self.assertEqual(sorted(names), sorted(i['id'] for i in self.get('/api/state')['items']))
+        self.post('/api/queue/run', {'items': names})
+        for name in names:
+            item = self.wait(name, 'done')
+            self.assertEqual(item['result']['width'], 200 * item['settings'].get('scale', 2), seed)
+            self.ask('DELETE', '/api/items/' + name, status=204)
+        self.stop()
+        self.start()
+        self.assertEqual(os.listdir(self.path('state', 'pique', 'items')), [])
+        self.assertEqual(os.listdir(self.path('results', '.pique')), [])
 
 
 class Films(ServerCase):
