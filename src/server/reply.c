@@ -86,6 +86,10 @@ void pq_http_file(struct pq_http_reply *reply, const char *path, const char *typ
     pique_error err;
     int rc = pq_file_open(path, &f, &err);
     int64_t size = rc ? -1 : pq_file_size(&f);
+    if (rc == PIQUE_ENOMEM) {
+        pq_http_refuse(reply, 503, "ENOMEM", "out of memory", "retry");
+        return;
+    }
     if (size < 0) {
         pq_file_close(&f);
         pq_http_refuse(reply, 404, "ENOENT", "this file is not there any more", "none");
