@@ -4,8 +4,8 @@
 
     embed_page.py WEB BLOB ASM TABLE DEPFILE
 
-WEB/files.txt names the files, one a line. BLOB gets the bytes of all of them, each as it is and,
-where that is smaller, compressed; ASM puts BLOB into the program, TABLE says what lies where in it.
+WEB/files.txt names the files, one a line. BLOB gets the bytes of all of them without what only
+people need (squeeze_page.py), each so and, where that is smaller, compressed; ASM puts BLOB into the program, TABLE says what lies where in it.
 DEPFILE tells ninja what was read. The same files make the same bytes.
 
 Where files.txt or one that it names is not there, the program is built without a page, and says so
@@ -15,6 +15,8 @@ import hashlib
 import os
 import re
 import sys
+
+from squeeze_page import squeeze
 
 PATH = re.compile(r'[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*')
 
@@ -64,7 +66,7 @@ def collect(web):
         return [], read
     for name, path in zip(names(web), read[1:]):
         with open(path, 'rb') as f:
-            files.append((name, f.read()))
+            files.append((name, squeeze(name, f.read())))
     return files, read
 
 
