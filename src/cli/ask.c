@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -15,7 +16,7 @@
 #include "base/str.h"
 #include "job/dump.h"
 
-enum { MOST_ANSWER = 64 << 20, MOST_HEAD = 1 << 16 };
+enum { MOST_ANSWER = 64 << 20, PATIENCE_SECONDS = 120 };
 
 /* ---- the connection ---- */
 
@@ -28,6 +29,12 @@ static int connect_to(const struct pq_running_server *server, pique_error *err)
     snprintf(port, sizeof port, "%d", server->port);
     if (getaddrinfo(server->address, port, &how, &found) == 0 && found)
         fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* Who does not answer is not waited for without end. */
+    const struct timeval patience = {.tv_sec = PATIENCE_SECONDS};
+    if (fd >= 0) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    }
     if (fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) != 0) {
         close(fd);
         fd = -1;
@@ -40,6 +47,12 @@ static int connect_to(const struct pq_running_server *server, pique_error *err)
     return fd;
 }
 
+static int went_away(pique_error *err)
+{
+    return errno == EAGAIN ? pq_fail(err, PIQUE_EIO, "the server does not answer")
+                           : pq_fail(err, PIQUE_EIO, "the server went away: %s", strerror(errno));
+}
+
 static int send_all(int fd, const char *data, size_t size, pique_error *err)
 {
     while (size) {
@@ -47,7 +60,7 @@ static int send_all(int fd, const char *data, size_t size, pique_error *err)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return pq_fail(err, PIQUE_EIO, "the server went away: %s", strerror(errno));
+            return went_away(err);
         data += n;
         size -= (size_t)n;
     }
@@ -82,7 +95,7 @@ static int receive_all(int fd, struct pq_str *out, pique_error *err)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return pq_fail(err, PIQUE_EIO, "the server went away: %s", strerror(errno));
+            return went_away(err);
         if (n == 0)
             return out->failed ? pq_fail_nomem(err, out->length) : 0;
         pq_str_add_n(out, data, (size_t)n);
@@ -93,6 +106,15 @@ static int receive_all(int fd, struct pq_str *out, pique_error *err)
 
 /* ---- the answer ---- */
 
+/* Whether as much came as the head says. */
+static bool is_whole(const struct pq_str *text, const char *body)
+{
+    static const char name[] = "\r\nContent-Length:";
+    const char *said = strcasestr(text->data, name);
+    return !said || said > body ||
+           strtoull(said + sizeof name - 1, NULL, 10) == text->length - (size_t)(body - text->data);
+}
+
 static int read_answer(const struct pq_str *text, json_t **answer, pique_error *err)
 {
     int status = 0;
@@ -100,9 +122,13 @@ static int read_answer(const struct pq_str *text, json_t **answer, pique_error *
     if (!body || sscanf(text->data, "HTTP/1.1 %d", &status) != 1)
         return pq_fail(err, PIQUE_EFORMAT, "what answers there is no pique server");
     body += 4;
+    if (!is_whole(text, body))
+        return pq_fail(err, PIQUE_EIO, "the server went away in the middle of its answer");
     *answer = *body ? json_loads(body, JSON_REJECT_DUPLICATES, NULL) : NULL;
     if (status < 400)
-        return 0;
+        return *answer || !*body
+                   ? 0
+                   : pq_fail(err, PIQUE_EFORMAT, "what answers there is no pique server");
     const char *said =
         json_string_value(json_object_get(json_object_get(*answer, "error"), "text"));
     int rc = pq_fail(err,
@@ -149,34 +175,54 @@ int pq_ask(const struct pq_running_server *server, const char *method, const cha
     return rc;
 }
 
-int pq_ask_upload(const struct pq_running_server *server, const char *id, const char *file,
+/* Exactly so many bytes of a file. */
+static int send_file(int fd, struct pq_file *in, uint64_t left, char *data, size_t room,
+                     pique_error *err)
+{
+    int rc = 0;
+    while (!rc && left) {
+        size_t got;
+        rc = pq_file_read(in, data, (size_t)PQ_MIN(left, room), &got, err);
+        if (!rc && !got)
+            rc = pq_fail(err, PIQUE_EIO, "%s: became shorter while it was read", in->path);
+        if (!rc)
+            rc = send_all(fd, data, got, err);
+        left -= got;
+    }
+    return rc;
+}
+
+/* What the server said before it hung up tells more than that it did. */
+static int explain(int fd, int rc, pique_error *err)
+{
+    pique_error why;
+    json_t *answer = NULL;
+    shutdown(fd, SHUT_WR); /* it waits for nothing more */
+    if (finish(fd, &answer, &why) != 0 && why.code != PIQUE_EIO && why.code != PIQUE_EFORMAT) {
+        *err = why;
+        rc = why.code;
+    }
+    json_decref(answer);
+    return rc;
+}
+
+int pq_ask_upload(const struct pq_running_server *server, const char *id, struct pq_file *in,
                   pique_error *err)
 {
     enum { PIECE = 1 << 16 };
-    struct pq_file in;
     json_t *answer = NULL;
     char *path = pq_asprintf("/api/items/%s/content?offset=0", id), *data = pq_malloc(PIECE);
-    int rc = path && data ? pq_file_open(file, &in, err) : pq_fail_nomem(err, PIECE);
-    if (rc) {
-        pq_free(path);
-        pq_free(data);
-        return rc;
+    const uint64_t size = (uint64_t)PQ_MAX(pq_file_size(in), 0);
+    const int fd = path && data ? connect_to(server, err) : pq_fail_nomem(err, PIECE);
+    int rc = fd < 0 ? err->code
+                    : send_head(fd, server, "PUT", path, "application/octet-stream", size, err);
+    if (!rc) {
+        rc = send_file(fd, in, size, data, PIECE, err);
+        rc = rc ? explain(fd, rc, err) : finish(fd, &answer, err);
     }
-    const int fd = connect_to(server, err);
-    rc = fd < 0 ? err->code
-                : send_head(fd, server, "PUT", path, "application/octet-stream",
-                            (uint64_t)pq_file_size(&in), err);
-    for (size_t got = 1; !rc && got;) {
-        rc = pq_file_read(&in, data, PIECE, &got, err);
-        if (!rc)
-            rc = send_all(fd, data, got, err);
-    }
-    if (!rc)
-        rc = finish(fd, &answer, err);
     if (fd >= 0)
         close(fd);
     json_decref(answer);
-    pq_file_close(&in);
     pq_free(path);
     pq_free(data);
     return rc;

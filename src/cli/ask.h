@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "server/serve.h"
 
 /* body: borrowed; NULL: none. *answer: what came back, or NULL where nothing did; json_decref() it.
@@ -13,6 +14,6 @@
  * answer. */
 int pq_ask(const struct pq_running_server *server, const char *method, const char *path,
            const json_t *body, json_t **answer, pique_error *err);
-/* Upload a file as the content of an entry. */
-int pq_ask_upload(const struct pq_running_server *server, const char *id, const char *file,
+/* Upload all of a regular file, from its beginning, as the content of an entry. */
+int pq_ask_upload(const struct pq_running_server *server, const char *id, struct pq_file *file,
                   pique_error *err);

@@ -56,30 +56,54 @@ static json_t *settings_of(const struct pq_options *o)
     return settings;
 }
 
+/* Ask for a new entry. *answer: it. */
+static int announce(struct queue *q, const char *file, int64_t bytes, json_t **answer,
+                    pique_error *err)
+{
+    const char *slash = strrchr(file, '/');
+    json_t *body = json_pack("{s:s, s:I, s:o}", "name", slash ? slash + 1 : file, "bytes",
+                             (json_int_t)bytes, "settings", settings_of(q->options));
+    int rc = body ? ask(q, "POST", "/api/items", body, answer, err)
+                  : pq_fail(err, PIQUE_EINVAL, "%s: a name that is no UTF-8", file);
+    json_decref(body);
+    return rc;
+}
+
+/* Its content and its start. An entry that does not get its content does not stay. */
+static int fill(struct queue *q, const char *id, struct pq_file *in, pique_error *err)
+{
+    char *entry = pq_asprintf("/api/items/%s", id), *start = pq_asprintf("/api/items/%s/start", id);
+    int rc = entry && start ? ask(q, "POST", start, NULL, NULL, err) : pq_fail_nomem(err, 64);
+    if (!rc)
+        rc = pq_ask_upload(&q->server, id, in, err);
+    pique_error unwanted;
+    if (rc && entry)
+        ask(q, "DELETE", entry, NULL, NULL, &unwanted);
+    pq_free(entry);
+    pq_free(start);
+    return rc;
+}
+
 static int add_file(struct queue *q, const char *file, pique_error *err)
 {
-    struct pq_identity id;
+    struct pq_file in;
     json_t *answer = NULL;
-    const char *slash = strrchr(file, '/');
-    int rc = pq_identify(file, &id, err);
-    json_t *body = rc ? NULL
-                      : json_pack("{s:s, s:I, s:o}", "name", slash ? slash + 1 : file, "bytes",
-                                  (json_int_t)id.bytes, "settings", settings_of(q->options));
+    int rc = pq_file_open(file, &in, err);
+    if (rc)
+        return rc;
+    const int64_t bytes = pq_file_size(&in);
+    if (bytes < 1)
+        rc = pq_fail(err, PIQUE_EFORMAT, "%s: is empty, or no file", file);
     if (!rc)
-        rc = body ? ask(q, "POST", "/api/items", body, &answer, err)
-                  : pq_fail(err, PIQUE_EINVAL, "%s: a name that is no UTF-8", file);
-    const char *entry = json_string_value(json_object_get(answer, "id"));
-    char *path = entry ? pq_asprintf("/api/items/%s/start", entry) : NULL;
+        rc = announce(q, file, bytes, &answer, err);
+    const char *id = json_string_value(json_object_get(answer, "id"));
     if (!rc)
-        rc = path ? ask(q, "POST", path, NULL, NULL, err)
-                  : pq_fail(err, PIQUE_EFORMAT, "the server took %s without a word", file);
+        rc = id ? fill(q, id, &in, err)
+                : pq_fail(err, PIQUE_EFORMAT, "the server took %s without a word", file);
     if (!rc)
-        rc = pq_ask_upload(&q->server, entry, file, err);
-    if (!rc)
-        pq_str_printf(&q->out, "%s\n", entry);
-    pq_free(path);
+        pq_str_printf(&q->out, "%s\n", id);
     json_decref(answer);
-    json_decref(body);
+    pq_file_close(&in);
     return rc;
 }
 

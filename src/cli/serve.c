@@ -128,9 +128,9 @@ static int open_running(const struct told *told, pique_error *err)
         rc = pq_ask(&server, "POST", "/api/launch", NULL, &answer, err);
     const char *word = json_string_value(json_object_get(answer, "word"));
     char *address =
-        word ? pq_asprintf("http://%s:%d/?launch=%s",
-                           strcmp(server.address, "127.0.0.1") == 0 ? "localhost" : server.address,
-                           server.port, word)
+        word ? pq_serve_address(strcmp(server.address, "127.0.0.1") == 0 ? "localhost"
+                                                                         : server.address,
+                                server.port, word)
              : NULL;
     if (!rc && !address)
         rc = pq_fail(err, PIQUE_EIO, "the server that runs gave no address");

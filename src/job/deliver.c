@@ -1,12 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 #include "job/deliver.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/folder.h"
 #include "base/str.h"
+
+bool pq_is_made_in(const char *path, const char *folder)
+{
+    const size_t n = strlen(folder);
+    if (strncmp(path, folder, n) != 0 || path[n] != '/')
+        return false;
+    for (const char *part = path + n; part; part = strchr(part, '/')) {
+        part += strspn(part, "/");
+        const size_t length = strcspn(part, "/");
+        if (length == 0 || (length == 2 && part[0] == '.' && part[1] == '.'))
+            return false;
+    }
+    return true;
+}
 
 struct delivery {
     char *from, *to;  /* folders; "videos" and "images" of --dedicated included */
@@ -59,12 +75,20 @@ static int move_main(struct delivery *d, const char *stem, char **output, pique_
     return rc;
 }
 
+/* The worker may have made links, where no sandbox kept it from that. */
+static bool is_really_in(const char *path, const char *folder)
+{
+    char real[PATH_MAX], real_folder[PATH_MAX];
+    return pq_is_made_in(path, folder) && realpath(path, real) && realpath(folder, real_folder) &&
+           pq_is_made_in(real, real_folder);
+}
+
 static int find_names(struct delivery *d, const struct pq_store *s, const struct pq_entry *e,
                       const char *work, pique_error *err)
 {
     const size_t n = strlen(work);
     const char *below = e->output + n + 1, *slash;
-    if (strncmp(e->output, work, n) != 0 || e->output[n] != '/')
+    if (!is_really_in(e->output, work))
         return pq_fail(err, PIQUE_EINTERNAL, "%s: was not made where it was to be", e->output);
     while (*below == '/')
         below++;
@@ -89,10 +113,12 @@ static int deliver(struct delivery *d, struct pq_store *s, struct pq_entry *e, c
     if (!rc)
         rc = move_main(d, stem, &output, err);
     if (!rc) {
-        pq_list_folder(d->from, move_beside, d, NULL); /* the result itself is safe */
+        /* The result is safe: what goes wrong now, with what lies beside it or with what is left,
+         * makes it no failure, since it would be made once more. */
+        pq_list_folder(d->from, move_beside, d, NULL);
         pq_free(e->output);
         e->output = output;
-        rc = pq_remove_tree(work, err);
+        pq_remove_tree(work, NULL);
     }
     pq_free(stem);
     return rc;

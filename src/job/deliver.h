@@ -5,6 +5,9 @@
 
 #include "job/store.h"
 
+/* Whether a path that was told lies in the folder, as it is written and without "..". */
+bool pq_is_made_in(const char *path, const char *folder);
+
 /* entry->output lies below its work folder; on success it is where the result stands, the result
  * object has its name and whether it is a folder, and the work folder is gone.
  * PIQUE_EIO, PIQUE_ENOSPC and others as the system says. With the store's lock held. */

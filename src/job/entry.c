@@ -74,20 +74,35 @@ void pq_entry_free(struct pq_entry **entry)
 
 /* ---- to the disk and back ---- */
 
-json_t *pq_entry_store(const struct pq_entry *e)
+/* What is not there is left out; where memory runs out nothing must be. */
+static bool is_complete(const json_t *root, const struct pq_entry *e)
 {
-    return json_pack("{s:i, s:s, s:f, s:s, s:s*, s:s, s:s, s:I, s:I, s:I, s:s*, s:b, s:O, s:O*, "
-                     "s:O, s:O*, s:O*, s:O*, s:s*, s:b, s:b}",
-                     "format", 1, "id", e->id, "position", e->position, "name", e->name, "stem",
-                     e->stem, "kind", kind_names[e->kind], "state", state_names[e->state],
-                     "created", (json_int_t)e->created, "bytes", (json_int_t)e->bytes, "received",
-                     (json_int_t)e->received, "input", e->input, "uploaded", e->uploaded,
-                     "settings", e->settings, "info", e->info, "notes", e->notes, "estimate",
-                     e->estimate, "error", e->error, "result", e->result, "output", e->output,
-                     "french", e->french, "wants_start", e->wants_start);
+    enum { ALWAYS = 15 };
+    const void *const may_be[] = {e->stem, e->info, e->estimate, e->error, e->result, e->output};
+    size_t count = ALWAYS;
+    for (size_t i = 0; i < PQ_COUNT(may_be); i++)
+        count += may_be[i] != NULL;
+    return json_object_size(root) == count;
 }
 
-static bool is_id(const char *id)
+json_t *pq_entry_store(const struct pq_entry *e)
+{
+    json_t *root = json_pack(
+        "{s:i, s:s, s:f, s:s, s:s*, s:s, s:s, s:I, s:I, s:I, s:s, s:b, s:O, s:O*, "
+        "s:O, s:O*, s:O*, s:O*, s:s*, s:b, s:b}",
+        "format", 1, "id", e->id, "position", e->position, "name", e->name, "stem", e->stem, "kind",
+        kind_names[e->kind], "state", state_names[e->state], "created", (json_int_t)e->created,
+        "bytes", (json_int_t)e->bytes, "received", (json_int_t)e->received, "input", e->input,
+        "uploaded", e->uploaded, "settings", e->settings, "info", e->info, "notes", e->notes,
+        "estimate", e->estimate, "error", e->error, "result", e->result, "output", e->output,
+        "french", e->french, "wants_start", e->wants_start);
+    if (root && is_complete(root, e))
+        return root;
+    json_decref(root);
+    return NULL;
+}
+
+bool pq_entry_is_id(const char *id)
 {
     return strlen(id) == PQ_ID_LENGTH && strspn(id, "0123456789abcdef") == PQ_ID_LENGTH;
 }
@@ -119,7 +134,7 @@ int pq_entry_restore(const json_t *root, struct pq_entry **out, pique_error *err
                     &kind, "state", &state, "created", &created, "bytes", &bytes, "received",
                     &received, "uploaded", &uploaded, "settings", &settings, "notes", &notes,
                     "french", &french, "wants_start", &wants_start) != 0 ||
-        format != 1 || !is_id(id) || strchr(name, '/') || bytes < 0 || received < 0 ||
+        format != 1 || !pq_entry_is_id(id) || strchr(name, '/') || bytes < 0 || received < 0 ||
         !json_is_object(settings) || !json_is_array(notes) ||
         index_of(kind, kind_names, PQ_COUNT(kind_names)) < 0 ||
         index_of(state, state_names, PQ_COUNT(state_names)) < 0)
@@ -145,6 +160,10 @@ int pq_entry_restore(const json_t *root, struct pq_entry **out, pique_error *err
     e->estimate = take_object(root, "estimate");
     e->error = take_object(root, "error");
     e->result = take_object(root, "result");
+    if (!json_is_string(json_object_get(root, "input"))) {
+        pq_entry_free(&e);
+        return pq_fail(err, PIQUE_EFORMAT, "an entry of the queue is damaged");
+    }
     if (!take_text(root, "input", &e->input) || !take_text(root, "output", &e->output) ||
         !take_text(root, "stem", &e->stem)) {
         pq_entry_free(&e);

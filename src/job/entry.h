@@ -66,11 +66,16 @@ struct pq_entry {
     bool dirty;      /* has changed since it was last told */
     double told;     /* monotonic */
     bool removed;    /* to be forgotten once nobody works on it */
-    bool wants_look; /* its thumb or info is missing */
+    bool wants_look; /* what it holds is to be found out */
+    bool receives;   /* a request brings its content now */
+    bool unsaved;    /* the disk refused its last state, which is tried again */
+    bool disk_error; /* its error tells of that */
     char *making;    /* path of the result while it is made, or NULL */
 };
 
 const char *pq_entry_state_name(enum pq_entry_state state);
+/* Whether a text is an id as entries have them. */
+bool pq_entry_is_id(const char *text);
 const char *pq_entry_kind_name(enum pq_entry_kind kind);
 
 /* A new entry with an id of its own. NULL: out of memory. */

@@ -7,14 +7,21 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/crc32.h"
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/lang.h"
 #include "base/str.h"
+#include "job/dump.h"
 #include "job/runner_state.h"
 #include "job/settings.h"
 
-enum { THUMB_SIDE = 320, MOST_PICTURES = 300 };
+enum {
+    THUMB_SIDE = 320,
+    MOST_PICTURES = 300, /* kept of an entry */
+    MOST_LOOKS = 4, /* asked of the runner at once, so that what somebody waits for comes soon */
+    MOST_ASKED = 16 /* pictures likewise; who asks for more is asked to wait */
+};
 
 static const double forgets = 3; /* seconds, after which what failed is tried again */
 
@@ -45,6 +52,7 @@ struct look {
     int side;
     json_t *settings; /* of an estimate */
     json_t *told;     /* the last object that it told */
+    bool begun;
 };
 
 static void free_look(struct look *l)
@@ -95,7 +103,7 @@ static int begin_look(void *user, struct pq_runner *r, json_t **task, char **fol
     const struct look *l = user;
     const struct pq_entry *e = pq_store_find(r->store, l->id);
     json_t *words = e ? json_array() : NULL;
-    char *slash, *write = l->output ? pq_strdup(l->output) : NULL;
+    char *slash, *write = e && l->output ? pq_strdup(l->output) : NULL;
     if (write && (slash = strrchr(write, '/')))
         *slash = '\0';
     if (write)
@@ -150,25 +158,47 @@ static void end_info(void *user, struct pq_runner *r, int status, const char *la
     free_look(l);
 }
 
-int pq_look_begin(struct pq_runner *r, struct pq_entry *e, pique_error *err)
+static const struct pq_chore info_chore = {.begin = begin_look, .line = on_line, .end = end_info};
+
+static void begin_info(struct pq_runner *r, struct pq_entry *e)
 {
-    static const struct pq_chore how = {.begin = begin_look, .line = on_line, .end = end_info};
     struct look *l = new_look(r->store, e, e->input, "info");
-    e->wants_look = false;
     if (!l)
-        return pq_fail_nomem(err, sizeof *l);
+        return; /* the next round tries again */
     l->output = pq_store_path(r->store, e, "look/thumb.png");
     l->side = THUMB_SIDE;
-    return start(r, l, &how, err);
+    e->wants_look = start(r, l, &info_chore, NULL) != 0;
+}
+
+/* How many chores of a kind there are. */
+static int count_chores(const struct pq_runner *r, const struct pq_chore *how)
+{
+    int count = 0;
+    for (size_t i = 0; i < r->chore_count; i++)
+        count += r->chores[i]->chore.end == how->end;
+    return count;
+}
+
+void pq_look_begin_some(struct pq_runner *r)
+{
+    int count = count_chores(r, &info_chore);
+    for (size_t i = 0; !r->ending && i < r->store->count && count < MOST_LOOKS; i++) {
+        struct pq_entry *e = r->store->entries[i];
+        if (!e->wants_look || e->removed || e->state != PQ_ENTRY_LOOKING)
+            continue;
+        begin_info(r, e);
+        count++;
+    }
 }
 
 /* ---- an estimate ---- */
 
 static int begin_estimate(void *user, struct pq_runner *r, json_t **task, char **folder)
 {
-    const struct look *l = user;
+    struct look *l = user;
     const struct pq_entry *e = pq_store_find(r->store, l->id);
     json_t *words = e ? json_array() : NULL;
+    l->begun = true;
     char *write = e ? pq_asprintf("%s/estimate", l->folder) : NULL;
     const char *const reads[] = {l->input, NULL}, *const writes[] = {write, NULL};
     if (write)
@@ -212,46 +242,89 @@ static json_t *estimate_of(const json_t *told)
     return estimate;
 }
 
+static void set_estimate(struct pq_entry *e, const struct look *l, const char *last)
+{
+    json_t *estimate = l->told ? estimate_of(l->told) : json_object();
+    const char *why = json_string_value(json_object_get(estimate, "error"));
+    if (!l->told)
+        why = *last ? last : pq_tr("no estimate was made");
+    if (why) {
+        char *sentence = pq_entry_sentence(e, l->folder, why);
+        json_object_set_new(estimate, "error", json_string(sentence ? sentence : e->name));
+        pq_free(sentence);
+    }
+    json_decref(e->estimate);
+    e->estimate = estimate;
+}
+
 static void end_estimate(void *user, struct pq_runner *r, int status, const char *last)
 {
     struct look *l = user;
     struct pq_entry *e = pq_store_find(r->store, l->id);
     if (e && !r->ending) {
-        json_decref(e->estimate);
-        e->estimate =
-            l->told ? estimate_of(l->told)
-                    : json_pack("{s:s}", "error", *last ? last : pq_tr("no estimate was made"));
+        set_estimate(e, l, last);
         pq_store_touch(r->store, e);
     }
     (void)status;
     free_look(l);
 }
 
+static const struct pq_chore estimate_chore = {
+    .begin = begin_estimate, .line = estimate_line, .end = end_estimate};
+
+/* One of the same entry that has not begun: nobody needs it any more. */
+static struct look *waiting_estimate(const struct pq_runner *r, const struct pq_entry *e)
+{
+    for (size_t i = 0; i < r->chore_count; i++) {
+        const struct pq_chore *c = &r->chores[i]->chore;
+        struct look *l = c->user;
+        if (c->end == end_estimate && !l->begun && strcmp(l->id, e->id) == 0)
+            return l;
+    }
+    return NULL;
+}
+
 int pq_estimate_begin(struct pq_runner *r, struct pq_entry *e, const json_t *settings,
                       pique_error *err)
 {
-    static const struct pq_chore how = {
-        .begin = begin_estimate, .line = estimate_line, .end = end_estimate};
-    struct look *l = new_look(r->store, e, e->input, "estimate");
-    if (!l)
-        return pq_fail_nomem(err, sizeof *l);
-    l->settings = json_deep_copy(settings);
-    if (!l->settings) {
-        free_look(l);
+    char folder[64];
+    struct look *l = waiting_estimate(r, e);
+    json_t *copy = json_deep_copy(settings);
+    if (!copy)
         return pq_fail_nomem(err, 256);
+    if (l) {
+        json_decref(l->settings);
+        l->settings = copy;
+        return 0;
     }
-    return start(r, l, &how, err);
+    snprintf(folder, sizeof folder, "estimate-%u", r->next_task++ % 8);
+    l = new_look(r->store, e, e->input, folder);
+    if (!l) {
+        json_decref(copy);
+        return pq_fail_nomem(err, sizeof *l);
+    }
+    l->settings = copy;
+    return start(r, l, &estimate_chore, err);
 }
 
 /* ---- pictures ---- */
 
-static void remember_failure(struct pq_runner *r, const char *output, const char *why)
+/* The sentence without the folder of what was looked at. */
+static void remember_failure(struct pq_runner *r, const struct pq_entry *e, const struct look *l,
+                             const char *why)
 {
     struct pq_failed_picture *f = &r->failures[r->next_failure++ % PQ_FAILED_PICTURES];
+    char *folder = pq_strdup(l->input), *slash = folder ? strrchr(folder, '/') : NULL;
+    if (slash)
+        *slash = '\0';
+    char *sentence = folder && *why ? pq_entry_sentence(e, folder, why) : NULL;
     pq_free(f->path);
-    f->path = pq_strdup(output);
+    f->path = pq_strdup(l->output);
     f->when = pq_runner_now();
-    snprintf(f->why, sizeof f->why, "%s", *why ? why : pq_tr("there is no such picture"));
+    snprintf(f->why, sizeof f->why, "%s", sentence ? sentence : pq_tr("there is no such picture"));
+    pq_utf8_trim(f->why);
+    pq_free(sentence);
+    pq_free(folder);
 }
 
 static const char *known_failure(const struct pq_runner *r, const char *output)
@@ -267,8 +340,9 @@ static const char *known_failure(const struct pq_runner *r, const char *output)
 static void end_picture(void *user, struct pq_runner *r, int status, const char *last)
 {
     struct look *l = user;
-    if (status != 0)
-        remember_failure(r, l->output, last);
+    const struct pq_entry *e = pq_store_find(r->store, l->id);
+    if (status != 0 && e && !r->ending)
+        remember_failure(r, e, l, last);
     free_look(l);
     pq_runner_tell(r, "picture", json_object());
 }
@@ -309,11 +383,17 @@ static char *numbered_picture(const char *folder, int64_t frame)
     return n.path;
 }
 
+/* Where the result stands, or is made; NULL: nowhere yet. */
+static const char *result_of(const struct pq_entry *e)
+{
+    return e->state == PQ_ENTRY_DONE ? e->output : e->making;
+}
+
 /* The file that shows a frame of the result now; NULL: none. *inside: that frame of it. */
 static char *result_file(const struct pq_entry *e, int64_t frame, int64_t *inside)
 {
     const bool done = e->state == PQ_ENTRY_DONE;
-    const char *path = done ? e->output : e->making;
+    const char *path = result_of(e);
     *inside = frame;
     if (!path)
         return NULL;
@@ -339,7 +419,7 @@ static int count_one(void *context, const char *name)
 static int remove_one(void *context, const char *name)
 {
     char *path = pq_asprintf("%s/%s", ((struct counting *)context)->folder, name);
-    if (path && strcmp(name, "thumb.png") != 0)
+    if (path && strcmp(name, "thumb.png") != 0 && *name != '.') /* what is being written */
         pq_remove_file(path, NULL);
     pq_free(path);
     return 0;
@@ -374,26 +454,15 @@ static int make_picture(struct pq_runner *r, struct pq_entry *e, const char *inp
     return start(r, l, &picture_chore, err);
 }
 
-enum pq_picture_state pq_look_picture(struct pq_runner *r, struct pq_entry *e, enum pq_side_of of,
-                                      int64_t frame, int side, char **path, pique_error *err)
+/* The picture where it is there; else it is begun, or the sentence of why it cannot be. */
+static enum pq_picture_state picture_at(struct pq_runner *r, struct pq_entry *e, const char *input,
+                                        const char *name, int64_t frame, int side, char **path,
+                                        pique_error *err)
 {
-    char name[96];
-    int64_t inside = frame;
-    enum pq_picture_state state = PQ_PICTURE_MISSING;
-    char *input = of == PQ_OF_SOURCE ? pq_strdup(e->input) : result_file(e, frame, &inside);
-    /* Other settings give another result under the same name: the hash tells them apart. */
-    const char *hash = of == PQ_OF_RESULT && e->state == PQ_ENTRY_DONE
-                           ? json_string_value(json_object_get(e->result, "hash"))
-                           : NULL;
-    snprintf(name, sizeof name, "look/%s-%" PRId64 "-%d%s%.16s.png",
-             of == PQ_OF_SOURCE ? "source" : "result", frame, side, hash ? "-" : "",
-             hash ? hash : "");
-    char *output = input ? pq_store_path(r->store, e, name) : NULL;
+    char *output = pq_store_path(r->store, e, name);
     const char *why = output ? known_failure(r, output) : NULL;
-    *path = NULL;
-    if (!input) {
-        pq_fail(err, PIQUE_ENOENT, "there is no result yet");
-    } else if (!output) {
+    enum pq_picture_state state = PQ_PICTURE_MISSING;
+    if (!output) {
         pq_fail_nomem(err, 64);
     } else if (pq_exists(output)) {
         *path = output;
@@ -401,11 +470,63 @@ enum pq_picture_state pq_look_picture(struct pq_runner *r, struct pq_entry *e, e
         state = PQ_PICTURE_READY;
     } else if (why) {
         pq_fail(err, PIQUE_ENOENT, "%s", why);
-    } else if (is_being_made(r, output) ||
-               make_picture(r, e, input, output, inside, side, err) == 0) {
+    } else if (is_being_made(r, output) || count_chores(r, &picture_chore) >= MOST_ASKED ||
+               make_picture(r, e, input, output, frame, side, err) == 0) {
         state = PQ_PICTURE_LATER;
     }
-    pq_free(input);
     pq_free(output);
     return state;
+}
+
+enum pq_picture_state pq_look_thumb(struct pq_runner *r, struct pq_entry *e, char **path,
+                                    pique_error *err)
+{
+    *path = NULL;
+    return picture_at(r, e, e->input, "look/thumb.png", 0, THUMB_SIDE, path, err);
+}
+
+/* Other settings give another result under the same name: what tells them apart. */
+static unsigned version_of(const struct pq_entry *e)
+{
+    const json_t *hash =
+        e->state == PQ_ENTRY_DONE ? json_object_get(e->result, "hash") : e->settings;
+    char *text = pq_json_dump(hash, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    const unsigned version = text ? pq_crc32(text, strlen(text)) : 0;
+    pq_free(text);
+    return version;
+}
+
+enum pq_picture_state pq_look_picture(struct pq_runner *r, struct pq_entry *e, enum pq_side_of of,
+                                      int64_t frame, int side, char **path, pique_error *err)
+{
+    char name[96];
+    int64_t inside = frame;
+    char *input = of == PQ_OF_SOURCE ? pq_strdup(e->input) : result_file(e, frame, &inside);
+    enum pq_picture_state state = PQ_PICTURE_MISSING;
+    *path = NULL;
+    if (of == PQ_OF_SOURCE)
+        snprintf(name, sizeof name, "look/source-%" PRId64 "-%d.png", frame, side);
+    else
+        snprintf(name, sizeof name, "look/result-%" PRId64 "-%d-%08x.png", frame, side,
+                 version_of(e));
+    if (input)
+        state = picture_at(r, e, input, name, inside, side, path, err);
+    else if (of == PQ_OF_SOURCE || (result_of(e) && !pq_is_folder(result_of(e))))
+        pq_fail_nomem(err, 256);
+    else
+        pq_fail(err, PIQUE_ENOENT, "there is no result yet");
+    pq_free(input);
+    return state;
+}
+
+/* ---- the end of an entry ---- */
+
+void pq_look_end_of(struct pq_runner *r, const char *id)
+{
+    for (size_t i = 0; i < r->chore_count; i++) {
+        const struct pq_chore c = r->chores[i]->chore;
+        if ((c.end == end_info || c.end == end_estimate || c.end == end_picture) &&
+            strcmp(((struct look *)c.user)->id, id) == 0)
+            pq_runner_end_chores(r, c.user);
+    }
 }

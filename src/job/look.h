@@ -5,8 +5,11 @@
 
 #include "job/runner.h"
 
-/* Find out what the entry holds, with its thumb; its state goes on from LOOKING. */
-int pq_look_begin(struct pq_runner *runner, struct pq_entry *entry, pique_error *err);
+/* Find out what the next entries hold that want it, with their thumbs; their state goes on from
+ * LOOKING. For the runner, which calls it in each round. */
+void pq_look_begin_some(struct pq_runner *runner);
+/* End all that looks at an entry. */
+void pq_look_end_of(struct pq_runner *runner, const char *id);
 
 /* What an estimate says for these settings goes into entry->estimate. */
 int pq_estimate_begin(struct pq_runner *runner, struct pq_entry *entry, const json_t *settings,
@@ -24,6 +27,10 @@ enum pq_picture_state {
 enum pq_picture_state pq_look_picture(struct pq_runner *runner, struct pq_entry *entry,
                                       enum pq_side_of of, int64_t frame, int side, char **path,
                                       pique_error *err);
+
+/* Its thumb in the same way, where looking at it made none or it is gone. */
+enum pq_picture_state pq_look_thumb(struct pq_runner *runner, struct pq_entry *entry, char **path,
+                                    pique_error *err);
 
 /* "--" and the path behind the words; for chores. 0, or -1: out of memory. */
 int pq_words_operand(json_t *words, const char *path);

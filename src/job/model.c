@@ -8,6 +8,8 @@
 #include "base/str.h"
 #include "job/runner_state.h"
 
+enum { MOST_FETCHED = 3 }; /* at once, each in a process */
+
 struct fetch {
     char *name;
     bool french;
@@ -81,6 +83,14 @@ static void end(void *user, struct pq_runner *r, int status, const char *last)
     free_fetch(f);
 }
 
+static int count_fetched(const struct pq_runner *r)
+{
+    int count = 0;
+    for (size_t i = 0; i < r->chore_count; i++)
+        count += r->chores[i]->chore.end == end;
+    return count;
+}
+
 static bool is_fetched(const struct pq_runner *r, const char *name)
 {
     for (size_t i = 0; i < r->chore_count; i++) {
@@ -95,6 +105,8 @@ int pq_model_fetch(struct pq_runner *r, const char *name, bool french, pique_err
 {
     if (is_fetched(r, name))
         return pq_fail(err, PIQUE_EEXIST, "%s: is being fetched already", name);
+    if (count_fetched(r) >= MOST_FETCHED)
+        return pq_fail(err, PIQUE_EEXIST, "%s: so many models are being fetched already", name);
     struct fetch *f = pq_calloc(1, sizeof *f);
     if (!f || !(f->name = pq_strdup(name))) {
         pq_free(f);

@@ -17,9 +17,29 @@
 
 /* ---- what a worker tells ---- */
 
+enum { MOST_NOTES = 50, MOST_NOTE = 2000 }; /* of one entry; bytes */
+
+/* What a worker tells is not to be trusted: it reads files of strangers. Numbers are brought to
+ * where they can be added, which NaN is too. */
 static int64_t number(const json_t *event, const char *name)
 {
-    return (int64_t)json_number_value(json_object_get(event, name));
+    const double most = 1e15, n = json_number_value(json_object_get(event, name));
+    return n > most ? (int64_t)most : n > 0 ? (int64_t)n : 0;
+}
+
+static int side(const json_t *event, const char *name)
+{
+    return (int)PQ_MIN(number(event, name), INT32_MAX);
+}
+
+/* A path that a worker tells of, where it lies in the folder that it may write to. */
+static char *path_of(const struct pq_play *play, const json_t *event)
+{
+    const char *path = json_string_value(json_object_get(event, "output"));
+    char *work = pq_store_work_folder(play->runner->store, play->entry);
+    char *copy = path && work && pq_is_made_in(path, work) ? pq_strdup(path) : NULL;
+    pq_free(work);
+    return copy;
 }
 
 static void copy(json_t *to, const char *as, const json_t *event, const char *name)
@@ -29,17 +49,17 @@ static void copy(json_t *to, const char *as, const json_t *event, const char *na
         json_object_set(to, as, value);
 }
 
-static void on_planned(struct pq_entry *e, const json_t *event)
+static void on_planned(struct pq_play *play, const json_t *event)
 {
     static const char *const same[] = {"memory_bytes", "disk_bytes", "disk_free",
                                        "batch",        "out_width",  "out_height"};
-    const char *output = json_string_value(json_object_get(event, "output"));
+    struct pq_entry *e = play->entry;
     json_t *estimate = json_object();
     pq_free(e->making);
-    e->making = output ? pq_strdup(output) : NULL;
+    e->making = path_of(play, event);
     e->progress.total = number(event, "frames_expected");
-    e->progress.out_width = (int)number(event, "out_width");
-    e->progress.out_height = (int)number(event, "out_height");
+    e->progress.out_width = side(event, "out_width");
+    e->progress.out_height = side(event, "out_height");
     if (!estimate)
         return;
     for (size_t i = 0; i < PQ_COUNT(same); i++)
@@ -86,11 +106,12 @@ static void on_saved(struct pq_play *play, const json_t *event)
 static void on_done(struct pq_play *play, const json_t *event)
 {
     struct pq_entry *e = play->entry;
-    const char *output = json_string_value(json_object_get(event, "output"));
     static const char *const same[] = {"bytes",  "hash",   "seconds", "format",      "frames",
                                        "unique", "reused", "retries", "approximate", "not_kept"};
     json_t *result = json_object();
+    char *output = path_of(play, event);
     if (!output || !result) {
+        pq_free(output);
         json_decref(result);
         return;
     }
@@ -104,8 +125,8 @@ static void on_done(struct pq_play *play, const json_t *event)
     json_decref(e->result);
     e->result = result;
     pq_free(e->output);
-    e->output = pq_strdup(output);
-    play->done = e->output != NULL;
+    e->output = output;
+    play->done = true;
 }
 
 /* An error that a worker told of; NULL: out of memory. */
@@ -124,7 +145,8 @@ static void on_note(struct pq_play *play, const json_t *event)
     const char *text = json_string_value(json_object_get(event, "text"));
     char *work = pq_store_work_folder(play->runner->store, play->entry);
     char *sentence = text && work ? pq_entry_sentence(play->entry, work, text) : NULL;
-    if (sentence)
+    if (sentence && strlen(sentence) <= MOST_NOTE &&
+        json_array_size(play->entry->notes) < MOST_NOTES)
         json_array_append_new(play->entry->notes, json_string(sentence));
     pq_free(sentence);
     pq_free(work);
@@ -154,7 +176,7 @@ static void on_line(void *user, json_t *event)
     if (!name)
         return;
     if (strcmp(name, "film_planned") == 0)
-        on_planned(e, event);
+        on_planned(play, event);
     else if (strcmp(name, "frames") == 0)
         on_progress(e, true, number(event, "done"), number(event, "total"));
     else if (strcmp(name, "progress") == 0)
@@ -181,27 +203,37 @@ static void unlink_play(struct pq_play *play)
     play->runner->plays--;
 }
 
-static void deliver(struct pq_play *play)
-{
-    struct pq_runner *r = play->runner;
-    struct pq_entry *e = play->entry;
-    pique_error err;
-    if (pq_deliver(r->store, e, &err) == 0) {
-        r->done++;
-        pq_store_set(r->store, e, PQ_ENTRY_DONE, NULL);
-        return;
-    }
-    r->failed++;
-    pq_store_set(r->store, e, PQ_ENTRY_FAILED,
-                 pq_error_object(pique_status_name(err.code), err.message, "retry"));
-}
-
 /* A disk that is full holds everything: whatever came next would fail as well. */
 static void hold_all(struct pq_runner *r)
 {
     pq_store_set_queue(r->store, false, r->store->parallel, NULL);
     pq_runner_tell(r, "queue",
                    json_pack("{s:b, s:i}", "running", 0, "parallel", r->store->parallel));
+}
+
+/* It could not go on, for a reason that is ours and not its worker's. */
+static void fail_because(struct pq_play *play, const pique_error *why)
+{
+    struct pq_runner *r = play->runner;
+    const bool full = why->code == PIQUE_ENOSPC;
+    r->failed += !full;
+    pq_store_set(
+        r->store, play->entry, full ? PQ_ENTRY_PAUSED : PQ_ENTRY_FAILED,
+        error_of(play, pique_status_name(why->code), why->message, full ? "space" : "retry"));
+    if (full)
+        hold_all(r);
+}
+
+static void deliver(struct pq_play *play)
+{
+    struct pq_runner *r = play->runner;
+    pique_error err;
+    if (pq_deliver(r->store, play->entry, &err) != 0) {
+        fail_because(play, &err);
+        return;
+    }
+    r->done++;
+    pq_store_set(r->store, play->entry, PQ_ENTRY_DONE, NULL);
 }
 
 static void fail(struct pq_play *play, int status, const char *last)
@@ -237,7 +269,6 @@ static void on_end(void *user, int status, const char *last)
     pq_lang_on_thread(e->french ? PQ_LANG_FR : PQ_LANG_EN);
     e->progress.per_second = e->progress.seconds_left = -1;
     if (e->removed) {
-        pq_runner_tell(r, "removed", json_pack("{s:s}", "id", e->id));
         pq_store_remove(r->store, e, NULL);
     } else if (status == 0 && play->done) {
         deliver(play);
@@ -318,10 +349,7 @@ static bool begin(struct pq_runner *r, struct pq_entry *e)
         .per_second = -1, .seconds_left = -1, .saved = e->progress.saved};
     json_array_clear(e->notes);
     if (start(play, &err) != 0) {
-        r->failed++;
-        pq_store_set(r->store, e, PQ_ENTRY_FAILED,
-                     pq_error_object(pique_status_name(err.code), err.message,
-                                     err.code == PIQUE_ENOSPC ? "space" : "retry"));
+        fail_because(play, &err);
         pq_free(play);
         return false;
     }

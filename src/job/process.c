@@ -27,6 +27,7 @@ struct pq_process {
     int out;
     bool held;
     time_t killed; /* when it was told to end, monotonic; 0: it was not */
+    bool silent;   /* it closed its output, and will tell nothing more */
     char *line;    /* what came of a line so far */
     size_t length, capacity;
     bool too_long; /* the line is not kept */
@@ -71,6 +72,9 @@ static int write_task(const struct pq_process_setup *setup, pique_error *err)
 /* In the new process; only calls that are safe after fork(). */
 static void become(const char *const argv[], int out, int log, int nothing, pid_t parent)
 {
+    /* A name that it is given is none of a file that lies where the server was started. */
+    if (chdir(argv[2]) != 0)
+        _exit(126);
     static const int usual[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
     for (size_t i = 0; i < PQ_COUNT(usual); i++)
         signal(usual[i], SIG_DFL);
@@ -156,8 +160,10 @@ void pq_process_end(struct pq_process *p)
     pq_process_hold(p, false); /* what is held hears nothing */
 }
 
+/* What was told to end is not held any more: it would not come to its end. */
 void pq_process_hold(struct pq_process *p, bool hold)
 {
+    hold = hold && !p->killed;
     if (hold != p->held)
         kill(p->pid, hold ? SIGSTOP : SIGCONT);
     p->held = hold;
@@ -192,11 +198,13 @@ static void take(struct pq_process *p, const char *data, size_t size)
     }
 }
 
-/* What has come; false at the end. */
+/* What has come; false at the end. Who never stops talking is heard again in the next round, so
+ * that the others are heard too. */
 static bool listen_to(struct pq_process *p)
 {
+    enum { MOST_PIECES = 64 };
     char data[16384];
-    for (;;) {
+    for (int i = 0; i < MOST_PIECES; i++) {
         const ssize_t n = read(p->out, data, sizeof data);
         if (n > 0)
             take(p, data, (size_t)n);
@@ -205,6 +213,7 @@ static bool listen_to(struct pq_process *p)
         else if (errno != EINTR)
             return errno == EAGAIN;
     }
+    return true;
 }
 
 /* The last line of what it wrote to its standard error, in text. */
@@ -224,11 +233,26 @@ static void last_words(const struct pq_process *p, char *text, size_t size)
     pq_free(path);
 }
 
+/* Whether it is dead. What it left behind in its group ends with it, while its number, which is
+ * that of the group, cannot be anybody else's yet. */
+static bool has_died(const struct pq_process *p)
+{
+    siginfo_t info = {0};
+    if (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
+        return errno == ECHILD;
+    if (info.si_pid != p->pid)
+        return false;
+    kill(-p->pid, SIGKILL);
+    return true;
+}
+
 static void bury(struct pq_processes *all, size_t at)
 {
     struct pq_process *p = all->list[at];
     char last[500];
     int status = 0;
+    if (!p->silent)
+        listen_to(p); /* its last line */
     while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
         ;
     all->list[at] = all->list[--all->count];
@@ -247,36 +271,63 @@ static void lose_patience(struct pq_processes *all)
     }
 }
 
-/* Of those that said something; the list may change while they are called back. */
+/* What those said that said something. One that closes its output is about to end, and is not
+ * waited for: the time that it may take begins. */
 static void hear(struct pq_processes *all, const struct pollfd *fds, size_t count)
 {
-    for (size_t i = count; i-- > 0;) { /* from the end: what is buried is replaced by the last */
-        if (fds[i + 1].revents && i < all->count && all->list[i]->out == fds[i + 1].fd &&
-            !listen_to(all->list[i]))
+    for (size_t i = 0; i < count; i++) {
+        struct pq_process *p = all->list[i];
+        if (!fds[i + 1].revents || listen_to(p))
+            continue;
+        p->silent = true;
+        if (!p->killed)
+            p->killed = now();
+    }
+}
+
+/* From the end: the place of what is buried is taken by the last. */
+static void bury_all(struct pq_processes *all)
+{
+    for (size_t i = all->count; i-- > 0;) {
+        if (has_died(all->list[i]))
             bury(all, i);
     }
+}
+
+static bool is_one_ending(const struct pq_processes *all)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        if (all->list[i]->silent)
+            return true;
+    }
+    return false;
 }
 
 void pq_processes_wait(struct pq_processes *all, int milliseconds, void (*before)(void *user),
                        void (*after)(void *user), void *user)
 {
+    enum { SOON_MS = 5 };
     char bytes[64];
     const size_t count = all->count;
     struct pollfd *fds = pq_calloc(count + 1, sizeof *fds);
+    if (is_one_ending(all))
+        milliseconds = PQ_MIN(milliseconds, SOON_MS);
     if (!fds) {
         poll(NULL, 0, milliseconds);
         return;
     }
     fds[0] = (struct pollfd){.fd = all->wake[0], .events = POLLIN};
-    for (size_t i = 0; i < count; i++)
-        fds[i + 1] = (struct pollfd){.fd = all->list[i]->out, .events = POLLIN};
-    if (poll(fds, count + 1, milliseconds) > 0) {
-        while (read(all->wake[0], bytes, sizeof bytes) > 0)
-            ;
-        before(user);
+    for (size_t i = 0; i < count; i++) /* of a negative number nothing is heard */
+        fds[i + 1] =
+            (struct pollfd){.fd = all->list[i]->silent ? -1 : all->list[i]->out, .events = POLLIN};
+    const int heard = poll(fds, count + 1, milliseconds);
+    while (read(all->wake[0], bytes, sizeof bytes) > 0)
+        ;
+    before(user);
+    if (heard > 0)
         hear(all, fds, count);
-        after(user);
-    }
+    bury_all(all);
+    after(user);
     lose_patience(all);
     pq_free(fds);
 }

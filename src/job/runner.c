@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "job/dump.h"
+#include "job/look.h"
 #include "job/play.h"
 #include "job/runner_state.h"
 
@@ -138,6 +139,14 @@ static void begin_chore(struct pq_runner *r, struct pq_running_chore *c)
 
 static void begin_chores(struct pq_runner *r)
 {
+    /* What nobody wants any more has waited long enough. */
+    for (size_t i = 0; i < r->chore_count;) {
+        struct pq_running_chore *c = r->chores[i];
+        if (c->unwanted && !c->process)
+            begin_chore(r, c); /* which ends it */
+        else
+            i++;
+    }
     for (size_t i = 0; i < r->chore_count;) {
         struct pq_running_chore *c = r->chores[i];
         const size_t before = r->chore_count;
@@ -210,11 +219,17 @@ static void round_of_work(struct pq_runner *r)
 {
     const double now = pq_runner_now();
     lock(r);
-    if (r->setup.tick && now - r->ticked >= 1e-3 * TICK_MS) {
+    if (now - r->ticked >= 1e-3 * TICK_MS) {
         r->ticked = now;
-        r->setup.tick(r->setup.tick_user);
+        if (pq_store_save_again(r->store)) {
+            r->ticked = 0; /* more at once, when others had their turn */
+            pq_runner_wake(r);
+        }
+        if (r->setup.tick)
+            r->setup.tick(r->setup.tick_user);
     }
     send_signals(r);
+    pq_look_begin_some(r);
     begin_chores(r);
     pq_play_begin_some(r);
     tell_idle(r);
@@ -249,7 +264,7 @@ static void on_change(void *user)
     pq_runner_wake(user);
 }
 
-int pq_runner_start(const struct pq_runner_setup *setup, struct pq_runner **out, pique_error *err)
+int pq_runner_new(const struct pq_runner_setup *setup, struct pq_runner **out, pique_error *err)
 {
     struct pq_runner *r = pq_calloc(1, sizeof *r);
     *out = NULL;
@@ -264,23 +279,24 @@ int pq_runner_start(const struct pq_runner_setup *setup, struct pq_runner **out,
     }
     r->store->on_change = on_change;
     r->store->on_change_user = r;
-    if (pthread_create(&r->thread, NULL, run, r) != 0) {
-        r->store->on_change = NULL;
-        pq_processes_close(&r->processes);
-        pq_free(r);
-        return pq_fail(err, PIQUE_ENOMEM, "no thread could be started");
-    }
     *out = r;
     return 0;
 }
 
+int pq_runner_start(struct pq_runner *r, pique_error *err)
+{
+    r->started = pthread_create(&r->thread, NULL, run, r) == 0;
+    return r->started ? 0 : pq_fail(err, PIQUE_ENOMEM, "no thread could be started");
+}
+
 void pq_runner_stop(struct pq_runner *r)
 {
-    if (!r)
+    if (!r || !r->started)
         return;
     atomic_store(&r->stop, true);
     pq_runner_wake(r);
     pthread_join(r->thread, NULL);
+    r->started = false;
 }
 
 void pq_runner_free(struct pq_runner **runner)
@@ -289,6 +305,7 @@ void pq_runner_free(struct pq_runner **runner)
     *runner = NULL;
     if (!r)
         return;
+    r->ending = true;
     while (r->chore_count)
         begin_chore(r, r->chores[0]); /* which ends it */
     for (size_t i = 0; i < r->told_count; i++)

@@ -36,8 +36,9 @@ struct pq_runner_setup {
     void *tick_user;
 };
 
-/* Start the thread. */
-int pq_runner_start(const struct pq_runner_setup *setup, struct pq_runner **out, pique_error *err);
+/* A runner that can be asked, and begins when its thread is started. */
+int pq_runner_new(const struct pq_runner_setup *setup, struct pq_runner **out, pique_error *err);
+int pq_runner_start(struct pq_runner *runner, pique_error *err);
 /* End all workers, so that films can go on later, and the thread. What is asked of the runner after
  * that is not done, but may be asked until it is freed. */
 void pq_runner_stop(struct pq_runner *runner);

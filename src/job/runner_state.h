@@ -43,6 +43,7 @@ struct pq_runner {
     struct pq_runner_setup setup;
     struct pq_store *store;
     pthread_t thread;
+    bool started;
     atomic_bool stop;
     bool ending;                   /* the workers are ended because the server ends */
     struct pq_processes processes; /* of the thread, but for waking it */

@@ -6,35 +6,36 @@
 #include "base/alloc.h"
 #include "base/str.h"
 
-/* "--name=value" of a value that is no list; NULL out of memory or where it is of no such kind. A
- * flag that is not set has no word: *none. */
-static char *word_of(const struct pq_option *o, const json_t *value, bool *none)
+/* Whether a value that is no list is of a kind that an option can have. */
+static bool is_value(const struct pq_option *o, const json_t *value)
 {
-    *none = false;
-    if (o->kind == PQ_KIND_FLAG) {
-        *none = json_is_false(value);
-        return json_is_true(value) ? pq_asprintf("--%s", o->name) : NULL;
-    }
+    return o->kind == PQ_KIND_FLAG ? json_is_boolean(value)
+                                   : json_is_string(value) || json_is_number(value);
+}
+
+/* "--name=value"; NULL: out of memory. */
+static char *word_of(const struct pq_option *o, const json_t *value)
+{
+    if (o->kind == PQ_KIND_FLAG)
+        return pq_asprintf("--%s", o->name);
     if (json_is_string(value))
         return pq_asprintf("--%s=%s", o->name, json_string_value(value));
     if (json_is_integer(value))
         return pq_asprintf("--%s=%" JSON_INTEGER_FORMAT, o->name, json_integer_value(value));
-    if (json_is_real(value))
-        return pq_asprintf("--%s=%.10g", o->name, json_real_value(value));
-    return NULL;
+    return pq_asprintf("--%s=%.10g", o->name, json_real_value(value));
 }
 
 static int add_word(json_t *words, const struct pq_option *o, const json_t *value, pique_error *err)
 {
-    bool none;
-    char *word = word_of(o, value, &none);
-    if (none)
+    if (!is_value(o, value))
+        return pq_fail(err, PIQUE_EINVAL, "the setting '%s' has no value that it can have",
+                       o->name);
+    if (json_is_false(value)) /* a flag that is not set has no word */
         return 0;
-    const int failed = word && json_array_append_new(words, json_string(word)) == 0 ? 0 : 1;
+    char *word = word_of(o, value);
+    const bool failed = !word || json_array_append_new(words, json_string(word)) != 0;
     pq_free(word);
-    return failed ? pq_fail(err, PIQUE_EINVAL, "the setting '%s' has no value that it can have",
-                            o->name)
-                  : 0;
+    return failed ? pq_fail_nomem(err, 64) : 0;
 }
 
 /* Names of models are names, and what else is text must not look like a file. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -14,7 +15,7 @@
 #include "base/str.h"
 #include "job/dump.h"
 
-enum { MOST_BYTES = 4 << 20 }; /* of one item.json */
+enum { MOST_BYTES = 4 << 20, MOST_MS = 100 }; /* of one item.json; of saving many */
 
 /* ---- where ---- */
 
@@ -75,10 +76,24 @@ static void wake_up(struct pq_entry *e)
         e->received = e->input && pq_identify(e->input, &id, NULL) == 0
                           ? PQ_MIN((uint64_t)id.bytes, e->bytes)
                           : 0;
+    if (e->state == PQ_ENTRY_UPLOADING && e->received == e->bytes)
+        e->state = PQ_ENTRY_LOOKING;
     if (e->state == PQ_ENTRY_RUNNING)
         e->state = PQ_ENTRY_WAITING;
-    if (e->state == PQ_ENTRY_LOOKING || !e->info)
-        e->wants_look = e->state != PQ_ENTRY_UPLOADING;
+    e->wants_look = e->state == PQ_ENTRY_LOOKING;
+}
+
+/* Of an entry that was being added or removed when the last server ended. */
+static int remove_rest(const struct pq_store *s, const char *id, pique_error *err)
+{
+    char *work = pq_asprintf("%s/.pique/%s", s->results, id);
+    char *folder = pq_asprintf("%s/items/%s", s->folder, id);
+    int rc = work && folder ? pq_remove_tree(work, err) : pq_fail_nomem(err, 256);
+    if (!rc)
+        rc = pq_remove_tree(folder, err);
+    pq_free(work);
+    pq_free(folder);
+    return rc;
 }
 
 static int read_entry(struct pq_store *s, const char *id, pique_error *err)
@@ -88,6 +103,10 @@ static int read_entry(struct pq_store *s, const char *id, pique_error *err)
     if (!path)
         return pq_fail_nomem(err, strlen(s->folder));
     int rc = pq_read_text(path, MOST_BYTES, &text, err);
+    if (rc == PIQUE_ENOENT && pq_entry_is_id(id)) {
+        pq_free(path);
+        return remove_rest(s, id, err);
+    }
     if (!rc) {
         json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
         rc = root ? pq_entry_restore(root, &e, err)
@@ -110,6 +129,7 @@ static int read_entry(struct pq_store *s, const char *id, pique_error *err)
 struct reading {
     struct pq_store *store;
     json_t *problems;
+    pique_error *err;
 };
 
 static int read_one(void *context, const char *name)
@@ -118,7 +138,7 @@ static int read_one(void *context, const char *name)
     pique_error err;
     int rc = read_entry(r->store, name, &err);
     if (rc == PIQUE_ENOMEM)
-        return rc;
+        return pq_fail_nomem(r->err, 4096);
     if (rc && r->problems)
         json_array_append_new(r->problems, json_string(err.message));
     return 0;
@@ -170,7 +190,7 @@ int pq_store_open(struct pq_store *s, const char *folder, const char *results, j
         rc = pq_fail_errno(err, errno, results, "be used");
     if (!rc && !(s->results = pq_strdup(real)))
         rc = pq_fail_nomem(err, sizeof real);
-    struct reading reading = {s, problems};
+    struct reading reading = {s, problems, err};
     if (!rc)
         rc = pq_list_folder(items, read_one, &reading, err);
     pq_free(items);
@@ -215,6 +235,13 @@ void pq_store_touch(struct pq_store *s, struct pq_entry *e)
 
 int pq_store_save(struct pq_store *s, struct pq_entry *e, pique_error *err)
 {
+    if (e->removed) /* it would come back */
+        return 0;
+    if (s->many) {
+        e->unsaved = true;
+        pq_store_touch(s, e);
+        return 0;
+    }
     json_t *root = pq_entry_store(e);
     char *text = root ? pq_json_dump(root, JSON_INDENT(1)) : NULL;
     char *path = pq_store_path(s, e, "item.json");
@@ -222,8 +249,44 @@ int pq_store_save(struct pq_store *s, struct pq_entry *e, pique_error *err)
     pq_free(path);
     pq_free(text);
     json_decref(root);
+    e->unsaved = rc != 0;
     pq_store_touch(s, e);
     return rc;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int save_again(struct pq_store *s, struct pq_entry *e)
+{
+    int rc = pq_store_save(s, e, NULL);
+    if (rc || !e->disk_error)
+        return rc;
+    json_decref(e->error);
+    e->error = NULL;
+    e->disk_error = false;
+    return 0;
+}
+
+bool pq_store_save_again(struct pq_store *s)
+{
+    const int64_t start = now_ms();
+    if (s->queue_unsaved && pq_store_set_queue(s, s->running, s->parallel, NULL) != 0)
+        return false;
+    for (size_t i = 0; i < s->count; i++) {
+        struct pq_entry *e = s->entries[i];
+        if (!e->unsaved || e->removed)
+            continue;
+        if (now_ms() - start > MOST_MS)
+            return true;
+        if (save_again(s, e) != 0)
+            return false;
+    }
+    return false;
 }
 
 json_t *pq_error_object(const char *code, const char *text, const char *next)
@@ -237,8 +300,11 @@ void pq_store_set(struct pq_store *s, struct pq_entry *e, enum pq_entry_state st
     e->state = state;
     json_decref(e->error);
     e->error = error;
-    if (pq_store_save(s, e, &err) != 0 && !e->error)
+    e->disk_error = false;
+    if (pq_store_save(s, e, &err) != 0 && !e->error) {
         e->error = pq_error_object(pique_status_name(err.code), err.message, "space");
+        e->disk_error = true;
+    }
 }
 
 int pq_store_add(struct pq_store *s, struct pq_entry *e, pique_error *err)
@@ -247,9 +313,9 @@ int pq_store_add(struct pq_store *s, struct pq_entry *e, pique_error *err)
     e->position = s->count ? s->entries[s->count - 1]->position + 1 : 1;
     int rc = folder ? make_private(folder, err) : pq_fail_nomem(err, 64);
     if (!rc)
-        rc = pq_store_save(s, e, err);
-    if (!rc)
-        rc = insert(s, e, err);
+        rc = insert(s, e, err); /* first, since it can be undone */
+    if (!rc && (rc = pq_store_save(s, e, err)) != 0)
+        s->count--;
     if (rc) {
         if (folder)
             pq_remove_tree(folder, NULL);
@@ -267,43 +333,67 @@ static size_t place_of(const struct pq_store *s, const struct pq_entry *e)
     return i;
 }
 
+/* In the list alone. */
+static void put(struct pq_store *s, size_t from, size_t to)
+{
+    struct pq_entry *e = s->entries[from];
+    memmove(s->entries + from, s->entries + from + 1, (s->count - from - 1) * sizeof(*s->entries));
+    memmove(s->entries + to + 1, s->entries + to, (s->count - 1 - to) * sizeof(*s->entries));
+    s->entries[to] = e;
+}
+
+/* No number is left between two: all anew. */
+static int count_anew(struct pq_store *s, pique_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        s->entries[i]->position = (double)i + 1;
+        s->entries[i]->unsaved = true; /* where the disk refuses one, its turn comes again */
+    }
+    for (size_t i = 0; !rc && i < s->count; i++)
+        rc = pq_store_save(s, s->entries[i], err);
+    return rc;
+}
+
 int pq_store_move(struct pq_store *s, struct pq_entry *e, const struct pq_entry *before,
                   pique_error *err)
 {
     if (e == before)
         return 0;
-    const size_t at = place_of(s, e);
-    memmove(s->entries + at, s->entries + at + 1, (s->count - at - 1) * sizeof(*s->entries));
-    s->count--;
-    const size_t to = before ? place_of(s, before) : s->count;
-    memmove(s->entries + to + 1, s->entries + to, (s->count - to) * sizeof(*s->entries));
-    s->entries[to] = e;
-    s->count++;
+    const size_t from = place_of(s, e), at = before ? place_of(s, before) : s->count;
+    const size_t to = at > from ? at - 1 : at;
+    const double was = e->position;
+    put(s, from, to);
     const double low = to ? s->entries[to - 1]->position : s->entries[s->count > 1]->position - 2;
     const double high = to + 1 < s->count ? s->entries[to + 1]->position : low + 2;
     e->position = (low + high) / 2;
-    if (e->position > low && e->position < high)
-        return pq_store_save(s, e, err);
-    int rc = 0; /* no number is left between them: all anew */
-    for (size_t i = 0; !rc && i < s->count; i++) {
-        s->entries[i]->position = (double)i + 1;
-        rc = pq_store_save(s, s->entries[i], err);
-    }
+    if (!(e->position > low && e->position < high))
+        return count_anew(s, err);
+    int rc = pq_store_save(s, e, err);
+    if (!rc)
+        return 0;
+    e->position = was; /* as it stands on the disk */
+    put(s, to, from);
+    return rc;
+}
+
+int pq_store_drop(struct pq_store *s, struct pq_entry *e, pique_error *err)
+{
+    char *path = pq_store_path(s, e, "item.json");
+    int rc = path ? pq_remove_file(path, err) : pq_fail_nomem(err, 64);
+    pq_free(path);
+    if (!rc)
+        e->removed = true;
     return rc;
 }
 
 int pq_store_remove(struct pq_store *s, struct pq_entry *e, pique_error *err)
 {
-    char *folder = pq_store_path(s, e, ""), *work = pq_store_work_folder(s, e);
     const size_t at = place_of(s, e);
-    int rc = folder && work ? 0 : pq_fail_nomem(err, 64);
-    if (!rc)
-        rc = pq_remove_tree(work, err);
-    const int rc2 = rc ? rc : pq_remove_tree(folder, err);
-    pq_free(folder);
-    pq_free(work);
-    if (rc2)
-        return rc2;
+    int rc = e->removed ? 0 : pq_store_drop(s, e, err);
+    if (rc)
+        return rc;
+    remove_rest(s, e->id, NULL);
     memmove(s->entries + at, s->entries + at + 1, (s->count - at - 1) * sizeof(*s->entries));
     s->count--;
     pq_entry_free(&e);
@@ -320,6 +410,7 @@ int pq_store_set_queue(struct pq_store *s, bool running, int parallel, pique_err
     char *path = pq_asprintf("%s/queue.json", s->folder);
     int rc = path ? pq_write_text(path, text, err) : pq_fail_nomem(err, 64);
     pq_free(path);
+    s->queue_unsaved = rc != 0;
     if (s->on_change)
         s->on_change(s->on_change_user);
     return rc;

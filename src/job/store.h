@@ -12,6 +12,9 @@
  *     RESULTS/.pique/ID/            what is being made, with the job of a film; moved to RESULTS
  * when it is whole
  *
+ * An entry is in the queue as long as it has an item.json, which is written first and removed
+ * first: what is left of one without it is removed when the queue is opened.
+ *
  * Entries are read once, at the start, and kept in memory: a queue of thousands is a few megabytes,
  * so nothing else indexes them. Thread-safety: `lock` guards all of it. */
 #pragma once
@@ -22,6 +25,8 @@
 #include "base/file.h"
 #include "job/entry.h"
 
+enum { PQ_MOST_ENTRIES = 10000 };
+
 struct pq_store {
     pthread_mutex_t lock;
     char *folder, *results;
@@ -31,6 +36,8 @@ struct pq_store {
     uint64_t revision;
     bool running; /* the queue as a whole */
     int parallel;
+    bool queue_unsaved; /* the disk refused the two above */
+    bool many;          /* many are changed at once: they are saved soon, and not each at once */
     /* Called with the lock held, after something has changed; wakes whoever tells of it. */
     void (*on_change)(void *user);
     void *on_change_user;
@@ -59,8 +66,12 @@ char *pq_store_work_folder(const struct pq_store *store, const struct pq_entry *
 int pq_store_add(struct pq_store *store, struct pq_entry *entry, pique_error *err);
 /* It has changed: to be told. */
 void pq_store_touch(struct pq_store *store, struct pq_entry *entry);
-/* It has changed in a way that must outlive the server. */
+/* It has changed in a way that must outlive the server. What the disk refuses is tried again by
+ * pq_store_save_again(). */
 int pq_store_save(struct pq_store *store, struct pq_entry *entry, pique_error *err);
+/* Save what is not saved yet, for a tenth of a second; ends at the first that the disk refuses.
+ * True: more is to be saved. */
+bool pq_store_save_again(struct pq_store *store);
 /* Into another state, with the error (stolen; or NULL); saved. A disk that refuses is told in the
  * entry itself. */
 void pq_store_set(struct pq_store *store, struct pq_entry *entry, enum pq_entry_state state,
@@ -68,7 +79,10 @@ void pq_store_set(struct pq_store *store, struct pq_entry *entry, enum pq_entry_
 /* Before another entry, or to the end (NULL). */
 int pq_store_move(struct pq_store *store, struct pq_entry *entry, const struct pq_entry *before,
                   pique_error *err);
-/* With its folder, its upload and what is unfinished; results stay. Frees it. */
+/* Out of the queue, also after a restart, while its worker may still live. On failure it stays. */
+int pq_store_drop(struct pq_store *store, struct pq_entry *entry, pique_error *err);
+/* The same, with its folder, its upload and what is unfinished; results stay. Frees it. What the
+ * disk does not let go is removed when the queue is opened again. */
 int pq_store_remove(struct pq_store *store, struct pq_entry *entry, pique_error *err);
 /* Whether the queue runs, and how many side by side. */
 int pq_store_set_queue(struct pq_store *store, bool running, int parallel, pique_error *err);

@@ -30,7 +30,7 @@ struct trial {
     struct pq_trials *all;
     char id[PQ_ID_LENGTH + 1], entry[PQ_ID_LENGTH + 1];
     char *folder, *input;
-    bool french, film;
+    bool french;
     int64_t frame;
     double at; /* seconds into the film */
     int crop[4];
@@ -174,7 +174,7 @@ static int add_place(const struct trial *t, json_t *words)
 static int begin_run(void *user, struct pq_runner *r, json_t **task, char **folder)
 {
     struct trial *t = user;
-    json_t *words = t->over ? NULL : json_array();
+    json_t *words = t->over || !pq_store_find(r->store, t->entry) ? NULL : json_array();
     char *output = picture_of(t, t->current);
     const char *const reads[] = {t->input, NULL}, *const writes[] = {t->folder, NULL};
     if (words && output && !(t->current >= 0 && add_settings(current(t), words)) &&
@@ -237,6 +237,11 @@ static void go_on(struct trial *t)
     if (t->current >= t->count)
         return;
     t->busy = pq_runner_chore(t->all->runner, &chore, NULL) == 0;
+    for (; !t->busy && t->current < t->count; t->current++) { /* out of memory */
+        current(t)->state = FAILED;
+        current(t)->error = error_of(t, pq_tr("it failed"));
+        tell(t);
+    }
 }
 
 /* ---- from outside ---- */
@@ -281,7 +286,8 @@ static int set_up(struct trial *t, const struct pq_entry *e, json_t *settings, p
     t->at = fps > 0 && t->frame > 0 ? ((double)t->frame - 0.25) / fps : 0;
     for (t->count = 0; !rc && t->count < (int)json_array_size(settings); t->count++) {
         json_t *one = json_array_get(settings, (size_t)t->count);
-        rc = pq_settings_check(one, err);
+        rc = json_is_object(one) ? pq_settings_check(one, err)
+                                 : pq_fail(err, PIQUE_EINVAL, "'settings' is no object");
         t->runs[t->count].settings = json_incref(one);
     }
     if (!rc)
@@ -337,4 +343,13 @@ bool pq_trial_end(struct pq_trials *all, const char *id)
     if (t)
         end_trial(t);
     return t != NULL;
+}
+
+void pq_trials_end_of(struct pq_trials *all, const char *entry)
+{
+    for (int i = 0; i < PQ_TRIALS; i++) {
+        struct trial *t = all->list[i];
+        if (t && !t->over && strcmp(t->entry, entry) == 0)
+            end_trial(t);
+    }
 }

@@ -21,4 +21,6 @@ json_t *pq_trial_show(const struct pq_trials *trials, const char *id);
 /* The file of "before" (run -1) or of a run; pq_free() it. NULL: there is no such test or run; and
  * *ready false where it is not made yet. */
 char *pq_trial_picture(const struct pq_trials *trials, const char *id, int run, bool *ready);
+/* End and forget those of an entry. */
+void pq_trials_end_of(struct pq_trials *trials, const char *entry);
 bool pq_trial_end(struct pq_trials *trials, const char *id);

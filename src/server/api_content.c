@@ -63,12 +63,14 @@ static bool begin(void *user, const struct pq_http_request *request, uint64_t le
     struct pq_api *api = user;
     pique_error err;
     const int64_t offset = pq_http_number(request, "offset", INT64_MAX, -1);
-    const struct pq_entry *e = pq_api_entry(api, request, reply);
+    struct pq_entry *e = pq_api_entry(api, request, reply);
     struct upload *u = NULL;
     if (!e)
         return false;
     if (e->state != PQ_ENTRY_UPLOADING) {
         pq_http_refuse(reply, 409, "EBUSY", "its content is here already", "none");
+    } else if (e->receives) { /* two that write to one file would both be wrong */
+        pq_http_refuse(reply, 409, "EBUSY", "another request brings its content now", "retry");
     } else if (offset < 0 || (uint64_t)offset != e->received) {
         answer(reply, 409, e->received);
     } else if (length > e->bytes - e->received) {
@@ -88,6 +90,7 @@ static bool begin(void *user, const struct pq_http_request *request, uint64_t le
             u = NULL;
         }
     }
+    e->receives |= u != NULL;
     pq_api_unlock(api);
     *state = u;
     return u != NULL;
@@ -111,11 +114,8 @@ static int take(void *user, void *state, const void *data, size_t size, pique_er
 /* All of it is here. */
 static void finish(struct pq_api *api, struct pq_entry *e)
 {
-    pique_error err;
-    e->state = PQ_ENTRY_LOOKING;
-    if (pq_store_save(api->store, e, &err) != 0 || pq_look_begin(api->runner, e, &err) != 0)
-        pq_store_set(api->store, e, PQ_ENTRY_FAILED,
-                     pq_error_object(pique_status_name(err.code), err.message, "retry"));
+    e->wants_look = true;
+    pq_store_set(api->store, e, PQ_ENTRY_LOOKING, NULL);
 }
 
 static void end(void *user, void *state, bool whole, struct pq_http_reply *reply)
@@ -128,7 +128,8 @@ static void end(void *user, void *state, bool whole, struct pq_http_reply *reply
     pq_file_close(&u->file);
     pq_api_lock(api);
     struct pq_entry *e = pq_store_find(api->store, u->id);
-    if (e && u->at <= e->bytes) {
+    if (e) {
+        e->receives = false;
         e->received = u->at;
         if (e->received == e->bytes && !rc)
             finish(api, e);

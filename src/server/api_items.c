@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "server/api.h"
 
-enum { MOST_ENTRIES = 10000, MOST_NAME = 200 };
+enum { MOST_NAME = 200, LONGEST_SUFFIX = 12 };
 
 /* ---- the whole ---- */
 
@@ -45,45 +45,52 @@ void pq_api_get_state(void *user, const struct pq_http_request *request,
 
 /* ---- making ---- */
 
+/* The suffix tells what it is, so it stays. */
+static char *shortened(char *name)
+{
+    const char *dot = strrchr(name, '.');
+    const bool has_suffix = dot && strlen(dot) < LONGEST_SUFFIX;
+    char *suffix = pq_strdup(has_suffix ? dot : "");
+    name[MOST_NAME - (has_suffix ? LONGEST_SUFFIX : 0)] = '\0';
+    pq_utf8_trim(name);
+    char *shorter = suffix ? pq_asprintf("%s%s", name, suffix) : NULL;
+    pq_free(suffix);
+    pq_free(name);
+    return shorter;
+}
+
 /* A name as it is shown and as a file of ours is called: the last part, nothing that steers a
- * terminal or hides the file. NULL: it leaves nothing. pq_free() it. */
+ * terminal or hides the file. Empty: nothing is left. pq_free() it; NULL: out of memory. */
 static char *clean_name(const char *name)
 {
     struct pq_str s = {0};
     const char *slash = strrchr(name, '/'), *back = strrchr(name, '\\');
     name = back > slash ? back + 1 : slash ? slash + 1 : name;
     name += strspn(name, ". ");
+    if (!*name)
+        return pq_strdup("");
     pq_str_add_shown(&s, name);
     char *clean = pq_str_take(&s);
-    if (clean && strlen(clean) > MOST_NAME) { /* the suffix tells what it is */
-        const char *dot = strrchr(clean, '.');
-        char *shorter = dot && strlen(dot) < 12 ? pq_asprintf("%.*s%s", MOST_NAME - 12, clean, dot)
-                                                : pq_strndup(clean, MOST_NAME);
-        pq_free(clean);
-        clean = shorter;
-        if (clean)
-            pq_utf8_trim(clean);
-    }
-    if (clean && *clean)
-        return clean;
-    pq_free(clean);
-    return NULL;
+    return clean && strlen(clean) > MOST_NAME ? shortened(clean) : clean;
 }
 
 /* What an output is to be called, without its suffix. 0, or an answer. */
-static int take_stem(struct pq_entry *e, const json_t *body, struct pq_http_reply *reply)
+static int take_stem(char **out, const json_t *body, struct pq_http_reply *reply)
 {
     const json_t *value = json_object_get(body, "output_name");
     if (!value)
         return 0;
     const char *text = json_string_value(value);
     char *stem = text && *text ? clean_name(text) : NULL;
-    if (text && *text && !stem) {
-        pq_http_refuse(reply, 400, "EINVAL", "'output_name' is no name of a file", "settings");
+    if (text && *text && (!stem || !*stem)) {
+        if (stem)
+            pq_http_refuse(reply, 400, "EINVAL", "'output_name' is no name of a file", "settings");
+        else
+            pq_http_json(reply, 503, NULL);
+        pq_free(stem);
         return -1;
     }
-    pq_free(e->stem);
-    e->stem = stem;
+    *out = stem;
     return 0;
 }
 
@@ -92,8 +99,12 @@ static struct pq_entry *new_upload(struct pq_api *api, const json_t *body,
 {
     const char *given = json_string_value(json_object_get(body, "name"));
     const json_t *bytes = json_object_get(body, "bytes");
-    char *name = given ? clean_name(given) : NULL;
-    if (!name || !json_is_integer(bytes) || json_integer_value(bytes) < 1) {
+    char *name = clean_name(given ? given : "");
+    if (!name) {
+        pq_http_json(reply, 503, NULL);
+        return NULL;
+    }
+    if (!*name || !json_is_integer(bytes) || json_integer_value(bytes) < 1) {
         pq_free(name);
         pq_http_refuse(reply, 400, "EINVAL", "an entry needs 'name' and 'bytes', or 'file'",
                        "upload");
@@ -132,6 +143,7 @@ static struct pq_entry *new_of_file(struct pq_api *api, const json_t *body,
         e->input = path;
         path = NULL;
         e->state = PQ_ENTRY_LOOKING;
+        e->wants_look = true;
         e->bytes = e->received = (uint64_t)id.bytes;
     }
     pq_free(path);
@@ -149,22 +161,20 @@ void pq_api_post_items(void *user, const struct pq_http_request *request,
     struct pq_entry *e = json_object_get(request->body, "file")
                              ? new_of_file(api, request->body, reply)
                              : new_upload(api, request->body, reply);
-    if (!e || take_stem(e, request->body, reply) != 0) {
+    if (!e || take_stem(&e->stem, request->body, reply) != 0) {
         pq_entry_free(&e);
         return;
     }
     json_object_update(e->settings, settings);
     e->french = request->french;
     pq_api_lock(api);
-    int rc = api->store->count < MOST_ENTRIES
+    int rc = api->store->count < PQ_MOST_ENTRIES
                  ? 0
                  : pq_fail(&err, PIQUE_EINVAL, "the queue is full: remove what is done");
     if (rc)
         pq_entry_free(&e);
     else
         rc = pq_store_add(api->store, e, &err);
-    if (!rc && e->state == PQ_ENTRY_LOOKING)
-        rc = pq_look_begin(api->runner, e, &err);
     if (!rc)
         pq_api_show(reply, 201, e);
     pq_api_unlock(api);
@@ -192,32 +202,49 @@ static int share_input(struct pq_api *api, const struct pq_entry *from, struct p
     return rc;
 }
 
+/* A new entry of what another one holds; *out: NULL where there is none. The lock is held. */
+static int add_again(struct pq_api *api, const struct pq_entry *from, json_t *settings, bool french,
+                     struct pq_entry **out, pique_error *err)
+{
+    *out = NULL;
+    if (from->state == PQ_ENTRY_UPLOADING)
+        return pq_fail(err, PIQUE_EINVAL, "%s: is not here yet", from->name);
+    if (api->store->count >= PQ_MOST_ENTRIES)
+        return pq_fail(err, PIQUE_EINVAL, "the queue is full: remove what is done");
+    struct pq_entry *e = pq_entry_new(from->name);
+    if (!e)
+        return pq_fail_nomem(err, sizeof *e);
+    e->state = PQ_ENTRY_LOOKING;
+    e->wants_look = true;
+    e->bytes = e->received = from->bytes;
+    e->french = french;
+    char *folder = pq_store_path(api->store, e, "");
+    int rc = folder && json_object_update(e->settings, settings) == 0
+                 ? share_input(api, from, e, err)
+                 : pq_fail_nomem(err, 256);
+    if (!rc)
+        rc = pq_store_add(api->store, e, err);
+    else
+        pq_entry_free(&e);
+    if (rc && folder)
+        pq_remove_tree(folder, NULL);
+    pq_free(folder);
+    if (!rc)
+        *out = e;
+    return rc;
+}
+
 void pq_api_again_item(void *user, const struct pq_http_request *request,
                        struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
+    struct pq_entry *e;
     json_t *settings = pq_api_settings(request, reply);
     const struct pq_entry *from = settings ? pq_api_entry(api, request, reply) : NULL;
     if (!from)
         return;
-    struct pq_entry *e = pq_entry_new(from->name);
-    int rc = e ? 0 : pq_fail_nomem(&err, sizeof *e);
-    if (!rc && from->state == PQ_ENTRY_UPLOADING)
-        rc = pq_fail(&err, PIQUE_EINVAL, "%s: is not here yet", from->name);
-    if (!rc) {
-        e->state = PQ_ENTRY_LOOKING;
-        e->bytes = e->received = from->bytes;
-        e->french = request->french;
-        json_object_update(e->settings, settings);
-        rc = share_input(api, from, e, &err);
-    }
-    if (rc)
-        pq_entry_free(&e);
-    else
-        rc = pq_store_add(api->store, e, &err);
-    if (!rc)
-        rc = pq_look_begin(api->runner, e, &err);
+    int rc = add_again(api, from, settings, request->french, &e, &err);
     if (!rc)
         pq_api_show(reply, 201, e);
     pq_api_unlock(api);
@@ -227,11 +254,56 @@ void pq_api_again_item(void *user, const struct pq_http_request *request,
 
 /* ---- changing ---- */
 
+/* What was found out or begun with other settings is of no use for these. */
+static void forget_work(struct pq_api *api, struct pq_entry *e)
+{
+    char *work = e->state != PQ_ENTRY_DONE ? pq_store_work_folder(api->store, e) : NULL;
+    if (work)
+        pq_remove_tree(work, NULL); /* the worker sees by itself what is of other settings */
+    pq_free(work);
+    e->progress = (struct pq_entry_progress){0};
+    pq_free(e->making);
+    e->making = NULL;
+    json_decref(e->estimate);
+    e->estimate = NULL;
+}
+
+/* What is NULL stays; both are taken. Where it cannot be written they are as they were, here as on
+ * the disk. */
+static int change(struct pq_api *api, struct pq_entry *e, json_t *settings, char **stem,
+                  pique_error *err)
+{
+    json_t *settings_before = e->settings;
+    char *stem_before = e->stem;
+    if (settings)
+        e->settings = settings;
+    if (stem)
+        e->stem = *stem;
+    int rc = pq_store_save(api->store, e, err);
+    if (rc) {
+        e->settings = settings_before;
+        e->stem = stem_before;
+        json_decref(settings);
+        if (stem)
+            pq_free(*stem);
+        return rc;
+    }
+    if (stem)
+        pq_free(stem_before);
+    if (!settings)
+        return 0;
+    if (!json_equal(settings_before, settings))
+        forget_work(api, e);
+    json_decref(settings_before);
+    return 0;
+}
+
 void pq_api_patch_item(void *user, const struct pq_http_request *request,
                        struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
+    char *stem = NULL;
     const bool has_settings = json_object_get(request->body, "settings") != NULL;
     json_t *settings = pq_api_settings(request, reply);
     struct pq_entry *e = settings ? pq_api_entry(api, request, reply) : NULL;
@@ -239,20 +311,16 @@ void pq_api_patch_item(void *user, const struct pq_http_request *request,
         return;
     if (e->state == PQ_ENTRY_RUNNING || pq_runner_has(api->runner, e)) {
         pq_http_refuse(reply, 409, "EBUSY", "it is in work: stop it first", "none");
-    } else if (take_stem(e, request->body, reply) == 0) {
-        if (has_settings) {
-            json_object_clear(e->settings);
-            json_object_update(e->settings, settings);
-        }
-        /* What was begun with other settings cannot go on. */
-        char *work =
-            has_settings && e->state != PQ_ENTRY_DONE ? pq_store_work_folder(api->store, e) : NULL;
-        int rc = work ? pq_remove_tree(work, &err) : 0;
-        pq_free(work);
+    } else if (take_stem(&stem, request->body, reply) == 0) {
+        json_t *copy = has_settings ? json_deep_copy(settings) : NULL;
+        int rc = has_settings && !copy ? pq_fail_nomem(&err, 256) : 0;
         if (!rc)
-            rc = pq_store_save(api->store, e, &err);
+            rc = change(api, e, copy, json_object_get(request->body, "output_name") ? &stem : NULL,
+                        &err);
+        else
+            pq_free(stem);
         if (rc)
-            pq_http_fail(reply, &err, "retry");
+            pq_http_fail(reply, &err, rc == PIQUE_ENOSPC ? "space" : "retry");
         else
             pq_api_show(reply, 200, e);
     }
@@ -278,6 +346,21 @@ void pq_api_move_item(void *user, const struct pq_http_request *request,
     pq_api_unlock(api);
 }
 
+/* At once for whoever looks, and for good when its worker has ended. */
+static int remove_entry(struct pq_api *api, struct pq_entry *e, pique_error *err)
+{
+    int rc = pq_store_drop(api->store, e, err);
+    if (rc)
+        return rc;
+    pq_runner_tell(api->runner, "removed", json_pack("{s:s}", "id", e->id));
+    pq_trials_end_of(api->trials, e->id);
+    pq_look_end_of(api->runner, e->id);
+    if (!pq_runner_has(api->runner, e))
+        return pq_store_remove(api->store, e, err);
+    pq_runner_end(api->runner, e);
+    return 0;
+}
+
 void pq_api_delete_item(void *user, const struct pq_http_request *request,
                         struct pq_http_reply *reply)
 {
@@ -286,14 +369,7 @@ void pq_api_delete_item(void *user, const struct pq_http_request *request,
     struct pq_entry *e = pq_api_entry(api, request, reply);
     if (!e)
         return;
-    int rc = 0;
-    if (pq_runner_has(api->runner, e)) {
-        e->removed = true; /* when its worker has ended */
-        pq_runner_end(api->runner, e);
-    } else {
-        pq_runner_tell(api->runner, "removed", json_pack("{s:s}", "id", e->id));
-        rc = pq_store_remove(api->store, e, &err);
-    }
+    int rc = remove_entry(api, e, &err);
     pq_api_unlock(api);
     if (rc)
         pq_http_fail(reply, &err, "retry");
@@ -318,9 +394,8 @@ static bool start(struct pq_api *api, struct pq_entry *e)
             pq_runner_hold(api->runner, e, false);
             pq_store_set(api->store, e, PQ_ENTRY_RUNNING, NULL);
         } else if (!e->info) {
-            e->wants_start = true;
+            e->wants_start = e->wants_look = true;
             pq_store_set(api->store, e, PQ_ENTRY_LOOKING, NULL);
-            pq_look_begin(api->runner, e, NULL);
         } else {
             pq_store_set(api->store, e, PQ_ENTRY_WAITING, NULL);
         }
@@ -330,21 +405,32 @@ static bool start(struct pq_api *api, struct pq_entry *e)
     }
 }
 
+/* What is not known yet does not start when it is; true: it is such an entry. */
+static bool unwish_start(struct pq_api *api, struct pq_entry *e)
+{
+    if (e->state != PQ_ENTRY_UPLOADING && e->state != PQ_ENTRY_LOOKING)
+        return false;
+    e->wants_start = false;
+    pq_store_save(api->store, e, NULL);
+    return true;
+}
+
 static bool hold(struct pq_api *api, struct pq_entry *e)
 {
-    e->wants_start = false;
+    if (unwish_start(api, e) || e->state == PQ_ENTRY_PAUSED)
+        return true;
     if (e->state == PQ_ENTRY_RUNNING)
         pq_runner_hold(api->runner, e, true);
     else if (e->state != PQ_ENTRY_WAITING)
-        return e->state == PQ_ENTRY_PAUSED || e->state == PQ_ENTRY_UPLOADING ||
-               e->state == PQ_ENTRY_LOOKING;
+        return false;
     pq_store_set(api->store, e, PQ_ENTRY_PAUSED, NULL);
     return true;
 }
 
 static bool stop(struct pq_api *api, struct pq_entry *e)
 {
-    e->wants_start = false;
+    if (unwish_start(api, e))
+        return true;
     if (e->state != PQ_ENTRY_RUNNING && e->state != PQ_ENTRY_WAITING && e->state != PQ_ENTRY_PAUSED)
         return e->state == PQ_ENTRY_STOPPED;
     pq_runner_end(api->runner, e);
@@ -429,14 +515,18 @@ static void answer_queue(struct pq_api *api, int rc, const pique_error *err,
     pq_api_unlock(api);
 }
 
-static bool is_listed(const json_t *list, const char *id)
+/* The ids of a list, to be asked for quickly; NULL: out of memory. */
+static json_t *ids_of(const json_t *list)
 {
-    for (size_t i = 0; i < json_array_size(list); i++) {
+    json_t *ids = json_object();
+    for (size_t i = 0; ids && i < json_array_size(list); i++) {
         const char *one = json_string_value(json_array_get(list, i));
-        if (one && strcmp(one, id) == 0)
-            return true;
+        if (one && json_object_set_new(ids, one, json_true()) != 0) {
+            json_decref(ids);
+            return NULL;
+        }
     }
-    return false;
+    return ids;
 }
 
 void pq_api_run_queue(void *user, const struct pq_http_request *request,
@@ -445,13 +535,21 @@ void pq_api_run_queue(void *user, const struct pq_http_request *request,
     struct pq_api *api = user;
     pique_error err;
     const json_t *list = json_object_get(request->body, "items");
+    json_t *ids = ids_of(list);
+    if (!ids) {
+        pq_http_json(reply, 503, NULL);
+        return;
+    }
     pq_api_lock(api);
+    api->store->many = true;
     for (size_t i = 0; i < api->store->count; i++) {
         struct pq_entry *e = api->store->entries[i];
         const bool failed = e->state == PQ_ENTRY_FAILED || e->state == PQ_ENTRY_DONE;
-        if (!e->removed && (json_is_array(list) ? is_listed(list, e->id) : !failed))
+        if (!e->removed && (json_is_array(list) ? json_object_get(ids, e->id) != NULL : !failed))
             start(api, e);
     }
+    api->store->many = false;
+    json_decref(ids);
     answer_queue(api, pq_store_set_queue(api->store, true, api->store->parallel, &err), &err,
                  reply);
 }
@@ -500,10 +598,8 @@ void pq_api_clear_queue(void *user, const struct pq_http_request *request,
     pq_api_lock(api);
     for (size_t i = api->store->count; !rc && i-- > 0;) {
         struct pq_entry *e = api->store->entries[i];
-        if (e->state != PQ_ENTRY_DONE || pq_runner_has(api->runner, e))
-            continue;
-        pq_runner_tell(api->runner, "removed", json_pack("{s:s}", "id", e->id));
-        rc = pq_store_remove(api->store, e, &err);
+        if (e->state == PQ_ENTRY_DONE && !e->removed)
+            rc = remove_entry(api, e, &err);
     }
     answer_queue(api, rc, &err, reply);
 }

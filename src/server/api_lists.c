@@ -15,8 +15,12 @@ enum { MOST_BYTES = 4 << 20, MOST_PRESETS = 200 };
 
 static void answer_text(struct pq_http_reply *reply, char *text)
 {
-    reply->status = text ? 200 : 500;
-    reply->text = text ? text : pq_strdup("{}");
+    if (!text) {
+        pq_http_refuse(reply, 503, "EIO", "this is not to be had now", "retry");
+        return;
+    }
+    reply->status = 200;
+    reply->text = text;
 }
 
 void pq_api_get_options(void *user, const struct pq_http_request *request,
@@ -72,30 +76,44 @@ void pq_api_get_openapi(void *user, const struct pq_http_request *request,
 
 /* ---- presets ---- */
 
-static json_t *read_presets(const struct pq_api *api)
+/* A new object; NULL with err. What cannot be read is not taken for none, or the next that is put
+ * would be the only one. */
+static json_t *read_presets(const struct pq_api *api, pique_error *err)
 {
     char *text = NULL, *path = pq_asprintf("%s/presets.json", api->store->folder);
     json_t *root = NULL;
-    if (path && pq_read_text(path, MOST_BYTES, &text, NULL) == 0)
-        root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    int rc = path ? pq_read_text(path, MOST_BYTES, &text, err) : pq_fail_nomem(err, 256);
+    json_error_t why = {0};
+    if (rc == PIQUE_ENOENT && !(root = json_object()))
+        pq_fail_nomem(err, 256);
+    if (!rc)
+        root = json_loads(text, JSON_REJECT_DUPLICATES, &why);
+    if (!rc && !root && json_error_code(&why) == json_error_out_of_memory)
+        pq_fail_nomem(err, 4096);
+    else if (!rc && !json_is_object(root)) {
+        json_decref(root);
+        root = NULL;
+        pq_fail(err, PIQUE_EFORMAT, "the file of presets, presets.json, is damaged");
+    }
     pq_free(text);
     pq_free(path);
-    if (json_is_object(root))
-        return root;
-    json_decref(root);
-    return json_object();
+    return root;
 }
 
 static void write_presets(const struct pq_api *api, json_t *root, struct pq_http_reply *reply)
 {
     pique_error err;
-    char *text = root ? pq_json_dump(root, JSON_INDENT(1) | JSON_SORT_KEYS) : NULL;
+    char *text = pq_json_dump(root, JSON_INDENT(1) | JSON_SORT_KEYS);
     char *path = pq_asprintf("%s/presets.json", api->store->folder);
-    int rc = text && path ? pq_write_text(path, text, &err) : pq_fail_nomem(&err, 4096);
+    int rc = text && path ? 0 : pq_fail_nomem(&err, 4096);
+    if (!rc && strlen(text) > MOST_BYTES) /* it could not be read again */
+        rc = pq_fail(&err, PIQUE_EINVAL, "there are so many presets already");
+    if (!rc)
+        rc = pq_write_text(path, text, &err);
     pq_free(text);
     pq_free(path);
     if (rc)
-        pq_http_fail(reply, &err, "space");
+        pq_http_fail(reply, &err, rc == PIQUE_ENOSPC ? "space" : "none");
     else
         pq_http_json(reply, 200, json_pack("{s:O}", "presets", root));
 }
@@ -103,26 +121,35 @@ static void write_presets(const struct pq_api *api, json_t *root, struct pq_http
 void pq_api_get_presets(void *user, const struct pq_http_request *request,
                         struct pq_http_reply *reply)
 {
+    pique_error err;
+    json_t *root = read_presets(user, &err);
     (void)request;
-    pq_http_json(reply, 200, json_pack("{s:o}", "presets", read_presets(user)));
+    if (root)
+        pq_http_json(reply, 200, json_pack("{s:o}", "presets", root));
+    else
+        pq_http_fail(reply, &err, "none");
 }
 
-/* The name stands in the body, so that it may be any text. */
 void pq_api_put_preset(void *user, const struct pq_http_request *request,
                        struct pq_http_reply *reply)
 {
+    pique_error err;
     json_t *settings = pq_api_settings(request, reply);
-    if (!settings)
+    json_t *root = settings ? read_presets(user, &err) : NULL;
+    if (!root) {
+        if (settings)
+            pq_http_fail(reply, &err, "none");
         return;
-    json_t *root = read_presets(user);
+    }
     const char *title = json_string_value(json_object_get(request->body, "title"));
     json_t *preset =
         json_pack("{s:s, s:O}", "title", title ? title : request->part[0], "settings", settings);
     if (json_object_size(root) >= MOST_PRESETS && !json_object_get(root, request->part[0])) {
         json_decref(preset);
         pq_http_refuse(reply, 409, "EINVAL", "there are so many presets already", "none");
+    } else if (!preset || json_object_set_new(root, request->part[0], preset) != 0) {
+        pq_http_json(reply, 503, NULL);
     } else {
-        json_object_set_new(root, request->part[0], preset);
         write_presets(user, root, reply);
     }
     json_decref(root);
@@ -131,8 +158,11 @@ void pq_api_put_preset(void *user, const struct pq_http_request *request,
 void pq_api_delete_preset(void *user, const struct pq_http_request *request,
                           struct pq_http_reply *reply)
 {
-    json_t *root = read_presets(user);
-    if (json_object_del(root, request->part[0]) == 0)
+    pique_error err;
+    json_t *root = read_presets(user, &err);
+    if (!root)
+        pq_http_fail(reply, &err, "none");
+    else if (json_object_del(root, request->part[0]) == 0)
         write_presets(user, root, reply);
     else
         pq_http_refuse(reply, 404, "ENOENT", "there is no such preset", "none");
@@ -187,14 +217,15 @@ void pq_api_delete_watch(void *user, const struct pq_http_request *request,
                          struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
-    if (pq_folders_unwatch(&api->folders, request->part[0])) {
-        pq_api_lock(api);
-        pq_runner_tell(api->runner, "watched", json_object());
-        pq_api_unlock(api);
-        reply->status = 204;
-    } else {
-        pq_http_refuse(reply, 404, "ENOENT", "that folder is not watched", "none");
+    pique_error err;
+    if (pq_folders_unwatch(&api->folders, request->part[0], &err) != 0) {
+        pq_http_fail(reply, &err, "none");
+        return;
     }
+    pq_api_lock(api);
+    pq_runner_tell(api->runner, "watched", json_object());
+    pq_api_unlock(api);
+    reply->status = 204;
 }
 
 /* ---- the desktop ---- */

@@ -7,10 +7,24 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/str.h"
+#include "job/deliver.h"
 #include "server/api.h"
 #include "server/zip.h"
 
 enum { MOST_SIDE = 65535 };
+
+/* path is freed. */
+static void answer_picture(struct pq_http_reply *reply, enum pq_picture_state state, char *path,
+                           const pique_error *err)
+{
+    if (state == PQ_PICTURE_READY)
+        pq_http_file(reply, path, "image/png");
+    else if (state == PQ_PICTURE_LATER)
+        reply->later = true;
+    else
+        pq_http_fail(reply, err, "none");
+    pq_free(path);
+}
 
 void pq_api_get_thumb(void *user, const struct pq_http_request *request,
                       struct pq_http_reply *reply)
@@ -20,25 +34,23 @@ void pq_api_get_thumb(void *user, const struct pq_http_request *request,
     struct pq_entry *e = pq_api_entry(api, request, reply);
     if (!e)
         return;
-    char *path = pq_store_path(api->store, e, "look/thumb.png");
-    const bool there = path && pq_exists(path);
-    if (!there && e->state != PQ_ENTRY_UPLOADING && e->state != PQ_ENTRY_FAILED) {
-        if (e->wants_look && pq_look_begin(api->runner, e, &err) != 0)
-            pq_http_fail(reply, &err, "retry");
-        else
-            reply->later = true;
-    }
+    char *path = NULL;
+    enum pq_picture_state state = PQ_PICTURE_MISSING;
+    if (e->state == PQ_ENTRY_LOOKING)
+        state = PQ_PICTURE_LATER; /* it comes with what it holds */
+    else if (!e->info)
+        pq_fail(&err, PIQUE_ENOENT, "there is no such picture");
+    else
+        state = pq_look_thumb(api->runner, e, &path, &err);
     pq_api_unlock(api);
-    if (there || (!reply->later && !reply->status))
-        pq_http_file(reply, path ? path : "", "image/png");
-    pq_free(path);
+    answer_picture(reply, state, path, &err);
 }
 
 static void get_picture(struct pq_api *api, const struct pq_http_request *request,
                         struct pq_http_reply *reply, enum pq_side_of of)
 {
     pique_error err;
-    char *path;
+    char *path = NULL;
     const int64_t frame = pq_http_number(request, "frame", INT32_MAX, 0);
     const int64_t side = pq_http_number(request, "side", MOST_SIDE, 0);
     struct pq_entry *e = pq_api_entry(api, request, reply);
@@ -52,14 +64,7 @@ static void get_picture(struct pq_api *api, const struct pq_http_request *reques
     else
         state = pq_look_picture(api->runner, e, of, frame, (int)side, &path, &err);
     pq_api_unlock(api);
-    if (state == PQ_PICTURE_READY) {
-        pq_http_file(reply, path, "image/png");
-        pq_free(path);
-    } else if (state == PQ_PICTURE_LATER) {
-        reply->later = true;
-    } else {
-        pq_http_fail(reply, &err, "none");
-    }
+    answer_picture(reply, state, path, &err);
 }
 
 void pq_api_get_source(void *user, const struct pq_http_request *request,
@@ -120,26 +125,29 @@ static void answer_zip(struct pq_http_reply *reply, struct pq_zip *zip, const ch
     reply->body = zip;
 }
 
-static int add_result(struct pq_zip *zip, const char *path, pique_error *err)
+/* By its name below the folder of results, which no other has. */
+static int add_result(struct pq_zip *zip, const char *results, const char *path, pique_error *err)
 {
-    const char *name = strrchr(path, '/') + 1;
+    const char *name =
+        pq_is_made_in(path, results) ? path + strlen(results) + 1 : strrchr(path, '/') + 1;
     return pq_is_folder(path) ? pq_zip_add_folder(zip, path, name, err)
                               : pq_zip_add(zip, path, name, err);
 }
 
 static void send_result(struct pq_http_reply *reply, const char *path)
 {
+    const char *name = strrchr(path, '/') + 1;
     pique_error err;
     if (pq_is_folder(path)) {
         struct pq_zip *zip = pq_zip_new();
-        int rc = zip ? add_result(zip, path, &err) : 0;
-        answer_zip(reply, zip, strrchr(path, '/') + 1, rc, &err);
+        int rc = zip ? pq_zip_add_folder(zip, path, name, &err) : 0;
+        answer_zip(reply, zip, name, rc, &err);
         return;
     }
     pq_http_file(reply, path, type_of(path));
     if (reply->fd < 0)
         return;
-    reply->attachment = pq_strdup(strrchr(path, '/') + 1);
+    reply->attachment = pq_strdup(name);
     reply->accepts_range = true;
 }
 
@@ -149,10 +157,13 @@ void pq_api_get_file(void *user, const struct pq_http_request *request, struct p
     const struct pq_entry *e = pq_api_entry(api, request, reply);
     if (!e)
         return;
-    char *path = e->state == PQ_ENTRY_DONE && e->output ? pq_strdup(e->output) : NULL;
+    const bool there = e->state == PQ_ENTRY_DONE && e->output;
+    char *path = there ? pq_strdup(e->output) : NULL;
     pq_api_unlock(api);
     if (path)
         send_result(reply, path);
+    else if (there)
+        pq_http_json(reply, 503, NULL);
     else
         pq_http_refuse(reply, 404, "ENOENT", "there is no result yet", "none");
     pq_free(path);
@@ -170,10 +181,10 @@ void pq_api_get_results(void *user, const struct pq_http_request *request,
     for (size_t i = 0; zip && !rc && i < api->store->count; i++) {
         const struct pq_entry *e = api->store->entries[i];
         if (e->state == PQ_ENTRY_DONE && e->output && !e->removed)
-            rc = add_result(zip, e->output, &err);
+            rc = add_result(zip, api->store->results, e->output, &err);
+        if (rc == PIQUE_ENOENT)
+            rc = 0; /* a folder that somebody took away */
     }
     pq_api_unlock(api);
-    if (rc == PIQUE_ENOENT)
-        rc = 0; /* a folder that somebody took away */
     answer_zip(reply, zip, "pique", rc, &err);
 }

@@ -21,7 +21,7 @@
 #include "base/str.h"
 #include "job/dump.h"
 
-enum { MOST_KNOWN = 1 << 17, MOST_LISTED = 5000, MOST_BYTES = 1 << 20 };
+enum { MOST_KNOWN = 1 << 17, MOST_LISTED = 5000, MOST_BYTES = 8 << 20, MOST_WATCHED = 32 };
 
 /* ---- ids ---- */
 
@@ -76,23 +76,7 @@ static void forget_watched(struct pq_watched *w)
     json_decref(w->seen);
 }
 
-static void restore_watched(struct pq_folders *f)
-{
-    char *text = NULL;
-    if (pq_read_text(f->file, MOST_BYTES, &text, NULL) != 0)
-        return;
-    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-    for (size_t i = 0; i < json_array_size(root); i++) {
-        const json_t *one = json_array_get(root, i);
-        const char *folder = json_string_value(json_object_get(one, "folder"));
-        json_t *settings = json_object_get(one, "settings");
-        char id[17];
-        if (folder && json_is_object(settings) && pq_is_folder(folder))
-            pq_folders_watch(f, folder, settings, id, NULL);
-    }
-    json_decref(root);
-    pq_free(text);
-}
+static void restore_watched(struct pq_folders *f);
 
 int pq_folders_open(struct pq_folders *f, const char *const *roots, size_t count, const char *file,
                     pique_error *err)
@@ -152,15 +136,23 @@ static char *whole_path(const struct pq_folders *f, const struct pq_known_path *
     return pq_asprintf("%s%s%s", f->roots[k->root], *k->path ? "/" : "", k->path);
 }
 
-static char *path_of(struct pq_folders *f, const char *id, bool folder)
+static int none_there(bool folder, pique_error *err)
+{
+    return folder ? pq_fail(err, PIQUE_ENOENT, "there is no such folder any more")
+                  : pq_fail(err, PIQUE_ENOENT, "there is no such file any more");
+}
+
+static char *path_of(struct pq_folders *f, const char *id, bool folder, pique_error *err)
 {
     struct stat st;
     char *path = NULL;
     pthread_mutex_lock(&f->lock);
     const struct pq_known_path *k = find(f, id);
     const int fd = k ? open_below(f, k, O_RDONLY | O_NONBLOCK) : -1;
-    if (fd >= 0 && fstat(fd, &st) == 0 && (folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)))
-        path = whole_path(f, k);
+    if (fd < 0 || fstat(fd, &st) != 0 || (folder ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode)))
+        none_there(folder, err);
+    else if (!(path = whole_path(f, k)))
+        pq_fail_nomem(err, 256);
     pthread_mutex_unlock(&f->lock);
     if (fd >= 0)
         close(fd);
@@ -169,18 +161,12 @@ static char *path_of(struct pq_folders *f, const char *id, bool folder)
 
 char *pq_folders_path(struct pq_folders *f, const char *id, pique_error *err)
 {
-    char *path = path_of(f, id, false);
-    if (!path)
-        pq_fail(err, PIQUE_ENOENT, "there is no such file any more");
-    return path;
+    return path_of(f, id, false, err);
 }
 
 char *pq_folders_folder(struct pq_folders *f, const char *id, pique_error *err)
 {
-    char *path = path_of(f, id, true);
-    if (!path)
-        pq_fail(err, PIQUE_ENOENT, "there is no such folder any more");
-    return path;
+    return path_of(f, id, true, err);
 }
 
 /* ---- showing ---- */
@@ -254,6 +240,26 @@ static json_t *list_entries(struct pq_folders *f, size_t root, const char *folde
     return entries;
 }
 
+/* What a folder holds, once it is open; NULL: out of memory. */
+static json_t *show_folder(struct pq_folders *f, size_t root, const char *path, const char *id,
+                           DIR *dir)
+{
+    char parent[17] = "", *above = pq_strdup(path);
+    char *slash = above ? strrchr(above, '/') : NULL;
+    json_t *shown = above ? show_path(id, f->roots[root], path) : NULL;
+    int failed = json_object_set_new(shown, "entries", list_entries(f, root, path, dir));
+    if (above && *above) {
+        *(slash ? slash : above) = '\0';
+        failed |= !know(f, root, above, parent);
+    }
+    failed |= json_object_set_new(shown, "parent", *parent ? json_string(parent) : json_null());
+    pq_free(above);
+    if (!failed)
+        return shown;
+    json_decref(shown);
+    return NULL;
+}
+
 json_t *pq_folders_list(struct pq_folders *f, const char *id, pique_error *err)
 {
     json_t *shown = NULL;
@@ -261,26 +267,17 @@ json_t *pq_folders_list(struct pq_folders *f, const char *id, pique_error *err)
     const struct pq_known_path *k = find(f, id);
     const int fd = k ? open_below(f, k, O_RDONLY | O_DIRECTORY) : -1;
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (dir) {
-        const size_t root = k->root;
-        char *path = pq_strdup(k->path), parent[17] = "";
-        char *slash = path ? strrchr(path, '/') : NULL;
-        shown = path ? show_path(id, f->roots[root], path) : NULL;
-        json_object_set_new(shown, "entries",
-                            list_entries(f, root, path ? path : "", dir)); /* k may have moved */
-        if (path && *path) {
-            *(slash ? slash : path) = '\0';
-            know(f, root, path, parent);
-        }
-        json_object_set_new(shown, "parent", *parent ? json_string(parent) : json_null());
-        pq_free(path);
+    char *path = dir ? pq_strdup(k->path) : NULL; /* k may move */
+    if (!dir)
+        none_there(true, err);
+    else if (!path || !(shown = show_folder(f, k->root, path, id, dir)))
+        pq_fail_nomem(err, 4096);
+    if (dir)
         closedir(dir);
-    } else if (fd >= 0) {
+    else if (fd >= 0)
         close(fd);
-    }
+    pq_free(path);
     pthread_mutex_unlock(&f->lock);
-    if (!shown)
-        pq_fail(err, PIQUE_ENOENT, "there is no such folder any more");
     return shown;
 }
 
@@ -299,31 +296,97 @@ static int remember_watched(const struct pq_folders *f, pique_error *err)
     return rc;
 }
 
+/* A name that is no UTF-8 is no entry's either. */
 static int see(void *context, const char *name)
 {
-    struct pq_watched *w = context;
-    return json_object_set_new(w->seen, name, json_integer(-1)) == 0 ? 0 : PIQUE_ENOMEM;
+    json_object_set_new(context, name, json_integer(-1));
+    return 0;
 }
 
-static int add_watched(struct pq_folders *f, const char *folder, json_t *settings, pique_error *err)
+/* What is there now, which is not new; NULL: it cannot be looked at. */
+static json_t *all_seen(const char *folder, pique_error *err)
+{
+    json_t *seen = json_object();
+    int rc = seen ? pq_list_folder(folder, see, seen, err) : pq_fail_nomem(err, 256);
+    if (!rc)
+        return seen;
+    json_decref(seen);
+    return NULL;
+}
+
+/* seen is stolen. */
+static int add_watched(struct pq_folders *f, const char *folder, const json_t *settings,
+                       json_t *seen, pique_error *err)
 {
     struct pq_watched *grown =
         pq_grown(f->watched, f->watched_count, &f->watched_capacity, sizeof *grown);
-    if (!grown)
-        return pq_fail_nomem(err, sizeof *grown);
-    f->watched = grown;
+    if (grown)
+        f->watched = grown;
     struct pq_watched w = {.folder = pq_strdup(folder),
                            .name = pq_strdup(strrchr(folder, '/') + 1),
                            .settings = json_deep_copy(settings),
-                           .seen = json_object()};
+                           .seen = seen};
     pq_random_hex(w.id, sizeof w.id - 1);
-    int rc = w.folder && w.name && w.settings && w.seen ? 0 : pq_fail_nomem(err, 256);
-    if (!rc)
-        rc = pq_list_folder(folder, see, &w, err); /* what is there is not new */
-    if (rc)
+    if (!grown || !w.folder || !w.name || !w.settings) {
         forget_watched(&w);
-    else
-        f->watched[f->watched_count++] = w;
+        return pq_fail_nomem(err, 256);
+    }
+    f->watched[f->watched_count++] = w;
+    return 0;
+}
+
+static void restore_watched(struct pq_folders *f)
+{
+    char *text = NULL;
+    if (pq_read_text(f->file, MOST_BYTES, &text, NULL) != 0)
+        return;
+    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    for (size_t i = 0; i < json_array_size(root) && f->watched_count < MOST_WATCHED; i++) {
+        const json_t *one = json_array_get(root, i);
+        const char *folder = json_string_value(json_object_get(one, "folder"));
+        const json_t *settings = json_object_get(one, "settings");
+        if (folder && *folder == '/' && json_is_object(settings))
+            add_watched(f, folder, settings, all_seen(folder, NULL), NULL);
+    }
+    json_decref(root);
+    pq_free(text);
+}
+
+static struct pq_watched *find_watched(const struct pq_folders *f, const char *folder)
+{
+    for (size_t i = 0; i < f->watched_count; i++) {
+        if (strcmp(f->watched[i].folder, folder) == 0)
+            return &f->watched[i];
+    }
+    return NULL;
+}
+
+/* The settings of one that is watched already; as they were where the disk refuses them. */
+static int change_watched(struct pq_folders *f, struct pq_watched *w, const json_t *settings,
+                          pique_error *err)
+{
+    json_t *copy = json_deep_copy(settings), *before = w->settings;
+    if (!copy)
+        return pq_fail_nomem(err, 256);
+    w->settings = copy;
+    int rc = remember_watched(f, err);
+    if (rc)
+        w->settings = before;
+    json_decref(rc ? copy : before);
+    return rc;
+}
+
+static int watch_new(struct pq_folders *f, const char *folder, const json_t *settings,
+                     pique_error *err)
+{
+    if (f->watched_count >= MOST_WATCHED)
+        return pq_fail(err, PIQUE_EINVAL, "so many folders are watched already");
+    json_t *seen = all_seen(folder, err);
+    if (!seen)
+        return err->code;
+    int rc = add_watched(f, folder, settings, seen, err);
+    if (!rc && (rc = remember_watched(f, err)) != 0)
+        forget_watched(&f->watched[--f->watched_count]);
     return rc;
 }
 
@@ -331,29 +394,32 @@ int pq_folders_watch(struct pq_folders *f, const char *folder, json_t *settings,
                      pique_error *err)
 {
     pthread_mutex_lock(&f->lock);
-    int rc = add_watched(f, folder, settings, err);
-    if (!rc) {
-        memcpy(out, f->watched[f->watched_count - 1].id, 17);
-        rc = remember_watched(f, err);
-    }
+    struct pq_watched *w = find_watched(f, folder);
+    int rc = w ? change_watched(f, w, settings, err) : watch_new(f, folder, settings, err);
+    if (!rc)
+        memcpy(out, w ? w->id : f->watched[f->watched_count - 1].id, 17);
     pthread_mutex_unlock(&f->lock);
     return rc;
 }
 
-bool pq_folders_unwatch(struct pq_folders *f, const char *id)
+int pq_folders_unwatch(struct pq_folders *f, const char *id, pique_error *err)
 {
-    bool was = false;
     pthread_mutex_lock(&f->lock);
-    for (size_t i = 0; !was && i < f->watched_count; i++) {
-        if (strcmp(f->watched[i].id, id) != 0)
-            continue;
-        forget_watched(&f->watched[i]);
+    size_t i = 0;
+    while (i < f->watched_count && strcmp(f->watched[i].id, id) != 0)
+        i++;
+    int rc = i < f->watched_count ? 0 : pq_fail(err, PIQUE_ENOENT, "that folder is not watched");
+    if (!rc) {
+        const struct pq_watched w = f->watched[i];
         f->watched[i] = f->watched[--f->watched_count];
-        remember_watched(f, NULL);
-        was = true;
+        rc = remember_watched(f, err);
+        if (rc)
+            f->watched[f->watched_count++] = w; /* as on the disk */
+        else
+            forget_watched((struct pq_watched *)&w);
     }
     pthread_mutex_unlock(&f->lock);
-    return was;
+    return rc;
 }
 
 json_t *pq_folders_watched(struct pq_folders *f)
@@ -370,7 +436,8 @@ json_t *pq_folders_watched(struct pq_folders *f)
 
 struct looking {
     struct pq_watched *watched;
-    void (*take)(void *user, const char *path, const json_t *settings);
+    json_t *now; /* as `seen`, of what is there still: a name that comes again is new again */
+    pq_folders_take *take;
     void *user;
 };
 
@@ -380,25 +447,41 @@ static int look_at(void *context, const char *name)
     struct looking *l = context;
     struct stat st;
     const json_t *before = json_object_get(l->watched->seen, name);
+    json_int_t size = json_integer_value(before);
     char *path = pq_asprintf("%s/%s", l->watched->folder, name);
-    if (path && *name != '.' && kind_of(name) && json_integer_value(before) != -1 &&
-        lstat(path, &st) == 0 && S_ISREG(st.st_mode)) {
-        const bool whole = before && st.st_size && json_integer_value(before) == st.st_size;
-        json_object_set_new(l->watched->seen, name, json_integer(whole ? -1 : st.st_size));
-        if (whole)
-            l->take(l->user, path, l->watched->settings);
+    if (path && *name != '.' && kind_of(name) && size != -1 && lstat(path, &st) == 0 &&
+        S_ISREG(st.st_mode)) {
+        const bool whole = before && st.st_size && size == st.st_size;
+        size = whole && l->take(l->user, path, l->watched->settings) ? -1 : st.st_size;
+        before = NULL;
     }
+    if (before)
+        json_object_set(l->now, name, (json_t *)before);
+    else if (path && kind_of(name))
+        json_object_set_new(l->now, name, json_integer(size));
     pq_free(path);
     return 0;
 }
 
-void pq_folders_look(struct pq_folders *f,
-                     void (*take)(void *user, const char *path, const json_t *settings), void *user)
+static void look_into(struct pq_watched *w, pq_folders_take *take, void *user)
+{
+    if (!w->seen) {
+        w->seen = all_seen(w->folder, NULL);
+        return;
+    }
+    struct looking l = {w, json_object(), take, user};
+    if (l.now && pq_list_folder(w->folder, look_at, &l, NULL) == 0) {
+        json_decref(w->seen);
+        w->seen = l.now;
+    } else {
+        json_decref(l.now); /* a disk that is away for a while brings nothing new */
+    }
+}
+
+void pq_folders_look(struct pq_folders *f, pq_folders_take *take, void *user)
 {
     pthread_mutex_lock(&f->lock);
-    for (size_t i = 0; i < f->watched_count; i++) {
-        struct looking l = {&f->watched[i], take, user};
-        pq_list_folder(f->watched[i].folder, look_at, &l, NULL);
-    }
+    for (size_t i = 0; i < f->watched_count; i++)
+        look_into(&f->watched[i], take, user);
     pthread_mutex_unlock(&f->lock);
 }

@@ -24,7 +24,8 @@ struct pq_watched {
     char *folder; /* whole path */
     char *name;   /* as shown */
     json_t *settings;
-    json_t *seen; /* names -> their size when last looked at; -1: taken */
+    json_t *seen; /* names -> their size when last looked at; -1: taken. NULL: it could not be
+                     looked at yet, as a disk that is not there; what is found then is not new */
 };
 
 struct pq_folders {
@@ -55,11 +56,13 @@ char *pq_folders_folder(struct pq_folders *f, const char *id, pique_error *err);
 
 /* [{"id", "name", "settings"}] */
 json_t *pq_folders_watched(struct pq_folders *f);
-/* What comes into a folder from now on is told of by pq_folders_look(). *out: its id. */
+/* What comes into a folder from now on is told of by pq_folders_look(). *out: its id. One that is
+ * watched already gets these settings. */
 int pq_folders_watch(struct pq_folders *f, const char *folder, json_t *settings, char out[17],
                      pique_error *err);
-bool pq_folders_unwatch(struct pq_folders *f, const char *id);
-/* Call `take` for each file that is new and has not grown since the last look. */
-void pq_folders_look(struct pq_folders *f,
-                     void (*take)(void *user, const char *path, const json_t *settings),
-                     void *user);
+/* PIQUE_ENOENT: that folder is not watched. */
+int pq_folders_unwatch(struct pq_folders *f, const char *id, pique_error *err);
+/* Call `take` for each file that is new and has not grown since the last look; one that it returns
+ * false for is told of again at the next. */
+typedef bool pq_folders_take(void *user, const char *path, const json_t *settings);
+void pq_folders_look(struct pq_folders *f, pq_folders_take *take, void *user);

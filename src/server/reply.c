@@ -87,7 +87,7 @@ void pq_http_file(struct pq_http_reply *reply, const char *path, const char *typ
     int rc = pq_file_open(path, &f, &err);
     int64_t size = rc ? -1 : pq_file_size(&f);
     if (rc == PIQUE_ENOMEM) {
-        pq_http_refuse(reply, 503, "ENOMEM", "out of memory", "retry");
+        pq_http_fail(reply, &err, "retry");
         return;
     }
     if (size < 0) {

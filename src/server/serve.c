@@ -23,7 +23,7 @@ struct serving {
     struct pq_api api;
     char token[65];
     double looked; /* at watched folders */
-    bool has_store, has_folders;
+    bool has_store, has_folders, told_where;
 };
 
 /* ---- the file that tells where we are ---- */
@@ -87,24 +87,28 @@ static void tell(void *user, const char *event, const char *data)
         pq_http_wake(s->api.http);
 }
 
-/* A file that came into a watched folder; the store's lock is held. */
-static void take_file(void *user, const char *path, const json_t *settings)
+static struct pq_entry *entry_of(const char *path, const json_t *settings)
 {
-    struct serving *s = user;
     struct pq_identity id;
     struct pq_entry *e = pq_entry_new(strrchr(path, '/') + 1);
     if (!e)
-        return;
+        return NULL;
     e->input = pq_strdup(path);
     e->state = PQ_ENTRY_LOOKING;
-    e->wants_start = true;
+    e->wants_start = e->wants_look = true;
     if (pq_identify(path, &id, NULL) == 0)
         e->bytes = e->received = (uint64_t)id.bytes;
-    json_object_update(e->settings, (json_t *)settings);
-    if (!e->input)
+    if (!e->input || json_object_update(e->settings, (json_t *)settings) != 0)
         pq_entry_free(&e);
-    else if (pq_store_add(&s->store, e, NULL) == 0)
-        pq_look_begin(s->api.runner, e, NULL);
+    return e;
+}
+
+/* A file that came into a watched folder; the store's lock is held. */
+static bool take_file(void *user, const char *path, const json_t *settings)
+{
+    struct serving *s = user;
+    struct pq_entry *e = s->store.count < PQ_MOST_ENTRIES ? entry_of(path, settings) : NULL;
+    return e && pq_store_add(&s->store, e, NULL) == 0;
 }
 
 static void tick(void *user)
@@ -183,38 +187,38 @@ static int open_http(struct serving *s, pique_error *err)
     return rc == PIQUE_EEXIST ? pq_fail(err, PIQUE_ECREATE, "%s", err->message) : rc;
 }
 
-/* What was being looked at when the last server ended is looked at again. */
-static void look_again(struct serving *s)
-{
-    pq_api_lock(&s->api);
-    for (size_t i = 0; i < s->store.count; i++) {
-        struct pq_entry *e = s->store.entries[i];
-        if (e->wants_look && e->state == PQ_ENTRY_LOOKING)
-            pq_look_begin(s->api.runner, e, NULL);
-    }
-    pq_api_unlock(&s->api);
-}
-
 static int begin(struct serving *s, pique_error *err)
 {
     int rc = open_store(s, err);
     if (!rc)
         rc = pq_events_new(EVENT_BYTES, &s->api.events, err);
-    if (!rc)
-        rc = open_http(s, err);
     const struct pq_runner_setup runner = {.store = &s->store,
                                            .tell = tell,
                                            .tell_user = s,
                                            .models = s->setup->models,
                                            .tick = tick,
                                            .tick_user = s};
+    /* Requests come as soon as it listens, and find all that they use. */
     if (!rc)
-        rc = pq_runner_start(&runner, &s->api.runner, err);
+        rc = pq_runner_new(&runner, &s->api.runner, err);
     if (!rc && !(s->api.trials = pq_trials_new(s->api.runner)))
         rc = pq_fail_nomem(err, 256);
     if (!rc)
+        rc = open_http(s, err);
+    if (!rc)
+        rc = pq_runner_start(s->api.runner, err);
+    if (!rc) {
         rc = tell_where(s, err);
+        s->told_where = !rc;
+    }
     return rc;
+}
+
+char *pq_serve_address(const char *host, int port, const char *word)
+{
+    const bool v6 = strchr(host, ':') != NULL;
+    return pq_asprintf("http://%s%s%s:%d/?launch=%s", v6 ? "[" : "", host, v6 ? "]" : "", port,
+                       word);
 }
 
 static void tell_ready(const struct serving *s)
@@ -223,8 +227,7 @@ static void tell_ready(const struct serving *s)
     const char *listen = s->setup->listen;
     const int port = pq_http_port(s->api.http);
     pq_http_launch_word(s->api.http, word);
-    char *address =
-        pq_asprintf("http://%s:%d/?launch=%s", listen ? listen : "localhost", port, word);
+    char *address = pq_serve_address(listen ? listen : "localhost", port, word);
     if (address)
         s->setup->ready(s->setup->user, address, port);
     pq_free(address);
@@ -238,7 +241,7 @@ static void end(struct serving *s)
     pq_runner_free(&s->api.runner);
     if (s->has_store) {
         char *path = server_file(s->setup->state);
-        if (path && s->api.trials)
+        if (path && s->told_where)
             pq_remove_file(path, NULL);
         pq_free(path);
     }
@@ -261,7 +264,6 @@ int pq_serve(const struct pq_serve_setup *setup, volatile sig_atomic_t *stop, pi
     s.api.open_folder = setup->open_folder;
     int rc = begin(&s, err);
     if (!rc) {
-        look_again(&s);
         tell_ready(&s);
         while (!*stop)
             nanosleep(&nap, NULL);

@@ -41,3 +41,6 @@ struct pq_running_server {
     char token[65];
 };
 int pq_running_server(const char *state, struct pq_running_server *out, pique_error *err);
+
+/* The address that opens the page once. pq_free() it; NULL: out of memory. */
+char *pq_serve_address(const char *host, int port, const char *word);

@@ -100,6 +100,7 @@ struct walk {
     struct pq_zip *zip;
     const char *path, *name;
     int depth;
+    pique_error *err;
 };
 
 static int by_name(const void *a, const void *b)
@@ -111,12 +112,12 @@ static int add_below(void *context, const char *entry)
 {
     const struct walk *w = context;
     char *path = pq_asprintf("%s/%s", w->path, entry), *name = pq_asprintf("%s/%s", w->name, entry);
-    struct walk below = {w->zip, path, name, w->depth + 1};
-    int rc = path && name ? 0 : PIQUE_ENOMEM;
+    struct walk below = {w->zip, path, name, w->depth + 1, w->err};
+    int rc = path && name ? 0 : pq_fail_nomem(w->err, strlen(w->path));
     if (!rc && pq_is_folder(path))
-        rc = below.depth < MOST_DEPTH ? pq_list_folder(path, add_below, &below, NULL) : 0;
+        rc = below.depth < MOST_DEPTH ? pq_list_folder(path, add_below, &below, w->err) : 0;
     else if (!rc)
-        rc = add(w->zip, path, name, NULL); /* names of one folder differ */
+        rc = add(w->zip, path, name, w->err); /* names of one folder differ */
     pq_free(path);
     pq_free(name);
     return rc;
@@ -124,7 +125,7 @@ static int add_below(void *context, const char *entry)
 
 int pq_zip_add_folder(struct pq_zip *z, const char *path, const char *name, pique_error *err)
 {
-    struct walk w = {z, path, name, 0};
+    struct walk w = {z, path, name, 0, err};
     const size_t before = z->count;
     int rc = pq_list_folder(path, add_below, &w, err);
     if (z->count > before)

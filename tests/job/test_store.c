@@ -265,6 +265,158 @@ static void a_disk_that_refuses_is_no_lost_entry(void **unused)
     pq_store_close(&s);
 }
 
+/* ---- a disk that fails once ---- */
+
+/* What stands in memory, as text: entries in their order, and the queue. */
+static char *what_is_there(const struct pq_store *s)
+{
+    struct pq_str text = {0};
+    pq_str_printf(&text, "%d %d", s->running, s->parallel);
+    for (size_t i = 0; i < s->count; i++)
+        pq_str_printf(&text, " %s:%s", s->entries[i]->name,
+                      pq_entry_state_name(s->entries[i]->state));
+    return pq_str_take(&text);
+}
+
+static struct pq_entry *spare; /* made before anything fails */
+
+static int do_add(struct pq_store *s)
+{
+    struct pq_entry *e = spare;
+    spare = NULL;
+    return pq_store_add(s, e, NULL);
+}
+
+static int do_move(struct pq_store *s)
+{
+    return pq_store_move(s, s->entries[2], s->entries[0], NULL);
+}
+
+/* Where no number is left between two. */
+static int do_count_anew(struct pq_store *s)
+{
+    s->entries[1]->position = s->entries[0]->position;
+    return pq_store_move(s, s->entries[2], s->entries[1], NULL);
+}
+
+static int do_remove(struct pq_store *s)
+{
+    return pq_store_remove(s, s->entries[1], NULL);
+}
+
+static int do_set(struct pq_store *s)
+{
+    pq_store_set(s, s->entries[1], PQ_ENTRY_WAITING, NULL);
+    return s->entries[1]->unsaved ? PIQUE_EIO : 0;
+}
+
+static int do_set_queue(struct pq_store *s)
+{
+    return pq_store_set_queue(s, false, 4, NULL);
+}
+
+static const struct {
+    const char *what;
+    int (*change)(struct pq_store *s);
+    bool undone; /* where it fails nothing has changed; else it is made up for */
+} changes[] = {{"add", do_add, true},           {"move", do_move, true},
+               {"count", do_count_anew, false}, {"remove", do_remove, true},
+               {"set", do_set, false},          {"queue", do_set_queue, false}};
+
+static int count_names(void *context, const char *name)
+{
+    *(int *)context += *name != '.';
+    return 0;
+}
+
+static void assert_agrees_after_reopening(struct pq_store *s, const char *what)
+{
+    int folders = 0;
+    char *before = what_is_there(s);
+    pq_store_close(s);
+    json_t *problems = json_array();
+    open_store(s, problems);
+    char *after = what_is_there(s), *items = pq_asprintf("%s/items", state);
+    if (strcmp(before, after) != 0)
+        fail_msg("%s: in memory %s, on the disk %s", what, before, after);
+    assert_int_equal(json_array_size(problems), 0);
+    assert_int_equal(pq_list_folder(items, count_names, &folders, NULL), 0);
+    assert_int_equal(folders, s->count); /* and nothing else was left */
+    json_decref(problems);
+    pq_free(before);
+    pq_free(after);
+    pq_free(items);
+}
+
+/* Whether the N-th call of that kind was one of it. */
+static bool fail_once(size_t i, enum pq_fault_kind kind, long n)
+{
+    struct pq_store s;
+    open_store(&s, NULL);
+    add(&s, "a");
+    add(&s, "b");
+    add(&s, "c");
+    char *work = pq_store_work_folder(&s, s.entries[1]), *before = what_is_there(&s);
+    assert_int_equal(pq_make_folders(work, NULL), 0);
+    pq_free(work);
+    spare = pq_entry_new("new");
+    spare->input = pq_strdup("/some/where");
+    spare->state = PQ_ENTRY_PAUSED;
+    pq_fault_arm(kind, n, ENOSPC, false);
+    const int rc = changes[i].change(&s);
+    const bool failed = pq_fault_count(kind) >= n;
+    pq_fault_arm(kind, 0, 0, false);
+    pq_entry_free(&spare);
+    char *after = what_is_there(&s);
+    if (!failed)
+        assert_int_equal(rc, 0);
+    if (rc && changes[i].undone)
+        assert_string_equal(before, after);
+    assert_false(pq_store_save_again(&s));
+    for (size_t k = 0; k < s.count; k++)
+        assert_false(s.entries[k]->unsaved || s.entries[k]->error);
+    assert_agrees_after_reopening(&s, changes[i].what);
+    pq_store_close(&s);
+    pq_free(before);
+    pq_free(after);
+    assert_int_equal(sweep(NULL), 0);
+    return failed;
+}
+
+static void memory_and_disk_agree_when_the_disk_fails_once(void **unused)
+{
+    static const enum pq_fault_kind kinds[] = {PQ_FAULT_ALLOC, PQ_FAULT_OPEN,   PQ_FAULT_WRITE,
+                                               PQ_FAULT_SYNC,  PQ_FAULT_RENAME, PQ_FAULT_REMOVE};
+    (void)unused;
+    for (size_t i = 0; i < PQ_COUNT(changes); i++) {
+        for (size_t k = 0; k < PQ_COUNT(kinds); k++) {
+            for (long n = 1; fail_once(i, kinds[k], n); n++)
+                ;
+        }
+    }
+}
+
+static void a_queue_opens_whole_or_not_at_all(void **unused)
+{
+    struct pq_store s;
+    (void)unused;
+    open_store(&s, NULL);
+    add(&s, "a");
+    add(&s, "b");
+    pq_store_close(&s);
+    bool failed = true;
+    for (long n = 1; failed; n++) {
+        pique_error err = {0};
+        pq_fault_arm(PQ_FAULT_ALLOC, n, 0, false);
+        const int rc = pq_store_open(&s, state, results, NULL, &err);
+        failed = pq_fault_count(PQ_FAULT_ALLOC) >= n;
+        pq_fault_arm(PQ_FAULT_ALLOC, 0, 0, false);
+        assert_int_equal(rc, err.code);
+        assert_true(rc != 0 || s.count == 2);
+        pq_store_close(&s);
+    }
+}
+
 /* ---- delivering ---- */
 
 static void make_file(const char *path)
@@ -347,6 +499,59 @@ static void a_result_gets_the_name_that_was_asked_for(void **unused)
     pq_store_close(&s);
 }
 
+/* A worker that was taken over by a film tells of what it never made. */
+static void nothing_is_moved_that_was_not_made_in_its_folder(void **unused)
+{
+    struct pq_store s;
+    const char *const names[] = {"a.png", NULL};
+    (void)unused;
+    open_store(&s, NULL);
+    char *secret = pq_asprintf("%s/secret/a.png", state);
+    make_file(secret);
+    for (int i = 0; i < 4; i++) {
+        struct pq_entry *e = made(&s, names);
+        char *work = pq_store_work_folder(&s, e), *link = pq_asprintf("%s/link", work);
+        char *folder_of = pq_asprintf("%s/secret", state);
+        assert_int_equal(symlink(i == 3 ? secret : folder_of, link), 0);
+        pq_free(e->output);
+        e->output = i == 0   ? pq_asprintf("%s/../../../state/secret/a.png", work)
+                    : i == 1 ? pq_strdup(secret)
+                    : i == 2 ? pq_asprintf("%s/link/a.png", work)
+                             : pq_strdup(link);
+        assert_int_equal(pq_deliver(&s, e, NULL), PIQUE_EINTERNAL);
+        assert_true(pq_exists(secret));
+        assert_there("a.png", false);
+        assert_there("link", false);
+        pq_free(work);
+        pq_free(link);
+        pq_free(folder_of);
+    }
+    pq_free(secret);
+    pq_store_close(&s);
+}
+
+static void a_result_that_has_arrived_is_no_failure(void **unused)
+{
+    struct pq_store s;
+    const char *const names[] = {"a.png", "a.png.json", NULL};
+    (void)unused;
+    for (int i = 0; i < 2; i++) {
+        open_store(&s, NULL);
+        struct pq_entry *e = made(&s, names);
+        if (i == 0)
+            pq_fault_arm(PQ_FAULT_REMOVE, 1, EIO, true); /* what is left cannot be removed */
+        else
+            pq_fault_arm(PQ_FAULT_RENAME, 3, EIO, true); /* nor what lies beside it be moved */
+        assert_int_equal(pq_deliver(&s, e, NULL), 0);
+        pq_fault_arm(PQ_FAULT_REMOVE, 0, 0, false);
+        pq_fault_arm(PQ_FAULT_RENAME, 0, 0, false);
+        assert_there(i ? "a (2).png" : "a.png", true);
+        assert_string_equal(json_string_value(json_object_get(e->result, "name")),
+                            i ? "a (2).png" : "a.png");
+        pq_store_close(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -358,8 +563,12 @@ int main(void)
         cmocka_unit_test_teardown(what_is_damaged_is_told_and_left_alone, sweep),
         cmocka_unit_test_teardown(one_server_at_a_time_has_the_queue, sweep),
         cmocka_unit_test_teardown(a_disk_that_refuses_is_no_lost_entry, sweep),
+        cmocka_unit_test_teardown(memory_and_disk_agree_when_the_disk_fails_once, sweep),
+        cmocka_unit_test_teardown(a_queue_opens_whole_or_not_at_all, sweep),
         cmocka_unit_test_teardown(a_result_comes_with_all_that_is_named_after_it, sweep),
         cmocka_unit_test_teardown(a_result_gets_the_name_that_was_asked_for, sweep),
+        cmocka_unit_test_teardown(nothing_is_moved_that_was_not_made_in_its_folder, sweep),
+        cmocka_unit_test_teardown(a_result_that_has_arrived_is_no_failure, sweep),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -42,9 +42,9 @@ class ServerCase(FilmCase):
             env.pop(name, None)
         return env
 
-    def start(self, *words):
+    def start(self, *words, before=()):
         self.server = subprocess.Popen(
-            [PROGRAM, 'serve', '--results', self.results, '--port', str(free_port()), *words],
+            [*before, PROGRAM, 'serve', '--results', self.results, '--port', str(free_port()), *words],
             cwd=self.dir, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         line = self.server.stdout.readline().decode()
         if not line:
@@ -120,7 +120,7 @@ class ServerCase(FilmCase):
         for pid in os.listdir('/proc'):
             if pid.isdigit():
                 try:
-                    line = open('/proc/%s/cmdline' % pid, 'rb').read().split(b'\0')
+                    line = read('/proc/%s/cmdline' % pid).split(b'\0')
                 except OSError:
                     continue
                 if len(line) > 2 and line[1] == b'work' and line[2].endswith(
@@ -322,7 +322,6 @@ class Pictures(ServerCase):
         self.ask('DELETE', '/api/presets/anime', status=200)
         self.ask('DELETE', '/api/presets/anime', status=404)
 
-
     def test_all_results_come_in_one_archive(self):
         write(self.path('a.png'), png(8, 8))
         for name in [self.add('a.png'), self.add('a.png')]:
@@ -333,6 +332,230 @@ class Pictures(ServerCase):
             self.assertIsNone(z.testzip())
             self.assertEqual(sorted(z.namelist()), ['a (2).png', 'a.png'])
             self.assertEqual(z.read('a.png'), read(self.path('results', 'a.png')))
+
+    def test_an_archive_has_all_results_but_those_that_were_taken_away(self):
+        for data in (png(8, 8), png(8, 9), png(9, 8)):
+            self.wait(self.add('a.png', data=data), 'done')
+        os.remove(self.path('results', 'a.png'))
+        got = self.ask('GET', '/api/results.zip', status=200)[2]
+        with zipfile.ZipFile(io.BytesIO(got)) as z:
+            self.assertEqual(sorted(z.namelist()), ['a (2).png', 'a (3).png'])
+
+
+class Edges(ServerCase):
+    """What goes wrong, and what is done in an unusual order."""
+
+    def own(self, name, *rest):
+        return self.path('state', 'pique', 'items', name, *rest)
+
+    def until(self, what, seconds=PATIENCE):
+        end = time.monotonic() + seconds
+        while not what() and time.monotonic() < end:
+            time.sleep(0.02)
+        self.assertTrue(what())
+
+    def held_upload(self, name, data, total):
+        """A request that has sent a part of its content and stays open."""
+        s = socket.create_connection(('127.0.0.1', self.port))
+        s.sendall(('PUT /api/items/%s/content?offset=0 HTTP/1.1\r\nHost: localhost:%d\r\n'
+                   'Authorization: Bearer %s\r\nX-Pique: 1\r\nContent-Length: %d\r\n'
+                   'Content-Type: application/octet-stream\r\n\r\n'
+                   % (name, self.port, self.token, total)).encode() + data)
+        time.sleep(0.2)
+        return s
+
+    def test_any_name_becomes_the_name_of_a_file(self):
+        names = {'a%05d.png': 'a%05d.png', '-rf.png': '-rf.png', '..hidden.png': 'hidden.png',
+                 'x/../../y.png': 'y.png', 'a\nb.png': 'a?b.png', 'C:\\z.png': 'z.png',
+                 'a' + 'é' * 150 + '.png': 'a' + 'é' * 93 + '.png', 'é' * 150: None}
+        for given, clean in names.items():
+            item = self.item(self.add(given, data=png(8, 8), start=False))
+            if clean:
+                self.assertEqual(item['name'], clean)
+            self.post('/api/items/%s/start' % item['id'])
+            self.wait(item['id'], 'done')
+        for given in ('', '.', '..', '/', 'a/', ' . '):
+            self.post('/api/items', {'name': given, 'bytes': 1}, 400)
+        for given in os.listdir(self.results):
+            self.assertLess(len(given.encode()), 256)
+
+    def test_two_uploads_of_one_entry_do_not_meet(self):
+        data = png(40, 30)
+        name = self.post('/api/items', {'name': 'p.png', 'bytes': len(data)}, 201)['id']
+        path = '/api/items/%s/content?offset=' % name
+        with self.held_upload(name, data[:50], len(data)):
+            self.ask('PUT', path + '0', data, status=409)
+        self.until(lambda: self.item(name)['received'] == 50)
+        self.ask('PUT', path + '50', data[50:], status=200)
+        self.wait(name, 'paused')
+        self.ask('PUT', path + str(len(data)), b'', status=409)
+
+    def test_removed_during_its_upload_it_is_gone(self):
+        data = png(40, 30)
+        name = self.post('/api/items', {'name': 'p.png', 'bytes': len(data)}, 201)['id']
+        with self.held_upload(name, data[:50], len(data)) as s:
+            self.ask('DELETE', '/api/items/' + name, status=204)
+            s.sendall(data[50:])
+            self.assertIn(b' 404 ', s.recv(1000))
+        self.assertEqual(os.listdir(self.path('state', 'pique', 'items')), [])
+
+    def test_an_upload_that_was_whole_when_the_server_died_is_looked_at(self):
+        name = self.add('p.png', data=png(8, 8), start=False)
+        self.wait(name, 'paused')
+        self.stop()
+        with open(self.own(name, 'item.json'), encoding='utf-8') as f:
+            item = json.load(f)
+        item['state'] = 'uploading'
+        write(self.own(name, 'item.json'), json.dumps(item).encode())
+        self.start()
+        self.wait(name, 'paused')
+
+    def test_what_is_held_before_it_is_known_stays_held(self):
+        name = self.post('/api/items', {'name': 'p.png', 'bytes': 5}, 201)['id']
+        for word in ('pause', 'stop'):
+            self.post('/api/items/%s/start' % name)
+            self.post('/api/items/%s/%s' % (name, word))
+            self.stop()
+            with open(self.own(name, 'item.json'), encoding='utf-8') as f:
+                self.assertFalse(json.load(f)['wants_start'], word)
+            self.start()
+
+    def test_what_a_crash_left_of_an_entry_is_removed(self):
+        self.stop()
+        rest = self.own('0123456789abcdef', 'in')
+        os.makedirs(rest)
+        write(os.path.join(rest, 'a.png'), b'x')
+        os.makedirs(self.path('results', '.pique', '0123456789abcdef', 'x'))
+        os.makedirs(self.own('notes of mine'))
+        self.start()
+        self.assertEqual(os.listdir(self.path('state', 'pique', 'items')), ['notes of mine'])
+        self.assertEqual(os.listdir(self.path('results', '.pique')), [])
+
+    def test_a_thumb_that_is_gone_is_made_again(self):
+        name = self.add('p.png', data=png(40, 30), start=False)
+        self.wait(name, 'paused')
+        os.remove(self.own(name, 'look', 'thumb.png'))
+        thumb = self.ask('GET', '/api/items/%s/thumb' % name, status=200)[2]
+        self.assertEqual(png_size(thumb), (40, 30))
+
+    def test_there_is_no_thumb_of_what_cannot_be_read(self):
+        name = self.add('p.png', data=b'nothing', start=False)
+        self.wait(name, 'failed')
+        before = time.monotonic()
+        self.ask('GET', '/api/items/%s/thumb' % name, status=404)
+        self.assertLess(time.monotonic() - before, 5)
+
+    def test_a_result_that_was_taken_away_is_said(self):
+        name = self.add('p.png', data=png(8, 8))
+        self.wait(name, 'done')
+        os.remove(self.path('results', 'p.png'))
+        self.ask('GET', '/api/items/%s/file' % name, status=404)
+        said = self.ask('GET', '/api/items/%s/result' % name, status=404)[2].decode()
+        self.assertIn('p.png', said)
+        self.assertNotIn(self.dir, said)
+        self.ask('GET', '/api/items/%s/thumb' % name, status=200)
+        self.ask('DELETE', '/api/items/' + name, status=204)
+
+    def test_a_result_is_sent_in_parts_and_by_its_head(self):
+        name = self.add('p.png', data=png(8, 8))
+        self.wait(name, 'done')
+        path, whole = '/api/items/%s/file' % name, read(self.path('results', 'p.png'))
+        status, headers, data = self.ask('HEAD', path, status=200)
+        self.assertEqual((int(headers['Content-Length']), data), (len(whole), b''))
+        part = self.ask('GET', path, headers={'Range': 'bytes=8-15'}, status=206)
+        self.assertEqual(part[2], whole[8:16])
+        self.ask('GET', path, headers={'Range': 'bytes=%d-' % len(whole)}, status=416)
+
+    def test_pictures_that_nobody_waits_for_do_not_pile_up(self):
+        name = self.add('p.png', data=png(300, 300), start=False)
+        self.wait(name, 'paused')
+        for side in range(100, 200):
+            with socket.create_connection(('127.0.0.1', self.port)) as s:
+                s.sendall(('GET /api/items/%s/source?side=%d HTTP/1.1\r\nHost: localhost:%d\r\n'
+                           'Authorization: Bearer %s\r\n\r\n' % (name, side, self.port, self.token))
+                          .encode())
+        self.ask('GET', '/api/items/%s/source?side=99' % name, status=200)
+        self.assertLess(len(os.listdir(self.own(name, 'look'))), 90)
+
+    def test_an_estimate_that_cannot_be_made_names_no_folder(self):
+        name = self.add('p.png', data=png(8, 8), start=False)
+        self.wait(name, 'paused')
+        for model in ('nowhere', 'tiny', 'nowhere'):
+            self.post('/api/items/%s/estimate' % name, {'settings': {'model': model}}, 202)
+        item = self.wait(name, 'paused', until=lambda i: (i['estimate'] or {}).get('error'))
+        self.assertIn('nowhere', item['estimate']['error'])
+        self.assertNotIn(self.dir, json.dumps(item))
+
+    def test_a_model_is_no_file_where_the_server_was_started(self):
+        os.rename(os.path.join(self.models, 'tiny.safetensors'), self.path('mine.safetensors'))
+        try:
+            name = self.add('p.png', {'model': 'mine.safetensors'}, png(8, 8))
+            self.wait(name, 'failed')
+        finally:
+            os.rename(self.path('mine.safetensors'), os.path.join(self.models, 'tiny.safetensors'))
+
+    def test_presets_that_cannot_be_read_are_not_written_over(self):
+        path = self.path('state', 'pique', 'presets.json')
+        write(path, b'{"mine": ')
+        for method, more in (('PUT', {'settings': {}}), ('DELETE', None)):
+            self.ask(method, '/api/presets/a', more, status=422)
+        self.assertEqual(read(path), b'{"mine": ')
+
+    def test_a_test_of_an_entry_ends_with_it(self):
+        name = self.add('p.png', data=png(300, 300), start=False)
+        self.wait(name, 'paused')
+        test = self.post('/api/tests', {'item': name, 'frame': 0,
+                                        'settings': [{'model': 'tiny'}] * 6}, 202)['id']
+        self.post('/api/tests', {'item': name, 'frame': 0, 'settings': [1]}, 400)
+        self.ask('DELETE', '/api/items/' + name, status=204)
+        self.ask('GET', '/api/tests/' + test, status=404)
+        time.sleep(1)
+        self.stop()
+        self.start()
+        self.assertEqual(os.listdir(self.path('state', 'pique', 'items')), [])
+
+    def test_the_command_line_leaves_no_entry_that_it_could_not_fill(self):
+        os.makedirs(self.path('folder'))
+        write(self.path('empty.png'), b'')
+        for name in ('folder', 'empty.png', 'missing.png'):
+            done = subprocess.run([PROGRAM, 'queue', 'add', name], cwd=self.dir, check=False,
+                                  env=self.environment(), stderr=subprocess.PIPE, timeout=PATIENCE)
+            self.assertNotEqual(done.returncode, 0, name)
+            self.assertIn(name.encode(), done.stderr)
+        self.assertEqual(self.get('/api/state')['items'], [])
+
+    def test_an_answer_that_breaks_off_is_no_empty_queue(self):
+        self.stop()
+        for answer in (b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"items": [',
+                       b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n',
+                       b'HTTP/1.1 200 OK\r\n\r\n{"items": [', b'SSH-2.0\r\n\r\n', b''):
+            with socket.socket() as s:
+                s.bind(('127.0.0.1', 0))
+                s.listen()
+                write(self.path('state', 'pique', 'server.json'), json.dumps(
+                    {'port': s.getsockname()[1], 'address': '127.0.0.1', 'token': '0' * 64}).encode())
+                ls = subprocess.Popen([PROGRAM, 'queue', 'ls'], cwd=self.dir,
+                                      env=self.environment(), stderr=subprocess.PIPE)
+                c = s.accept()[0]
+                c.recv(4096)
+                c.sendall(answer)
+                c.close()
+                self.assertIn(b'server', ls.communicate(timeout=PATIENCE)[1])
+                self.assertNotEqual(ls.returncode, 0, answer)
+
+    def test_an_address_with_colons_stands_in_brackets(self):
+        self.stop()
+        write(self.path('token'), b'ab' * 32 + b'\n')
+        server = subprocess.Popen([PROGRAM, 'serve', '--results', self.results, '--port',
+                                   str(free_port()), '--listen', '::1', '--token-file', 'token'],
+                                  cwd=self.dir, env=self.environment(), stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
+        line = server.stdout.readline()
+        server.terminate()
+        said = server.communicate(timeout=PATIENCE)[1]
+        if b'listen' in said or b'address' in said:
+            self.skipTest('no IPv6 here')
+        self.assertIn(b'http://[::1]:', line)
 
 
 class Films(ServerCase):
@@ -364,53 +587,68 @@ class Films(ServerCase):
             self.assertIsNone(z.testzip())
             self.assertEqual(z.namelist(), ['in/%06d.png' % i for i in range(1, 13)])
 
-    def slow_film(self, name='in.mkv'):
-        """One that takes some seconds here."""
-        self.film(name, '320x240', '24', '6')
-        return self.add(name, {'model': 'tiny', 'batch': 2, 'segment': 12})
+    def slow_film(self, name='in.mkv', **more):
+        """One that takes two or three seconds here."""
+        if not os.path.exists(self.path(name)):
+            self.film(name, '160x120', '24', '6')
+        return self.add(name, {'model': 'slow', 'batch': 2, 'segment': 12}, **more)
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.make_model('slow', 16, 3, 2)
 
     def undisturbed(self):
-        result = self.run_pique('in.mkv', '-o', 'x.mkv', '--segment', '12', '--json')
-        self.check(result, 0)
-        return self.done(result)[0]['hash']
+        """What comes out where nobody disturbs; the film is always the same."""
+        if not Films.hash:
+            result = self.run_pique('in.mkv', '-o', 'x.mkv', '--segment', '12', '--json',
+                                    model='slow')
+            self.check(result, 0)
+            Films.hash = self.done(result)[0]['hash']
+        return Films.hash
+
+    hash = None
 
     def saved(self, item):
         return item['progress'] and item['progress']['saved'] >= 12
 
-    def test_held_it_stands_still_and_goes_on(self):
-        name = self.slow_film()
-        self.wait(name, 'running', until=self.saved)
-        self.post('/api/items/%s/pause' % name)
-        time.sleep(0.5)
-        before = self.item(name)
-        self.assertEqual(before['state'], 'paused')
-        time.sleep(1)
-        self.assertEqual(self.item(name)['progress']['done'], before['progress']['done'])
-        shown = self.ask('GET', '/api/items/%s/result?frame=3' % name, status=200)[2]
-        self.assertEqual(png_size(shown), (640, 480))
-        self.post('/api/items/%s/resume' % name)
-        self.assertEqual(self.wait(name, 'done')['result']['hash'], self.undisturbed())
-
-    def test_the_queue_holds_as_a_whole(self):
-        name = self.slow_film()
-        self.wait(name, 'running', until=self.saved)
-        self.post('/api/queue/pause')
-        time.sleep(0.5)
-        before = self.item(name)['progress']['done']
-        time.sleep(1)
-        self.assertEqual(self.item(name)['progress']['done'], before)
-        self.post('/api/queue/resume')
-        self.wait(name, 'done')
-
-    def test_stopped_it_goes_on_later(self):
-        name = self.slow_film()
-        self.wait(name, 'running', until=self.saved)
-        self.post('/api/items/%s/stop' % name)
-        self.wait(name, 'stopped')
-        end = time.monotonic() + PATIENCE
+    def until_it_is_gone(self, name, seconds=PATIENCE):
+        end = time.monotonic() + seconds
         while self.worker_of(name) and time.monotonic() < end:
             time.sleep(0.05)
         self.assertIsNone(self.worker_of(name))
+
+    def stands_still(self, name):
+        time.sleep(0.3)
+        before = self.item(name)
+        time.sleep(0.5)
+        self.assertEqual(self.item(name)['progress']['done'], before['progress']['done'])
+        return before['state']
+
+    def test_held_stopped_and_killed_it_goes_on_where_it_stood(self):
+        name = self.slow_film()
+        self.wait(name, 'running', until=self.saved)
+        self.post('/api/items/%s/pause' % name)
+        self.assertEqual(self.stands_still(name), 'paused')
+        shown = self.ask('GET', '/api/items/%s/result?frame=3' % name, status=200)[2]
+        self.assertEqual(png_size(shown), (320, 240))
+        self.post('/api/items/%s/resume' % name)
+        self.wait(name, 'running')
+        self.post('/api/queue/pause')
+        self.assertEqual(self.stands_still(name), 'running')
+        self.post('/api/queue/resume')
+        self.post('/api/items/%s/stop' % name)
+        self.wait(name, 'stopped')
+        self.until_it_is_gone(name)
+        self.post('/api/items/%s/retry' % name)
+        self.wait(name, 'running', until=lambda i: i['progress'] and i['progress']['done'] > 12)
+        end = time.monotonic() + PATIENCE
+        while not self.worker_of(name) and time.monotonic() < end:
+            time.sleep(0.01) # the one that was stopped may just be gone
+        os.kill(self.worker_of(name), signal.SIGKILL) # it takes nobody along
+        item = self.wait(name, 'failed')
+        self.assertIn('9', item['error']['text'])
+        self.assertEqual(item['error']['next'], 'retry')
         self.post('/api/items/%s/retry' % name)
         self.assertEqual(self.wait(name, 'done')['result']['hash'], self.undisturbed())
 
@@ -420,16 +658,9 @@ class Films(ServerCase):
         self.stop()
         self.assertIsNone(self.worker_of(name))
         self.start()
-        self.assertEqual(self.wait(name, 'done')['result']['hash'], self.undisturbed())
-
-    def test_it_survives_a_server_that_is_killed(self):
-        name = self.slow_film()
-        self.wait(name, 'running', until=self.saved)
+        self.wait(name, 'running', until=lambda i: i['progress'])
         self.stop(signal.SIGKILL)
-        end = time.monotonic() + PATIENCE
-        while self.worker_of(name) and time.monotonic() < end:
-            time.sleep(0.05)
-        self.assertIsNone(self.worker_of(name))
+        self.until_it_is_gone(name)
         self.start()
         self.assertEqual(self.wait(name, 'done')['result']['hash'], self.undisturbed())
 
@@ -437,41 +668,93 @@ class Films(ServerCase):
         name = self.slow_film()
         self.wait(name, 'running', until=self.saved)
         self.post('/api/items/%s/pause' % name)
-        time.sleep(0.5)
+        time.sleep(0.3)
         self.stop(signal.SIGKILL)
-        end = time.monotonic() + PATIENCE
-        while self.worker_of(name) and time.monotonic() < end:
-            time.sleep(0.05)
-        self.assertIsNone(self.worker_of(name))
+        self.until_it_is_gone(name)
         self.start()
         self.assertEqual(self.item(name)['state'], 'paused')
         self.post('/api/items/%s/resume' % name)
         self.assertEqual(self.wait(name, 'done')['result']['hash'], self.undisturbed())
 
-    def test_a_worker_that_dies_takes_nobody_along(self):
+    def test_what_is_held_can_be_stopped_and_started_at_once(self):
         name = self.slow_film()
         self.wait(name, 'running', until=self.saved)
-        os.kill(self.worker_of(name), signal.SIGKILL)
-        item = self.wait(name, 'failed')
-        self.assertIn('9', item['error']['text'])
-        self.assertEqual(item['error']['next'], 'retry')
-        self.post('/api/items/%s/retry' % name)
-        self.assertEqual(self.wait(name, 'done')['result']['hash'], self.undisturbed())
+        self.post('/api/items/%s/pause' % name)
+        self.post('/api/items/%s/stop' % name)
+        self.until_it_is_gone(name, 8) # less than it takes until it is killed
+        self.assertEqual(self.item(name)['state'], 'stopped')
+        self.post('/api/items/%s/start' % name)
+        self.wait(name, 'running', until=lambda i: i['progress'])
+        self.post('/api/queue/pause')
+        for word in ('stop', 'start', 'pause', 'start', 'stop', 'start'):
+            self.post('/api/items/%s/%s' % (name, word))
+        self.until_it_is_gone(name, 8)
+        self.assertEqual(self.item(name)['state'], 'waiting')
+        self.post('/api/queue/resume')
+        self.wait(name, 'done')
+
+    def test_other_settings_show_other_frames(self):
+        name = self.slow_film()
+        path = '/api/items/%s/result?frame=3' % name
+        self.wait(name, 'running', until=self.saved)
+        self.assertEqual(png_size(self.ask('GET', path, status=200)[2]), (320, 240))
+        self.ask('PATCH', '/api/items/' + name, {'settings': {'model': 'tiny'}}, status=409)
+        self.post('/api/items/%s/stop' % name)
+        self.until_it_is_gone(name)
+        other = {'settings': {'model': 'slow', 'batch': 2, 'segment': 12, 'scale': 1}}
+        end = time.monotonic() + PATIENCE
+        while self.ask('PATCH', '/api/items/' + name, other)[0] == 409 and time.monotonic() < end:
+            time.sleep(0.01) # the server may not have buried it yet
+        self.assertEqual(self.item(name)['settings'], other['settings'])
+        self.ask('GET', path, status=404)
+        self.post('/api/items/%s/start' % name)
+        self.wait(name, 'running', until=self.saved)
+        self.assertEqual(png_size(self.ask('GET', path, status=200)[2]), (160, 120))
 
     def test_removed_while_it_runs_it_leaves_nothing(self):
-        name = self.slow_film()
-        self.wait(name, 'running', until=self.saved)
-        self.ask('DELETE', '/api/items/' + name, status=204)
-        end = time.monotonic() + PATIENCE
+        kinds = ('running', 'paused', 'killed')
+        names = {}
         items = self.path('state', 'pique', 'items')
-        while os.listdir(items) and time.monotonic() < end:
-            time.sleep(0.05)
+        for kind in kinds:
+            name = names[kind] = self.slow_film()
+            self.wait(name, 'running', until=self.saved)
+            if kind == 'paused':
+                self.post('/api/items/%s/pause' % name)
+            self.ask('DELETE', '/api/items/' + name, status=204)
+            self.ask('GET', '/api/items/%s/thumb' % name, status=404)
+            if kind == 'killed':
+                self.stop(signal.SIGKILL)
+            self.until_it_is_gone(name, 8)
+        self.start()
+        self.assertEqual(self.get('/api/state')['items'], [])
         self.assertEqual(os.listdir(items), [])
         self.assertEqual(os.listdir(self.path('results', '.pique')), [])
 
+    def test_a_disk_that_is_full_holds_the_queue_and_says_so(self):
+        self.stop()
+        script = 'mount -t tmpfs -o size=%s none "$1" && shift && exec "$@"'
+        words = ['unshare', '-rm', 'sh', '-c', script % '64k', 'sh', self.results]
+        if subprocess.run(words + ['true'], stderr=subprocess.DEVNULL, check=False).returncode:
+            self.skipTest('no folder of a few bytes can be made here')
+        try:
+            self.start(before=words)
+            name = self.slow_film()
+            item = self.wait(name, 'paused', until=lambda i: i['error'])
+            self.assertEqual((item['error']['code'], item['error']['next']), ('ENOSPC', 'space'))
+            self.assertFalse(self.get('/api/state')['queue']['running'])
+            other = self.slow_film()
+            self.wait(other, 'waiting')
+            self.post('/api/items/%s/start' % name)
+            self.post('/api/queue/resume')
+            self.wait(name, 'paused', until=lambda i: i['error'])
+            self.assertEqual(self.item(other)['state'], 'waiting')
+        finally:
+            self.stop()
+
     def test_side_by_side(self):
         self.post('/api/queue/parallel', {'count': 2})
-        a, b = self.slow_film('a.mkv'), self.slow_film('b.mkv')
+        a = self.slow_film()
+        b = self.slow_film()
         end = time.monotonic() + PATIENCE
         both = False
         while not both and time.monotonic() < end:
@@ -536,8 +819,38 @@ class Doors(ServerCase):
             time.sleep(0.1)
         self.assertEqual([(i['name'], i['state']) for i in items], [('new.png', 'done')])
         self.assertTrue(os.path.exists(self.path('in', 'new.png')))
+        os.remove(self.path('in', 'new.png')) # and another of that name comes later
+        time.sleep(2.5)
+        write(self.path('in', 'new.png'), png(8, 9))
+        end = time.monotonic() + PATIENCE
+        while len(self.get('/api/state')['items']) < 2 and time.monotonic() < end:
+            time.sleep(0.1)
+        self.assertEqual([i['name'] for i in self.get('/api/state')['items']], ['new.png'] * 2)
         self.ask('DELETE', '/api/watch/' + watch['id'], status=204)
+        self.ask('DELETE', '/api/watch/' + watch['id'], status=404)
         self.assertEqual(self.get('/api/state')['watched'], [])
+
+    def test_a_watched_folder_that_is_away_is_watched_when_it_is_back(self):
+        for name in ('a', 'b'):
+            os.makedirs(self.path(name))
+            write(self.path(name, 'old.png'), png(8, 8))
+        os.makedirs(os.path.join(os.fsencode(self.path('a')), b'\xff'))
+        self.stop()
+        self.start('--folder', self.path('a'), '--folder', self.path('b'))
+        for root in self.get('/api/folders')['folders'] * 2: # twice is once
+            self.post('/api/watch', {'folder': root['id'], 'settings': {'model': 'tiny'}}, 201)
+        self.assertEqual(len(self.get('/api/state')['watched']), 2)
+        self.stop()
+        os.rename(self.path('a'), self.path('away'))
+        self.start()
+        self.assertEqual(len(self.get('/api/state')['watched']), 2)
+        os.rename(self.path('away'), self.path('a'))
+        time.sleep(2.5)
+        write(self.path('a', 'new.png'), png(8, 8))
+        end = time.monotonic() + PATIENCE
+        while not self.get('/api/state')['items'] and time.monotonic() < end:
+            time.sleep(0.1)
+        self.assertEqual([i['name'] for i in self.get('/api/state')['items']], ['new.png'])
 
     def test_a_second_start_opens_the_first(self):
         again = subprocess.run([PROGRAM, 'serve', '--results', self.results], cwd=self.dir,

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/* The handlers of the routes without any socket, and without memory: each allocation of each of
+ * them fails once. Whatever happens there is an answer, nothing is lost or leaks, and what is in
+ * memory is what is on the disk. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sodium.h>
+
+#include "base/alloc.h"
+#include "base/fault.h"
+#include "base/folder.h"
+#include "base/str.h"
+#include "job/dump.h"
+#include "server/api.h"
+#include "server/inside.h"
+
+static char folder[40]; /* in memory where the system has that: it is written very often */
+
+/* Everything that a handler sees, but no thread. */
+struct world {
+    struct pq_store store;
+    struct pq_api api;
+    struct pq_http http;
+    struct pq_asked asked;
+    char *state, *results, *films;
+    bool folder_results;
+    char paused[17], done[17], uploading[17], file[17], root[17];
+};
+
+static char *text_of(const char *text)
+{
+    return pq_strdup(text);
+}
+
+static char *empty_list(void)
+{
+    return text_of("{}");
+}
+
+static int open_nothing(const char *path, pique_error *err)
+{
+    (void)path;
+    (void)err;
+    return 0;
+}
+
+static void tell_nobody(void *user, const char *event, const char *data)
+{
+    (void)user;
+    (void)event;
+    (void)data;
+}
+
+static void add(struct world *w, enum pq_entry_state state, char id[17])
+{
+    struct pq_entry *e = pq_entry_new("a.png");
+    char *in = pq_store_path(&w->store, e, "in"), *work = pq_store_work_folder(&w->store, e);
+    assert_int_equal(pq_make_folders(in, NULL), 0);
+    assert_int_equal(pq_make_folders(work, NULL), 0);
+    e->input = pq_store_path(&w->store, e, "in/a.png");
+    e->uploaded = true;
+    e->bytes = 10;
+    e->state = state;
+    if (state != PQ_ENTRY_UPLOADING) {
+        e->info = json_pack("{s:s, s:f}", "kind", "film", "fps", 24.0);
+        e->received = 10;
+        assert_int_equal(pq_write_text(e->input, "0123456789", NULL), 0);
+    }
+    if (state == PQ_ENTRY_DONE) {
+        e->output = pq_asprintf("%s/a.png", w->store.results);
+        e->result = json_pack("{s:s}", "hash", "0123");
+        char *below = pq_asprintf("%s/x/y.png", e->output);
+        *strrchr(below, '/') = '\0'; /* a folder of pictures, which goes into an archive */
+        if (w->folder_results)
+            assert_int_equal(pq_make_folders(below, NULL), 0);
+        if (w->folder_results)
+            below[strlen(below)] = '/';
+        assert_int_equal(pq_write_text(w->folder_results ? below : e->output, "result", NULL), 0);
+        pq_free(below);
+    }
+    memcpy(id, e->id, 17);
+    assert_int_equal(pq_store_add(&w->store, e, NULL), 0);
+    pq_free(in);
+    pq_free(work);
+}
+
+static void take_ids(struct world *w)
+{
+    json_t *roots = pq_folders_roots(&w->api.folders);
+    strcpy(w->root, json_string_value(json_object_get(json_array_get(roots, 0), "id")));
+    json_t *list = pq_folders_list(&w->api.folders, w->root, NULL);
+    const json_t *first = json_array_get(json_object_get(list, "entries"), 0);
+    strcpy(w->file, json_string_value(json_object_get(first, "id")));
+    json_decref(roots);
+    json_decref(list);
+}
+
+static void make_world(struct world *w, bool folder_results)
+{
+    *w = (struct world){.folder_results = folder_results};
+    w->state = pq_asprintf("%s/state", folder);
+    w->results = pq_asprintf("%s/results", folder);
+    w->films = pq_asprintf("%s/films", folder);
+    char *film = pq_asprintf("%s/b.mkv", w->films), *watched = pq_asprintf("%s/w.json", folder);
+    assert_int_equal(pq_make_folders(w->films, NULL), 0);
+    assert_int_equal(pq_write_text(film, "film", NULL), 0);
+    assert_int_equal(pq_store_open(&w->store, w->state, w->results, NULL, NULL), 0);
+    const char *const roots[] = {w->films};
+    assert_int_equal(pq_folders_open(&w->api.folders, roots, 1, watched, NULL), 0);
+    assert_int_equal(pq_events_new(4096, &w->api.events, NULL), 0);
+    const struct pq_runner_setup setup = {
+        .store = &w->store, .tell = tell_nobody, .models = w->films};
+    assert_int_equal(pq_runner_new(&setup, &w->api.runner, NULL), 0);
+    w->api.trials = pq_trials_new(w->api.runner);
+    assert_non_null(w->api.trials);
+    pq_launch_init(&w->http.launch);
+    w->api.store = &w->store;
+    w->api.http = &w->http;
+    w->api.models = w->api.codecs = empty_list;
+    w->api.open_folder = open_nothing;
+    add(w, PQ_ENTRY_PAUSED, w->paused);
+    add(w, PQ_ENTRY_DONE, w->done);
+    add(w, PQ_ENTRY_UPLOADING, w->uploading);
+    take_ids(w);
+    pq_free(film);
+    pq_free(watched);
+}
+
+static void end_world(struct world *w)
+{
+    pq_runner_free(&w->api.runner);
+    pq_trials_free(&w->api.trials);
+    pq_events_free(&w->api.events);
+    pq_folders_close(&w->api.folders);
+    pq_store_close(&w->store);
+    pq_launch_destroy(&w->http.launch);
+    pq_remove_tree(w->state, NULL);
+    pq_remove_tree(w->results, NULL);
+    pq_free(w->state);
+    pq_free(w->results);
+    pq_free(w->films);
+}
+
+/* ---- what is asked ---- */
+
+struct asking {
+    const char *what;
+    pq_http_handler *handle;
+    const char *of;   /* of which entry: "paused", "done", "uploading"; or a word as it is */
+    const char *body; /* %1: a paused entry, %2: a file of a folder, %3: a folder; or NULL */
+    int status;       /* where nothing fails; 0: later */
+};
+
+/* clang-format off */
+static const struct asking askings[] = {
+    {"state", pq_api_get_state, "", NULL, 200},
+    {"upload", pq_api_post_items, "",
+     "{'name': 'x/long name.png', 'bytes': 5, 'output_name': 'y', 'settings': {'scale': 2}}", 201},
+    {"file", pq_api_post_items, "", "{'file': '%2', 'settings': {'scale': 2}}", 201},
+    {"again", pq_api_again_item, "done", "{'settings': {'scale': 2}}", 201},
+    {"patch", pq_api_patch_item, "paused",
+     "{'settings': {'scale': 3, 'enc': ['a=b']}, 'output_name': 'z'}", 200},
+    {"move", pq_api_move_item, "done", "{'before': '%1'}", 200},
+    {"start", pq_api_start_item, "paused", "{}", 200},
+    {"start before it is here", pq_api_start_item, "uploading", "{}", 200},
+    {"pause", pq_api_pause_item, "uploading", "{}", 200},
+    {"stop", pq_api_stop_item, "paused", "{}", 200},
+    {"retry what is done", pq_api_retry_item, "done", "{}", 409},
+    {"estimate", pq_api_estimate_item, "paused", "{'settings': {'scale': 2}}", 202},
+    {"run", pq_api_run_queue, "", "{'items': ['%1']}", 200},
+    {"run all", pq_api_run_queue, "", "{}", 200},
+    {"hold all", pq_api_pause_queue, "", "{}", 200},
+    {"go on", pq_api_resume_queue, "", "{}", 200},
+    {"parallel", pq_api_set_parallel, "", "{'count': 2}", 200},
+    {"clear", pq_api_clear_queue, "", "{}", 200},
+    {"delete", pq_api_delete_item, "paused", NULL, 204},
+    {"thumb", pq_api_get_thumb, "paused", NULL, 0},
+    {"source", pq_api_get_source, "paused", NULL, 0},
+    {"result", pq_api_get_result, "done", NULL, 0},
+    {"no result", pq_api_get_result, "paused", NULL, 404},
+    {"file of it", pq_api_get_file, "done", NULL, 200},
+    {"file/folder", pq_api_get_file, "done", NULL, 200},
+    {"all files", pq_api_get_results, "", NULL, 200},
+    {"all files/folders", pq_api_get_results, "", NULL, 200},
+    {"test", pq_api_post_test, "",
+     "{'item': '%1', 'frame': 2, 'crop': [0,0,4,4], 'settings': [{'scale': 2}, {}]}", 202},
+    {"no test", pq_api_get_test, "0123456789abcdef", NULL, 404},
+    {"options", pq_api_get_options, "", NULL, 200},
+    {"models", pq_api_get_models, "", NULL, 200},
+    {"fetch", pq_api_fetch_model, "tiny", "{}", 202},
+    {"description", pq_api_get_openapi, "", NULL, 200},
+    {"presets", pq_api_get_presets, "", NULL, 200},
+    {"preset", pq_api_put_preset, "p", "{'title': 'P', 'settings': {'scale': 2}}", 200},
+    {"folders", pq_api_get_folders, "", NULL, 200},
+    {"folder", pq_api_get_folder, "%3", NULL, 200},
+    {"watch", pq_api_post_watch, "", "{'folder': '%3', 'settings': {'scale': 2}}", 201},
+    {"open", pq_api_post_open, "", "{}", 204},
+    {"launch", pq_api_post_launch, "", "{}", 200},
+};
+/* clang-format on */
+
+/* With the ids in their places, and quotes as JSON has them. */
+static char *filled_in(const struct world *w, const char *text)
+{
+    struct pq_str s = {0};
+    for (; text && *text; text++) {
+        if (*text == '%')
+            pq_str_add(&s, *++text == '1' ? w->paused : *text == '2' ? w->file : w->root);
+        else
+            pq_str_add_n(&s, *text == '\'' ? "\"" : text, 1);
+    }
+    return pq_str_take(&s);
+}
+
+static const char *part_of(const struct world *w, const char *of, char *filled)
+{
+    return strcmp(of, "paused") == 0      ? w->paused
+           : strcmp(of, "done") == 0      ? w->done
+           : strcmp(of, "uploading") == 0 ? w->uploading
+                                          : filled;
+}
+
+/* What is in memory is on the disk, but for what will be written again. */
+static void assert_same_on_disk(const struct world *w, const char *what, long n)
+{
+    for (size_t i = 0; i < w->store.count; i++) {
+        const struct pq_entry *e = w->store.entries[i];
+        char *path = pq_store_path(&w->store, e, "item.json"), *text = NULL;
+        json_t *kept = pq_entry_store(e);
+        char *mine = pq_json_dump(kept, JSON_INDENT(1));
+        const int rc = pq_read_text(path, 1 << 20, &text, NULL);
+        if (e->removed ? rc == 0 : rc != 0 || (!e->unsaved && strcmp(text, mine) != 0))
+            fail_msg("%s, allocation %ld: on the disk %s, in memory %s", what, n, text, mine);
+        json_decref(kept);
+        pq_free(path);
+        pq_free(text);
+        pq_free(mine);
+    }
+}
+
+static int wrong; /* answers; told all before the test fails */
+
+static void assert_answered(const struct asking *a, long n, bool failed,
+                            const struct pq_http_reply *reply)
+{
+    const bool expected = a->status ? reply->status == a->status : reply->later;
+    if (!expected && !(failed && reply->status == 503)) {
+        print_error("%s, allocation %ld: status %d %s\n", a->what, n, reply->status,
+                    reply->text ? reply->text : "");
+        wrong++;
+    }
+    json_t *said = reply->text ? json_loads(reply->text, 0, NULL) : NULL;
+    if (reply->text && !json_is_object(said))
+        fail_msg("%s, allocation %ld: %s", a->what, n, reply->text);
+    json_decref(said);
+}
+
+/* Whether the N-th allocation was one of it. */
+static bool ask(const struct asking *a, long n)
+{
+    struct world w;
+    struct pq_http_reply reply = {.fd = -1};
+    make_world(&w, strchr(a->what, '/'));
+    char *filled = filled_in(&w, *a->of ? a->of : "x"), *body = filled_in(&w, a->body);
+    struct pq_http_request request = {.part = {part_of(&w, a->of, filled)},
+                                      .loopback = true,
+                                      .connection = &w.asked,
+                                      .body = body ? json_loads(body, 0, NULL) : NULL};
+    pq_fault_arm(PQ_FAULT_ALLOC, n, 0, false);
+    a->handle(&w.api, &request, &reply);
+    const bool failed = pq_fault_count(PQ_FAULT_ALLOC) >= n;
+    pq_fault_arm(PQ_FAULT_ALLOC, 0, 0, false);
+    assert_answered(a, n, failed, &reply);
+    assert_same_on_disk(&w, a->what, n);
+    assert_int_equal(pthread_mutex_trylock(&w.store.lock), 0); /* nobody kept it */
+    pthread_mutex_unlock(&w.store.lock);
+    json_decref(request.body);
+    pq_reply_free(&reply);
+    pq_free(filled);
+    pq_free(body);
+    end_world(&w);
+    return failed;
+}
+
+static void every_request_is_answered_when_memory_runs_out(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < PQ_COUNT(askings); i++) {
+        long n = 1;
+        while (ask(&askings[i], n))
+            n++;
+        print_message("%s: %ld allocations\n", askings[i].what, n - 1);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+static bool upload(long n)
+{
+    struct world w;
+    struct pq_http_reply reply = {.fd = -1};
+    void *state = NULL;
+    pique_error err;
+    make_world(&w, false);
+    w.asked.query.count = 1;
+    w.asked.query.pairs[0].name = "offset";
+    w.asked.query.pairs[0].value = "0";
+    const struct pq_http_request request = {.part = {w.uploading}, .connection = &w.asked};
+    const struct pq_http_upload *u = &pq_content_upload;
+    pq_fault_arm(PQ_FAULT_ALLOC, n, 0, false);
+    if (u->begin(&w.api, &request, 10, &state, &reply)) {
+        const int rc = u->take(&w.api, state, "0123456789", 10, &err);
+        u->end(&w.api, state, rc == 0, &reply);
+    }
+    const bool failed = pq_fault_count(PQ_FAULT_ALLOC) >= n;
+    pq_fault_arm(PQ_FAULT_ALLOC, 0, 0, false);
+    assert_true(reply.status == 200 || (failed && reply.status == 503));
+    const struct pq_entry *e = pq_store_find(&w.store, w.uploading);
+    assert_false(e->receives);
+    assert_int_equal(e->state, e->received == 10 ? PQ_ENTRY_LOOKING : PQ_ENTRY_UPLOADING);
+    assert_same_on_disk(&w, "upload", n);
+    pq_reply_free(&reply);
+    end_world(&w);
+    return failed;
+}
+
+static void an_upload_is_answered_when_memory_runs_out(void **unused)
+{
+    long n = 1;
+    (void)unused;
+    while (upload(n))
+        n++;
+    assert_true(n > 5);
+}
+
+static int set_up(void **unused)
+{
+    (void)unused;
+    json_set_alloc_funcs(pq_malloc, pq_free);
+    json_object_seed(1);
+    strcpy(folder, "/dev/shm/pique-api-XXXXXX");
+    if (!mkdtemp(folder)) {
+        strcpy(folder, "/tmp/pique-api-XXXXXX");
+        if (!mkdtemp(folder))
+            return -1;
+    }
+    return sodium_init() < 0 ? -1 : 0;
+}
+
+static int tear_down(void **unused)
+{
+    (void)unused;
+    return pq_remove_tree(folder, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_request_is_answered_when_memory_runs_out),
+        cmocka_unit_test(an_upload_is_answered_when_memory_runs_out),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
