@@ -6,8 +6,8 @@ import { askNotify } from './bar.js';
 import { flush, kindOf, settingsFor, settingsOf, shown } from './draft.js';
 import { html } from './html.js';
 import { bytes, duration, t } from './i18n.js';
-import { call, post } from './server.js';
-import { change, checked, current, find, putItem, state, subscribe } from './state.js';
+import { call, post, reload } from './server.js';
+import { change, checked, current, dropItem, find, putItem, state, subscribe } from './state.js';
 import { pickAgain } from './upload.js';
 
 /* ---- doing ---- */
@@ -47,9 +47,16 @@ export const itemDo = (id, what) => attempt(async () => {
     putItem(await post(`/api/items/${id}/${what}`));
 });
 
+// Gone from the page at once, so that nobody asks for what is about to go.
 export const remove = (ids) => attempt(async () => {
-    for (const id of ids)
-        await call('DELETE', `/api/items/${id}`);
+    ids.forEach(dropItem);
+    try {
+        for (const id of ids)
+            await call('DELETE', `/api/items/${id}`);
+    } catch (e) {
+        await reload();
+        throw e;
+    }
 });
 
 export const again = (item) => attempt(async () => {
@@ -213,7 +220,8 @@ export function startEstimates() {
         clearTimeout(timer);
         timer = setTimeout(() => {
             asked = key;
-            estimate(item, wanted(item)).catch(() => {}); // Run will say what is wrong
+            if (find(item.id))
+                estimate(item, wanted(item)).catch(() => {}); // Run will say what is wrong
         }, 600);
     });
 }

@@ -2,7 +2,7 @@
 // Models as cards: what it is for, its architecture, scale and licence, and how fast it is here.
 import { set } from './draft.js';
 import { html, useState } from './html.js';
-import { bytes, number, t } from './i18n.js';
+import { number, t } from './i18n.js';
 import { title } from './stage.js';
 
 const FILM = 1920 * 1080 / 1e6; // megapixels of a frame
@@ -16,8 +16,8 @@ function speed(m) {
 }
 
 function Card({ m, chosen, onChoose }) {
-    return html`<label class=${`card ${chosen ? 'is-chosen' : ''}`}><input type="radio" name="model"
-        value=${m.name} checked=${chosen} disabled=${!m.supported} onChange=${onChoose} />
+    return html`<label class=${`card ${chosen ? 'is-chosen' : ''} ${m.installed ? '' : 'is-away'}`}><input type="radio" name="model"
+        value=${m.name} checked=${chosen} disabled=${!m.supported || !m.installed} onChange=${onChoose} />
         <span class="card-name">${title(m.name)}
             ${m.recommended && html` <b class="badge">${t('model.recommended')}</b>`}
             ${m.default && html` <b class="badge">${t('model.default')}</b>`}</span>
@@ -25,8 +25,7 @@ function Card({ m, chosen, onChoose }) {
         <span class="facts">${[m.architecture, m.scale ? `× ${m.scale}` : null,
             m.licence === 'unknown' ? t('model.licence') : m.licence].filter(Boolean).join(' · ')}
             ${m.non_commercial && html` <b class="badge">${t('model.nonCommercial')}</b>`}</span>
-        <span class="facts">${m.installed ? speed(m) : m.bytes
-            ? t('model.fetchSize', { size: bytes(m.bytes) }) : t('model.fetch')}</span>
+        <span class="facts">${m.installed ? speed(m) : t('model.fetch', { name: m.name })}</span>
     </label>`;
 }
 

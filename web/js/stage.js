@@ -174,7 +174,8 @@ function outSize(item) {
 }
 
 const isThere = (item, frame) => item.state === 'done' ||
-    item.kind === 'film' && item.progress && frame < item.progress.saved;
+    item.kind === 'film' && (item.state === 'running' || item.state === 'paused') && item.progress &&
+    frame < item.progress.saved;
 
 // What can be shown of an item, by name.
 function sidesOf(s, item, frame) {
@@ -248,9 +249,9 @@ function Log({ s, item }) {
         return null;
     return html`<details class="log" open>
         <summary>${tn('saved.title', lines.length)}</summary>
-        <ol role="log" tabIndex="0" aria-label=${t('saved.log')}>${lines.slice(-50).reverse()
+        <div role="log" tabIndex="0" aria-label=${t('saved.log')}><ol>${lines.slice(-50).reverse()
             .map((l) => html`<li key=${l.batch}>${batchLine(l)} <time>${moment(l.at)}</time></li>`)}
-        </ol></details>`;
+        </ol></div></details>`;
 }
 
 function Bar({ sides, pair, setPair, grid, setGrid, at, setAt, flicker, setFlicker }) {
