@@ -204,3 +204,35 @@ test('the first paint comes within 200 ms', async () => {
     assert.ok(times[3] < 200, `${times.map(Math.round)} ms`);
     await v.leave();
 });
+
+test('the mouse moves the picture, zooms at its place and draws a crop', async () => {
+    const v = await Visitor.come(server);
+    await v.drop(picture('mouse.png', 400, 300));
+    await v.until('mouse.png', 'paused');
+    await v.shown(1);
+    const print = v.page.locator('.print').first();
+    const { x, y } = await v.page.locator('.pictures').boundingBox();
+    const at = () => print.evaluate((i) => [i.offsetLeft, i.offsetTop, i.offsetWidth]);
+    const before = await at();
+    const drag = async (x0, y0, x1, y1) => {
+        await v.page.mouse.move(x + x0, y + y0);
+        await v.page.mouse.down();
+        await v.page.mouse.move(x + x1, y + y1, { steps: 5 });
+        await v.page.mouse.up();
+    };
+    await drag(300, 200, 360, 230);
+    const moved = await at();
+    assert.ok(Math.abs(moved[0] - before[0] - 60) < 3 && Math.abs(moved[1] - before[1] - 30) < 3,
+        `${before} to ${moved}`);
+    await v.page.mouse.wheel(0, -400);
+    await v.page.waitForFunction((w) => document.querySelector('.print').offsetWidth > 1.5 * w,
+        moved[2]);
+    await v.page.getByRole('button', { name: 'Fit' }).click();
+    await v.page.getByText('What Test tries').click();
+    await v.page.getByRole('button', { name: 'Draw a crop' }).click();
+    await drag(250, 150, 400, 300);
+    const scale = 400 / (await at())[2];
+    const crop = (await v.page.textContent('.trial-panel')).match(/(\d+) × (\d+) pixels/);
+    assert.ok(Math.abs(crop[1] - 150 * scale) < 4 && Math.abs(crop[2] - 150 * scale) < 4, crop[0]);
+    await v.leave();
+});

@@ -115,6 +115,10 @@ class Strings(unittest.TestCase):
             for key, text in words.items():
                 self.assertTrue(text and text == text.strip(), '%s: %s' % (lang, key))
 
+    def test_french_marks_stand_behind_a_space_that_does_not_break(self):
+        for key, text in self.words['fr'].items():
+            self.assertNotRegex(text, r' [:;?!%»]|« ', key)
+
     def test_each_option_of_the_page_has_a_name_in_both_languages(self):
         names = options()
         self.assertGreater(len(names), 30)

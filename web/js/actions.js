@@ -82,10 +82,12 @@ export const startable = () => {
 export const run = () => attempt(async () => {
     const ids = startable().map((i) => i.id);
     askNotify();
+    state.runRest = state.adding > 0;
     await flush();
     await post('/api/queue/run', { items: ids });
     change((s) => {
         ids.forEach((id) => s.asked.add(id));
+        s.trial = null;
         s.checked = new Set();
         const first = s.items.find((i) => ids.includes(i.id));
         if (first && !ids.includes(s.current))
@@ -119,6 +121,8 @@ export function step(id, by) {
 
 export function show(id) {
     change((s) => {
+        if (s.current !== id)
+            s.crop = null;
         s.current = id;
         s.stage = 'compare';
         s.tab = 'stage';

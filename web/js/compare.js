@@ -29,7 +29,7 @@ function Layer({ side, pane, size, at, clip, big }) {
     useEffect(() => setMissing(null), [src]);
     return html`<div class="layer" style=${{ clipPath: clip ? `inset(0 0 0 ${clip})` : 'none' }}>
         ${src && pane.w > 0 && html`<img class=${`print ${big ? 'is-big' : ''} ${missing === src ? 'is-missing' : ''}`}
-            src=${src} alt=${side.label} draggable="false" decoding="async"
+            src=${src} alt=${side.label} draggable=${false} decoding="async"
             onError=${() => setMissing(src)} onLoad=${() => setMissing(null)}
             style=${{ left: px(box.left), top: px(box.top), width: px(box.width),
                 height: px(box.height) }} />`}

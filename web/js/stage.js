@@ -221,7 +221,7 @@ const Choice = ({ label, all, value, onChange }) => html`<label class="side">
             selected=${key === value}>${x.label}</option>`)}</select></label>`;
 
 function Frames({ item, frame, setFrame, follow, setFollow }) {
-    const n = item.info.frames || 1;
+    const n = item.result && item.result.frames || item.info.frames || 1;
     if (item.kind !== 'film' || n < 2)
         return null;
     const go = (f) => {
