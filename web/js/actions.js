@@ -12,9 +12,6 @@ import { pickAgain } from './upload.js';
 
 /* ---- doing ---- */
 
-// What buttons and keys do. An error becomes a note at the foot of the page with its sentence and one
-// button for what helps.
-
 let serial = 0;
 export function toast(text, more = {}) {
     const id = ++serial;
