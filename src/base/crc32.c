@@ -27,11 +27,11 @@ static uint32_t little_u32(const unsigned char *p)
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-uint32_t pq_crc32(const void *data, size_t bytes)
+uint32_t pq_crc32_add(uint32_t sum, const void *data, size_t bytes)
 {
     pthread_once(&once, make_tables);
     const unsigned char *p = data;
-    uint32_t c = 0xffffffff;
+    uint32_t c = ~sum;
     for (; bytes >= 8; bytes -= 8, p += 8) {
         uint32_t a = little_u32(p) ^ c, b = little_u32(p + 4);
         c = tables[7][a & 255] ^ tables[6][a >> 8 & 255] ^ tables[5][a >> 16 & 255] ^
@@ -41,4 +41,9 @@ uint32_t pq_crc32(const void *data, size_t bytes)
     for (; bytes; bytes--, p++)
         c = c >> 8 ^ tables[0][(c ^ *p) & 255];
     return ~c;
+}
+
+uint32_t pq_crc32(const void *data, size_t bytes)
+{
+    return pq_crc32_add(0, data, bytes);
 }

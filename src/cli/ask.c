@@ -58,9 +58,10 @@ static int send_head(int fd, const struct pq_running_server *server, const char 
                      const char *path, const char *type, uint64_t length, pique_error *err)
 {
     char *head = pq_asprintf("%s %s HTTP/1.1\r\nHost: %s%s%s:%d\r\nAuthorization: Bearer %s\r\n"
-                             "X-Pique: 1\r\nConnection: close\r\n",
+                             "X-Pique: 1\r\nAccept-Language: %s\r\nConnection: close\r\n",
                              method, path, strchr(server->address, ':') ? "[" : "", server->address,
-                             strchr(server->address, ':') ? "]" : "", server->port, server->token);
+                             strchr(server->address, ':') ? "]" : "", server->port, server->token,
+                             pq_lang() == PQ_LANG_FR ? "fr" : "en");
     char *rest = type ? pq_asprintf("Content-Type: %s\r\nContent-Length: %llu\r\n\r\n", type,
                                     (unsigned long long)length)
                       : pq_strdup("\r\n");

@@ -73,6 +73,7 @@ static bool read_entry(const json_t *from, struct pq_catalogue_entry *to)
         .title = maybe_text(from, "title"),
         .architecture = text(from, "architecture"),
         .about = text(from, "about"),
+        .about_fr = text(from, "about_fr"),
         .licence = text(from, "licence"),
         .licence_source = maybe_text(from, "licence_source"),
         .home = text(from, "home"),

@@ -28,14 +28,14 @@ struct pq_catalogue_variant {
 };
 
 struct pq_catalogue_entry {
-    const char *name;           /* "realesr-animevideov3" */
-    const char *title;          /* as people call it: "Ani4K v2 Compact"; or NULL */
-    const char *architecture;   /* "Compact" */
-    const char *about;          /* what it is good for, without a full stop */
-    const char *licence;        /* of the weights: an SPDX name, or "unknown" */
-    const char *licence_source; /* address, or NULL */
-    const char *home;           /* address where people read about it */
-    const char *package;        /* npm package that holds it, or NULL */
+    const char *name;             /* "realesr-animevideov3" */
+    const char *title;            /* as people call it: "Ani4K v2 Compact"; or NULL */
+    const char *architecture;     /* "Compact" */
+    const char *about, *about_fr; /* what it is good for, without a full stop */
+    const char *licence;          /* of the weights: an SPDX name, or "unknown" */
+    const char *licence_source;   /* address, or NULL */
+    const char *home;             /* address where people read about it */
+    const char *package;          /* npm package that holds it, or NULL */
     const char *package_version;
     uint64_t package_bytes; /* size of that download */
     uint64_t bytes;         /* of all files of all variants; 0: not known */

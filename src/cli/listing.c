@@ -311,6 +311,7 @@ void pq_row_json(struct pq_json *j, const struct pq_row *row)
     pq_json_string(j, "licence_source", e->licence_source);
     pq_json_bool(j, "non_commercial", e->non_commercial);
     pq_json_string(j, "about", e->about);
+    pq_json_string(j, "about_fr", e->about_fr);
     pq_json_bool(j, "default", strcmp(e->name, pq_catalogue_default()) == 0);
     pq_json_bool(j, "recommended", recommended && strcmp(e->name, recommended) == 0);
     pq_json_open(j, "variants", '[');

@@ -205,7 +205,8 @@ static void info_text(struct pq_str *s, const pique_model *model, const pique_mo
     add_tier(s, "fp16", m->fp16_unsafe);
     add_tier(s, "bf16", m->bf16_unsafe);
     if (e) {
-        pq_str_printf(s, pq_tr("known as       %s: %s\n"), e->name, e->about);
+        pq_str_printf(s, pq_tr("known as       %s: %s\n"), e->name,
+                      pq_lang() == PQ_LANG_FR ? e->about_fr : e->about);
         pq_str_printf(s, pq_tr("licence        %s%s\n"), e->licence,
                       e->non_commercial ? pq_tr(", not for commercial use") : "");
     }
@@ -260,6 +261,7 @@ static void info_json(struct pq_str *s, const pique_model *model, const pique_mo
     if (e) {
         pq_json_string(&j, "name", e->name);
         pq_json_string(&j, "about", e->about);
+        pq_json_string(&j, "about_fr", e->about_fr);
         pq_json_string(&j, "licence", e->licence);
         pq_json_bool(&j, "non_commercial", e->non_commercial);
     }

@@ -3,15 +3,16 @@
  *
  * FOLDER/task.json says what to do:
  *
- *     {"command": "run" | "preview" | "look",
+ *     {"command": "run" | "preview" | "look" | "fetch",
  *      "words": ["--json", "--scale=2", "film.mkv", ...],   what would follow the command
  *      "read": [...], "write": [...],                       files and folders; see job/sandbox.h
  *      "memory": bytes, "seconds": of processor, 0: none,
  *      "strict": bool, "lang": "en" | "fr"}
  *
  * Besides what is named, the models can be read, and written to are FOLDER/tmp, for temporary
- * files, and, unless it is strict, the cache with the measured speeds. The process ends with the
- * one that started it, and lets others go first. */
+ * files, and, unless it is strict, the cache with the measured speeds. "fetch" gets a model of the
+ * catalogue: it is not in the sandbox, because it needs the network and reads no file of anybody.
+ * The process ends with the one that started it, and lets others go first. */
 #include <errno.h>
 #include <jansson.h>
 #include <signal.h>
@@ -72,7 +73,10 @@ static int take_command(struct task *t, pique_error *err)
     static const struct {
         const char *name;
         enum pq_command_id id;
-    } known[] = {{"run", PQ_CMD_RUN}, {"preview", PQ_CMD_PREVIEW}, {"look", PQ_CMD_LOOK}};
+    } known[] = {{"run", PQ_CMD_RUN},
+                 {"preview", PQ_CMD_PREVIEW},
+                 {"look", PQ_CMD_LOOK},
+                 {"fetch", PQ_CMD_MODELS_FETCH}};
     const char *name = json_string_value(json_object_get(t->root, "command"));
     for (size_t i = 0; name && i < PQ_COUNT(known); i++) {
         if (strcmp(name, known[i].name) == 0) {
@@ -80,7 +84,7 @@ static int take_command(struct task *t, pique_error *err)
             return 0;
         }
     }
-    return damaged(t, "its command is none of run, preview and look", err);
+    return damaged(t, "its command is none of run, preview, look and fetch", err);
 }
 
 /* A size that is missing is 0. */
@@ -169,6 +173,8 @@ static int enter(struct task *t, const char *folder, pique_error *err)
 {
     const bool strict = json_is_true(json_object_get(t->root, "strict"));
     json_int_t memory, seconds;
+    if (t->command == PQ_CMD_MODELS_FETCH)
+        return 0; /* it reads no file of anybody, and needs the network */
     int rc = take_size(t, "memory", &memory, err);
     if (!rc)
         rc = take_size(t, "seconds", &seconds, err);
@@ -203,6 +209,8 @@ static int do_command(const struct pq_options *o)
         return pq_cli_preview(o);
     case PQ_CMD_LOOK:
         return pq_cli_look(o);
+    case PQ_CMD_MODELS_FETCH:
+        return pq_cli_models_fetch(o);
     default:
         return pq_cli_run(o);
     }

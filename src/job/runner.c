@@ -109,7 +109,7 @@ static void chore_end(void *user, int status, const char *last)
     struct pq_running_chore *c = user;
     struct pq_runner *r = c->runner;
     const struct pq_chore chore = c->chore;
-    r->chores_running--;
+    r->chores_running -= !chore.aside;
     free_chore(r, c);
     chore.end(chore.user, r, status, last);
 }
@@ -129,7 +129,7 @@ static void begin_chore(struct pq_runner *r, struct pq_running_chore *c)
     json_decref(task);
     pq_free(folder);
     if (!rc) {
-        r->chores_running++;
+        r->chores_running += !chore.aside;
         return;
     }
     free_chore(r, c);
@@ -138,10 +138,10 @@ static void begin_chore(struct pq_runner *r, struct pq_running_chore *c)
 
 static void begin_chores(struct pq_runner *r)
 {
-    for (size_t i = 0; i < r->chore_count && r->chores_running < MOST_CHORES;) {
+    for (size_t i = 0; i < r->chore_count;) {
         struct pq_running_chore *c = r->chores[i];
         const size_t before = r->chore_count;
-        if (!c->process)
+        if (!c->process && (c->chore.aside || r->chores_running < MOST_CHORES))
             begin_chore(r, c);
         if (r->chore_count >= before)
             i++;
@@ -330,8 +330,9 @@ json_t *pq_task_new(const struct pq_runner *r, const char *command, json_t *word
     const char *const models[] = {r->setup.models, NULL};
     json_t *task = NULL;
     if (!add_paths(reads, read) && !add_paths(reads, models) && !add_paths(writes, write))
-        task = json_pack("{s:s, s:O, s:O, s:O, s:s}", "command", command, "words", words, "read",
-                         reads, "write", writes, "lang", french ? "fr" : "en");
+        task = json_pack("{s:s, s:O, s:O, s:O, s:s, s:b}", "command", command, "words", words,
+                         "read", reads, "write", writes, "lang", french ? "fr" : "en", "strict",
+                         strcmp(command, "look") == 0); /* nobody has looked into it before */
     json_decref(reads);
     json_decref(writes);
     return task;

@@ -21,6 +21,8 @@ struct pq_chore {
     int (*begin)(void *user, struct pq_runner *runner, json_t **task, char **folder);
     void (*line)(void *user, struct pq_runner *runner, json_t *event); /* NULL: none is heard */
     void (*end)(void *user, struct pq_runner *runner, int status, const char *last);
+    bool aside; /* it waits for somebody else more than it works, so it keeps no other from
+                   beginning */
     void *user;
 };
 

@@ -40,7 +40,10 @@ enum {
     PIDFD_OPEN = 434,
     CLONE3 = 435,
     PIDFD_GETFD = 438,
-    MOUNT_SETATTR = 442
+    MOUNT_SETATTR = 442,
+    FCHMODAT2 = 452,
+    SETXATTRAT = 463,
+    REMOVEXATTRAT = 466
 };
 
 static const int refused[] = {
@@ -52,6 +55,29 @@ static const int refused[] = {
     PIDFD_GETFD,
     /* the network by another door: a ring makes sockets without socket() */
     IO_URING_SETUP,
+    /* whose a file is and who may read it, about which Landlock asks nothing */
+    __NR_fchmod,
+    __NR_fchmodat,
+    FCHMODAT2,
+    __NR_fchown,
+    __NR_fchownat,
+    __NR_setxattr,
+    __NR_lsetxattr,
+    __NR_fsetxattr,
+    SETXATTRAT,
+    __NR_removexattr,
+    __NR_lremovexattr,
+    __NR_fremovexattr,
+    REMOVEXATTRAT,
+    __NR_utimensat,
+#ifdef __NR_chmod
+    __NR_chmod,
+    __NR_chown,
+    __NR_lchown,
+    __NR_utime,
+    __NR_utimes,
+    __NR_futimesat,
+#endif
     /* what is mounted, and other worlds */
     __NR_mount,
     __NR_umount2,

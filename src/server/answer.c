@@ -10,6 +10,7 @@
  * What is refused because of its head is still read to its end where it is short, because a client
  * that is cut off while it sends may never read why. */
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/alloc.h"
 #include "base/lang.h"
@@ -53,7 +54,9 @@ static enum MHD_Result refuse(struct pq_asked *asked, struct pq_http_reply *repl
     asked->reply = *reply;
     asked->drain_left = drain_bytes;
     asked->stage = PQ_STAGE_DRAIN;
-    if (sane && length <= drain_bytes && !(waits && asked->sends))
+    const bool ends =
+        !asked->is_unsound || (!asked->sends && !asked->head.length && !asked->head.coding);
+    if (sane && ends && length <= drain_bytes && !(waits && asked->sends))
         return MHD_YES;
     if (!asked->sends)
         return MHD_NO;
@@ -66,8 +69,8 @@ static enum MHD_Result refuse_because(struct pq_asked *asked, const struct pq_re
     struct pq_http_reply reply = {.fd = -1};
     pq_http_refuse(&reply, why->status, why->code, why->text,
                    why->status == 429 ? "retry" : "none");
-    /* What is malformed may not end where it seems to. */
-    asked->closes = why->status == 400 || why->status == 501;
+    /* It may not end where it seems to, and what comes next may be its body. */
+    asked->closes = asked->is_unsound || why->status == 400;
     return refuse(asked, &reply, DRAIN_UNKNOWN);
 }
 
@@ -130,8 +133,21 @@ static void pass_on(struct pq_asked *asked, const char *data, size_t size)
     pq_http_fail(&asked->reply, &err, err.code == PIQUE_ENOSPC ? "space" : "retry");
 }
 
+/* Whether the client has ended a body of known length before its end. When its last bytes and the
+ * end come together, libmicrohttpd reads the bytes, is not told of the end a second time, and would
+ * wait for more until the connection has been silent for too long. */
+static bool broke_off(const struct pq_asked *asked)
+{
+    uint64_t length;
+    char byte;
+    return asked->head.length && pq_head_length(&asked->head, &length) &&
+           asked->received < length &&
+           recv(asked->link->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static enum MHD_Result take_piece(struct pq_asked *asked, const char *data, size_t size)
 {
+    asked->received += size;
     if (asked->stage == PQ_STAGE_BODY) {
         keep(asked, data, size);
     } else if (asked->stage == PQ_STAGE_UPLOAD) {
@@ -141,7 +157,7 @@ static enum MHD_Result take_piece(struct pq_asked *asked, const char *data, size
             return MHD_NO;
         asked->drain_left -= size;
     }
-    return MHD_YES;
+    return broke_off(asked) ? MHD_NO : MHD_YES;
 }
 
 /* ---- the end ---- */
@@ -213,9 +229,9 @@ enum MHD_Result pq_http_on_request(void *http, struct MHD_Connection *connection
                                    size_t *size, void **user)
 {
     struct pq_asked *asked = *user;
-    (void)http;
     (void)connection;
     (void)url;
+    ((struct pq_http *)http)->pieces++;
     if (!asked || !asked->link || !asked->uri)
         return MHD_NO;
     pq_lang_on_thread(asked->request.french ? PQ_LANG_FR : PQ_LANG_EN);

@@ -44,9 +44,11 @@ pq_http_handler pq_api_start_item, pq_api_pause_item, pq_api_resume_item, pq_api
 pq_http_handler pq_api_again_item, pq_api_move_item, pq_api_estimate_item;
 pq_http_handler pq_api_run_queue, pq_api_pause_queue, pq_api_resume_queue, pq_api_set_parallel,
     pq_api_clear_queue;
-pq_http_handler pq_api_get_thumb, pq_api_get_source, pq_api_get_result, pq_api_get_file;
+pq_http_handler pq_api_get_thumb, pq_api_get_source, pq_api_get_result, pq_api_get_file,
+    pq_api_get_results;
 pq_http_handler pq_api_post_test, pq_api_get_test, pq_api_get_test_picture, pq_api_delete_test;
-pq_http_handler pq_api_get_options, pq_api_get_models, pq_api_get_codecs, pq_api_get_openapi;
+pq_http_handler pq_api_get_options, pq_api_get_models, pq_api_fetch_model, pq_api_get_codecs,
+    pq_api_get_openapi;
 pq_http_handler pq_api_get_presets, pq_api_put_preset, pq_api_delete_preset;
 pq_http_handler pq_api_get_folders, pq_api_get_folder, pq_api_post_watch, pq_api_delete_watch;
 pq_http_handler pq_api_post_open, pq_api_post_launch;

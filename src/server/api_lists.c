@@ -7,6 +7,7 @@
 #include "base/folder.h"
 #include "base/str.h"
 #include "job/dump.h"
+#include "job/model.h"
 #include "job/settings.h"
 #include "server/api.h"
 
@@ -34,6 +35,20 @@ void pq_api_get_models(void *user, const struct pq_http_request *request,
     struct pq_api *api = user;
     (void)request;
     answer_text(reply, api->models());
+}
+
+void pq_api_fetch_model(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    pique_error err;
+    pq_api_lock(api);
+    int rc = pq_model_fetch(api->runner, request->part[0], request->french, &err);
+    pq_api_unlock(api);
+    if (rc)
+        pq_http_fail(reply, &err, rc == PIQUE_EEXIST ? "none" : "retry");
+    else
+        pq_http_json(reply, 202, json_pack("{s:s}", "name", request->part[0]));
 }
 
 void pq_api_get_codecs(void *user, const struct pq_http_request *request,

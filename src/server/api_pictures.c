@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/str.h"
 #include "server/api.h"
+#include "server/zip.h"
 
 enum { MOST_SIDE = 65535 };
 
@@ -86,6 +87,62 @@ static const char *type_of(const char *name)
     return "application/octet-stream";
 }
 
+/* ---- results to keep ---- */
+
+static void free_zip(void *zip)
+{
+    pq_zip_free(zip);
+}
+
+static ssize_t read_zip(void *zip, void *out, size_t most)
+{
+    return pq_zip_read(zip, out, most);
+}
+
+/* Answer with an archive, which is taken; NULL or rc: with a failure. */
+static void answer_zip(struct pq_http_reply *reply, struct pq_zip *zip, const char *name, int rc,
+                       const pique_error *err)
+{
+    char *attachment = zip && !rc ? pq_asprintf("%s.zip", name) : NULL;
+    if (!attachment) {
+        pq_zip_free(zip);
+        if (rc)
+            pq_http_fail(reply, err, "retry");
+        else
+            pq_http_json(reply, 503, NULL);
+        return;
+    }
+    reply->status = 200;
+    reply->type = "application/zip";
+    reply->attachment = attachment;
+    reply->make = read_zip;
+    reply->free_body = free_zip;
+    reply->body = zip;
+}
+
+static int add_result(struct pq_zip *zip, const char *path, pique_error *err)
+{
+    const char *name = strrchr(path, '/') + 1;
+    return pq_is_folder(path) ? pq_zip_add_folder(zip, path, name, err)
+                              : pq_zip_add(zip, path, name, err);
+}
+
+static void send_result(struct pq_http_reply *reply, const char *path)
+{
+    pique_error err;
+    if (pq_is_folder(path)) {
+        struct pq_zip *zip = pq_zip_new();
+        int rc = zip ? add_result(zip, path, &err) : 0;
+        answer_zip(reply, zip, strrchr(path, '/') + 1, rc, &err);
+        return;
+    }
+    pq_http_file(reply, path, type_of(path));
+    if (reply->fd < 0)
+        return;
+    reply->attachment = pq_strdup(strrchr(path, '/') + 1);
+    reply->accepts_range = true;
+}
+
 void pq_api_get_file(void *user, const struct pq_http_request *request, struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
@@ -94,18 +151,29 @@ void pq_api_get_file(void *user, const struct pq_http_request *request, struct p
         return;
     char *path = e->state == PQ_ENTRY_DONE && e->output ? pq_strdup(e->output) : NULL;
     pq_api_unlock(api);
-    if (!path) {
+    if (path)
+        send_result(reply, path);
+    else
         pq_http_refuse(reply, 404, "ENOENT", "there is no result yet", "none");
-    } else if (pq_is_folder(path)) {
-        pq_http_refuse(reply, 409, "EINVAL",
-                       "the result is a folder of pictures: it stands in the folder of results",
-                       "none");
-    } else {
-        pq_http_file(reply, path, type_of(path));
-        if (reply->fd >= 0) {
-            reply->attachment = pq_strdup(strrchr(path, '/') + 1);
-            reply->accepts_range = true;
-        }
-    }
     pq_free(path);
+}
+
+void pq_api_get_results(void *user, const struct pq_http_request *request,
+                        struct pq_http_reply *reply)
+{
+    struct pq_api *api = user;
+    pique_error err;
+    struct pq_zip *zip = pq_zip_new();
+    int rc = 0;
+    (void)request;
+    pq_api_lock(api);
+    for (size_t i = 0; zip && !rc && i < api->store->count; i++) {
+        const struct pq_entry *e = api->store->entries[i];
+        if (e->state == PQ_ENTRY_DONE && e->output && !e->removed)
+            rc = add_result(zip, e->output, &err);
+    }
+    pq_api_unlock(api);
+    if (rc == PIQUE_ENOENT)
+        rc = 0; /* a folder that somebody took away */
+    answer_zip(reply, zip, "pique", rc, &err);
 }

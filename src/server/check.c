@@ -176,6 +176,7 @@ const struct pq_refusal *pq_asked_check(struct pq_asked *asked, const char *meth
     const struct pq_refusal *why = hides_something(asked, method, version) ? &hidden : NULL;
     if (!why)
         why = pq_guard_form(&asked->head);
+    asked->is_unsound = why != NULL;
     if (!why && !cut_uri(asked))
         why = &path;
     if (!why)

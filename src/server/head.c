@@ -35,9 +35,10 @@ static const char *const proxies[] = {
 /* RFC 9110, 5.6.2: a token. */
 static bool is_token(const char *text, size_t length)
 {
+    static const char marks[] = "!#$%&'*+-.^_`|~";
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)text[i];
-        if (c >= 0x80 || (!isalnum(c) && !strchr("!#$%&'*+-.^_`|~", c)))
+        if (c >= 0x80 || (!isalnum(c) && !memchr(marks, c, sizeof marks - 1)))
             return false;
     }
     return length > 0;

@@ -101,41 +101,62 @@ static int wait_ms(struct pq_http *http)
     return (int)PQ_MIN(next, (int64_t)60000);
 }
 
+/* Where libmicrohttpd has no room for what a client sends, a chunk whose length takes kilobytes, it
+ * wants to be called again at once, for nothing, until the connection is silent for too long. So
+ * who is called often without any effect is called a thousand times a second; what is sent from
+ * files meanwhile, 128 KiB a call, is not slowed by that. */
+static bool calm(struct pq_http *http, int timeout, bool nothing_came, uint64_t pieces_before)
+{
+    enum { PATIENCE = 256 };
+    if (timeout != 0 || !nothing_came || http->pieces != pieces_before)
+        http->idle_turns = 0;
+    else
+        http->idle_turns++;
+    return http->idle_turns > PATIENCE;
+}
+
+static void take_wake(struct pq_http *http)
+{
+    eventfd_t ignored;
+    eventfd_read(http->wake_fd, &ignored);
+    atomic_store(&http->woken, false);
+    pq_streams_wake(&http->streams);
+    if (atomic_exchange(&http->asks_again, false))
+        pq_waits_wake(&http->waits);
+}
+
 static void *serve(void *user)
 {
+    enum { OWN = 2, RETRY_MS = 50 };
     struct pq_http *http = user;
-    struct pollfd fds[PQ_LISTEN_MOST + 2];
+    struct pollfd fds[OWN + PQ_LISTEN_MOST];
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    const nfds_t own = 2;
+    const nfds_t all = OWN + http->listen.count;
+    bool has_room = true, is_idle = false;
     fds[0] = (struct pollfd){.fd = http->wake_fd, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = info ? info->epoll_fd : -1, .events = POLLIN};
     for (size_t i = 0; i < http->listen.count; i++)
-        fds[own + i] = (struct pollfd){.fd = http->listen.fds[i], .events = POLLIN};
-    nfds_t count = own + http->listen.count;
+        fds[OWN + i] = (struct pollfd){.fd = http->listen.fds[i], .events = POLLIN};
     while (!atomic_load(&http->closing)) {
-        int timeout = wait_ms(http);
-        /* Without room for another file nobody is accepted for a moment. */
-        if (count == own && (timeout < 0 || timeout > 50))
-            timeout = 50;
-        if (poll(fds, count, timeout) < 0 && errno != EINTR)
+        const uint64_t before = http->pieces;
+        const int timeout = wait_ms(http);
+        const int most = has_room ? timeout : (int)sooner(timeout, RETRY_MS);
+        const int came = poll(fds, has_room ? all : OWN, is_idle ? 1 : most);
+        if (came < 0 && errno != EINTR)
             break;
-        if (fds[0].revents) {
-            eventfd_t ignored;
-            eventfd_read(http->wake_fd, &ignored);
-            atomic_store(&http->woken, false);
-            pq_streams_wake(&http->streams);
-            if (atomic_exchange(&http->asks_again, false))
-                pq_waits_wake(&http->waits);
+        if (came > 0 && fds[0].revents)
+            take_wake(http);
+        /* Without room for another file nobody is accepted for a moment, and somebody goes. */
+        const bool had_room = has_room;
+        has_room = true;
+        for (nfds_t i = OWN; i < all; i++) {
+            if (!had_room || (came > 0 && fds[i].revents))
+                has_room = accept_from(http, fds[i].fd) && has_room;
         }
-        bool room = true;
-        for (size_t i = 0; i < http->listen.count; i++) {
-            if (count > own && fds[own + i].revents)
-                room = accept_from(http, http->listen.fds[i]) && room;
-        }
-        count = room ? own + http->listen.count : own;
-        if (!room)
+        if (!has_room)
             pq_links_evict(&http->links);
         MHD_run(http->daemon);
+        is_idle = calm(http, timeout, came <= 0, before);
     }
     return NULL;
 }

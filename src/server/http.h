@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -42,6 +43,11 @@ struct pq_http_reply {
     const char *type;   /* of the file: one of a fixed list, "image/png"; static */
     char *attachment;   /* the name under which it is to be kept; owned. NULL: shown */
     bool accepts_range; /* parts of the file may be asked for */
+    /* Instead of a file, a body that is made while it is sent: at most so many bytes, 0 at the end,
+     * -1 where it breaks. Freed when it is sent or nobody wants it any more. */
+    ssize_t (*make)(void *body, void *out, size_t most);
+    void (*free_body)(void *body);
+    void *body;
     bool later; /* nothing yet: the handler is asked again after pq_http_wake(), or after some
                    seconds, until half a minute has passed (503) */
 };

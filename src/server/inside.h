@@ -37,6 +37,8 @@ struct pq_http {
     const struct pq_http_route *routes;
     size_t route_count;
     void *user;
+    uint64_t pieces; /* calls of libmicrohttpd that brought something */
+    unsigned idle_turns;
     pthread_t thread;
     bool is_running;
     int wake_fd;            /* an eventfd: of any thread */
@@ -61,15 +63,17 @@ struct pq_asked {
     struct pq_link *link;
     enum pq_stage stage;
     enum pq_http_method method;
-    bool sends;  /* POST or PUT */
-    bool closes; /* the connection ends with the answer */
-    char *uri;   /* owned: the path, and behind its NUL the query, cut up */
+    bool sends;      /* POST or PUT */
+    bool closes;     /* the connection ends with the answer */
+    bool is_unsound; /* malformed: it may not end where it seems to */
+    char *uri;       /* owned: the path, and behind its NUL the query, cut up */
     struct pq_head head;
     struct pq_match match;
     struct pq_query query;
     struct pq_http_request request; /* as the route sees it */
     struct pq_str body;
     void *upload_state;
+    uint64_t received; /* bytes of the body */
     uint64_t drain_left;
     struct pq_http_reply reply; /* of DRAIN */
     unsigned allow;             /* methods that a 405 tells */

@@ -102,8 +102,10 @@ void pq_http_file(struct pq_http_reply *reply, const char *path, const char *typ
 
 void pq_reply_free(struct pq_http_reply *reply)
 {
-    if (reply->type && reply->fd >= 0)
+    if (reply->type && reply->fd >= 0 && !reply->make)
         close(reply->fd);
+    if (reply->free_body)
+        reply->free_body(reply->body);
     pq_free(reply->text);
     pq_free(reply->attachment);
     *reply = (struct pq_http_reply){.fd = -1};
@@ -263,12 +265,55 @@ static enum MHD_Result send_file(struct pq_asked *asked, struct pq_http_reply *r
     return queue(asked, range == PQ_RANGE_PART ? 206 : reply->status, r, fine);
 }
 
+/* ---- what is made while it is sent ---- */
+
+struct made {
+    ssize_t (*make)(void *body, void *out, size_t most);
+    void (*free_body)(void *body);
+    void *body;
+};
+
+static ssize_t on_room(void *user, uint64_t at, char *out, size_t most)
+{
+    const struct made *m = user;
+    (void)at;
+    const ssize_t n = m->make(m->body, out, most);
+    return n > 0    ? n
+           : n == 0 ? MHD_CONTENT_READER_END_OF_STREAM
+                    : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static void free_made(void *user)
+{
+    struct made *m = user;
+    m->free_body(m->body);
+    pq_free(m);
+}
+
+static enum MHD_Result send_made(struct pq_asked *asked, struct pq_http_reply *reply)
+{
+    enum { BLOCK = 1 << 16 };
+    struct made *m = pq_malloc(sizeof *m);
+    struct MHD_Response *r = NULL;
+    if (m) {
+        *m = (struct made){reply->make, reply->free_body, reply->body};
+        r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, on_room, m, free_made);
+    }
+    if (r)
+        reply->free_body = NULL; /* the answer's, now */
+    else
+        pq_free(m);
+    return queue(asked, reply->status, r, dress_file(r, reply, ""));
+}
+
 enum MHD_Result pq_reply_send(struct pq_asked *asked, struct pq_http_reply *reply)
 {
     /* A route that answers nothing is our mistake, and the client is told so. */
     if (reply->status == 0)
         pq_http_refuse(reply, 500, "EINTERNAL", "the server has no answer to this", "none");
-    const enum MHD_Result done = reply->type ? send_file(asked, reply) : send_text(asked, reply);
+    const enum MHD_Result done = reply->make   ? send_made(asked, reply)
+                                 : reply->type ? send_file(asked, reply)
+                                               : send_text(asked, reply);
     pq_reply_free(reply);
     return done;
 }

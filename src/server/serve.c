@@ -178,7 +178,9 @@ static int open_http(struct serving *s, pique_error *err)
         .events = s->api.events,
         .ui_folder = setup->ui_folder,
     };
-    return pq_http_open(&http, &s->api.http, err);
+    int rc = pq_http_open(&http, &s->api.http, err);
+    /* Another server of ours is told apart from another program at the port. */
+    return rc == PIQUE_EEXIST ? pq_fail(err, PIQUE_ECREATE, "%s", err->message) : rc;
 }
 
 /* What was being looked at when the last server ended is looked at again. */

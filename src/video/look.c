@@ -44,7 +44,8 @@ static int add(struct group *g, int64_t pts, const char *path, pique_error *err)
     if (!grown)
         return pq_fail_nomem(err, (g->count + 1) * sizeof *grown);
     g->pts = grown;
-    g->pts[g->count++] = pts;
+    /* A file may say anything; the decoder keeps times within these too. */
+    g->pts[g->count++] = av_clip64(pts, -(INT64_C(1) << 60), INT64_C(1) << 60);
     return 0;
 }
 

@@ -346,6 +346,33 @@ static int kill_self(void)
     return kill(getpid(), 0) != 0 ? errno : 0;
 }
 
+static int open_to_all(void)
+{
+    return chmod(at("else/secret"), 0777) != 0 ? errno : 0;
+}
+static int open_to_all_at(void)
+{
+    return fchmodat(AT_FDCWD, at("else/secret"), 0777, 0) != 0 ? errno : 0;
+}
+static int give_away(void)
+{
+    return chown(at("else/secret"), getuid(), getgid()) != 0 ? errno : 0;
+}
+static int change_time(void)
+{
+    return utimensat(AT_FDCWD, at("else/secret"), NULL, 0) != 0 ? errno : 0;
+}
+
+static void who_may_read_a_file_is_not_changed(void **state)
+{
+    (void)state;
+    need(PQ_HELD_CALLS, "seccomp");
+    assert_answer(open_to_all, EPERM);
+    assert_answer(open_to_all_at, EPERM);
+    assert_answer(give_away, EPERM);
+    assert_answer(change_time, EPERM);
+}
+
 static void no_socket_can_be_made(void **state)
 {
     (void)state;
@@ -466,6 +493,7 @@ int main(void)
         cmocka_unit_test(what_is_named_can_be_read_and_nothing_else),
         cmocka_unit_test(results_are_written_where_they_belong_and_nowhere_else),
         cmocka_unit_test(a_program_has_what_it_needs_to_run),
+        cmocka_unit_test(who_may_read_a_file_is_not_changed),
         cmocka_unit_test(no_socket_can_be_made),
         cmocka_unit_test(calls_that_reach_beyond_the_process_are_refused),
         cmocka_unit_test(no_signal_leaves_the_sandbox),

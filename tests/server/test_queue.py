@@ -4,6 +4,7 @@
 
     test_queue.py GROUP        one class of this file, or all without a name"""
 import http.client
+import io
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 import unittest
+import zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'cli'))
@@ -321,6 +323,18 @@ class Pictures(ServerCase):
         self.ask('DELETE', '/api/presets/anime', status=404)
 
 
+    def test_all_results_come_in_one_archive(self):
+        write(self.path('a.png'), png(8, 8))
+        for name in [self.add('a.png'), self.add('a.png')]:
+            self.wait(name, 'done')
+        got = self.ask('GET', '/api/results.zip', status=200)
+        self.assertEqual(got[1]['Content-Type'], 'application/zip')
+        with zipfile.ZipFile(io.BytesIO(got[2])) as z:
+            self.assertIsNone(z.testzip())
+            self.assertEqual(sorted(z.namelist()), ['a (2).png', 'a.png'])
+            self.assertEqual(z.read('a.png'), read(self.path('results', 'a.png')))
+
+
 class Films(ServerCase):
     def test_a_film_is_seen_while_it_is_made(self):
         self.film('in.mkv', '64x48', '24', '3')
@@ -337,6 +351,18 @@ class Films(ServerCase):
         self.assertEqual(png_size(self.ask('GET', '/api/items/%s/result?frame=71' % name,
                                            status=200)[2]), (128, 96))
         self.ask('GET', '/api/items/%s/result?frame=72' % name, status=404)
+
+    def test_numbered_pictures_are_seen_and_come_in_an_archive(self):
+        self.film('in.mkv', '64x48', '12', '1')
+        name = self.add('in.mkv', {'model': 'tiny', 'format': 'png'})
+        item = self.wait(name, 'done')
+        self.assertTrue(item['result']['folder'])
+        shown = self.ask('GET', '/api/items/%s/result?frame=11' % name, status=200)[2]
+        self.assertEqual(png_size(shown), (128, 96))
+        self.ask('GET', '/api/items/%s/result?frame=12' % name, status=404)
+        with zipfile.ZipFile(io.BytesIO(self.ask('GET', '/api/items/%s/file' % name)[2])) as z:
+            self.assertIsNone(z.testzip())
+            self.assertEqual(z.namelist(), ['in/%06d.png' % i for i in range(1, 13)])
 
     def slow_film(self, name='in.mkv'):
         """One that takes some seconds here."""
@@ -534,6 +560,19 @@ class Doors(ServerCase):
     def test_without_a_token_nothing_is_told(self):
         for path in ('/api/state', '/api/events', '/api/models', '/api/items/x/file'):
             self.ask('GET', path, headers={'Authorization': None}, status=401)
+
+    def test_a_model_that_no_one_knows_is_fetched_with_a_sentence(self):
+        events = Events(self)
+        self.post('/api/models/no-such-model/fetch', status=202)
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            told = events.named('model')
+            if told and told[-1]['state'] != 'fetching':
+                break
+            time.sleep(0.05)
+        self.assertEqual(told[-1]['state'], 'failed')
+        self.assertIn('no-such-model', told[-1]['error']['text'])
+        self.ask('POST', '/api/models/a%2fb/fetch', {}, status=400)
 
     def test_another_address_needs_a_token_file(self):
         result = subprocess.run([PROGRAM, 'serve', '--listen', '0.0.0.0'], cwd=self.dir,

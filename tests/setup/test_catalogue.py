@@ -56,7 +56,7 @@ class Catalogue(unittest.TestCase):
     def test_each_model_has_all_its_facts(self):
         for m in self.models:
             package = ('package', 'version') if m['package'] is not None else ()
-            for key in ('name', 'architecture', 'about', 'licence', 'home') + package:
+            for key in ('name', 'architecture', 'about', 'about_fr', 'licence', 'home') + package:
                 self.assertIsInstance(m[key], str)
                 self.assertTrue(m[key].strip(), (m['name'], key))
             self.assertIn(m['scale'], range(1, 9))

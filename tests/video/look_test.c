@@ -3,6 +3,7 @@
  * comes to. */
 #include "films.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static struct frame_list all;
@@ -154,6 +155,57 @@ static void a_frame_that_stands_for_long_is_found_by_time(void **state)
     look_everywhere(path, 1);
 }
 
+/* Whatever comes of it, a frame or a sentence. */
+static void look_at_damaged(const char *path)
+{
+    static const int64_t numbers[] = {0, 13, 60, 99, 100000};
+    pique_error err = {0};
+    struct pq_film_source *s;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        const struct pq_film_read read = {.path = path};
+        struct pq_frame *frame = NULL;
+        int64_t pts = numbers[i] * 40;
+        if (pq_av_open_source(&read, &s, &err) != 0) {
+            assert_true(strlen(err.message) > 0);
+            return;
+        }
+        int rc = s->find(s, numbers[i], &pts, &err);
+        if (!rc || i % 2)
+            rc = s->show(s, pts, i % 2, &frame, &err);
+        assert_true(rc == 0 || strlen(err.message) > 0);
+        assert_true(rc == 0 || !frame);
+        pq_av_frame_unref(&frame);
+        s->close(s);
+    }
+}
+
+static void a_damaged_film_yields_a_frame_or_a_sentence(void **state)
+{
+    static const char *const names[] = {"sound.mkv", "sound.mp4", "sound.ts"};
+    make_film(names[0], SCENE " -f lavfi -i sine=d=4" X264 " -g 12 -bf 3 -c:a mp2");
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+        size_t size;
+        if (n)
+            make_film(names[n], "-i '%s' -c copy", in_folder(names[0]));
+        unsigned char *sound = get_file(in_folder(names[n]), &size), *bad = malloc(size);
+        assert_non_null(bad);
+        uint32_t random = 12345;
+        for (int k = 0; k < 30; k++) {
+            memcpy(bad, sound, size);
+            for (int i = 0; i < 1 + k; i++) {
+                random = random * 1664525 + 1013904223;
+                const size_t at = random % (k % 3 ? size : size < 2000 ? size : 2000);
+                random = random * 1664525 + 1013904223;
+                bad[at] ^= (unsigned char)(1U << (random >> 29));
+            }
+            put_file(in_folder("bad"), bad, k % 5 ? size : size * (size_t)(k + 1) / 32);
+            look_at_damaged(in_folder("bad"));
+        }
+        free(sound);
+        free(bad);
+    }
+}
+
 int main(void)
 {
     need_ffmpeg();
@@ -161,6 +213,7 @@ int main(void)
         cmocka_unit_test(the_frame_of_a_number_and_of_a_time_is_found_in_every_kind_of_film),
         cmocka_unit_test(a_film_that_was_cut_is_counted_from_its_first_frame_that_is_seen),
         cmocka_unit_test(a_frame_that_stands_for_long_is_found_by_time),
+        cmocka_unit_test(a_damaged_film_yields_a_frame_or_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

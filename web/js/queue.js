@@ -78,7 +78,7 @@ function Buttons({ item }) {
             b('pause', t('item.pause'), () => act.itemDo(id, 'pause'))}
         ${(state === 'running' || state === 'waiting' || state === 'paused' && item.progress) &&
             b('stop', t('item.stop'), () => act.itemDo(id, 'stop'))}
-        ${state === 'done' && !item.result.folder && html`<a class="tool" href=${file(item)} download
+        ${state === 'done' && html`<a class="tool" href=${file(item)} download
             title=${t('item.download')}
             aria-label=${t('item.named', { what: t('item.download'), name: item.name })}><${Icon}
             name="save" /></a>`}

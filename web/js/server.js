@@ -75,7 +75,7 @@ export const file = (item) => `/api/items/${item.id}/file`;
 // hears; when it closes, the next one gets the lock and goes on after the last event that it knows.
 // Where there are no locks (a page that came without TLS from another machine), each has its own.
 
-const names = ['item', 'saved', 'removed', 'queue', 'idle', 'test', 'watched', 'reset'];
+const names = ['item', 'saved', 'removed', 'queue', 'idle', 'test', 'watched', 'model', 'reset'];
 const handlers = {};
 let channel = null, last = 0, buffer = null, leads = false;
 
@@ -101,6 +101,10 @@ function take(event) {
         dropItem(data.id);
     } else if (name === 'queue') {
         change({ queue: data });
+    } else if (name === 'model') {
+        change({ fetching: { ...state.fetching, [data.name]: data } });
+        if (data.state === 'here')
+            get('/api/models').then((m) => change({ models: m.models })).catch(() => {});
     } else if (name === 'reset' || name === 'watched') {
         reload();
     }

@@ -144,7 +144,7 @@ export function Gallery({ s }) {
         <div class="row"><p class="hint">${[tn('gallery.count', done.length),
             t('gallery.folder', { folder: s.server.output.folder }),
             t('gallery.free', { size: bytes(s.server.output.free) })].join(' · ')}</p>
-            <button type="button" disabled=${!done.length} onClick=${() => downloadAll(done.filter((i) => !i.result.folder))}>
+            <button type="button" disabled=${!done.length} onClick=${() => downloadAll(done)}>
                 <${Icon} name="save" />${t('gallery.all')}</button>
             ${s.server.output.can_open && html`<button type="button" onClick=${openFolder}>
                 <${Icon} name="folder" />${t('gallery.open')}</button>`}</div>
@@ -154,9 +154,9 @@ export function Gallery({ s }) {
                 <${Small} src=${result(item, 0, 480)} /></button>
             <h3 title=${item.result.name}>${item.result.name}</h3>
             <p class="facts">${`${item.result.width} × ${item.result.height} · ${bytes(item.result.bytes)}`}</p>
-            ${!item.result.folder && html`<${IconButton} icon="save" label=${t('item.named',
+            <${IconButton} icon="save" label=${t('item.named',
                 { what: t('item.download'), name: item.result.name })}
-                onClick=${() => download(item)} />`}</li>`)}</ul>
+                onClick=${() => download(item)} /></li>`)}</ul>
     </div>`;
 }
 
@@ -296,7 +296,7 @@ function Head({ s, item, frame, at }) {
         <div class="row">
             <button type="button" disabled=${busy} onClick=${() => test(item, frame, at)}>
                 ${t(busy ? 'trial.busy' : 'trial.run')}</button>
-            ${done && !item.result.folder && html`<a class="button is-main" href=${file(item)} download>
+            ${done && html`<a class="button is-main" href=${file(item)} download>
                 <${Icon} name="save" />${t('item.download')}</a>`}
         </div></div>`;
 }

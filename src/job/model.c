@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "job/model.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/lang.h"
+#include "base/str.h"
+#include "job/runner_state.h"
+
+struct fetch {
+    char *name;
+    bool french;
+    char *why; /* the last sentence of a failure */
+};
+
+static void free_fetch(struct fetch *f)
+{
+    pq_free(f->name);
+    pq_free(f->why);
+    pq_free(f);
+}
+
+static void tell(struct pq_runner *r, const struct fetch *f, const char *state, json_t *event)
+{
+    if (event) {
+        json_object_set_new(event, "name", json_string(f->name));
+        json_object_set_new(event, "state", json_string(state));
+    }
+    pq_runner_tell(r, "model", event);
+}
+
+static int begin(void *user, struct pq_runner *r, json_t **task, char **folder)
+{
+    const struct fetch *f = user;
+    json_t *words = json_pack("[s, s, s, s]", "--yes", "--json", "--", f->name);
+    if (words)
+        *task = pq_task_new(r, "fetch", words, NULL, NULL, f->french);
+    *folder = pq_asprintf("%s/fetch", r->store->folder);
+    json_decref(words);
+    if (!*task || !*folder)
+        return -1;
+    tell(r, f, "fetching", json_object());
+    return 0;
+}
+
+static void on_line(void *user, struct pq_runner *r, json_t *event)
+{
+    static const char *const same[] = {"bytes_done", "bytes_total", "seconds_left"};
+    struct fetch *f = user;
+    const char *name = json_string_value(json_object_get(event, "event"));
+    const char *text = json_string_value(json_object_get(event, "message"));
+    if (text) {
+        pq_free(f->why);
+        f->why = pq_strdup(text);
+    }
+    if (!name || strcmp(name, "fetch_progress") != 0)
+        return;
+    json_t *told = json_object();
+    for (size_t i = 0; told && i < PQ_COUNT(same); i++) {
+        json_t *value = json_object_get(event, same[i]);
+        if (value)
+            json_object_set(told, same[i], value);
+    }
+    tell(r, f, "fetching", told);
+}
+
+static void end(void *user, struct pq_runner *r, int status, const char *last)
+{
+    static const char head[] = "pique: ";
+    struct fetch *f = user;
+    const char *why = f->why ? f->why : pq_starts_with(last, head) ? last + sizeof head - 1 : last;
+    pq_lang_on_thread(f->french ? PQ_LANG_FR : PQ_LANG_EN);
+    if (status == 0)
+        tell(r, f, "here", json_object());
+    else
+        tell(r, f, "failed",
+             json_pack(
+                 "{s:o}", "error",
+                 pq_error_object("EIO", *why ? why : pq_tr("it could not be fetched"), "retry")));
+    free_fetch(f);
+}
+
+static bool is_fetched(const struct pq_runner *r, const char *name)
+{
+    for (size_t i = 0; i < r->chore_count; i++) {
+        const struct pq_chore *c = &r->chores[i]->chore;
+        if (c->end == end && strcmp(((struct fetch *)c->user)->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+int pq_model_fetch(struct pq_runner *r, const char *name, bool french, pique_error *err)
+{
+    if (is_fetched(r, name))
+        return pq_fail(err, PIQUE_EEXIST, "%s: is being fetched already", name);
+    struct fetch *f = pq_calloc(1, sizeof *f);
+    if (!f || !(f->name = pq_strdup(name))) {
+        pq_free(f);
+        return pq_fail_nomem(err, sizeof *f);
+    }
+    f->french = french;
+    const struct pq_chore chore = {
+        .begin = begin, .line = on_line, .end = end, .aside = true, .user = f};
+    int rc = pq_runner_chore(r, &chore, err);
+    if (rc)
+        free_fetch(f);
+    return rc;
+}
