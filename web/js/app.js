@@ -3,10 +3,9 @@
 // events.js (the server) and actions.js (the user).
 import { startEstimates } from './actions.js';
 import { Bar, startNotify, Tabs, Toasts } from './bar.js';
-import { Settings } from './form.js';
+import { loadPresets, Settings } from './form.js';
 import { html, render, useEffect, useState } from './html.js';
 import { startLang, t } from './i18n.js';
-import { loadPresets } from './presets.js';
 import { Queue } from './queue.js';
 import { get, startEvents } from './server.js';
 import { Stage } from './stage.js';
