@@ -195,8 +195,10 @@ export function EstimateWords({ e }) {
         e.out_width && `${e.out_width} × ${e.out_height}`,
         e.output_bytes && t('estimate.size', { size: bytes(e.output_bytes) }),
         e.memory_bytes && t('estimate.memory', { size: bytes(e.memory_bytes) }),
-        e.disk_bytes && t('estimate.disk', { size: bytes(e.disk_bytes), free: bytes(e.disk_free || 0) }),
-    ].filter(Boolean).join(' · ')}</span>${short && html` <b class="warn">${t('estimate.full')}</b>`}`;
+        e.disk_bytes && t('estimate.disk', { size: bytes(e.disk_bytes),
+            free: bytes(e.disk_free || 0) }),
+    ].filter(Boolean).join(' · ')}</span>
+    ${short && html` <b class="warn">${t('estimate.full')}</b>`}`;
 }
 
 // All that Run would start, as far as it is known.

@@ -258,7 +258,8 @@ export function Output({ s, v, mixed }) {
         ${picture && html`<${Format} name="format" list=${pictures} v=${v} known=${known} />`}
         ${film && html`<${Format} name="film-format" list=${films} film v=${v} known=${known} />
             <${Codec} s=${s} v=${v} />`}
-        ${(film || lossy.has(v.format)) && html`<${Quality} v=${v} film=${film} picture=${picture && lossy.has(v.format)} />`}
+        ${(film || lossy.has(v.format)) && html`<${Quality} v=${v} film=${film}
+            picture=${picture && lossy.has(v.format)} />`}
         ${more('alpha')}
         ${film && html`${more('fps')}
             <div class="field"><label class="check"><input type="checkbox" checked=${!v['no-audio']}

@@ -168,7 +168,8 @@ addEventListener('beforeunload', (e) => {
 
 // Of a folder only what looks like a picture or a film; a file that somebody drops by itself is
 // taken whatever it is called, and the server says what it makes of it.
-const like = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|jxl|heic|ppm|pgm|mp4|m4v|mov|avi|webm|mkv|flv|ts|m2ts|mpe?g|wmv|ogv|y4m)$/i;
+const like = new RegExp('\\.(png|jpe?g|webp|gif|bmp|tiff?|avif|jxl|heic|ppm|pgm|mp4|m4v|mov|avi|webm|' +
+    'mkv|flv|ts|m2ts|mpe?g|wmv|ogv|y4m)$', 'i');
 const MOST_FILES = 2000, MOST_DEPTH = 16;
 
 async function ofHandle(handle, depth, out) {
