@@ -5,7 +5,7 @@ BUILD ?= build
 
 # What this Makefile runs is one thing after another; Ninja does what can be done at once.
 .NOTPARALLEL:
-.PHONY: all setup demo check check-oracles check-all models install clean format help
+.PHONY: all setup demo check check-oracles check-page check-all models install clean format help
 
 all: ## build the program, build/pique, with what is there
 	@for tool in meson ninja pkg-config; do command -v $$tool >/dev/null || { \
@@ -19,16 +19,19 @@ all: ## build the program, build/pique, with what is there
 		meson configure --prefix="$(PREFIX)" $(BUILD)
 	@ninja -C $(BUILD)
 
-setup: ## install the Debian packages that are missing to build
+setup: ## install what is missing to build: Debian packages, modules of the page
 	@tools/setup build
+	@tools/page_modules
 
 demo: ## everything from nothing to an upscaled picture
 	@tools/setup build models demo
+	-@tools/page_modules
 	@$(MAKE) --no-print-directory all
 	@tools/demo $(BUILD)
 
 check: ## build three ways and run every test that needs nothing more
 	@tools/setup build
+	-@tools/page_modules
 	@tools/check
 
 check-oracles: ## compare with other programs
@@ -38,7 +41,16 @@ check-oracles: ## compare with other programs
 		npm ci --ignore-scripts --prefix tests/oracles/onnxruntime; }
 	@tools/check --oracles
 
-check-all: check check-oracles ## all tests
+check-page: ## drive the page in a browser
+	@tools/setup build page
+	@tools/page_modules
+	@test -d tests/page/node_modules || ! command -v npm >/dev/null || { \
+		echo "Getting playwright-core and axe-core from npm, to tests/page (15 MB)"; \
+		npm ci --ignore-scripts --prefix tests/page; }
+	@$(MAKE) --no-print-directory all
+	@meson test -C $(BUILD) --no-rebuild --suite page --print-errorlogs
+
+check-all: check check-oracles check-page ## all tests
 
 models: ## get every model of the catalogue
 	@tools/setup build models

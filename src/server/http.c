@@ -17,11 +17,11 @@
 
 enum {
     MOST_LINKS = 4096,
-    SPARE_LINKS = 64,  /* that were shut down and are not gone yet */
-    SPARE_FILES = 256, /* for all that is no connection */
+    ACCEPTED_AT_ONCE = 32,                           /* of each socket that listens */
+    SPARE_LINKS = PQ_LISTEN_MOST * ACCEPTED_AT_ONCE, /* that were shut down and are not gone yet */
+    SPARE_FILES = 256,                               /* for all that is no connection */
     CONNECTION_BYTES = 32 << 10,
-    SILENCE_SECONDS = 30,
-    ACCEPTED_AT_ONCE = 128
+    SILENCE_SECONDS = 30
 };
 
 /* ---- connections ---- */

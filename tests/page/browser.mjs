@@ -85,6 +85,16 @@ export class Server {
         await gone;
     }
 
+    // Whatever a test left behind is no matter of the next one.
+    async clear() {
+        for (const i of (await this.api('state')).items) {
+            await fetch(`${this.url}api/items/${i.id}`, { method: 'DELETE',
+                headers: { Authorization: `Bearer ${this.token}`, 'X-Pique': '1' } });
+        }
+        for (let n = 0; n < 100 && (await this.api('state')).items.length; n++)
+            await sleep(100);
+    }
+
     async api(where) {
         const answer = await fetch(`${this.url}api/${where}`,
             { headers: { Authorization: `Bearer ${this.token}` } });

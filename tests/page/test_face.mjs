@@ -2,7 +2,7 @@
 // How the page meets people: two languages and themes, keys alone, a narrow screen, a reader of
 // screens; and how soon it is there.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { closeBrowser, film, glass, nonsense, openBrowser, picture, Server, Visitor }
     from './browser.mjs';
 
@@ -11,6 +11,7 @@ before(async () => {
     await server.start();
     await openBrowser();
 });
+afterEach(() => server.clear());
 after(async () => {
     await closeBrowser();
     await server.end();
@@ -54,7 +55,7 @@ for (const colorScheme of ['dark', 'light']) {
         await press(v, 'Escape');
         await v.page.getByLabel('Check all').check();
         await v.page.getByRole('button', { name: 'Remove', exact: true }).click();
-        await v.page.waitForSelector('.invite');
+        await v.page.waitForFunction(() => !document.querySelector('.item'));
         await v.leave();
     });
 }
@@ -103,13 +104,13 @@ test('parallel processing has its box, and then a slider from 1 to 8', async () 
     await v.drop(film('g.mkv', 12));
     await v.until('g.mkv', 'paused');
     await v.page.getByText('Advanced', { exact: true }).click();
-    const slider = v.page.getByLabel('Batch size');
+    const slider = v.page.getByRole('slider', { name: 'Batch size' });
     assert.equal(await slider.getAttribute('aria-valuetext'), 'auto');
     await slider.focus();
     await press(v, 'End');
     assert.equal(await slider.getAttribute('aria-valuetext'), '8');
     await v.page.waitForSelector('.batches .is-now:has-text("8")');
-    await v.page.getByLabel('Parallel processing').uncheck();
+    await v.page.getByRole('checkbox', { name: 'Parallel processing' }).uncheck();
     assert.equal(await slider.count(), 0);
     assert.match(await v.page.textContent('.is-advanced'), /no tiles/);
     await v.page.waitForTimeout(600);
@@ -140,7 +141,10 @@ test('a preset is kept, used and given away', async () => {
 
 test('keys alone lead from a file to its result', async () => {
     const v = await Visitor.come(server);
-    const [chooser] = await Promise.all([v.page.waitForEvent('filechooser'), press(v, 'o')]);
+    const chosen = v.page.waitForEvent('filechooser');
+    await v.page.waitForTimeout(300); // until the browser knows that a program chooses
+    await press(v, 'o');
+    const chooser = await chosen;
     await chooser.setFiles([picture('keys.png')]);
     await v.until('keys.png', 'paused');
     await press(v, 'Control+Enter');
@@ -198,5 +202,37 @@ test('the first paint comes within 200 ms', async () => {
     }
     times.sort((a, b) => a - b);
     assert.ok(times[3] < 200, `${times.map(Math.round)} ms`);
+    await v.leave();
+});
+
+test('the mouse moves the picture, zooms at its place and draws a crop', async () => {
+    const v = await Visitor.come(server);
+    await v.drop(picture('mouse.png', 400, 300));
+    await v.until('mouse.png', 'paused');
+    await v.shown(1);
+    const print = v.page.locator('.print').first();
+    const { x, y } = await v.page.locator('.pictures').boundingBox();
+    const at = () => print.evaluate((i) => [i.offsetLeft, i.offsetTop, i.offsetWidth]);
+    const before = await at();
+    const drag = async (x0, y0, x1, y1) => {
+        await v.page.mouse.move(x + x0, y + y0);
+        await v.page.mouse.down();
+        await v.page.mouse.move(x + x1, y + y1, { steps: 5 });
+        await v.page.mouse.up();
+    };
+    await drag(300, 200, 360, 230);
+    const moved = await at();
+    assert.ok(Math.abs(moved[0] - before[0] - 60) < 3 && Math.abs(moved[1] - before[1] - 30) < 3,
+        `${before} to ${moved}`);
+    await v.page.mouse.wheel(0, -400);
+    await v.page.waitForFunction((w) => document.querySelector('.print').offsetWidth > 1.5 * w,
+        moved[2]);
+    await v.page.getByRole('button', { name: 'Fit' }).click();
+    await v.page.getByText('What Test tries').click();
+    await v.page.getByRole('button', { name: 'Draw a crop' }).click();
+    await drag(250, 150, 400, 300);
+    const scale = 400 / (await at())[2];
+    const crop = (await v.page.textContent('.trial-panel')).match(/(\d+) × (\d+) pixels/);
+    assert.ok(Math.abs(crop[1] - 150 * scale) < 4 && Math.abs(crop[2] - 150 * scale) < 4, crop[0]);
     await v.leave();
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What happens in mid-job: pause, stop, reload, a server that dies, tabs beside tabs.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { closeBrowser, film, openBrowser, PATIENCE, picture, Server, sleep, Visitor }
     from './browser.mjs';
 
@@ -10,6 +10,7 @@ before(async () => {
     await server.start();
     await openBrowser();
 });
+afterEach(() => server.clear());
 after(async () => {
     await closeBrowser();
     await server.end();
@@ -65,7 +66,10 @@ test('the queue is held and goes on', async () => {
     const v = await Visitor.come(server);
     await begun(v, 'queue.mkv');
     await v.page.locator('.transport').getByRole('button', { name: 'Pause' }).click();
+    await v.page.locator('.transport').getByRole('button', { name: 'Resume' }).waitFor();
+    assert.equal((await server.api('state')).queue.running, false);
     await v.page.locator('.transport').getByRole('button', { name: 'Resume' }).click();
+    await v.page.locator('.transport').getByRole('button', { name: 'Pause' }).waitFor();
     assert.equal((await server.api('state')).queue.running, true);
     await removed(v, 'queue.mkv');
     await v.leave();
@@ -78,20 +82,20 @@ test('a page that is loaded anew in mid-job shows how far it is', async () => {
     await v.page.reload();
     await v.until('again.mkv', 'running');
     const text = await v.item('again.mkv').locator('.state').textContent();
-    assert.ok(Number(text.match(/^(\d+) of 240/)[1]) >= done, text);
+    assert.ok(Number(text.match(/^(\d+) of/)[1]) >= done, text);
     await v.page.locator('.print').first().waitFor();
     await removed(v, 'again.mkv');
     await v.leave();
 });
 
 test('ten tabs follow one film over one stream of events', async () => {
-    const v = await Visitor.come(server);
+    const v = await Visitor.come(server, { forgive: /404.*frame=/ }); // removed while others look
     const pages = [v.page];
     while (pages.length < 10)
         pages.push(await v.open());
     await begun(v, 'tabs.mkv');
     for (const page of pages) {
-        await page.waitForFunction(() => /^\d+ of 240/.test(
+        await page.waitForFunction(() => /^\d+ of \d+ frames/.test(
             (document.querySelector('.item .state') || {}).textContent || ''));
     }
     const before = (await item('tabs.mkv')).progress.done;

@@ -2,7 +2,7 @@
 // A newcomer's way: drop, Run, look, keep.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { closeBrowser, film, glass, nonsense, openBrowser, picture, Server, Visitor }
     from './browser.mjs';
 
@@ -11,6 +11,7 @@ before(async () => {
     await server.start();
     await openBrowser();
 });
+afterEach(() => server.clear());
 after(async () => {
     await closeBrowser();
     await server.end();

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A server to ask, and raw requests to it: for the tests beside this file."""
 import os
+import resource
 import socket
 import subprocess
 
@@ -12,9 +13,12 @@ PROBE = os.environ.get('PIQUE_HTTP_PROBE') or os.path.join(
 class Probe:
     """One http-probe. port and word as it printed them."""
 
-    def __init__(self, *args):
+    def __init__(self, *args, files=None):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
         self.process = subprocess.Popen([PROBE, TOKEN] + list(args), stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
+                                        stdout=subprocess.PIPE, text=True,
+                                        preexec_fn=limit if files else None)
         self.read()
 
     def read(self):

@@ -4,6 +4,7 @@
 import gzip
 import json
 import os
+import resource
 import shutil
 import socket
 import sys
@@ -484,6 +485,49 @@ class Lockout(Case):
         self.assertEqual(json.loads(body)['error']['next'], 'retry')
         self.assertEqual(self.ask('GET', '/?launch=' + self.probe.word, token=None)[0], 429)
         self.assertEqual(self.ask('GET', '/')[0], 200)
+
+
+class Crowd(unittest.TestCase):
+    """More who send nothing than there may be connections."""
+
+    def test_who_only_waits_makes_room_for_who_asks(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < 2000 and hard < 2000:
+            self.skipTest('skipped: fewer than 2000 files may be open here')
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2000), hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        probe = Probe(files=600)
+        self.addCleanup(probe.close)
+        crowd = []
+        for i in range(700):
+            crowd.append(probe.connect())
+            if i % 50 == 0:
+                self.assertEqual(probe.ask('GET', '/api/small')[0], 200)
+        listener = probe.connect() # who is answered does not have to go
+        listener.sendall(b'GET /api/events HTTP/1.1\r\n' + probe.host() + b'Authorization: Bearer ' +
+                         TOKEN.encode() + b'\r\n\r\n')
+        self.assertEqual(read_head(listener)[0], 200)
+        for i in range(700):
+            crowd.append(probe.connect())
+        for _ in range(20):
+            self.assertEqual(probe.ask('GET', '/api/small')[0], 200)
+        probe.ask('POST', '/api/tick', b'{"data":1}')
+        got = b''
+        while b'event: tick' not in got:
+            got += listener.recv(65536)
+        for s in crowd + [listener]:
+            s.close()
+        self.assertEqual(probe.ask('GET', '/api/small')[0], 200)
+
+    def test_fewer_files_than_connections_is_no_end(self):
+        probe = Probe(files=24)
+        self.addCleanup(probe.close)
+        crowd = []
+        for _ in range(100):
+            crowd.append(probe.connect())
+            self.assertEqual(probe.ask('GET', '/api/small')[0], 200)
+        for s in crowd:
+            s.close()
 
 
 class Folder(unittest.TestCase):

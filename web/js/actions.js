@@ -6,14 +6,11 @@ import { askNotify } from './bar.js';
 import { flush, kindOf, settingsFor, settingsOf, shown } from './draft.js';
 import { html } from './html.js';
 import { bytes, duration, t } from './i18n.js';
-import { call, post } from './server.js';
-import { change, checked, current, find, putItem, state, subscribe } from './state.js';
+import { call, post, reload } from './server.js';
+import { change, checked, current, dropItem, find, putItem, state, subscribe } from './state.js';
 import { pickAgain } from './upload.js';
 
 /* ---- doing ---- */
-
-// What buttons and keys do. An error becomes a note at the foot of the page with its sentence and one
-// button for what helps.
 
 let serial = 0;
 export function toast(text, more = {}) {
@@ -47,9 +44,16 @@ export const itemDo = (id, what) => attempt(async () => {
     putItem(await post(`/api/items/${id}/${what}`));
 });
 
+// Gone from the page at once, so that nobody asks for what is about to go.
 export const remove = (ids) => attempt(async () => {
-    for (const id of ids)
-        await call('DELETE', `/api/items/${id}`);
+    ids.forEach(dropItem);
+    try {
+        for (const id of ids)
+            await call('DELETE', `/api/items/${id}`);
+    } catch (e) {
+        await reload();
+        throw e;
+    }
 });
 
 export const again = (item) => attempt(async () => {
@@ -75,10 +79,12 @@ export const startable = () => {
 export const run = () => attempt(async () => {
     const ids = startable().map((i) => i.id);
     askNotify();
+    state.runRest = state.adding > 0;
     await flush();
     await post('/api/queue/run', { items: ids });
     change((s) => {
         ids.forEach((id) => s.asked.add(id));
+        s.trial = null;
         s.checked = new Set();
         const first = s.items.find((i) => ids.includes(i.id));
         if (first && !ids.includes(s.current))
@@ -112,6 +118,8 @@ export function step(id, by) {
 
 export function show(id) {
     change((s) => {
+        if (s.current !== id)
+            s.crop = null;
         s.current = id;
         s.stage = 'compare';
         s.tab = 'stage';
@@ -187,8 +195,10 @@ export function EstimateWords({ e }) {
         e.out_width && `${e.out_width} × ${e.out_height}`,
         e.output_bytes && t('estimate.size', { size: bytes(e.output_bytes) }),
         e.memory_bytes && t('estimate.memory', { size: bytes(e.memory_bytes) }),
-        e.disk_bytes && t('estimate.disk', { size: bytes(e.disk_bytes), free: bytes(e.disk_free || 0) }),
-    ].filter(Boolean).join(' · ')}</span>${short && html` <b class="warn">${t('estimate.full')}</b>`}`;
+        e.disk_bytes && t('estimate.disk', { size: bytes(e.disk_bytes),
+            free: bytes(e.disk_free || 0) }),
+    ].filter(Boolean).join(' · ')}</span>
+    ${short && html` <b class="warn">${t('estimate.full')}</b>`}`;
 }
 
 // All that Run would start, as far as it is known.
@@ -213,7 +223,8 @@ export function startEstimates() {
         clearTimeout(timer);
         timer = setTimeout(() => {
             asked = key;
-            estimate(item, wanted(item)).catch(() => {}); // Run will say what is wrong
+            if (find(item.id))
+                estimate(item, wanted(item)).catch(() => {}); // Run will say what is wrong
         }, 600);
     });
 }

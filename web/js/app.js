@@ -3,10 +3,9 @@
 // events.js (the server) and actions.js (the user).
 import { startEstimates } from './actions.js';
 import { Bar, startNotify, Tabs, Toasts } from './bar.js';
-import { Settings } from './form.js';
+import { loadPresets, Settings } from './form.js';
 import { html, render, useEffect, useState } from './html.js';
 import { startLang, t } from './i18n.js';
-import { loadPresets } from './presets.js';
 import { Queue } from './queue.js';
 import { get, startEvents } from './server.js';
 import { Stage } from './stage.js';
@@ -14,7 +13,8 @@ import { change, state, subscribe } from './state.js';
 import { startDrop } from './upload.js';
 import { Folders, Guide, Keys, startKeys } from './windows.js';
 
-const Alone = ({ title, text, button }) => html`<header class="bar"><h1 class="mark">pique</h1></header>
+const Alone = ({ title, text, button }) => html`
+    <header class="bar"><h1 class="mark">pique</h1></header>
     <main class="alone"><h2>${title}</h2>${text.map((x) => html`<p>${x}</p>`)}
     ${button && html`<button type="button" class="is-main" onClick=${() => location.reload()}>
         ${t('next.retry')}</button>`}</main>`;
@@ -29,7 +29,8 @@ function App() {
         return html`<header class="bar"><h1 class="mark">pique</h1></header>
             <main class="sheet-bare"></main>`;
     if (s.phase === 'login')
-        return html`<${Alone} title=${t('login.title')} text=${[t('login.how'), t('login.far')]} button />`;
+        return html`<${Alone} title=${t('login.title')} button
+            text=${[t('login.how'), t('login.far')]} />`;
     if (s.phase === 'away')
         return html`<${Alone} title=${t('error.awayTitle')} text=${[t('error.away')]} button />`;
     const Window = s.dialog && dialogs[s.dialog.name];
@@ -47,8 +48,8 @@ async function begin() {
     const root = document.getElementById('app');
     try {
         const [options, models, codecs] = await tables;
-        change({ options: options.options.filter((o) => o.page), groups: options.groups, models: models.models,
-            codecs: codecs.codecs });
+        change({ options: options.options.filter((o) => o.page), groups: options.groups,
+            models: models.models, codecs: codecs.codecs });
         await startEvents();
         loadPresets().catch(() => {}); // an old file of presets is no reason to stop
     } catch (e) {

@@ -28,8 +28,8 @@ function Layer({ side, pane, size, at, clip, big }) {
     const box = view.place(at, pane, size);
     useEffect(() => setMissing(null), [src]);
     return html`<div class="layer" style=${{ clipPath: clip ? `inset(0 0 0 ${clip})` : 'none' }}>
-        ${src && pane.w > 0 && html`<img class=${`print ${big ? 'is-big' : ''} ${missing === src ? 'is-missing' : ''}`}
-            src=${src} alt=${side.label} draggable="false" decoding="async"
+        ${src && pane.w > 0 && html`<img
+            class=${`print ${big ? 'is-big' : ''} ${missing === src ? 'is-missing' : ''}`} src=${src} alt=${side.label} draggable=${false} decoding="async"
             onError=${() => setMissing(src)} onLoad=${() => setMissing(null)}
             style=${{ left: px(box.left), top: px(box.top), width: px(box.width),
                 height: px(box.height) }} />`}
@@ -144,11 +144,13 @@ export function Compare({ sides, grid, size, at, setAt, source, crop, drawing, o
     const [split, setSplit] = useState(50);
     const draw = drawing && source ? drawer(source, pane, size, at, from, onCrop) : null;
     const hands = useHands(pane, size, at, setAt, draw);
-    useWheel(root, (factor, x, y) => setAt(view.zoomAt(at, pane, size, factor, x % pane.w, y % pane.h)));
+    useWheel(root, (factor, x, y) => setAt(
+        view.zoomAt(at, pane, size, factor, x % pane.w, y % pane.h)));
     const keys = (e) => {
         if (e.target !== e.currentTarget || e.altKey || e.ctrlKey || e.metaKey)
             return;
-        const moves = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40] };
+        const moves = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40],
+            ArrowDown: [0, -40] };
         if (moves[e.key])
             setAt(view.pan(at, pane, size, ...moves[e.key]));
         else if (e.key === '+' || e.key === '=')

@@ -4,7 +4,7 @@
 // never started. A change is sent a moment later, and at the latest before a run.
 import { keep } from './kept.js';
 import { call, on } from './server.js';
-import { change, checked, find, model, option, putItem, state } from './state.js';
+import { change, checked, find, option, putItem, state } from './state.js';
 
 // What only films have; a picture is not bothered with it.
 const filmGroups = new Set(['film', 'tracks', 'job']);
@@ -39,9 +39,6 @@ export function settingsFor(kind, draft) {
     }
     if (kind === 'film' && draft['film-format'])
         out.format = draft['film-format'];
-    const m = draft.model ? model(draft.model) : state.models.find((x) => x.default);
-    if (m && !m.installed) // its card says that it will be fetched
-        out.yes = true;
     return out;
 }
 

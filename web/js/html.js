@@ -38,5 +38,5 @@ export const IconButton = ({ icon, label, ...rest }) => html`<button type="butto
 
 // A small picture beside its name; where there is none, its place stays empty.
 export const Small = ({ src }) => html`<img src=${src} alt="" loading="lazy" decoding="async"
-    draggable="false" onError=${(e) => e.target.classList.add('is-missing')}
+    draggable=${false} onError=${(e) => e.target.classList.add('is-missing')}
     onLoad=${(e) => e.target.classList.remove('is-missing')} />`;

@@ -24,8 +24,8 @@ function Fetch({ m, told }) {
     const going = told && told.state === 'fetching';
     const start = (e) => {
         e.preventDefault(); // it is no choice of the card
-        post(`/api/models/${m.name}/fetch`).catch((error) => change({
-            fetching: { ...state.fetching, [m.name]: { state: 'failed', error: { text: error.message } } } }));
+        post(`/api/models/${m.name}/fetch`).catch(({ message }) => change({ fetching: {
+            ...state.fetching, [m.name]: { state: 'failed', error: { text: message } } } }));
     };
     return html`<span class="facts">${going
         ? html`<span role="status">${t('model.fetching', { percent: told.bytes_total
@@ -36,8 +36,9 @@ function Fetch({ m, told }) {
 }
 
 function Card({ m, chosen, onChoose, told }) {
-    return html`<label class=${`card ${chosen ? 'is-chosen' : ''}`}><input type="radio" name="model"
-        value=${m.name} checked=${chosen} disabled=${!m.supported} onChange=${onChoose} />
+    const looks = `${chosen ? 'is-chosen' : ''} ${m.installed ? '' : 'is-away'}`;
+    return html`<label class=${`card ${looks}`}><input type="radio" name="model" value=${m.name}
+        checked=${chosen} disabled=${!m.supported || !m.installed} onChange=${onChoose} />
         <span class="card-name">${title(m.name)}
             ${m.recommended && html` <b class="badge">${t('model.recommended')}</b>`}
             ${m.default && html` <b class="badge">${t('model.default')}</b>`}</span>
@@ -65,8 +66,9 @@ export function Models({ s, value }) {
         ${!known && name && html`<p class="note">${t('model.other', { name })}</p>`}
         ${all && html`<input type="search" value=${words} placeholder=${t('model.search')}
             aria-label=${t('model.search')} onInput=${(e) => setWords(e.target.value)} />`}
-        <div class=${`cards ${all ? 'is-all' : ''}`}>${list.map((m) => html`<${Card} key=${m.name} m=${m}
-            told=${(s.fetching || {})[m.name]} chosen=${m.name === name} onChoose=${() => choose(m)} />`)}</div>
+        <div class=${`cards ${all ? 'is-all' : ''}`}>${list.map((m) => html`<${Card} key=${m.name}
+            m=${m} told=${(s.fetching || {})[m.name]} chosen=${m.name === name}
+            onChoose=${() => choose(m)} />`)}</div>
         ${s.models.length > list.length || all ? html`<button type="button" class="small"
             aria-expanded=${all ? 'true' : 'false'} onClick=${() => setAll(!all)}>
             ${t(all ? 'model.fewer' : 'model.all', { n: number(s.models.length) })}</button>` : ''}

@@ -154,8 +154,9 @@ export function Gallery({ s }) {
                 <${Small} src=${result(item, 0, 480)} /></button>
             <h3 title=${item.result.name}>${item.result.name}</h3>
             <p class="facts">${`${item.result.width} × ${item.result.height} · ${bytes(item.result.bytes)}`}</p>
-            <${IconButton} icon="save" label=${t('item.named', { what: t('item.download'),
-                name: item.result.name })} onClick=${() => download(item)} /></li>`)}</ul>
+            <${IconButton} icon="save" label=${t('item.named',
+                { what: t('item.download'), name: item.result.name })}
+                onClick=${() => download(item)} /></li>`)}</ul>
     </div>`;
 }
 
@@ -174,7 +175,8 @@ function outSize(item) {
 }
 
 const isThere = (item, frame) => item.state === 'done' ||
-    item.kind === 'film' && item.progress && frame < item.progress.saved;
+    item.kind === 'film' && (item.state === 'running' || item.state === 'paused') && item.progress &&
+    frame < item.progress.saved;
 
 // What can be shown of an item, by name.
 function sidesOf(s, item, frame) {
@@ -220,7 +222,7 @@ const Choice = ({ label, all, value, onChange }) => html`<label class="side">
             selected=${key === value}>${x.label}</option>`)}</select></label>`;
 
 function Frames({ item, frame, setFrame, follow, setFollow }) {
-    const n = item.info.frames || 1;
+    const n = item.result && item.result.frames || item.info.frames || 1;
     if (item.kind !== 'film' || n < 2)
         return null;
     const go = (f) => {
@@ -248,9 +250,9 @@ function Log({ s, item }) {
         return null;
     return html`<details class="log" open>
         <summary>${tn('saved.title', lines.length)}</summary>
-        <ol role="log" tabIndex="0" aria-label=${t('saved.log')}>${lines.slice(-50).reverse()
+        <div role="log" tabIndex="0" aria-label=${t('saved.log')}><ol>${lines.slice(-50).reverse()
             .map((l) => html`<li key=${l.batch}>${batchLine(l)} <time>${moment(l.at)}</time></li>`)}
-        </ol></details>`;
+        </ol></div></details>`;
 }
 
 function Bar({ sides, pair, setPair, grid, setGrid, at, setAt, flicker, setFlicker }) {

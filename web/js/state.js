@@ -26,6 +26,8 @@ export const state = {
     stage: 'compare', // or 'gallery'
     dialog: null, // { name, ... }
     toasts: [],
+    adding: 0, // drops whose files are still being announced
+    runRest: false, // Run was pressed meanwhile: it means those too
     asked: new Set(), // ids that run as soon as they are here
 };
 

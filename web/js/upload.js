@@ -4,7 +4,7 @@
 // server has it. A broken connection is tried again, longer and longer apart. A page that was closed
 // meanwhile goes on where the browser still knows the file (a handle in its database), else the user
 // chooses the file again.
-import { complain, toast } from './actions.js';
+import { complain, itemDo, toast } from './actions.js';
 import { kindOf, settingsFor } from './draft.js';
 import { t } from './i18n.js';
 import { post, putPiece } from './server.js';
@@ -128,9 +128,10 @@ async function work() {
 
 export function resume(item, file) {
     if (!item || isSending(item.id))
-        return;
+        return null;
     waiting.push({ id: item.id, file, offset: item.received });
     work();
+    return item.id;
 }
 
 // A new item; or the rest of one that is half here, where it is the same file.
@@ -149,9 +150,11 @@ export async function add(file, handle) {
             inStore('readwrite', (s) => s.put(handle, item.id));
         waiting.push({ id: item.id, file, offset: 0 });
         work();
+        return item.id;
     } catch (e) {
         complain(e, () => add(file, handle));
     }
+    return null;
 }
 
 addEventListener('beforeunload', (e) => {
@@ -165,7 +168,8 @@ addEventListener('beforeunload', (e) => {
 
 // Of a folder only what looks like a picture or a film; a file that somebody drops by itself is
 // taken whatever it is called, and the server says what it makes of it.
-const like = /\.(png|jpe?g|webp|gif|bmp|tiff?|avif|jxl|heic|ppm|pgm|mp4|m4v|mov|avi|webm|mkv|flv|ts|m2ts|mpe?g|wmv|ogv|y4m)$/i;
+const like = new RegExp('\\.(png|jpe?g|webp|gif|bmp|tiff?|avif|jxl|heic|ppm|pgm|mp4|m4v|mov|avi|webm|' +
+    'mkv|flv|ts|m2ts|mpe?g|wmv|ogv|y4m)$', 'i');
 const MOST_FILES = 2000, MOST_DEPTH = 16;
 
 async function ofHandle(handle, depth, out) {
@@ -227,8 +231,14 @@ async function take(list) {
         .localeCompare(b.file.webkitRelativePath || b.file.name, undefined, { numeric: true }));
     if (!list.length)
         toast(t('drop.nothing'));
-    for (const { file, handle } of list)
-        await add(file, handle);
+    state.adding++;
+    for (const { file, handle } of list) {
+        const id = await add(file, handle);
+        if (id && state.runRest)
+            itemDo(id, 'start');
+    }
+    if (--state.adding === 0)
+        state.runRest = false;
 }
 
 /* ---- choosing ---- */
