@@ -233,15 +233,15 @@ int pq_http_open(const struct pq_http_setup *setup, struct pq_http **out, pique_
     int rc = prepare(http, setup, err);
     if (!rc)
         rc = start_daemon(http, err);
+    *out = http; /* before the first request, whose handler may ask for it */
     if (!rc)
         rc = start_thread(http, err);
     if (rc) {
-        pq_http_close(&http);
+        pq_http_close(out);
         return rc;
     }
     if (setup->events)
         pq_events_on_add(setup->events, wake, http);
-    *out = http;
     return 0;
 }
 
