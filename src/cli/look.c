@@ -41,7 +41,8 @@ static void add_tracks(struct pq_json *j, const char *file)
     pique_text_free(&text);
 }
 
-static void tell_json(struct pq_str *out, const char *file, const pique_look_report *r)
+/* tracks: told too, for which the file is opened once more, so not for each picture of it. */
+static void tell_json(struct pq_str *out, const char *file, const pique_look_report *r, bool tracks)
 {
     struct pq_json j = {0};
     pq_json_open(&j, NULL, '{');
@@ -61,9 +62,9 @@ static void tell_json(struct pq_str *out, const char *file, const pique_look_rep
         pq_json_int(&j, "frame", r->frame);
         pq_json_int(&j, "out_width", r->out_width);
         pq_json_int(&j, "out_height", r->out_height);
-    } else if (r->kind == PIQUE_LOOK_FILM && !pq_is_folder(file)) {
-        add_tracks(&j, file); /* the file is opened once more: not for each picture of it */
     }
+    if (tracks && r->kind == PIQUE_LOOK_FILM && !pq_is_folder(file))
+        add_tracks(&j, file);
     pq_json_close(&j, '}');
     pq_json_take_line(&j, out);
 }
@@ -126,7 +127,7 @@ int pq_cli_look(const struct pq_options *o)
     if (rc)
         return pq_cli_fail(&err);
     if (pq_given(o, PQ_OPT_JSON))
-        tell_json(&out, file, &r);
+        tell_json(&out, file, &r, !pq_given(o, PQ_OPT_FRAME) && !pq_given(o, PQ_OPT_AT));
     else if (!dst)
         tell_person(&out, file, &r);
     return out.data || out.failed ? pq_cli_print(&out) : PQ_EXIT_OK;

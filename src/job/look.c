@@ -109,12 +109,12 @@ static int begin_look(void *user, struct pq_runner *r, json_t **task, char **fol
     if (write)
         pq_make_folders(write, NULL);
     const char *const reads[] = {l->input, NULL}, *const writes[] = {write, NULL};
-    int failed = !words || pq_words_add(words, "--json") ||
-                 (l->output && (pq_words_add(words, "--output=%s", l->output) ||
-                                pq_words_add(words, "--overwrite") ||
-                                pq_words_add(words, "--frame=%" PRId64, l->frame))) ||
-                 (l->side && pq_words_add(words, "--side=%d", l->side)) ||
-                 pq_words_operand(words, l->input);
+    int failed =
+        !words || pq_words_add(words, "--json") ||
+        (l->output &&
+         (pq_words_add(words, "--output=%s", l->output) || pq_words_add(words, "--overwrite") ||
+          (l->frame >= 0 && pq_words_add(words, "--frame=%" PRId64, l->frame)))) ||
+        (l->side && pq_words_add(words, "--side=%d", l->side)) || pq_words_operand(words, l->input);
     if (!failed)
         *task = pq_task_new(r, "look", words, reads, writes, e->french);
     *folder = pq_strdup(l->folder);
@@ -167,6 +167,7 @@ static void begin_info(struct pq_runner *r, struct pq_entry *e)
         return; /* the next round tries again */
     l->output = pq_store_path(r->store, e, "look/thumb.png");
     l->side = THUMB_SIDE;
+    l->frame = -1; /* the first, and all that the file holds is told */
     e->wants_look = start(r, l, &info_chore, NULL) != 0;
 }
 

@@ -33,6 +33,7 @@ static const char *type_of(const char *path)
         {".js", "text/javascript; charset=utf-8"},
         {".mjs", "text/javascript; charset=utf-8"},
         {".json", "application/json"},
+        {".txt", "text/plain; charset=utf-8"},
         {".svg", "image/svg+xml"}, /* ours, not what somebody uploads */
         {".png", "image/png"},
         {".woff2", "font/woff2"},

@@ -618,6 +618,8 @@ class Films(ServerCase):
         item = self.wait(name, 'done')
         self.assertEqual(item['kind'], 'film')
         self.assertEqual((item['info']['frames'], item['info']['width']), (72, 64))
+        self.assertEqual([(t['kind'], t['codec']) for t in item['info']['tracks']],
+                         [('video', 'h264')])
         self.assertEqual(item['result']['frames'], 72)
         self.assertEqual(len(self.frame_times('results/in.mkv')), 72)
         saved = events.named('saved')

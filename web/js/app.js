@@ -7,7 +7,7 @@ import { loadPresets, Settings } from './form.js';
 import { html, render, useEffect, useState } from './html.js';
 import { startLang, t } from './i18n.js';
 import { Queue } from './queue.js';
-import { get, startEvents } from './server.js';
+import { get, modelsOf, startEvents } from './server.js';
 import { Stage } from './stage.js';
 import { change, state, subscribe } from './state.js';
 import { startDrop } from './upload.js';
@@ -49,7 +49,7 @@ async function begin() {
     try {
         const [options, models, codecs] = await tables;
         change({ options: options.options.filter((o) => o.page), groups: options.groups,
-            models: models.models, codecs: codecs.codecs });
+            models: modelsOf(models), codecs: codecs.codecs });
         await startEvents();
         loadPresets().catch(() => {}); // an old file of presets is no reason to stop
     } catch (e) {

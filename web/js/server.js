@@ -68,6 +68,9 @@ export const result = (item, frame, side) =>
     (item.result ? `&v=${(item.result.hash || '').slice(0, 12)}` : '');
 export const file = (item) => `/api/items/${item.id}/file`;
 
+// Models of the catalogue, and files of one's own, which go by their names.
+export const modelsOf = (m) => [...m.models, ...m.own || []];
+
 /* ---- events ---- */
 
 // What happens on the server, as it happens. A browser opens six connections to a server at most, so
@@ -104,7 +107,7 @@ function take(event) {
     } else if (name === 'model') {
         change({ fetching: { ...state.fetching, [data.name]: data } });
         if (data.state === 'here')
-            get('/api/models').then((m) => change({ models: m.models })).catch(() => {});
+            get('/api/models').then((m) => change({ models: modelsOf(m) })).catch(() => {});
     } else if (name === 'reset' || name === 'watched') {
         reload();
     }
