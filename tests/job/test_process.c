@@ -35,25 +35,32 @@ static int leave_a_child(void)
     return 7;
 }
 
-static int work(const char *folder)
+static int do_task(const char *task)
 {
-    char *path = pq_asprintf("%s/task.json", folder), *text = NULL, here[4096];
-    if (!path || pq_read_text(path, 4096, &text, NULL) != 0)
-        return 99;
-    if (strstr(text, "child"))
+    char here[4096];
+    if (strstr(task, "child"))
         return leave_a_child();
-    if (strstr(text, "where")) {
+    if (strstr(task, "where")) {
         printf("{\"here\": \"%s\"}\n", getcwd(here, sizeof here));
         return 0;
     }
-    if (strstr(text, "silent"))
+    if (strstr(task, "silent"))
         close(STDOUT_FILENO);
-    while (strstr(text, "chat")) {
+    while (strstr(task, "chat")) {
         printf("{\"event\": \"frames\"}\n");
         fflush(stdout);
     }
     sleep(60);
     return 0;
+}
+
+static int work(const char *folder)
+{
+    char *path = pq_asprintf("%s/task.json", folder), *text = NULL;
+    const int status = path && pq_read_text(path, 4096, &text, NULL) == 0 ? do_task(text) : 99;
+    pq_free(path);
+    pq_free(text);
+    return status;
 }
 
 /* ---- who listens ---- */
