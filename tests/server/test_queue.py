@@ -442,6 +442,8 @@ class Edges(ServerCase):
     def test_there_is_no_thumb_of_what_cannot_be_read(self):
         name = self.add('p.png', data=b'nothing', start=False)
         self.wait(name, 'failed')
+        task = json.loads(read(self.own(name, 'info', 'task.json')))
+        self.assertTrue(task['strict'] and task['seconds']) # it cannot take for ever
         before = time.monotonic()
         self.ask('GET', '/api/items/%s/thumb' % name, status=404)
         self.assertLess(time.monotonic() - before, 5)
