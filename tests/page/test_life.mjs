@@ -38,6 +38,9 @@ async function begun(v, name) {
 }
 
 async function removed(v, name) {
+    // Pictures that the server was asked for before cannot come any more.
+    const id = await v.item(name).getAttribute('data-id');
+    v.forgive = new RegExp(`${v.forgive.source}|404.*${id}.*frame=`);
     const stop = button(v, 'Stop', name);
     if (await stop.count())
         await stop.click();

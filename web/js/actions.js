@@ -46,11 +46,15 @@ export const itemDo = (id, what) => attempt(async () => {
 
 // Gone from the page at once, so that nobody asks for what is about to go.
 export const remove = (ids) => attempt(async () => {
-    ids.forEach(dropItem);
+    ids.forEach((id) => {
+        state.gone.add(id);
+        dropItem(id);
+    });
     try {
         for (const id of ids)
             await call('DELETE', `/api/items/${id}`);
     } catch (e) {
+        ids.forEach((id) => state.gone.delete(id));
         await reload();
         throw e;
     }

@@ -28,6 +28,7 @@ export const state = {
     toasts: [],
     adding: 0, // drops whose files are still being announced
     runRest: false, // Run was pressed meanwhile: it means those too
+    gone: new Set(), // ids that the user removed; events on their way bring none back
     asked: new Set(), // ids that run as soon as they are here
 };
 
@@ -57,6 +58,8 @@ const place = (a, b) => a.position - b.position || a.created - b.created;
 
 // An ITEM as it came, unless we know a newer one.
 export function putItem(item) {
+    if (state.gone.has(item.id))
+        return;
     change((s) => {
         const at = s.items.findIndex((i) => i.id === item.id);
         if (at >= 0 && s.items[at].revision > item.revision)
@@ -99,7 +102,7 @@ export function putState(all) {
     change((s) => {
         s.server = all;
         s.queue = all.queue;
-        s.items = all.items.slice().sort(place);
+        s.items = all.items.filter((i) => !s.gone.has(i.id)).sort(place);
         s.phase = 'ready';
         if (!s.items.some((i) => i.id === s.current))
             s.current = s.items.length ? s.items[0].id : null;
