@@ -13,7 +13,12 @@
 #include "job/play.h"
 #include "job/runner_state.h"
 
-enum { TICK_MS = 250, MOST_CHORES = 2 };
+enum {
+    TICK_MS = 250,
+    MOST_CHORES = 2,
+    LOOK_SECONDS = 300 /* of processor, after which a file that makes its decoder turn for ever lets
+                          go of its place */
+};
 
 static const double between_tellings = 0.25; /* seconds, for one entry */
 
@@ -346,10 +351,11 @@ json_t *pq_task_new(const struct pq_runner *r, const char *command, json_t *word
     json_t *reads = json_array(), *writes = json_array();
     const char *const models[] = {r->setup.models, NULL};
     json_t *task = NULL;
+    const bool strict = strcmp(command, "look") == 0; /* nobody has looked into it before */
     if (!add_paths(reads, read) && !add_paths(reads, models) && !add_paths(writes, write))
-        task = json_pack("{s:s, s:O, s:O, s:O, s:s, s:b}", "command", command, "words", words,
+        task = json_pack("{s:s, s:O, s:O, s:O, s:s, s:b, s:i}", "command", command, "words", words,
                          "read", reads, "write", writes, "lang", french ? "fr" : "en", "strict",
-                         strcmp(command, "look") == 0); /* nobody has looked into it before */
+                         strict, "seconds", strict ? LOOK_SECONDS : 0);
     json_decref(reads);
     json_decref(writes);
     return task;

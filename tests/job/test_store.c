@@ -180,7 +180,9 @@ static void an_entry_goes_with_all_that_is_its_own(void **unused)
     char *work = pq_store_work_folder(&s, a), *deep = pq_asprintf("%s/x/y", work);
     char *own = pq_store_path(&s, a, ""), *link = pq_asprintf("%s/link", work);
     assert_int_equal(pq_make_folders(deep, NULL), 0);
-    assert_int_equal(symlink(pq_store_path(&s, b, ""), link), 0);
+    char *of_b = pq_store_path(&s, b, "");
+    assert_int_equal(symlink(of_b, link), 0);
+    pq_free(of_b);
     assert_int_equal(pq_store_remove(&s, a, NULL), 0);
     assert_order(&s, "b");
     assert_false(pq_exists(work));
