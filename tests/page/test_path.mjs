@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A newcomer's way: drop, Run, look, keep.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { closeBrowser, film, glass, nonsense, openBrowser, picture, Server, Visitor }
@@ -75,12 +76,12 @@ test('a batch with other settings runs, and all of it comes down from the galler
     await v.page.getByRole('button', { name: 'Gallery' }).click();
     const here = (await server.api('state')).items.filter((i) => i.state === 'done').length;
     assert.equal(await v.page.locator('.prints li').count(), here);
-    const names = [];
-    v.page.on('download', (d) => names.push(d.suggestedFilename()));
+    const coming = v.page.waitForEvent('download');
     await v.page.getByRole('button', { name: 'Download all' }).click();
-    for (let i = 0; i < 100 && names.length < here; i++)
-        await v.page.waitForTimeout(100);
-    assert.equal(names.length, here);
+    const archive = await coming;
+    assert.equal(archive.suggestedFilename(), 'pique.zip');
+    const listed = execFileSync('python3', ['-m', 'zipfile', '-l', await archive.path()]);
+    assert.equal(listed.toString().trim().split('\n').length, here + 1);
     await v.item('glass.png').locator('.frame').click();
     await v.shown(2);
     assert.equal(await v.page.locator('.pictures.has-alpha').count(), 1);
