@@ -121,6 +121,23 @@ int pique_picture_upscale(pique_engine *engine, const char *src, const char *dst
                           const pique_picture_options *options, pique_picture_report *report,
                           pique_error *err);
 
+/** What a picture will take and become. */
+typedef struct pique_picture_plan {
+    size_t size; /**< sizeof(pique_picture_plan), set by the caller */
+    int in_width, in_height, out_width, out_height;
+    int passes;            /**< runs of a network, all models of a chain together */
+    double network_pixels; /**< that go into all of them, of a colour picture without --tta */
+    uint64_t memory_bytes; /**< of pixels and of what lies between the layers, at most */
+} pique_picture_plan;
+
+/** What pique_picture_upscale_chain() would do, without computing or writing anything. Notes are
+ *  events.
+ *  @return as pique_picture_upscale(), PIQUE_EEXIST too where dst exists and may not be replaced.
+ */
+int pique_picture_plan_only(pique_engine *const *engines, size_t count, const char *src,
+                            const char *dst, const pique_picture_options *options,
+                            pique_picture_plan *plan, pique_error *err);
+
 /** The most models of a chain. */
 #define PIQUE_CHAIN_MODELS 16
 

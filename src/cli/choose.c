@@ -129,6 +129,17 @@ void pq_tell_recommended(const struct pq_options *o, struct pq_report *report)
 
 /* ---- speeds ---- */
 
+double pq_known_speed(const pique_model *model)
+{
+    struct pq_speeds s;
+    const char *key;
+    if (pq_speeds_open(&s, NULL) != 0)
+        return 0;
+    const double speed = pq_speeds_find(&s, pique_model_sha256(model), &key);
+    pq_speeds_close(&s);
+    return speed;
+}
+
 void pq_note_speed(const struct pq_options *o, struct pq_report *report, const pique_model *model,
                    const char *numeric_key, double pixels, double seconds)
 {

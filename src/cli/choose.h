@@ -19,6 +19,8 @@ int pq_get_models(const struct pq_options *o, struct pq_report *report, const ch
 /* To a person who has chosen no model: that there is one for anime. Once. */
 void pq_tell_recommended(const struct pq_options *o, struct pq_report *report);
 
+/* Megapixels a second that a model was seen to take here; 0: never. */
+double pq_known_speed(const pique_model *model);
 /* Remember how quick a run was, where that says something about other runs. */
 void pq_note_speed(const struct pq_options *o, struct pq_report *report, const pique_model *model,
                    const char *numeric_key, double pixels, double seconds);

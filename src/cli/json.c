@@ -124,7 +124,8 @@ void pq_event_skipped(struct pq_report *r, const struct pq_input *input, const c
     end(r, &j);
 }
 
-void pq_event_planned(struct pq_report *r, const struct pq_input *input, int width, int height)
+void pq_event_planned(struct pq_report *r, const struct pq_input *input, int width, int height,
+                      const pique_picture_plan *plan, double seconds)
 {
     struct pq_json j = begin("file_planned");
     pq_json_uint(&j, "file", r->current);
@@ -134,6 +135,14 @@ void pq_event_planned(struct pq_report *r, const struct pq_input *input, int wid
         pq_json_int(&j, "in_width", width);
         pq_json_int(&j, "in_height", height);
     }
+    if (plan) {
+        pq_json_int(&j, "out_width", plan->out_width);
+        pq_json_int(&j, "out_height", plan->out_height);
+        pq_json_int(&j, "passes", plan->passes);
+        pq_json_uint(&j, "memory_bytes", plan->memory_bytes);
+    }
+    if (seconds >= 0)
+        pq_json_number(&j, "seconds_expected", seconds);
     end(r, &j);
 }
 

@@ -179,12 +179,37 @@ static void choose_language(int argc, char **argv)
     setenv("PIQUE_LANG", pq_lang_of(said) == PQ_LANG_FR ? "fr" : "en", 1);
 }
 
+static void reverse(char **words, int count)
+{
+    for (int i = 0, j = count - 1; i < j; i++, j--) {
+        char *word = words[i];
+        words[i] = words[j];
+        words[j] = word;
+    }
+}
+
+/* The command, with a language before it moved behind it: pique --lang fr man. */
+static enum pq_command_id take_command(int argc, char **argv, int *used)
+{
+    int before = 0;
+    if (argc > 1 && pq_starts_with(argv[1], "--lang="))
+        before = 1;
+    else if (argc > 2 && strcmp(argv[1], "--lang") == 0)
+        before = 2;
+    enum pq_command_id command = find_command(argc - before, argv + before, used);
+    const int words = *used - 1;
+    reverse(argv + 1, before);
+    reverse(argv + 1 + before, words);
+    reverse(argv + 1, before + words);
+    return command;
+}
+
 int main(int argc, char **argv)
 {
     pq_hold_standard_streams();
     choose_language(argc, argv);
     int used;
-    enum pq_command_id command = find_command(argc, argv, &used);
+    enum pq_command_id command = take_command(argc, argv, &used);
     struct pq_options o;
     pique_error err;
     int rc = pq_options_parse(&o, command, argc > used ? argc - used : 0, argv + used, &err);

@@ -230,12 +230,13 @@ void pq_report_skipped(struct pq_report *r, const struct pq_input *input, const 
     pthread_mutex_unlock(&r->lock);
 }
 
-void pq_report_planned(struct pq_report *r, const struct pq_input *input, int width, int height)
+void pq_report_planned(struct pq_report *r, const struct pq_input *input, int width, int height,
+                       const pique_picture_plan *plan, double seconds)
 {
     pthread_mutex_lock(&r->lock);
     account(r, input, false);
     if (r->json) {
-        pq_event_planned(r, input, width, height);
+        pq_event_planned(r, input, width, height, plan, seconds);
     } else {
         /* Names as they are for a program, harmless ones for a person. */
         void (*add)(struct pq_str *, const char *) =

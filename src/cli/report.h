@@ -59,8 +59,10 @@ void pq_report_saved(struct pq_report *r, const char *what, uint64_t batch, int6
 void pq_report_computed(struct pq_report *r, const struct pq_input *input);
 void pq_report_failed(struct pq_report *r, const struct pq_input *input, const pique_error *why);
 void pq_report_skipped(struct pq_report *r, const struct pq_input *input, const char *why);
-/* Instead of begin and done, where nothing is to be computed. */
-void pq_report_planned(struct pq_report *r, const struct pq_input *input, int width, int height);
+/* Instead of begin and done, where nothing is to be computed. plan: NULL where no engine was open;
+ * seconds: negative where nothing is known. */
+void pq_report_planned(struct pq_report *r, const struct pq_input *input, int width, int height,
+                       const pique_picture_plan *plan, double seconds);
 void pq_report_end(struct pq_report *r, int exit_status);
 
 /* Something for the user that belongs to no file, or to the one in work. */
@@ -91,7 +93,8 @@ void pq_event_done(struct pq_report *r, const struct pq_input *input,
                    const pique_picture_report *picture);
 void pq_event_failed(struct pq_report *r, const struct pq_input *input, const pique_error *why);
 void pq_event_skipped(struct pq_report *r, const struct pq_input *input, const char *why);
-void pq_event_planned(struct pq_report *r, const struct pq_input *input, int width, int height);
+void pq_event_planned(struct pq_report *r, const struct pq_input *input, int width, int height,
+                      const pique_picture_plan *plan, double seconds);
 void pq_event_saved(struct pq_report *r, uint64_t batch, int64_t count, int64_t first);
 void pq_event_note(struct pq_report *r, const char *text);
 void pq_event_error(struct pq_report *r, const pique_error *why);

@@ -37,6 +37,7 @@ struct run {
     double pixels, seconds;     /* of the pictures that went through the network once */
     int first_failure;          /* exit status, 0 while nothing failed */
     bool interrupted;
+    bool opened; /* the engines are */
 };
 
 static bool is_dash(const char *path)
@@ -364,6 +365,36 @@ static void process_all(struct run *run)
 
 /* ---- a dry run ---- */
 
+/* A picture whose engine is open: the size of its result, memory, and time where it is known how
+ * quick the model is here. */
+static void plan_whole(struct run *run, const struct pq_input *input)
+{
+    const struct pq_chain *chain = &run->chain;
+    pique_picture_plan plan = {.size = sizeof plan};
+    pique_error err;
+    if (pique_picture_plan_only(chain->engines, chain->count, input->path, input->output,
+                                &run->picture, &plan, &err) != 0) {
+        fail_input(run, input, &err);
+        return;
+    }
+    const double speed = chain->count == 1 ? pq_known_speed(chain->links[0].model) : 0;
+    const double all = plan.network_pixels * (run->picture.tta ? 8 : 1);
+    pq_report_planned(&run->report, input, plan.in_width, plan.in_height, &plan,
+                      speed > 0 ? all / (1e6 * speed) : -1);
+}
+
+static void plan_picture(struct run *run, const struct pq_input *input)
+{
+    pique_picture_info info = {.size = sizeof info};
+    pique_error err;
+    if (run->opened)
+        plan_whole(run, input);
+    else if (pique_picture_probe(input->path, run->picture.allow_untrusted, &info, &err) != 0)
+        fail_input(run, input, &err);
+    else
+        pq_report_planned(&run->report, input, info.width, info.height, NULL, -1);
+}
+
 static void plan_one(struct run *run, const struct pq_input *input)
 {
     if (input->film) {
@@ -374,15 +405,10 @@ static void plan_one(struct run *run, const struct pq_input *input)
             fail_input(run, input, &why);
         return;
     }
-    pique_picture_info info = {.size = sizeof info};
-    pique_error err;
-    bool known = !is_dash(input->path);
-    int rc =
-        known ? pique_picture_probe(input->path, run->picture.allow_untrusted, &info, &err) : 0;
-    if (rc)
-        fail_input(run, input, &err);
+    if (is_dash(input->path))
+        pq_report_planned(&run->report, input, 0, 0, NULL, -1);
     else
-        pq_report_planned(&run->report, input, info.width, info.height);
+        plan_picture(run, input);
 }
 
 static void plan_all(struct run *run)
@@ -410,8 +436,10 @@ static void do_run(struct run *run)
         return;
     pq_report_start(&run->report, &run->inputs, &run->chain);
     const bool dry = pq_given(run->options, PQ_OPT_DRY_RUN);
-    if ((!dry || has_film(run)) && open_engine(run))
+    /* A program that asks gets what only the engine can tell. */
+    if ((!dry || run->report.json || has_film(run)) && open_engine(run))
         return;
+    run->opened = !dry || run->report.json || has_film(run);
     if (dry) {
         plan_all(run);
         return;

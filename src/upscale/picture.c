@@ -263,3 +263,43 @@ int pique_picture_upscale_chain(pique_engine *const *engines, size_t count, cons
         pq_picture_report(&job, report, pq_seconds() - start);
     return rc;
 }
+
+static uint64_t plan_bytes(const struct pq_picture_job *j)
+{
+    const struct pq_plan *p = &j->plan;
+    uint64_t passes = 0;
+    for (int i = 0; i < p->size.passes; i++) /* with tta one runs after the other */
+        passes = p->options.tta ? PQ_MAX(passes, p->share[i]) : passes + p->share[i];
+    return passes + p->whole_bytes + pq_plan_other_bytes(p, &j->source->format);
+}
+
+int pique_picture_plan_only(pique_engine *const *engines, size_t count, const char *src,
+                            const char *dst, const pique_picture_options *options,
+                            pique_picture_plan *plan, pique_error *err)
+{
+    struct pq_engines list;
+    if (!src || !dst || !plan || plan->size < sizeof plan->size)
+        return pq_fail(err, PIQUE_EINVAL,
+                       "a source, a destination and a plan with its size are "
+                       "needed");
+    int rc = pq_engines_take(engines, count, &list, err);
+    if (rc)
+        return rc;
+    struct pq_picture_job job = {.engines = &list, .engine = engines[0], .src = src, .dst = dst};
+    rc = pq_picture_open(&job, options, err);
+    if (!rc) {
+        const struct pq_size *size = &job.plan.size;
+        pique_picture_plan p = {.size = sizeof p,
+                                .in_width = job.report.in_width,
+                                .in_height = job.report.in_height,
+                                .out_width = size->width,
+                                .out_height = size->height,
+                                .passes = size->passes,
+                                .memory_bytes = plan_bytes(&job)};
+        for (int i = 0; i < size->passes; i++)
+            p.network_pixels += (double)size->pass_width[i] * size->pass_height[i];
+        pq_copy_out(plan, plan->size, &p, sizeof p);
+    }
+    pq_picture_close(&job);
+    return rc;
+}

@@ -66,6 +66,12 @@ class Words(Case):
         self.assertIn('Aucun fichier', self.says(['--lang', 'fr', 'no.png'], 66, LANG='C'))
         self.assertIn('No such file', self.says(['--lang', 'en', 'no.png'], 66, LANG='fr_FR'))
 
+    def test_the_language_may_stand_before_the_command(self):
+        for words in (['--lang', 'fr', 'man'], ['--lang=fr', 'man'], ['man', '--lang', 'fr']):
+            result = self.run_pique(*words, model=None)
+            self.check(result, 0)
+            self.assertIn('.SH NOM', result.stdout.decode(), words)
+
     def test_names_of_members_and_events_are_the_same_in_both(self):
         for chosen in ({'LANG': 'C'}, {'LANG': 'fr_FR.UTF-8'}):
             result = self.run_pique('devices', '--json', model=None, env=in_language(self, **chosen))

@@ -312,6 +312,16 @@ class Pictures(ServerCase):
         self.ask('DELETE', '/api/tests/' + test['id'], status=204)
         self.ask('GET', '/api/tests/' + test['id'], status=404)
 
+    def test_an_estimate_of_a_picture_tells_size_and_memory(self):
+        write(self.path('a.png'), png(40, 30))
+        name = self.add('a.png', start=False)
+        self.wait(name, 'paused')
+        self.post('/api/items/%s/estimate' % name, {'settings': {'model': 'tiny', 'scale': 3}}, 202)
+        item = self.wait(name, 'paused', until=lambda i: i['estimate'])
+        self.assertEqual((item['estimate']['out_width'], item['estimate']['out_height']), (120, 90))
+        self.assertGreater(item['estimate']['memory_bytes'], 0)
+        self.assertEqual([f for f in os.listdir(self.results) if f != '.pique'], [])
+
     def test_presets_are_kept(self):
         self.ask('PUT', '/api/presets/anime', {'title': 'Animé', 'settings': {'scale': 2}},
                  status=200)
