@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 import unittest
@@ -37,7 +38,9 @@ class Modules(unittest.TestCase):
         for folder in ('tools', 'web', 'bin', 'registry'):
             os.mkdir(os.path.join(self.dir, folder))
         shutil.copy(os.path.join(ROOT, 'tools', 'page_modules'), os.path.join(self.dir, 'tools'))
-        for tool in ('python3', 'cp', 'sh', 'env', 'touch'):
+        # The interpreter itself: what is called python3 may be a script that needs other programs.
+        os.symlink(os.path.realpath(sys.executable), os.path.join(self.dir, 'bin', 'python3'))
+        for tool in ('cp', 'sh', 'env', 'touch'):
             os.symlink(shutil.which(tool), os.path.join(self.dir, 'bin', tool))
         lock = {'packages': {}}
         for name, files in PACKAGES.items():
