@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/json.h"
@@ -88,7 +89,7 @@ static void add_report(struct pq_json *j, const pique_film_report *r)
 static void on_frames(struct pq_film_story *s, const pique_event *e)
 {
     struct pq_report *r = s->report;
-    const double now = pq_now();
+    const double now = pq_seconds();
     if (!r->json && !r->terminal)
         return;
     if (now - r->last_shown < (r->json ? 0.25 : 0.1) || !r->input)

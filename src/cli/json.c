@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "cli/report.h"
 
@@ -183,7 +184,7 @@ void pq_event_end(struct pq_report *r, int exit_status)
     pq_json_uint(&j, "done", r->done);
     pq_json_uint(&j, "failed", r->failed);
     pq_json_uint(&j, "skipped", r->skipped);
-    pq_json_number(&j, "seconds", pq_now() - r->started);
+    pq_json_number(&j, "seconds", pq_seconds() - r->started);
     pq_json_int(&j, "exit", exit_status);
     end(r, &j);
 }

@@ -5,20 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/lang.h"
 #include "base/str.h"
 #include "cli/commands.h"
-
-double pq_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static bool set_in_environment(const char *name)
 {
@@ -33,7 +26,7 @@ void pq_report_init(struct pq_report *r, bool json, bool quiet, int verbose, boo
     r->terminal = pq_cli_rewrites() && !quiet;
     r->colour = r->terminal && !set_in_environment("NO_COLOR");
     r->list_names = !json && !quiet && !carries_picture && !isatty(STDOUT_FILENO);
-    r->started = pq_now();
+    r->started = pq_seconds();
     pthread_mutex_init(&r->lock, NULL);
 }
 
@@ -123,7 +116,7 @@ void pq_report_begin(struct pq_report *r, const struct pq_input *input, int widt
     r->input_width = width;
     r->input_height = height;
     r->frames_started = input->film ? -1 : -2;
-    r->input_started = pq_now();
+    r->input_started = pq_seconds();
     r->last_shown = 0;
     if (r->terminal)
         pq_progress_show(r, 0, 0, r->input_started);
@@ -142,7 +135,7 @@ static void account(struct pq_report *r, const struct pq_input *input, bool comp
     }
     if (computed) {
         r->work_done += work;
-        r->work_seconds += pq_now() - r->input_started;
+        r->work_seconds += pq_seconds() - r->input_started;
     } else {
         r->work_total -= work;
     }
@@ -261,7 +254,7 @@ void pq_report_end(struct pq_report *r, int exit_status)
         pq_event_end(r, exit_status);
     if (r->total > 1 && !r->quiet && (r->terminal || r->verbose)) {
         fprintf(stderr, pq_tr("%zu done, %zu failed, %zu left out, %.1f s\n"), r->done, r->failed,
-                r->skipped, pq_now() - r->started);
+                r->skipped, pq_seconds() - r->started);
     }
     pthread_mutex_unlock(&r->lock);
 }
@@ -298,7 +291,7 @@ void pq_report_on_event(void *user, const pique_event *event)
     if (!r->json && !r->terminal)
         return;
     pthread_mutex_lock(&r->lock);
-    double now = pq_now();
+    double now = pq_seconds();
     /* A program gets at most 4 a second, a person 10. */
     bool due = now - r->last_shown >= (r->json ? 0.25 : 0.1);
     if (due && r->input && event->rows_total) {

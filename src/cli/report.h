@@ -99,6 +99,3 @@ void pq_event_saved(struct pq_report *r, uint64_t batch, int64_t count, int64_t 
 void pq_event_note(struct pq_report *r, const char *text);
 void pq_event_error(struct pq_report *r, const pique_error *why);
 void pq_event_end(struct pq_report *r, int exit_status);
-
-/* Monotonic time in seconds. */
-double pq_now(void);

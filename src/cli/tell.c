@@ -2,19 +2,12 @@
 #include "cli/tell.h"
 
 #include <stdarg.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/lang.h"
 #include "base/str.h"
 #include "cli/commands.h"
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* ---- lines ---- */
 
@@ -88,7 +81,7 @@ static void event(const struct pq_progress *p, uint64_t have, double rate, doubl
 
 void pq_tell_progress(const struct pq_tell *t, struct pq_progress *p, uint64_t have)
 {
-    double at = now();
+    double at = pq_seconds();
     if (p->started <= 0)
         p->started = at;
     if ((!t->json && !t->terminal) || at - p->shown < 0.25)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/str.h"
 
@@ -35,13 +36,6 @@ struct pq_watch {
     size_t rising_count, rising_capacity;
     int64_t looked; /* ms, monotonic; 0: never */
 };
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000 + 1;
-}
 
 int pq_watch_open(const char *folder, bool poll_only, struct pq_watch **out, pique_error *err)
 {
@@ -219,7 +213,7 @@ static int look(struct pq_watch *w, pq_watch_fn *tell, void *user, pique_error *
 {
     struct pq_shelf there;
     add_watches(w); /* before the look, so that nothing falls between */
-    int64_t now = now_ms();
+    int64_t now = pq_clock_ms();
     int rc = pq_shelf_scan(w->folder, &there, err);
     if (rc)
         return rc;
@@ -244,7 +238,7 @@ int pq_watch_step(struct pq_watch *w, int timeout_ms, pq_watch_fn *tell, void *u
 {
     if (!w->looked)
         return look(w, tell, user, err);
-    int64_t left = w->looked + pq_watch_due_ms(w) - now_ms();
+    int64_t left = w->looked + pq_watch_due_ms(w) - pq_clock_ms();
     bool due = left <= timeout_ms;
     struct pollfd wait = {.fd = pq_watch_fd(w), .events = POLLIN};
     int ready = poll(&wait, 1, (int)(due ? PQ_MAX(left, 0) : timeout_ms));
@@ -252,7 +246,7 @@ int pq_watch_step(struct pq_watch *w, int timeout_ms, pq_watch_fn *tell, void *u
         return 0;
     if (ready > 0) {
         /* Who copies a large file makes an event of each write; one look is enough for many. */
-        int64_t soon = w->looked + LEAST_MS - now_ms();
+        int64_t soon = w->looked + LEAST_MS - pq_clock_ms();
         if (soon > 0 && soon <= LEAST_MS)
             nanosleep(&(struct timespec){.tv_nsec = (long)soon * 1000000}, NULL);
         drain(w);

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/folder.h"
 #include "base/str.h"
 #include "film/describe.h"

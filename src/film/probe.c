@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/folder.h"
 #include "base/pool.h"
 #include "film/film.h"

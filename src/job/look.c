@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/crc32.h"
 #include "base/file.h"
 #include "base/folder.h"
@@ -321,7 +322,7 @@ static void remember_failure(struct pq_runner *r, const struct pq_entry *e, cons
     char *sentence = folder && *why ? pq_entry_sentence(e, folder, why) : NULL;
     pq_free(f->path);
     f->path = pq_strdup(l->output);
-    f->when = pq_runner_now();
+    f->when = pq_seconds();
     snprintf(f->why, sizeof f->why, "%s", sentence ? sentence : pq_tr("there is no such picture"));
     pq_utf8_trim(f->why);
     pq_free(sentence);
@@ -332,7 +333,7 @@ static const char *known_failure(const struct pq_runner *r, const char *output)
 {
     for (size_t i = 0; i < PQ_FAILED_PICTURES; i++) {
         const struct pq_failed_picture *f = &r->failures[i];
-        if (f->path && strcmp(f->path, output) == 0 && pq_runner_now() - f->when < forgets)
+        if (f->path && strcmp(f->path, output) == 0 && pq_seconds() - f->when < forgets)
             return f->why;
     }
     return NULL;

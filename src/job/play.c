@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/lang.h"
@@ -75,7 +76,7 @@ static void on_planned(struct pq_play *play, const json_t *event)
 static void on_progress(struct pq_entry *e, bool film, int64_t done, int64_t total)
 {
     struct pq_entry_progress *p = &e->progress;
-    const double now = pq_runner_now();
+    const double now = pq_seconds();
     if (!p->known) {
         p->known = true;
         p->film = film;

@@ -10,35 +10,28 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/str.h"
 #include "job/dump.h"
 
-enum { MOST_LINE = 1 << 20, PATIENCE = 10 };
+enum { MOST_LINE = 1 << 20, PATIENCE_MS = 10 * 1000 };
 
 struct pq_process {
     struct pq_process_setup setup; /* its folder is ours */
     pid_t pid;
     int out;
     bool held;
-    time_t killed; /* when it was told to end, monotonic; 0: it was not */
-    bool silent;   /* it closed its output, and will tell nothing more */
-    char *line;    /* what came of a line so far */
+    int64_t killed; /* when it was told to end, ms; 0: it was not */
+    bool silent;    /* it closed its output, and will tell nothing more */
+    char *line;     /* what came of a line so far */
     size_t length, capacity;
     bool too_long; /* the line is not kept */
 };
-
-static time_t now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + 1;
-}
 
 int pq_processes_open(struct pq_processes *all, pique_error *err)
 {
@@ -155,7 +148,7 @@ int pq_process_start(struct pq_processes *all, const struct pq_process_setup *se
 void pq_process_end(struct pq_process *p)
 {
     if (!p->killed)
-        p->killed = now();
+        p->killed = pq_clock_ms();
     kill(p->pid, SIGTERM);
     pq_process_hold(p, false); /* what is held hears nothing */
 }
@@ -266,7 +259,7 @@ static void lose_patience(struct pq_processes *all)
 {
     for (size_t i = 0; i < all->count; i++) {
         struct pq_process *p = all->list[i];
-        if (p->killed && now() - p->killed > PATIENCE)
+        if (p->killed && pq_clock_ms() - p->killed > PATIENCE_MS)
             kill(p->pid, SIGKILL);
     }
 }
@@ -281,7 +274,7 @@ static void hear(struct pq_processes *all, const struct pollfd *fds, size_t coun
             continue;
         p->silent = true;
         if (!p->killed)
-            p->killed = now();
+            p->killed = pq_clock_ms();
     }
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/str.h"
 #include "job/dump.h"
 #include "job/look.h"
@@ -21,13 +22,6 @@ enum {
 };
 
 static const double between_tellings = 0.25; /* seconds, for one entry */
-
-double pq_runner_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- telling ---- */
 
@@ -49,7 +43,7 @@ void pq_runner_tell(struct pq_runner *r, const char *event, json_t *value)
 static void tell_changes(struct pq_runner *r)
 {
     struct pq_store *s = r->store;
-    const double now = pq_runner_now();
+    const double now = pq_seconds();
     for (size_t i = 0; i < s->count; i++) {
         struct pq_entry *e = s->entries[i];
         if (!e->dirty || e->removed || now - e->told < between_tellings)
@@ -222,7 +216,7 @@ static void unlock(void *user)
 
 static void round_of_work(struct pq_runner *r)
 {
-    const double now = pq_runner_now();
+    const double now = pq_seconds();
     lock(r);
     if (now - r->ticked >= 1e-3 * TICK_MS) {
         r->ticked = now;

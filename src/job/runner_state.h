@@ -61,5 +61,3 @@ struct pq_runner {
     struct pq_told *told;
     size_t told_count, told_capacity;
 };
-
-double pq_runner_now(void); /* monotonic, seconds */

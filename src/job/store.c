@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/folder.h"
 #include "base/str.h"
 #include "job/dump.h"
@@ -254,13 +254,6 @@ int pq_store_save(struct pq_store *s, struct pq_entry *e, pique_error *err)
     return rc;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static int save_again(struct pq_store *s, struct pq_entry *e)
 {
     int rc = pq_store_save(s, e, NULL);
@@ -274,14 +267,14 @@ static int save_again(struct pq_store *s, struct pq_entry *e)
 
 bool pq_store_save_again(struct pq_store *s)
 {
-    const int64_t start = now_ms();
+    const int64_t start = pq_clock_ms();
     if (s->queue_unsaved && pq_store_set_queue(s, s->running, s->parallel, NULL) != 0)
         return false;
     for (size_t i = 0; i < s->count; i++) {
         struct pq_entry *e = s->entries[i];
         if (!e->unsaved || e->removed)
             continue;
-        if (now_ms() - start > MOST_MS)
+        if (pq_clock_ms() - start > MOST_MS)
             return true;
         if (save_again(s, e) != 0)
             return false;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/lang.h"
@@ -189,7 +190,7 @@ static int begin_run(void *user, struct pq_runner *r, json_t **task, char **fold
     if (!*task || !*folder)
         return -1;
     current(t)->state = RUNNING;
-    current(t)->started = pq_runner_now();
+    current(t)->started = pq_seconds();
     tell(t);
     return 0;
 }
@@ -212,7 +213,7 @@ static void end_run(void *user, struct pq_runner *r, int status, const char *las
     struct trial_run *run = current(t);
     char *path = picture_of(t, t->current);
     t->busy = false;
-    run->seconds = pq_runner_now() - run->started;
+    run->seconds = pq_seconds() - run->started;
     run->state = status == 0 && path && pq_exists(path) ? DONE : FAILED;
     if (run->state == DONE)
         read_size(run, path);

@@ -13,9 +13,9 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/lang.h"
 #include "server/body.h"
-#include "server/clock.h"
 #include "server/inside.h"
 
 /* So much of a body that nobody wants is read: of whom we do not know; of whom we do, a whole piece

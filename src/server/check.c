@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/lang.h"
-#include "server/clock.h"
 #include "server/inside.h"
 
 static enum MHD_Result take_line(void *user, enum MHD_ValueKind kind, const char *name,

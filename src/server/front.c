@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/lang.h"
-#include "server/clock.h"
 #include "server/inside.h"
 #include "server/secure.h"
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "server/clock.h"
+#include "base/clock.h"
 #include "server/inside.h"
 
 enum {

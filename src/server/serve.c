@@ -9,20 +9,21 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/folder.h"
 #include "base/random.h"
 #include "base/str.h"
 #include "job/dump.h"
 #include "server/api.h"
 
-enum { EVENT_BYTES = 4 << 20, LOOK_SECONDS = 2, MOST_BYTES = 4096 };
+enum { EVENT_BYTES = 4 << 20, LOOK_MS = 2000, MOST_BYTES = 4096 };
 
 struct serving {
     const struct pq_serve_setup *setup;
     struct pq_store store;
     struct pq_api api;
     char token[65];
-    double looked; /* at watched folders */
+    int64_t looked; /* at watched folders, ms */
     bool has_store, has_folders, told_where;
 };
 
@@ -114,11 +115,10 @@ static bool take_file(void *user, const char *path, const json_t *settings)
 static void tick(void *user)
 {
     struct serving *s = user;
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    if ((double)t.tv_sec - s->looked < LOOK_SECONDS)
+    const int64_t now = pq_clock_ms();
+    if (now - s->looked < LOOK_MS)
         return;
-    s->looked = (double)t.tv_sec;
+    s->looked = now;
     pq_folders_look(&s->api.folders, take_file, s);
 }
 

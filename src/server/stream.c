@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "base/alloc.h"
-#include "server/clock.h"
+#include "base/clock.h"
 #include "server/head.h"
 #include "server/secure.h"
 

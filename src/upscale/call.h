@@ -4,7 +4,6 @@
 
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 
@@ -16,12 +15,4 @@ static inline void pq_copy_out(void *to, size_t to_size, const void *from, size_
     if (n > sizeof(size_t))
         memcpy((char *)to + sizeof(size_t), (const char *)from + sizeof(size_t),
                n - sizeof(size_t));
-}
-
-/* Monotonic. */
-static inline double pq_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }

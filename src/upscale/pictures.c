@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "upscale/budget.h"
 #include "upscale/call.h"
 #include "upscale/engine.h"

@@ -6,6 +6,7 @@
 #include <fenv.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/lang.h"
 #include "upscale/budget.h"
 #include "upscale/call.h"

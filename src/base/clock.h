@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Milliseconds of a clock that only goes forward. Thread-safety: safe. */
+/* A clock that only goes forward, from some moment of its own. Thread-safety: safe. */
 #pragma once
 
 #include <stdint.h>
 #include <time.h>
+
+static inline double pq_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
 
 static inline int64_t pq_clock_ms(void)
 {
