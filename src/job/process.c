@@ -54,10 +54,8 @@ static int write_task(const struct pq_process_setup *setup, pique_error *err)
 {
     int rc = pq_make_folders(setup->folder, err);
     char *path = rc ? NULL : pq_asprintf("%s/task.json", setup->folder);
-    char *text = path ? pq_json_dump(setup->task, JSON_INDENT(1)) : NULL;
     if (!rc)
-        rc = text ? pq_write_text(path, text, err) : pq_fail_nomem(err, 4096);
-    pq_free(text);
+        rc = path ? pq_json_write(path, setup->task, JSON_INDENT(1), err) : pq_fail_nomem(err, 256);
     pq_free(path);
     return rc;
 }

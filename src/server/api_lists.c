@@ -80,37 +80,31 @@ void pq_api_get_openapi(void *user, const struct pq_http_request *request,
  * would be the only one. */
 static json_t *read_presets(const struct pq_api *api, pique_error *err)
 {
-    char *text = NULL, *path = pq_asprintf("%s/presets.json", api->store->folder);
+    char *path = pq_asprintf("%s/presets.json", api->store->folder);
     json_t *root = NULL;
-    int rc = path ? pq_read_text(path, MOST_BYTES, &text, err) : pq_fail_nomem(err, 256);
-    json_error_t why = {0};
-    if (rc == PIQUE_ENOENT && !(root = json_object()))
-        pq_fail_nomem(err, 256);
-    if (!rc)
-        root = json_loads(text, JSON_REJECT_DUPLICATES, &why);
-    if (!rc && !root && json_error_code(&why) == json_error_out_of_memory)
-        pq_fail_nomem(err, 4096);
-    else if (!rc && !json_is_object(root)) {
+    int rc = path ? pq_json_read(path, MOST_BYTES, &root, err) : pq_fail_nomem(err, 256);
+    pq_free(path);
+    if (rc == PIQUE_ENOENT) {
+        if (!(root = json_object()))
+            pq_fail_nomem(err, 256);
+    } else if (rc == PIQUE_EFORMAT || (!rc && !json_is_object(root))) {
         json_decref(root);
         root = NULL;
         pq_fail(err, PIQUE_EFORMAT, "the file of presets, presets.json, is damaged");
     }
-    pq_free(text);
-    pq_free(path);
     return root;
 }
 
 static void write_presets(const struct pq_api *api, json_t *root, struct pq_http_reply *reply)
 {
     pique_error err;
-    char *text = pq_json_dump(root, JSON_INDENT(1) | JSON_SORT_KEYS);
+    const size_t flags = JSON_INDENT(1) | JSON_SORT_KEYS;
     char *path = pq_asprintf("%s/presets.json", api->store->folder);
-    int rc = text && path ? 0 : pq_fail_nomem(&err, 4096);
-    if (!rc && strlen(text) > MOST_BYTES) /* it could not be read again */
+    int rc = path ? 0 : pq_fail_nomem(&err, 256);
+    if (!rc && json_dumpb(root, NULL, 0, flags) > MOST_BYTES) /* it could not be read again */
         rc = pq_fail(&err, PIQUE_EINVAL, "there are so many presets already");
     if (!rc)
-        rc = pq_write_text(path, text, &err);
-    pq_free(text);
+        rc = pq_json_write(path, root, flags, &err);
     pq_free(path);
     if (rc)
         pq_http_fail(reply, &err, rc == PIQUE_ENOSPC ? "space" : "none");

@@ -289,9 +289,7 @@ static int remember_watched(const struct pq_folders *f, pique_error *err)
     for (size_t i = 0; i < f->watched_count; i++)
         json_array_append_new(list, json_pack("{s:s, s:O}", "folder", f->watched[i].folder,
                                               "settings", f->watched[i].settings));
-    char *text = list ? pq_json_dump(list, JSON_INDENT(1)) : NULL;
-    int rc = text ? pq_write_text(f->file, text, err) : pq_fail_nomem(err, 256);
-    pq_free(text);
+    int rc = pq_json_write(f->file, list, JSON_INDENT(1), err);
     json_decref(list);
     return rc;
 }
@@ -337,10 +335,9 @@ static int add_watched(struct pq_folders *f, const char *folder, const json_t *s
 
 static void restore_watched(struct pq_folders *f)
 {
-    char *text = NULL;
-    if (pq_read_text(f->file, MOST_BYTES, &text, NULL) != 0)
+    json_t *root;
+    if (pq_json_read(f->file, MOST_BYTES, &root, NULL) != 0)
         return;
-    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
     for (size_t i = 0; i < json_array_size(root) && f->watched_count < MOST_WATCHED; i++) {
         const json_t *one = json_array_get(root, i);
         const char *folder = json_string_value(json_object_get(one, "folder"));
@@ -349,7 +346,6 @@ static void restore_watched(struct pq_folders *f)
             add_watched(f, folder, settings, all_seen(folder, NULL), NULL);
     }
     json_decref(root);
-    pq_free(text);
 }
 
 static struct pq_watched *find_watched(const struct pq_folders *f, const char *folder)
