@@ -54,14 +54,20 @@ static void tell_changes(struct pq_runner *r)
     }
 }
 
+/* Whether an entry has come to its end, and everybody was told so. */
+static bool is_over(const struct pq_entry *e)
+{
+    const bool ended = e->state == PQ_ENTRY_DONE || e->state == PQ_ENTRY_FAILED;
+    return e->removed ||
+           (e->state != PQ_ENTRY_WAITING && e->state != PQ_ENTRY_RUNNING && !(ended && e->dirty));
+}
+
 /* Once, when everything that was started has come to its end. */
 static void tell_idle(struct pq_runner *r)
 {
     bool idle = r->plays == 0;
-    for (size_t i = 0; idle && i < r->store->count; i++) {
-        const enum pq_entry_state state = r->store->entries[i]->state;
-        idle = state != PQ_ENTRY_WAITING && state != PQ_ENTRY_RUNNING;
-    }
+    for (size_t i = 0; idle && i < r->store->count; i++)
+        idle = is_over(r->store->entries[i]);
     if (idle && (r->done || r->failed)) {
         pq_runner_tell(r, "idle", json_pack("{s:i, s:i}", "done", r->done, "failed", r->failed));
         r->done = r->failed = 0;
@@ -231,8 +237,8 @@ static void round_of_work(struct pq_runner *r)
     pq_look_begin_some(r);
     begin_chores(r);
     pq_play_begin_some(r);
-    tell_idle(r);
     tell_changes(r);
+    tell_idle(r);
     unlock(r);
     tell_all(r);
 }
