@@ -31,10 +31,8 @@ static int ask(struct queue *q, const char *method, const char *path, const json
 
 /* ---- add ---- */
 
-static json_t *value_of(const struct pq_options *o, const struct pq_option *option,
-                        const struct pq_value *value)
+static json_t *value_of(const struct pq_option *option, const struct pq_value *value)
 {
-    (void)o;
     if (option->kind == PQ_KIND_FLAG)
         return json_true();
     if (!option->repeats)
@@ -51,7 +49,7 @@ static json_t *settings_of(const struct pq_options *o)
     for (size_t i = 0; settings && i < PQ_OPT_COUNT; i++) {
         const struct pq_option *option = &pq_option_table[i];
         if (o->values[i].set && pq_option_page(option))
-            json_object_set_new(settings, option->name, value_of(o, option, &o->values[i]));
+            json_object_set_new(settings, option->name, value_of(option, &o->values[i]));
     }
     return settings;
 }

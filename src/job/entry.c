@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/folder.h"
 #include "base/random.h"
 #include "base/str.h"
 
@@ -15,16 +16,6 @@ static const char *const state_names[PQ_ENTRY_STATES] = {
     [PQ_ENTRY_FAILED] = "failed",       [PQ_ENTRY_STOPPED] = "stopped"};
 
 static const char *const kind_names[] = {"unknown", "picture", "film"};
-
-const char *pq_entry_state_name(enum pq_entry_state state)
-{
-    return state_names[state];
-}
-
-const char *pq_entry_kind_name(enum pq_entry_kind kind)
-{
-    return kind_names[kind];
-}
 
 static int index_of(const char *name, const char *const *names, size_t count)
 {
@@ -50,6 +41,25 @@ struct pq_entry *pq_entry_new(const char *name)
     if (!e->name || !e->settings || !e->notes)
         pq_entry_free(&e);
     return e;
+}
+
+int pq_entry_of_file(const char *path, struct pq_entry **out, pique_error *err)
+{
+    struct pq_identity id;
+    *out = NULL;
+    int rc = pq_identify(path, &id, err);
+    if (rc)
+        return rc;
+    struct pq_entry *e = pq_entry_new(strrchr(path, '/') + 1);
+    if (!e || !(e->input = pq_strdup(path))) {
+        pq_entry_free(&e);
+        return pq_fail_nomem(err, sizeof *e);
+    }
+    e->state = PQ_ENTRY_LOOKING;
+    e->wants_look = true;
+    e->bytes = e->received = (uint64_t)id.bytes;
+    *out = e;
+    return 0;
 }
 
 void pq_entry_free(struct pq_entry **entry)

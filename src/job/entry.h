@@ -73,13 +73,13 @@ struct pq_entry {
     char *making;    /* path of the result while it is made, or NULL */
 };
 
-const char *pq_entry_state_name(enum pq_entry_state state);
 /* Whether a text is an id as entries have them. */
 bool pq_entry_is_id(const char *text);
-const char *pq_entry_kind_name(enum pq_entry_kind kind);
 
 /* A new entry with an id of its own. NULL: out of memory. */
 struct pq_entry *pq_entry_new(const char *name);
+/* The same of a file that is here, to be looked into; PIQUE_ENOENT where it is not. */
+int pq_entry_of_file(const char *path, struct pq_entry **out, pique_error *err);
 void pq_entry_free(struct pq_entry **entry);
 
 /* What is written to the disk; NULL: out of memory. */
@@ -92,9 +92,3 @@ json_t *pq_entry_show(const struct pq_entry *entry);
 /* A sentence of a worker as a client may see it: the entry is called by its name, and no folder is
  * told. pq_free() it; NULL: out of memory. work: the folder in which its result is made. */
 char *pq_entry_sentence(const struct pq_entry *entry, const char *work, const char *text);
-
-/* Whether somebody works on it, or could at any moment. */
-static inline bool pq_entry_is_busy(const struct pq_entry *e)
-{
-    return e->state == PQ_ENTRY_RUNNING || e->state == PQ_ENTRY_UPLOADING;
-}

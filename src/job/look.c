@@ -2,7 +2,6 @@
 #include "job/look.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,23 +24,6 @@ enum {
 };
 
 static const double forgets = 3; /* seconds, after which what failed is tried again */
-
-int pq_words_add(json_t *words, const char *fmt, ...)
-{
-    char word[5000];
-    va_list args;
-    va_start(args, fmt);
-    const int n = vsnprintf(word, sizeof word, fmt, args);
-    va_end(args);
-    if (n < 0 || (size_t)n >= sizeof word)
-        return -1;
-    return json_array_append_new(words, json_string(word));
-}
-
-int pq_words_operand(json_t *words, const char *path)
-{
-    return pq_words_add(words, "--") || pq_words_add(words, "%s", path) ? -1 : 0;
-}
 
 /* ---- a chore of one entry ---- */
 
@@ -156,6 +138,7 @@ static void end_info(void *user, struct pq_runner *r, int status, const char *la
                      pq_error_object("EFORMAT", text ? text : e->name, "upload"));
         pq_free(text);
     }
+    pq_runner_made(r); /* its thumb */
     free_look(l);
 }
 
@@ -223,7 +206,7 @@ static void estimate_line(void *user, struct pq_runner *runner, json_t *event)
         on_line(user, runner, event);
 }
 
-static json_t *estimate_of(const json_t *told)
+json_t *pq_estimate_of(const json_t *told)
 {
     static const char *const names[][2] = {{"seconds_expected", "seconds"},
                                            {"memory_bytes", "memory_bytes"},
@@ -246,7 +229,7 @@ static json_t *estimate_of(const json_t *told)
 
 static void set_estimate(struct pq_entry *e, const struct look *l, const char *last)
 {
-    json_t *estimate = l->told ? estimate_of(l->told) : json_object();
+    json_t *estimate = l->told ? pq_estimate_of(l->told) : json_object();
     const char *why = json_string_value(json_object_get(estimate, "error"));
     if (!l->told)
         why = *last ? last : pq_tr("no estimate was made");
@@ -346,7 +329,7 @@ static void end_picture(void *user, struct pq_runner *r, int status, const char 
     if (status != 0 && e && !r->ending)
         remember_failure(r, e, l, last);
     free_look(l);
-    pq_runner_tell(r, "picture", json_object());
+    pq_runner_made(r);
 }
 
 static const struct pq_chore picture_chore = {.begin = begin_look, .end = end_picture};

@@ -15,6 +15,10 @@ void pq_look_end_of(struct pq_runner *runner, const char *id);
 int pq_estimate_begin(struct pq_runner *runner, struct pq_entry *entry, const json_t *settings,
                       pique_error *err);
 
+/* The estimate that a worker tells of with film_planned or file_planned, as an entry has it; NULL:
+ * out of memory. */
+json_t *pq_estimate_of(const json_t *told);
+
 enum pq_side_of { PQ_OF_SOURCE, PQ_OF_RESULT };
 
 enum pq_picture_state {
@@ -31,8 +35,3 @@ enum pq_picture_state pq_look_picture(struct pq_runner *runner, struct pq_entry 
 /* Its thumb in the same way, where looking at it made none or it is gone. */
 enum pq_picture_state pq_look_thumb(struct pq_runner *runner, struct pq_entry *entry, char **path,
                                     pique_error *err);
-
-/* "--" and the path behind the words; for chores. 0, or -1: out of memory. */
-int pq_words_operand(json_t *words, const char *path);
-/* A word from a format. */
-int pq_words_add(json_t *words, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

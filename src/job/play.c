@@ -52,10 +52,8 @@ static void copy(json_t *to, const char *as, const json_t *event, const char *na
 
 static void on_planned(struct pq_play *play, const json_t *event)
 {
-    static const char *const same[] = {"memory_bytes", "disk_bytes", "disk_free",
-                                       "batch",        "out_width",  "out_height"};
     struct pq_entry *e = play->entry;
-    json_t *estimate = json_object();
+    json_t *estimate = pq_estimate_of(event);
     pq_free(e->making);
     e->making = path_of(play, event);
     e->progress.total = number(event, "frames_expected");
@@ -63,11 +61,6 @@ static void on_planned(struct pq_play *play, const json_t *event)
     e->progress.out_height = side(event, "out_height");
     if (!estimate)
         return;
-    for (size_t i = 0; i < PQ_COUNT(same); i++)
-        copy(estimate, same[i], event, same[i]);
-    copy(estimate, "seconds", event, "seconds_expected");
-    copy(estimate, "output_bytes", event, "output_bytes_expected");
-    copy(estimate, "frames", event, "frames_expected");
     json_decref(e->estimate);
     e->estimate = estimate;
 }
@@ -208,8 +201,7 @@ static void unlink_play(struct pq_play *play)
 static void hold_all(struct pq_runner *r)
 {
     pq_store_set_queue(r->store, false, r->store->parallel, NULL);
-    pq_runner_tell(r, "queue",
-                   json_pack("{s:b, s:i}", "running", 0, "parallel", r->store->parallel));
+    pq_runner_tell(r, "queue", pq_store_show_queue(r->store));
 }
 
 /* It could not go on, for a reason that is ours and not its worker's. */
@@ -294,9 +286,9 @@ static int add_shares(const struct pq_runner *r, json_t *words)
     const int parallel = r->store->parallel;
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     uint64_t all, free_bytes;
-    pq_memory(&all, &free_bytes);
     if (parallel < 2)
         return 0;
+    pq_memory(&all, &free_bytes);
     int rc = pq_words_add(words, "--threads=%ld", PQ_MAX(cores / parallel, 1));
     if (!rc && free_bytes)
         rc = pq_words_add(words, "--memory=%lldM",
@@ -338,6 +330,17 @@ static int start(struct pq_play *play, pique_error *err)
     return rc;
 }
 
+/* Another beside those that run needs memory that is free. */
+static bool has_room(const struct pq_runner *r)
+{
+    enum { LEAST_FREE = 512 << 20 };
+    uint64_t all, free_bytes;
+    if (!r->plays)
+        return true;
+    pq_memory(&all, &free_bytes);
+    return !free_bytes || free_bytes >= LEAST_FREE;
+}
+
 static bool begin(struct pq_runner *r, struct pq_entry *e)
 {
     pique_error err;
@@ -362,17 +365,14 @@ static bool begin(struct pq_runner *r, struct pq_entry *e)
 
 void pq_play_begin_some(struct pq_runner *r)
 {
-    enum { LEAST_FREE = 512 << 20 };
     struct pq_store *s = r->store;
-    uint64_t all, free_bytes;
     int active = 0; /* what is held by hand makes room */
     for (const struct pq_play *p = r->first_play; p; p = p->next)
         active += !p->hold;
     for (size_t i = 0; s->running && !r->ending && i < s->count && active < s->parallel; i++) {
         if (s->entries[i]->state != PQ_ENTRY_WAITING || s->entries[i]->removed)
             continue;
-        pq_memory(&all, &free_bytes);
-        if (r->plays && free_bytes && free_bytes < LEAST_FREE)
+        if (!has_room(r))
             return; /* when one of those that run has ended */
         active += begin(r, s->entries[i]);
     }

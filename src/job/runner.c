@@ -79,14 +79,23 @@ static void tell_all(struct pq_runner *r)
     pthread_mutex_lock(&r->store->lock);
     struct pq_told *told = r->told;
     const size_t count = r->told_count;
+    const bool made = r->made;
+    r->made = false;
     r->told = NULL;
     r->told_count = r->told_capacity = 0;
     pthread_mutex_unlock(&r->store->lock);
     for (size_t i = 0; i < count; i++) {
-        r->setup.tell(r->setup.tell_user, told[i].event, told[i].data);
+        r->setup.tell(r->setup.user, told[i].event, told[i].data);
         pq_free(told[i].data);
     }
     pq_free(told);
+    if (made && r->setup.made)
+        r->setup.made(r->setup.user);
+}
+
+void pq_runner_made(struct pq_runner *r)
+{
+    r->made = true;
 }
 
 /* ---- chores ---- */
@@ -231,7 +240,7 @@ static void round_of_work(struct pq_runner *r)
             pq_runner_wake(r);
         }
         if (r->setup.tick)
-            r->setup.tick(r->setup.tick_user);
+            r->setup.tick(r->setup.user);
     }
     send_signals(r);
     pq_look_begin_some(r);
@@ -327,11 +336,6 @@ void pq_runner_free(struct pq_runner **runner)
 void pq_runner_wake(struct pq_runner *r)
 {
     pq_processes_wake(&r->processes);
-}
-
-struct pq_store *pq_runner_store(struct pq_runner *r)
-{
-    return r->store;
 }
 
 /* ---- tasks ---- */

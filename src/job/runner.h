@@ -29,11 +29,13 @@ struct pq_chore {
 struct pq_runner_setup {
     struct pq_store *store;
     pq_tell_fn *tell;
-    void *tell_user;
     const char *models; /* the folder of models, which workers may read */
-    /* Called about four times a second, with the lock held. */
+    /* Called with no lock held: a picture is there, or will not come, for which somebody may wait.
+     */
+    void (*made)(void *user);
+    /* Called about four times a second, with the lock held. Either may be NULL. */
     void (*tick)(void *user);
-    void *tick_user;
+    void *user; /* of all three */
 };
 
 /* A runner that can be asked, and begins when its thread is started. */
@@ -46,11 +48,12 @@ void pq_runner_free(struct pq_runner **runner);
 
 /* ---- with the store's lock held ---- */
 
-struct pq_store *pq_runner_store(struct pq_runner *runner);
 /* Something may be to do or to tell. */
 void pq_runner_wake(struct pq_runner *runner);
 /* Tell an event soon; value is stolen. */
 void pq_runner_tell(struct pq_runner *runner, const char *event, json_t *value);
+/* What setup.made() is for has come about. */
+void pq_runner_made(struct pq_runner *runner);
 /* Begin a chore as soon as there is room; copied. */
 int pq_runner_chore(struct pq_runner *runner, const struct pq_chore *chore, pique_error *err);
 /* End the chores of this user; end() is called for each. */

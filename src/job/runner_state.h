@@ -58,6 +58,7 @@ struct pq_runner {
     double ticked;
     struct pq_failed_picture failures[PQ_FAILED_PICTURES];
     unsigned next_failure, next_task;
+    bool made; /* somebody may wait for a picture that is there */
     struct pq_told *told;
     size_t told_count, told_capacity;
 };

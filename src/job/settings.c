@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "job/settings.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -107,4 +109,23 @@ int pq_settings_check(const json_t *settings, pique_error *err)
         rc = parse(words, err);
     json_decref(words);
     return rc;
+}
+
+/* ---- words ---- */
+
+int pq_words_add(json_t *words, const char *fmt, ...)
+{
+    char word[5000];
+    va_list args;
+    va_start(args, fmt);
+    const int n = vsnprintf(word, sizeof word, fmt, args);
+    va_end(args);
+    if (n < 0 || (size_t)n >= sizeof word)
+        return -1;
+    return json_array_append_new(words, json_string(word));
+}
+
+int pq_words_operand(json_t *words, const char *path)
+{
+    return pq_words_add(words, "--") || pq_words_add(words, "%s", path) ? -1 : 0;
 }

@@ -16,3 +16,8 @@ int pq_settings_check(const json_t *settings, pique_error *err);
 /* The words of those that a command takes ("--scale=2"), appended to an array of strings. */
 int pq_settings_words(const json_t *settings, enum pq_command_id command, json_t *words,
                       pique_error *err);
+
+/* Words of another kind behind them: from a format; and "--" with the path that the command is for.
+ * 0, or -1: out of memory, or it is too long. */
+int pq_words_add(json_t *words, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int pq_words_operand(json_t *words, const char *path);

@@ -99,20 +99,17 @@ static int remove_rest(const struct pq_store *s, const char *id, pique_error *er
 static int read_entry(struct pq_store *s, const char *id, pique_error *err)
 {
     struct pq_entry *e = NULL;
-    char *text = NULL, *path = pq_asprintf("%s/items/%s/item.json", s->folder, id);
+    json_t *root = NULL;
+    char *path = pq_asprintf("%s/items/%s/item.json", s->folder, id);
     if (!path)
         return pq_fail_nomem(err, strlen(s->folder));
-    int rc = pq_read_text(path, MOST_BYTES, &text, err);
+    int rc = pq_json_read(path, MOST_BYTES, &root, err);
     if (rc == PIQUE_ENOENT && pq_entry_is_id(id)) {
         pq_free(path);
         return remove_rest(s, id, err);
     }
-    if (!rc) {
-        json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-        rc = root ? pq_entry_restore(root, &e, err)
-                  : pq_fail(err, PIQUE_EFORMAT, "%s: is damaged", path);
-        json_decref(root);
-    }
+    if (!rc)
+        rc = pq_entry_restore(root, &e, err);
     if (!rc && strcmp(e->id, id) != 0)
         rc = pq_fail(err, PIQUE_EFORMAT, "%s: is of another entry", path);
     if (!rc)
@@ -121,7 +118,7 @@ static int read_entry(struct pq_store *s, const char *id, pique_error *err)
         wake_up(e);
     else
         pq_entry_free(&e);
-    pq_free(text);
+    json_decref(root);
     pq_free(path);
     return rc;
 }
@@ -146,20 +143,17 @@ static int read_one(void *context, const char *name)
 
 static void read_queue(struct pq_store *s)
 {
-    char *text = NULL, *path = pq_asprintf("%s/queue.json", s->folder);
+    json_t *root = NULL;
+    char *path = pq_asprintf("%s/queue.json", s->folder);
+    int running, parallel;
     s->running = true;
     s->parallel = 1;
-    if (path && pq_read_text(path, MOST_BYTES, &text, NULL) == 0) {
-        json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-        int running = true, parallel = 1;
-        if (root &&
-            json_unpack(root, "{s:b, s:i}", "running", &running, "parallel", &parallel) == 0) {
-            s->running = running;
-            s->parallel = PQ_MIN(PQ_MAX(parallel, 1), 8);
-        }
-        json_decref(root);
+    if (path && pq_json_read(path, MOST_BYTES, &root, NULL) == 0 &&
+        json_unpack(root, "{s:b, s:i}", "running", &running, "parallel", &parallel) == 0) {
+        s->running = running;
+        s->parallel = PQ_MIN(PQ_MAX(parallel, 1), 8);
     }
-    pq_free(text);
+    json_decref(root);
     pq_free(path);
 }
 
@@ -243,11 +237,9 @@ int pq_store_save(struct pq_store *s, struct pq_entry *e, pique_error *err)
         return 0;
     }
     json_t *root = pq_entry_store(e);
-    char *text = root ? pq_json_dump(root, JSON_INDENT(1)) : NULL;
     char *path = pq_store_path(s, e, "item.json");
-    int rc = text && path ? pq_write_text(path, text, err) : pq_fail_nomem(err, 4096);
+    int rc = path ? pq_json_write(path, root, JSON_INDENT(1), err) : pq_fail_nomem(err, 256);
     pq_free(path);
-    pq_free(text);
     json_decref(root);
     e->unsaved = rc != 0;
     pq_store_touch(s, e);
@@ -303,8 +295,12 @@ void pq_store_set(struct pq_store *s, struct pq_entry *e, enum pq_entry_state st
 int pq_store_add(struct pq_store *s, struct pq_entry *e, pique_error *err)
 {
     char *folder = pq_store_path(s, e, "");
+    int rc = s->count < PQ_MOST_ENTRIES
+                 ? 0
+                 : pq_fail(err, PIQUE_EINVAL, "the queue is full: remove what is done");
     e->position = s->count ? s->entries[s->count - 1]->position + 1 : 1;
-    int rc = folder ? make_private(folder, err) : pq_fail_nomem(err, 64);
+    if (!rc)
+        rc = folder ? make_private(folder, err) : pq_fail_nomem(err, 64);
     if (!rc)
         rc = insert(s, e, err); /* first, since it can be undone */
     if (!rc && (rc = pq_store_save(s, e, err)) != 0)
@@ -393,16 +389,20 @@ int pq_store_remove(struct pq_store *s, struct pq_entry *e, pique_error *err)
     return 0;
 }
 
+json_t *pq_store_show_queue(const struct pq_store *s)
+{
+    return json_pack("{s:b, s:i}", "running", s->running, "parallel", s->parallel);
+}
+
 int pq_store_set_queue(struct pq_store *s, bool running, int parallel, pique_error *err)
 {
-    char text[64];
     s->running = running;
     s->parallel = parallel;
-    snprintf(text, sizeof text, "{\"running\": %s, \"parallel\": %d}\n", running ? "true" : "false",
-             parallel);
+    json_t *shown = pq_store_show_queue(s);
     char *path = pq_asprintf("%s/queue.json", s->folder);
-    int rc = path ? pq_write_text(path, text, err) : pq_fail_nomem(err, 64);
+    int rc = path ? pq_json_write(path, shown, 0, err) : pq_fail_nomem(err, 64);
     pq_free(path);
+    json_decref(shown);
     s->queue_unsaved = rc != 0;
     if (s->on_change)
         s->on_change(s->on_change_user);

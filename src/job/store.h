@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* The queue on the disk:
  *
- *     FOLDER/lock                   one server at a time
+ *     FOLDER                        locked: one server at a time
  *     FOLDER/server.json            where it answers, and its token (mode 0600)
  *     FOLDER/queue.json             whether it runs, how many side by side
  *     FOLDER/presets.json, watched.json
  *     FOLDER/items/ID/item.json     the truth about one entry
  *                    /in/NAME       what was uploaded
  *                    /look/         pictures to look at, made when asked for
- *                    /task*.json    what its worker was told last
- *     RESULTS/.pique/ID/            what is being made, with the job of a film; moved to RESULTS
- * when it is whole
+ *                    /run/          what its worker was told last, and its last words; likewise
+ *                                   info/, estimate-N/, task-N/ and test-ID/ of its chores
+ *     RESULTS/.pique/ID/            what is being made, with the job of a film; once it is whole,
+ * it is moved to RESULTS
  *
  * An entry is in the queue as long as it has an item.json, which is written first and removed
  * first: what is left of one without it is removed when the queue is opened.
@@ -30,7 +31,7 @@ enum { PQ_MOST_ENTRIES = 10000 };
 struct pq_store {
     pthread_mutex_t lock;
     char *folder, *results;
-    struct pq_file held;       /* the lock file */
+    struct pq_file held;       /* the lock */
     struct pq_entry **entries; /* by position */
     size_t count, capacity;
     uint64_t revision;
@@ -62,7 +63,8 @@ char *pq_store_path(const struct pq_store *store, const struct pq_entry *entry, 
 /* Where its result is made; pq_free() it. */
 char *pq_store_work_folder(const struct pq_store *store, const struct pq_entry *entry);
 
-/* Take a new entry to the end of the queue and write it. On failure the entry is freed. */
+/* Take a new entry to the end of the queue and write it. On failure the entry is freed;
+ * PIQUE_EINVAL where the queue is full. */
 int pq_store_add(struct pq_store *store, struct pq_entry *entry, pique_error *err);
 /* It has changed: to be told. */
 void pq_store_touch(struct pq_store *store, struct pq_entry *entry);
@@ -84,6 +86,8 @@ int pq_store_drop(struct pq_store *store, struct pq_entry *entry, pique_error *e
 /* The same, with its folder, its upload and what is unfinished; results stay. Frees it. What the
  * disk does not let go is removed when the queue is opened again. */
 int pq_store_remove(struct pq_store *store, struct pq_entry *entry, pique_error *err);
+/* {"running", "parallel"}; NULL: out of memory. */
+json_t *pq_store_show_queue(const struct pq_store *store);
 /* Whether the queue runs, and how many side by side. */
 int pq_store_set_queue(struct pq_store *store, bool running, int parallel, pique_error *err);
 

@@ -39,8 +39,7 @@ void pq_api_show(struct pq_http_reply *reply, int status, const struct pq_entry 
 json_t *pq_api_settings(const struct pq_http_request *request, struct pq_http_reply *reply);
 
 pq_http_handler pq_api_get_state, pq_api_post_items, pq_api_patch_item, pq_api_delete_item;
-pq_http_handler pq_api_start_item, pq_api_pause_item, pq_api_resume_item, pq_api_stop_item,
-    pq_api_retry_item;
+pq_http_handler pq_api_start_item, pq_api_pause_item, pq_api_stop_item;
 pq_http_handler pq_api_again_item, pq_api_move_item, pq_api_estimate_item;
 pq_http_handler pq_api_run_queue, pq_api_pause_queue, pq_api_resume_queue, pq_api_set_parallel,
     pq_api_clear_queue;

@@ -78,7 +78,7 @@ static bool begin(void *user, const struct pq_http_request *request, uint64_t le
     } else if (make_room(e, length, &err) != 0) {
         pq_http_fail(reply, &err, "space");
     } else if (!(u = pq_calloc(1, sizeof *u))) {
-        pq_http_json(reply, 500, NULL);
+        pq_http_json(reply, 503, NULL);
     } else {
         memcpy(u->id, e->id, sizeof u->id);
         u->left = length;

@@ -31,14 +31,13 @@ void pq_api_get_state(void *user, const struct pq_http_request *request,
     pq_disk_free(api->store->results, &free_bytes, NULL);
     json_t *roots = pq_folders_roots(&api->folders), *watched = pq_folders_watched(&api->folders);
     pq_api_lock(api);
-    json_t *state =
-        json_pack("{s:s, s:I, s:I, s:{s:s, s:I, s:b}, s:o, s:o, s:{s:I, s:i}, s:{s:b, s:i}, s:o}",
-                  "version", PIQUE_VERSION, "revision", (json_int_t)api->store->revision, "event",
-                  (json_int_t)pq_events_last(api->events), "output", "folder", api->store->results,
-                  "free", (json_int_t)free_bytes, "can_open", request->loopback && api->open_folder,
-                  "roots", roots, "watched", watched, "limits", "upload_bytes", (json_int_t)0,
-                  "chunk_bytes", 8 << 20, "queue", "running", api->store->running, "parallel",
-                  api->store->parallel, "items", show_all(api->store));
+    json_t *state = json_pack(
+        "{s:s, s:I, s:I, s:{s:s, s:I, s:b}, s:o, s:o, s:{s:I, s:i}, s:o, s:o}", "version",
+        PIQUE_VERSION, "revision", (json_int_t)api->store->revision, "event",
+        (json_int_t)pq_events_last(api->events), "output", "folder", api->store->results, "free",
+        (json_int_t)free_bytes, "can_open", request->loopback && api->open_folder, "roots", roots,
+        "watched", watched, "limits", "upload_bytes", (json_int_t)0, "chunk_bytes", 8 << 20,
+        "queue", pq_store_show_queue(api->store), "items", show_all(api->store));
     pq_api_unlock(api);
     pq_http_json(reply, 200, state);
 }
@@ -123,7 +122,7 @@ static struct pq_entry *new_upload(struct pq_api *api, const json_t *body,
     }
     pq_free(name);
     if (!e)
-        pq_http_json(reply, 500, NULL);
+        pq_http_json(reply, 503, NULL);
     return e;
 }
 
@@ -131,21 +130,11 @@ static struct pq_entry *new_of_file(struct pq_api *api, const json_t *body,
                                     struct pq_http_reply *reply)
 {
     pique_error err;
-    struct pq_identity id;
+    struct pq_entry *e = NULL;
     char *path =
         pq_folders_path(&api->folders, json_string_value(json_object_get(body, "file")), &err);
-    struct pq_entry *e = NULL;
-    if (!path || pq_identify(path, &id, &err) != 0) {
+    if (!path || pq_entry_of_file(path, &e, &err) != 0)
         pq_http_fail(reply, &err, "none");
-    } else if (!(e = pq_entry_new(strrchr(path, '/') + 1))) {
-        pq_http_json(reply, 500, NULL);
-    } else {
-        e->input = path;
-        path = NULL;
-        e->state = PQ_ENTRY_LOOKING;
-        e->wants_look = true;
-        e->bytes = e->received = (uint64_t)id.bytes;
-    }
     pq_free(path);
     return e;
 }
@@ -168,13 +157,7 @@ void pq_api_post_items(void *user, const struct pq_http_request *request,
     json_object_update(e->settings, settings);
     e->french = request->french;
     pq_api_lock(api);
-    int rc = api->store->count < PQ_MOST_ENTRIES
-                 ? 0
-                 : pq_fail(&err, PIQUE_EINVAL, "the queue is full: remove what is done");
-    if (rc)
-        pq_entry_free(&e);
-    else
-        rc = pq_store_add(api->store, e, &err);
+    int rc = pq_store_add(api->store, e, &err);
     if (!rc)
         pq_api_show(reply, 201, e);
     pq_api_unlock(api);
@@ -209,8 +192,6 @@ static int add_again(struct pq_api *api, const struct pq_entry *from, json_t *se
     *out = NULL;
     if (from->state == PQ_ENTRY_UPLOADING)
         return pq_fail(err, PIQUE_EINVAL, "%s: is not here yet", from->name);
-    if (api->store->count >= PQ_MOST_ENTRIES)
-        return pq_fail(err, PIQUE_EINVAL, "the queue is full: remove what is done");
     struct pq_entry *e = pq_entry_new(from->name);
     if (!e)
         return pq_fail_nomem(err, sizeof *e);
@@ -459,18 +440,6 @@ void pq_api_start_item(void *user, const struct pq_http_request *request,
     act(user, request, reply, start);
 }
 
-void pq_api_resume_item(void *user, const struct pq_http_request *request,
-                        struct pq_http_reply *reply)
-{
-    act(user, request, reply, start);
-}
-
-void pq_api_retry_item(void *user, const struct pq_http_request *request,
-                       struct pq_http_reply *reply)
-{
-    act(user, request, reply, start);
-}
-
 void pq_api_pause_item(void *user, const struct pq_http_request *request,
                        struct pq_http_reply *reply)
 {
@@ -503,18 +472,23 @@ void pq_api_estimate_item(void *user, const struct pq_http_request *request,
 
 /* ---- all of them ---- */
 
+/* Tell everybody, and answer. The lock is held, and let go. */
 static void answer_queue(struct pq_api *api, int rc, const pique_error *err,
                          struct pq_http_reply *reply)
 {
-    const struct pq_store *s = api->store;
-    pq_runner_tell(api->runner, "queue",
-                   json_pack("{s:b, s:i}", "running", s->running, "parallel", s->parallel));
+    pq_runner_tell(api->runner, "queue", pq_store_show_queue(api->store));
     if (rc)
         pq_http_fail(reply, err, rc == PIQUE_ENOSPC ? "space" : "retry");
     else
-        pq_http_json(reply, 200,
-                     json_pack("{s:b, s:i}", "running", s->running, "parallel", s->parallel));
+        pq_http_json(reply, 200, pq_store_show_queue(api->store));
     pq_api_unlock(api);
+}
+
+/* The same of a queue that now runs or does not, so many side by side; the lock is held. */
+static void set_queue(struct pq_api *api, bool running, int parallel, struct pq_http_reply *reply)
+{
+    pique_error err;
+    answer_queue(api, pq_store_set_queue(api->store, running, parallel, &err), &err, reply);
 }
 
 /* The ids of a list, to be asked for quickly; NULL: out of memory. */
@@ -535,7 +509,6 @@ void pq_api_run_queue(void *user, const struct pq_http_request *request,
                       struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
-    pique_error err;
     const json_t *list = json_object_get(request->body, "items");
     json_t *ids = ids_of(list);
     if (!ids) {
@@ -552,43 +525,36 @@ void pq_api_run_queue(void *user, const struct pq_http_request *request,
     }
     api->store->many = false;
     json_decref(ids);
-    answer_queue(api, pq_store_set_queue(api->store, true, api->store->parallel, &err), &err,
-                 reply);
+    set_queue(api, true, api->store->parallel, reply);
 }
 
 void pq_api_pause_queue(void *user, const struct pq_http_request *request,
                         struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
-    pique_error err;
     pq_api_lock(api);
-    answer_queue(api, pq_store_set_queue(api->store, false, api->store->parallel, &err), &err,
-                 reply);
+    set_queue(api, false, api->store->parallel, reply);
 }
 
 void pq_api_resume_queue(void *user, const struct pq_http_request *request,
                          struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
-    pique_error err;
     pq_api_lock(api);
-    answer_queue(api, pq_store_set_queue(api->store, true, api->store->parallel, &err), &err,
-                 reply);
+    set_queue(api, true, api->store->parallel, reply);
 }
 
 void pq_api_set_parallel(void *user, const struct pq_http_request *request,
                          struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
-    pique_error err;
     const json_int_t count = json_integer_value(json_object_get(request->body, "count"));
     if (count < 1 || count > 8) {
         pq_http_refuse(reply, 400, "EINVAL", "'count' is 1 to 8", "settings");
         return;
     }
     pq_api_lock(api);
-    answer_queue(api, pq_store_set_queue(api->store, api->store->running, (int)count, &err), &err,
-                 reply);
+    set_queue(api, api->store->running, (int)count, reply);
 }
 
 void pq_api_clear_queue(void *user, const struct pq_http_request *request,

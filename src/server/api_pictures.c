@@ -81,9 +81,11 @@ void pq_api_get_result(void *user, const struct pq_http_request *request,
 
 static const char *type_of(const char *name)
 {
-    static const char *const types[][2] = {{".png", "image/png"},   {".jpg", "image/jpeg"},
-                                           {".jpeg", "image/jpeg"}, {".webp", "image/webp"},
-                                           {".avif", "image/avif"}, {".zip", "application/zip"}};
+    static const char *const types[][2] = {{".png", "image/png"},
+                                           {".jpg", "image/jpeg"},
+                                           {".jpeg", "image/jpeg"},
+                                           {".webp", "image/webp"},
+                                           {".avif", "image/avif"}};
     const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < PQ_COUNT(types); i++) {
         if (strcasecmp(dot, types[i][0]) == 0)

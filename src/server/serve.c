@@ -42,12 +42,10 @@ static int tell_where(const struct serving *s, pique_error *err)
     const char *listen = s->setup->listen;
     json_t *root = json_pack("{s:i, s:s, s:s}", "port", pq_http_port(s->api.http), "address",
                              listen ? listen : "127.0.0.1", "token", s->token);
-    char *text = root ? pq_json_dump(root, 0) : NULL;
     char *path = server_file(s->setup->state);
     const mode_t before = umask(077); /* nobody else may read the token */
-    int rc = text && path ? pq_write_text(path, text, err) : pq_fail_nomem(err, 256);
+    int rc = path ? pq_json_write(path, root, 0, err) : pq_fail_nomem(err, 256);
     umask(before);
-    pq_free(text);
     pq_free(path);
     json_decref(root);
     return rc;
@@ -55,10 +53,10 @@ static int tell_where(const struct serving *s, pique_error *err)
 
 int pq_running_server(const char *state, struct pq_running_server *out, pique_error *err)
 {
-    char *path = server_file(state), *text = NULL;
+    char *path = server_file(state);
+    json_t *root = NULL;
     const char *address, *token;
-    int rc = path ? pq_read_text(path, MOST_BYTES, &text, err) : pq_fail_nomem(err, 256);
-    json_t *root = rc ? NULL : json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    int rc = path ? pq_json_read(path, MOST_BYTES, &root, err) : pq_fail_nomem(err, 256);
     if (rc == PIQUE_ENOENT)
         pq_fail(err, rc, "no server runs; pique serve starts one");
     else if (!rc && (json_unpack(root, "{s:i, s:s, s:s}", "port", &out->port, "address", &address,
@@ -70,7 +68,6 @@ int pq_running_server(const char *state, struct pq_running_server *out, pique_er
         memcpy(out->token, token, sizeof out->token);
     }
     json_decref(root);
-    pq_free(text);
     pq_free(path);
     return rc;
 }
@@ -80,36 +77,27 @@ int pq_running_server(const char *state, struct pq_running_server *out, pique_er
 static void tell(void *user, const char *event, const char *data)
 {
     struct serving *s = user;
-    if (strcmp(event, "picture") == 0) /* somebody waits for one */
-        pq_http_wake(s->api.http);
-    else
-        pq_events_add(s->api.events, event, data);
-    if (strcmp(event, "item") == 0)
-        pq_http_wake(s->api.http);
+    pq_events_add(s->api.events, event, data);
 }
 
-static struct pq_entry *entry_of(const char *path, const json_t *settings)
+static void made(void *user)
 {
-    struct pq_identity id;
-    struct pq_entry *e = pq_entry_new(strrchr(path, '/') + 1);
-    if (!e)
-        return NULL;
-    e->input = pq_strdup(path);
-    e->state = PQ_ENTRY_LOOKING;
-    e->wants_start = e->wants_look = true;
-    if (pq_identify(path, &id, NULL) == 0)
-        e->bytes = e->received = (uint64_t)id.bytes;
-    if (!e->input || json_object_update(e->settings, (json_t *)settings) != 0)
-        pq_entry_free(&e);
-    return e;
+    struct serving *s = user;
+    pq_http_wake(s->api.http);
 }
 
 /* A file that came into a watched folder; the store's lock is held. */
 static bool take_file(void *user, const char *path, const json_t *settings)
 {
     struct serving *s = user;
-    struct pq_entry *e = s->store.count < PQ_MOST_ENTRIES ? entry_of(path, settings) : NULL;
-    return e && pq_store_add(&s->store, e, NULL) == 0;
+    struct pq_entry *e;
+    if (pq_entry_of_file(path, &e, NULL) != 0)
+        return false;
+    e->wants_start = true;
+    if (json_object_update(e->settings, (json_t *)settings) == 0)
+        return pq_store_add(&s->store, e, NULL) == 0;
+    pq_entry_free(&e);
+    return false;
 }
 
 static void tick(void *user)
@@ -194,10 +182,10 @@ static int begin(struct serving *s, pique_error *err)
         rc = pq_events_new(EVENT_BYTES, &s->api.events, err);
     const struct pq_runner_setup runner = {.store = &s->store,
                                            .tell = tell,
-                                           .tell_user = s,
-                                           .models = s->setup->models,
+                                           .made = made,
                                            .tick = tick,
-                                           .tick_user = s};
+                                           .user = s,
+                                           .models = s->setup->models};
     /* Requests come as soon as it listens, and find all that they use. */
     if (!rc)
         rc = pq_runner_new(&runner, &s->api.runner, err);

@@ -275,8 +275,7 @@ static char *what_is_there(const struct pq_store *s)
     struct pq_str text = {0};
     pq_str_printf(&text, "%d %d", s->running, s->parallel);
     for (size_t i = 0; i < s->count; i++)
-        pq_str_printf(&text, " %s:%s", s->entries[i]->name,
-                      pq_entry_state_name(s->entries[i]->state));
+        pq_str_printf(&text, " %s:%d", s->entries[i]->name, (int)s->entries[i]->state);
     return pq_str_take(&text);
 }
 

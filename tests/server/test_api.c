@@ -174,7 +174,7 @@ static const struct asking askings[] = {
     {"start before it is here", pq_api_start_item, "uploading", "{}", 200},
     {"pause", pq_api_pause_item, "uploading", "{}", 200},
     {"stop", pq_api_stop_item, "paused", "{}", 200},
-    {"retry what is done", pq_api_retry_item, "done", "{}", 409},
+    {"retry what is done", pq_api_start_item, "done", "{}", 409},
     {"estimate", pq_api_estimate_item, "paused", "{'settings': {'scale': 2}}", 202},
     {"run", pq_api_run_queue, "", "{'items': ['%1']}", 200},
     {"run all", pq_api_run_queue, "", "{}", 200},
