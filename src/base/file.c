@@ -207,6 +207,17 @@ void pq_map_close(struct pq_map *map)
     *map = (struct pq_map){0};
 }
 
+int pq_open_below(const char *folder, const char *path)
+{
+    const int at = open_fd(folder, O_RDONLY | O_DIRECTORY, 0);
+    if (at < 0 || !*path)
+        return at;
+    const int fd = open_beneath(at, path), why = errno;
+    close(at);
+    errno = why;
+    return fd;
+}
+
 int pq_file_open_below(const char *folder, const char *path, struct pq_file *f, pique_error *err)
 {
     *f = (struct pq_file){.fd = -1, .owns_fd = true};
@@ -214,15 +225,11 @@ int pq_file_open_below(const char *folder, const char *path, struct pq_file *f, 
     if (!f->path)
         return pq_fail_nomem(err, strlen(folder) + strlen(path));
     int rc = 0;
-    const int at = open_fd(folder, O_RDONLY | O_DIRECTORY, 0);
-    if (at >= 0)
-        f->fd = open_beneath(at, path);
+    f->fd = pq_open_below(folder, path);
     if (f->fd < 0)
         rc = pq_fail_errno(err, errno, f->path, "be opened");
     else if (pq_file_size(f) < 0)
         rc = pq_fail(err, PIQUE_EFORMAT, "%s: not a regular file", f->path);
-    if (at >= 0)
-        close(at);
     if (rc)
         pq_file_close(f);
     return rc;

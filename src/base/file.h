@@ -45,6 +45,9 @@ int pq_file_open(const char *path, struct pq_file *f, pique_error *err);
 /* Open for reading a regular file below a folder by a path that is not to be trusted, "js/app.js":
  * neither ".." nor a link leads out of the folder, as no link is followed at all. PIQUE_ENOENT. */
 int pq_file_open_below(const char *folder, const char *path, struct pq_file *f, pique_error *err);
+/* The same of whatever stands there, a folder too, and of the folder itself for "". The descriptor,
+ * or -1 with errno. */
+int pq_open_below(const char *folder, const char *path);
 
 /* Begin an output: a new file ".NAME.xxxxxx.part" in the folder of path, which must exist. "-" is
  * standard output, written as it comes. overwrite false: PIQUE_EEXIST where path exists now or when

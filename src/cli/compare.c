@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/lang.h"
+#include "base/suffix.h"
 #include "cli/catalogue.h"
 #include "cli/chain.h"
 #include "cli/commands.h"

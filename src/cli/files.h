@@ -43,9 +43,3 @@ int pq_inputs_collect(struct pq_inputs *in, const char *const *operands, size_t 
 void pq_inputs_free(struct pq_inputs *in);
 /* How many have status 0. */
 size_t pq_inputs_usable(const struct pq_inputs *in);
-
-/* The suffix, with its dot, by which a name is that of a picture; NULL where it is not. */
-const char *pq_picture_suffix(const char *name);
-/* The same for films, and for either. */
-const char *pq_film_suffix(const char *name);
-const char *pq_media_suffix(const char *name);

@@ -15,6 +15,7 @@
 #include "base/lang.h"
 #include "base/sequence.h"
 #include "base/str.h"
+#include "base/suffix.h"
 #include "cli/film_report.h"
 #include "cli/name.h"
 #include "cli/names.h"

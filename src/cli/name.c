@@ -22,6 +22,7 @@
 #include "base/lang.h"
 #include "base/sequence.h"
 #include "base/str.h"
+#include "base/suffix.h"
 
 enum { FORMS = 5 };
 

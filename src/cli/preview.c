@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/lang.h"
 #include "base/str.h"
+#include "base/suffix.h"
 #include "cli/chain.h"
 #include "cli/choose.h"
 #include "cli/commands.h"

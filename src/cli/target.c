@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/sequence.h"
 #include "base/str.h"
+#include "base/suffix.h"
 #include "cli/files.h"
 
 static bool is_dash(const char *path)

@@ -2,16 +2,12 @@
 #include "server/folders.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -19,6 +15,7 @@
 #include "base/folder.h"
 #include "base/random.h"
 #include "base/str.h"
+#include "base/suffix.h"
 #include "job/dump.h"
 
 enum { MOST_KNOWN = 1 << 17, MOST_LISTED = 5000, MOST_BYTES = 8 << 20, MOST_WATCHED = 32 };
@@ -119,16 +116,9 @@ void pq_folders_close(struct pq_folders *f)
 }
 
 /* Below its root, whatever links say. -1: it is not there, or leads out. */
-static int open_below(const struct pq_folders *f, const struct pq_known_path *k, int flags)
+static int open_known(const struct pq_folders *f, const struct pq_known_path *k)
 {
-    const int root = open(f->roots[k->root], O_PATH | O_DIRECTORY | O_CLOEXEC);
-    struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
-                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-    if (root < 0)
-        return -1;
-    const long fd = syscall(SYS_openat2, root, *k->path ? k->path : ".", &how, sizeof how);
-    close(root);
-    return (int)fd;
+    return k ? pq_open_below(f->roots[k->root], k->path) : -1;
 }
 
 static char *whole_path(const struct pq_folders *f, const struct pq_known_path *k)
@@ -148,7 +138,7 @@ static char *path_of(struct pq_folders *f, const char *id, bool folder, pique_er
     char *path = NULL;
     pthread_mutex_lock(&f->lock);
     const struct pq_known_path *k = find(f, id);
-    const int fd = k ? open_below(f, k, O_RDONLY | O_NONBLOCK) : -1;
+    const int fd = open_known(f, k);
     if (fd < 0 || fstat(fd, &st) != 0 || (folder ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode)))
         none_there(folder, err);
     else if (!(path = whole_path(f, k)))
@@ -173,22 +163,7 @@ char *pq_folders_folder(struct pq_folders *f, const char *id, pique_error *err)
 
 static const char *kind_of(const char *name)
 {
-    static const char pictures[] = " png jpg jpeg jpe webp tif tiff avif heic heif gif bmp ppm pgm "
-                                   "pnm jxl apng ";
-    static const char films[] =
-        " mp4 m4v mkv mov webm avi flv mpg mpeg ts m2ts mts vob wmv ogv mxf "
-        "3gp y4m ";
-    const char *dot = strrchr(name, '.');
-    char word[12];
-    if (!dot || strlen(dot) >= sizeof word - 1)
-        return NULL;
-    size_t n = 0;
-    word[n++] = ' ';
-    for (const char *c = dot + 1; *c; c++)
-        word[n++] = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
-    word[n++] = ' ';
-    word[n] = '\0';
-    return strstr(pictures, word) ? "picture" : strstr(films, word) ? "film" : NULL;
+    return pq_picture_suffix(name) ? "picture" : pq_film_suffix(name) ? "film" : NULL;
 }
 
 static json_t *show_path(const char *id, const char *root, const char *path)
@@ -265,7 +240,7 @@ json_t *pq_folders_list(struct pq_folders *f, const char *id, pique_error *err)
     json_t *shown = NULL;
     pthread_mutex_lock(&f->lock);
     const struct pq_known_path *k = find(f, id);
-    const int fd = k ? open_below(f, k, O_RDONLY | O_DIRECTORY) : -1;
+    const int fd = open_known(f, k);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     char *path = dir ? pq_strdup(k->path) : NULL; /* k may move */
     if (!dir)
@@ -445,7 +420,7 @@ static int look_at(void *context, const char *name)
     const json_t *before = json_object_get(l->watched->seen, name);
     json_int_t size = json_integer_value(before);
     char *path = pq_asprintf("%s/%s", l->watched->folder, name);
-    if (path && *name != '.' && kind_of(name) && size != -1 && lstat(path, &st) == 0 &&
+    if (path && *name != '.' && pq_media_suffix(name) && size != -1 && lstat(path, &st) == 0 &&
         S_ISREG(st.st_mode)) {
         const bool whole = before && st.st_size && size == st.st_size;
         size = whole && l->take(l->user, path, l->watched->settings) ? -1 : st.st_size;
@@ -453,7 +428,7 @@ static int look_at(void *context, const char *name)
     }
     if (before)
         json_object_set(l->now, name, (json_t *)before);
-    else if (path && kind_of(name))
+    else if (path && pq_media_suffix(name))
         json_object_set_new(l->now, name, json_integer(size));
     pq_free(path);
     return 0;

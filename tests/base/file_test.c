@@ -401,6 +401,26 @@ static bool opens_below_alone(void)
     return fine;
 }
 
+/* The same of pq_open_below(), which opens folders too. */
+static bool opens_folders_below_alone(void)
+{
+    static const struct {
+        const char *path;
+        bool opens;
+    } cases[] = {{"", true}, {"in", true}, {"in/a", true}, {"..", false}, {"up", false}};
+    bool fine = true;
+    for (size_t i = 0; i < PQ_COUNT(cases); i++) {
+        const int fd = pq_open_below(folder, cases[i].path);
+        if ((fd >= 0) != cases[i].opens) {
+            print_error("%s: %d\n", cases[i].path, fd);
+            fine = false;
+        }
+        if (fd >= 0)
+            close(fd);
+    }
+    return fine;
+}
+
 /* As on a kernel before 5.6: openat2() is not there, in this process and for good. */
 static bool take_openat2_away(void)
 {
@@ -438,11 +458,11 @@ static void what_is_below_a_folder_is_opened_and_nothing_else(void **state)
     static const char *const made[] = {"in/a", "in/link", "in/pipe", "up", "in"};
     int status = -1;
     make_below();
-    assert_true(opens_below_alone());
+    assert_true(opens_below_alone() && opens_folders_below_alone());
     fflush(NULL);
     pid_t child = fork();
     if (child == 0)
-        _exit(!take_openat2_away() ? 77 : !opens_below_alone());
+        _exit(!take_openat2_away() ? 77 : !(opens_below_alone() && opens_folders_below_alone()));
     assert_int_equal(waitpid(child, &status, 0), child);
     for (size_t i = 0; i < PQ_COUNT(made); i++) {
         char name[256];
