@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/fault.h"
+#include "base/folder.h"
 #include "base/lang.h"
 #include "base/str.h"
 
@@ -453,15 +454,8 @@ int pq_file_sync(struct pq_file *f, pique_error *err)
 /* Make the rename itself durable. Some file systems cannot sync a folder; that is no failure. */
 static void sync_folder_of(const char *path)
 {
-    char *folder = pq_strdup(path);
-    if (!folder)
-        return;
-    char *slash = strrchr(folder, '/');
-    if (slash == folder)
-        slash[1] = '\0';
-    else if (slash)
-        *slash = '\0';
-    int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char *folder = pq_folder_of(path);
+    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (fd >= 0) {
         (void)fsync(fd);
         close(fd);

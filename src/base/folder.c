@@ -13,6 +13,22 @@
 #include "base/file.h"
 #include "base/str.h"
 
+char *pq_folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return pq_strdup(".");
+    return pq_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+int pq_make_folder_of(const char *path, pique_error *err)
+{
+    char *folder = pq_folder_of(path);
+    int rc = folder ? pq_make_folders(folder, err) : pq_fail_nomem(err, strlen(path));
+    pq_free(folder);
+    return rc;
+}
+
 int pq_remove_file(const char *path, pique_error *err)
 {
     const int rc = pq_fault(PQ_FAULT_REMOVE) ? -1 : unlink(path);

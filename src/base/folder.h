@@ -8,6 +8,11 @@
 
 #include "base/error.h"
 
+/* The folder in which a path stands: all before its last slash, "/", or "."; pq_free() it. NULL:
+ * out of memory. */
+char *pq_folder_of(const char *path);
+/* Make it, and its parents; one that exists is fine. */
+int pq_make_folder_of(const char *path, pique_error *err);
 /* Remove a file; one that does not exist is fine. */
 int pq_remove_file(const char *path, pique_error *err);
 /* Remove an empty folder; one that does not exist is fine. */

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/str.h"
 #include "cli/catalogue.h"
 
@@ -43,24 +44,13 @@ json_t *pq_record_section(json_t *record, const char *key)
     return json_object_get(record, key);
 }
 
-static int make_folder_of(const char *path, pique_error *err)
-{
-    const char *slash = strrchr(path, '/');
-    if (!slash || slash == path)
-        return 0;
-    char *folder = pq_strndup(path, (size_t)(slash - path));
-    int rc = folder ? pq_make_folders(folder, err) : pq_fail_nomem(err, strlen(path));
-    pq_free(folder);
-    return rc;
-}
-
 int pq_record_write(const char *path, json_t *record, pique_error *err)
 {
     struct pq_file f;
     char *text = json_dumps(record, JSON_INDENT(1) | JSON_SORT_KEYS);
     if (!text)
         return pq_fail_nomem(err, MOST_BYTES);
-    int rc = make_folder_of(path, err);
+    int rc = pq_make_folder_of(path, err);
     if (!rc)
         rc = pq_file_create(path, true, &f, err);
     if (!rc) {

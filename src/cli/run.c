@@ -174,17 +174,6 @@ static bool open_engine(struct run *run)
 
 /* ---- one picture ---- */
 
-static int make_parent(const char *path, pique_error *err)
-{
-    const char *slash = strrchr(path, '/');
-    if (!slash || slash == path)
-        return 0;
-    char *folder = pq_strndup(path, (size_t)(slash - path));
-    int rc = folder ? pq_make_folders(folder, err) : pq_fail_nomem(err, strlen(path));
-    pq_free(folder);
-    return rc;
-}
-
 /* Whether what stands where a film is to come is the whole of it: a job beside it says no. */
 static bool finished(const struct run *run, const struct pq_input *input)
 {
@@ -231,7 +220,7 @@ static int upscale_film(struct run *run, const struct pq_input *input, pique_err
 {
     struct pq_film_run film = film_run(run);
     pq_report_begin(&run->report, input, 0, 0);
-    int rc = run->naming.folder ? make_parent(input->output, err) : 0;
+    int rc = run->naming.folder ? pq_make_folder_of(input->output, err) : 0;
     if (!rc)
         rc = pq_film_do(&film, input, err);
     if (rc == PIQUE_ECANCELED && !pique_cancel_is_set(run->cancel))
@@ -257,7 +246,7 @@ static int upscale(struct run *run, const struct pq_input *input, pique_error *e
     if (is_dash(input->output) && !pq_given(run->options, PQ_OPT_FORMAT))
         options.format = PIQUE_FORMAT_AUTO;
     begin_picture(run, input);
-    int rc = run->naming.folder ? make_parent(input->output, err) : 0;
+    int rc = run->naming.folder ? pq_make_folder_of(input->output, err) : 0;
     if (!rc) {
         rc = pique_picture_upscale_chain(run->chain.engines, run->chain.count, input->path,
                                          input->output, &options, &report, err);
@@ -295,7 +284,7 @@ static bool ready(void *context, const struct pq_input *input)
 {
     const struct run *run = context;
     return (run->picture.overwrite || !pq_exists(input->output)) &&
-           (!run->naming.folder || make_parent(input->output, NULL) == 0);
+           (!run->naming.folder || pq_make_folder_of(input->output, NULL) == 0);
 }
 
 /* Inputs [first, first + count) in one inference; each with its own result.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/folder.h"
 #include "base/lang.h"
 #include "base/sequence.h"
 #include "base/str.h"
@@ -150,18 +151,10 @@ static int open_files(struct pq_film *film, pique_error *err)
     const int depth = film->source->facts.info.depth > 8 ? 16 : 8;
     int rc =
         pq_frame_files_result(&film->files, film->dst, film->single, &film->picture, depth, err);
-    if (film->single)
+    if (rc || film->single)
         return rc;
-    char *folder = NULL;
-    const char *slash = strrchr(film->dst, '/');
-    if (!pq_is_sequence(film->dst, NULL))
-        folder = pq_strdup(film->dst);
-    else if (slash && slash != film->dst)
-        folder = pq_strndup(film->dst, (size_t)(slash - film->dst));
-    if (!rc && folder)
-        rc = pq_make_folders(folder, err);
-    pq_free(folder);
-    return rc;
+    return pq_is_sequence(film->dst, NULL) ? pq_make_folder_of(film->dst, err)
+                                           : pq_make_folders(film->dst, err);
 }
 
 /* ---- source, network, writer ---- */

@@ -335,13 +335,10 @@ static int add_disk(struct pq_film *film, pique_error *err)
         need += pq_film_result_bytes(film) / 2 *
                 (uint64_t)PQ_MIN(film->segment_frames, PQ_MAX(p->frames, 1));
     p->disk_bytes = need;
-    char *folder = pq_strdup(film->dst), *slash = folder ? strrchr(folder, '/') : NULL;
-    if (!folder)
-        return pq_fail_nomem(err, 64);
-    if (slash)
-        slash[slash == folder] = '\0';
-    int rc =
-        film->kind == PQ_FILM_STREAM ? 0 : pq_disk_free(slash ? folder : ".", &p->disk_free, err);
+    if (film->kind == PQ_FILM_STREAM)
+        return 0;
+    char *folder = pq_folder_of(film->dst);
+    int rc = folder ? pq_disk_free(folder, &p->disk_free, err) : pq_fail_nomem(err, 64);
     pq_free(folder);
     return rc;
 }

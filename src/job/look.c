@@ -86,9 +86,7 @@ static int begin_look(void *user, struct pq_runner *r, json_t **task, char **fol
     const struct look *l = user;
     const struct pq_entry *e = pq_store_find(r->store, l->id);
     json_t *words = e ? json_array() : NULL;
-    char *slash, *write = e && l->output ? pq_strdup(l->output) : NULL;
-    if (write && (slash = strrchr(write, '/')))
-        *slash = '\0';
+    char *write = e && l->output ? pq_folder_of(l->output) : NULL;
     if (write)
         pq_make_folders(write, NULL);
     const char *const reads[] = {l->input, NULL}, *const writes[] = {write, NULL};
@@ -299,9 +297,7 @@ static void remember_failure(struct pq_runner *r, const struct pq_entry *e, cons
                              const char *why)
 {
     struct pq_failed_picture *f = &r->failures[r->next_failure++ % PQ_FAILED_PICTURES];
-    char *folder = pq_strdup(l->input), *slash = folder ? strrchr(folder, '/') : NULL;
-    if (slash)
-        *slash = '\0';
+    char *folder = pq_folder_of(l->input);
     char *sentence = folder && *why ? pq_entry_sentence(e, folder, why) : NULL;
     pq_free(f->path);
     f->path = pq_strdup(l->output);

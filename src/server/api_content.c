@@ -32,13 +32,8 @@ static void answer(struct pq_http_reply *reply, int status, uint64_t received)
 static int make_room(const struct pq_entry *e, uint64_t length, pique_error *err)
 {
     uint64_t free_bytes;
-    char *folder = pq_strdup(e->input), *slash = folder ? strrchr(folder, '/') : NULL;
-    if (!slash) {
-        pq_free(folder);
-        return pq_fail_nomem(err, 256);
-    }
-    *slash = '\0';
-    int rc = pq_make_folders(folder, err);
+    char *folder = pq_folder_of(e->input);
+    int rc = folder ? pq_make_folders(folder, err) : pq_fail_nomem(err, 256);
     if (!rc)
         rc = pq_disk_free(folder, &free_bytes, err);
     if (!rc && free_bytes < length + reserve_bytes)

@@ -23,6 +23,7 @@
 #include "base/alloc.h"
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/sha256.h"
 #include "base/str.h"
 
@@ -369,6 +370,18 @@ static void a_closed_stream_is_no_file(void **state)
     assert_int_equal(files_in_folder(), 0);
 }
 
+static void a_path_stands_in_its_folder(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {{"a/b/c", "a/b"}, {"/a/b", "/a"}, {"/a", "/"},
+                                           {"a", "."},       {"", "."},      {"a/", "a"}};
+    for (size_t i = 0; i < PQ_COUNT(cases); i++) {
+        char *is = pq_folder_of(cases[i][0]);
+        assert_string_equal(is, cases[i][1]);
+        pq_free(is);
+    }
+}
+
 /* ---- below a folder ---- */
 
 /* What pq_file_open_below() returns for each path; true where all is as expected. */
@@ -490,6 +503,7 @@ int main(void)
         TEST(reading_and_hashing),
         TEST(a_temporary_file_has_no_name),
         TEST(folders_are_made_with_their_parents),
+        TEST(a_path_stands_in_its_folder),
         TEST(a_long_name_leaves_room_for_the_temporary_one),
         TEST(temporary_names_are_told_from_others),
         TEST(a_poorer_file_system_gets_the_output_too),
