@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The page: begins, and puts its parts together. What it shows is state.js; how that changes,
-// events.js (the server) and actions.js (the user).
+// server.js (events) and actions.js (the user).
 import { startEstimates } from './actions.js';
 import { Bar, startNotify, Tabs, Toasts } from './bar.js';
-import { loadPresets, Settings } from './form.js';
+import { Settings } from './form.js';
 import { html, render, useEffect, useState } from './html.js';
 import { startLang, t } from './i18n.js';
+import { loadPresets } from './presets.js';
 import { Queue } from './queue.js';
 import { get, modelsOf, startEvents } from './server.js';
 import { Stage } from './stage.js';

@@ -15,7 +15,7 @@ import { change } from './state.js';
 
 export const theme = () => document.documentElement.dataset.theme || 'auto';
 
-export function setTheme(which) {
+function setTheme(which) {
     if (which === 'auto')
         delete document.documentElement.dataset.theme;
     else
@@ -31,9 +31,9 @@ export function setTheme(which) {
 // One notification when the queue has nothing more to do: not one a file, and not one a tab.
 
 const can = () => 'Notification' in window;
-export const wantsNotify = () => kept('notify', true);
+const wantsNotify = () => kept('notify', true);
 
-export function setNotify(wanted) {
+function setNotify(wanted) {
     keep('notify', wanted);
     change({});
     if (wanted)

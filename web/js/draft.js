@@ -14,7 +14,7 @@ export const kindOf = (item) => item.kind !== 'unknown' ? item.kind
     : films.test(item.name) ? 'film' : 'picture';
 
 // Whom the form is for.
-export const isFresh = (item) => item.state === 'uploading' || item.state === 'looking' ||
+const isFresh = (item) => item.state === 'uploading' || item.state === 'looking' ||
     item.state === 'paused' && !item.progress;
 const isOpen = (item) => isFresh(item) || item.state === 'paused' || item.state === 'stopped' ||
     item.state === 'failed' || item.state === 'waiting' || item.state === 'done';

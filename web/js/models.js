@@ -4,8 +4,12 @@ import { set } from './draft.js';
 import { html, useState } from './html.js';
 import { bytes, lang, number, t } from './i18n.js';
 import { post } from './server.js';
-import { title } from './stage.js';
-import { change, state } from './state.js';
+import { change, model, state } from './state.js';
+
+export const title = (name) => {
+    const m = model(name);
+    return m ? m.title || m.name : name || (state.models.find((x) => x.default) || {}).name || '';
+};
 
 const FILM = 1920 * 1080 / 1e6; // megapixels of a frame
 
@@ -67,7 +71,7 @@ export function Models({ s, value }) {
         ${all && html`<input type="search" value=${words} placeholder=${t('model.search')}
             aria-label=${t('model.search')} onInput=${(e) => setWords(e.target.value)} />`}
         <div class=${`cards ${all ? 'is-all' : ''}`}>${list.map((m) => html`<${Card} key=${m.name}
-            m=${m} told=${(s.fetching || {})[m.name]} chosen=${m.name === name}
+            m=${m} told=${s.fetching[m.name]} chosen=${m.name === name}
             onChoose=${() => choose(m)} />`)}</div>
         ${s.models.length > list.length || all ? html`<button type="button" class="small"
             aria-expanded=${all ? 'true' : 'false'} onClick=${() => setAll(!all)}>

@@ -187,7 +187,7 @@ export class Item extends Component {
 // "Batch 3: 4 frames upscaled and saved"
 export const batchLine = (line) => tn('saved.line', line.frames, { batch: number(line.batch) });
 
-export const itemProps = (s, item, index) => ({
+const itemProps = (s, item, index) => ({
     key: item.id, item, index: index + 1, lang,
     current: s.current === item.id,
     checked: s.checked.has(item.id),

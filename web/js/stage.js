@@ -1,132 +1,24 @@
 // SPDX-License-Identifier: MIT
 // The stage: the current item, what came in against what came out or against what a test made, frame
 // by frame, while it is still being made; the gallery of results; and before there is anything, an
-// empty sheet. Tests take a frame, or a piece of one, through the settings of the form, and through
-// the same settings with other models, to be looked at side by side.
-import * as act from './actions.js';
-import { attempt, download, downloadAll, EstimateWords, openFolder, show } from './actions.js';
+// empty sheet.
+import { download, downloadAll, EstimateWords, openFolder, show } from './actions.js';
 import { Compare } from './compare.js';
-import { kindOf, settingsFor, settingsOf, shown } from './draft.js';
 import { html, Icon, IconButton, Small, useEffect, useState } from './html.js';
-import { bytes, duration, moment, number, t, tn } from './i18n.js';
+import { bytes, moment, number, t, tn } from './i18n.js';
+import { title } from './models.js';
 import { batchLine, Doors, facts, progressWords, tracks } from './queue.js';
-import { call, file, get, on, post, result, source } from './server.js';
-import { change, current, model, state } from './state.js';
+import { file, result, source } from './server.js';
+import { change, current } from './state.js';
+import { cropOf, endTrial, runWords, test, TestPanel } from './trial.js';
 import * as view from './view.js';
-import { middle } from './view.js';
 
-/* ---- tests ---- */
-
-// Tests: a frame, or a piece of one, through the settings of the form, and through the same settings
-// with other models, to be looked at side by side.
-
-export const MOST_RUNS = 6;
-const MOST_KEPT = 4;
-
-export const title = (name) => {
-    const m = model(name);
-    return m ? m.title || m.name : name || (state.models.find((x) => x.default) || {}).name || '';
-};
-
-const chosen = () => state.trialModels || [];
-export const toggleModel = (name) => change((s) => {
-    const some = chosen();
-    s.trialModels = some.includes(name) ? some.filter((n) => n !== name)
-        : some.concat(name).slice(0, MOST_RUNS);
-});
-
-// The piece that a test takes: what was drawn, all of it, or by itself the middle of what is seen.
-export function cropOf(item, view) {
-    const c = state.crop;
-    if (c === 'whole' || !item.info)
-        return null;
-    if (Array.isArray(c))
-        return c;
-    return Math.max(item.info.width, item.info.height) > 640 ? middle(view, item.info, 512) : null;
-}
-
-export const test = (item, frame, view) => attempt(async () => {
-    const base = state.checked.has(item.id) ? settingsOf(item)
-        : settingsFor(kindOf(item), shown());
-    const names = chosen().length ? chosen() : [base.model];
-    const settings = names.map((m) => m ? { ...base, model: m } : base);
-    const crop = cropOf(item, view);
-    const made = await post('/api/tests', { item: item.id, frame, crop, settings });
-    change((s) => {
-        s.trials = s.trials.concat({
-            id: made.id, item: item.id, frame, crop, models: names,
-            runs: made.runs || names.map(() => ({ state: 'waiting' })),
-        }).slice(-MOST_KEPT);
-        s.trial = made.id;
-        s.stage = 'compare';
-        s.tab = 'stage';
-        s.sides = names.length > 1 ? 'grid' : 'slider';
-    });
-    merge(await get(`/api/tests/${made.id}`)); // what was told before we knew its name
-});
-
-function merge(told) {
-    change((s) => {
-        s.trials = s.trials.map((x) => x.id !== told.id ? x : {
-            ...x, before: told.before, runs: x.runs.map((r, i) => newer(r, told.runs[i])),
-        });
-    });
-}
-
-const order = ['waiting', 'running', 'done', 'failed'];
-const newer = (a, b) => b && order.indexOf(b.state) >= order.indexOf(a.state) ? b : a;
-
-on('test', (e) => change((s) => {
-    s.trials = s.trials.map((x) => x.id !== e.id ? x : {
-        ...x,
-        before: e.run < 0 ? e : x.before,
-        runs: x.runs.map((r, i) => i === e.run ? newer(r, e) : r),
-    });
-}));
-
-export const endTrial = (id) => attempt(async () => {
-    change((s) => {
-        s.trials = s.trials.filter((x) => x.id !== id);
-        s.trial = null;
-    });
-    await call('DELETE', `/api/tests/${id}`);
-});
-
-export const runWords = (run) => run.state === 'done' ? duration(run.seconds)
-    : run.state === 'failed' && run.error ? run.error.text : t(`trial.${run.state}`);
-
-// Which models, and which piece.
-export function TestPanel({ s, item, view, onDraw, drawing }) {
-    const here = s.models.filter((m) => m.installed && m.supported);
-    const crop = cropOf(item, view);
-    return html`<details class="trial-panel"><summary>${t('trial.what')}</summary>
-        <fieldset><legend>${t('trial.models', { n: number(MOST_RUNS) })}</legend>
-            <div class="choices">${here.map((m) => html`<label class="check"><input type="checkbox"
-                checked=${chosen().includes(m.name)}
-                disabled=${!chosen().includes(m.name) && chosen().length >= MOST_RUNS}
-                onChange=${() => toggleModel(m.name)} />${title(m.name)}</label>`)}</div>
-        </fieldset>
-        <fieldset><legend>${t('trial.piece')}</legend>
-            <p class="hint">${crop ? t('trial.crop', { x: crop[0], y: crop[1], w: crop[2],
-                h: crop[3] }) : t('trial.whole')}</p>
-            <div class="row">
-                <button type="button" class="small" aria-pressed=${drawing ? 'true' : 'false'}
-                    onClick=${onDraw}>${t('trial.draw')}</button>
-                <button type="button" class="small" onClick=${() => change({
-                    crop: middle(view, item.info, 512) })}>${t('trial.middle')}</button>
-                <button type="button" class="small" onClick=${() => change({ crop: 'whole' })}>
-                    ${t('trial.all')}</button>
-            </div>
-        </fieldset></details>`;
-}
-
-/* ---- an empty sheet ---- */
+/* ---- the empty sheet ---- */
 
 // The sheet before anything lies on it: empty frames with their numbers, and where files come in.
-
 const numbers = Array.from({ length: 12 }, (_, i) => `${Math.floor(i / 2) + 1}${i % 2 ? 'A' : ''}`);
 
-export const Empty = ({ s }) => html`<div class="sheet">
+const Empty = ({ s }) => html`<div class="sheet">
     <div class="blanks" aria-hidden="true">${numbers.map((n) => html`<span class="blank">
         <i>${n}</i></span>`)}</div>
     <div class="invite"><p class="large">${t('empty.drop')}</p>
@@ -137,8 +29,7 @@ export const Empty = ({ s }) => html`<div class="sheet">
 /* ---- the gallery ---- */
 
 // All results: to look at, to keep one or all, and their folder.
-
-export function Gallery({ s }) {
+function Gallery({ s }) {
     const done = s.items.filter((i) => i.state === 'done' && i.result);
     return html`<div class="gallery">
         <div class="row"><p class="hint">${[tn('gallery.count', done.length),
@@ -160,10 +51,7 @@ export function Gallery({ s }) {
     </div>`;
 }
 
-/* ---- the stage ---- */
-
-// The stage: the current item, what came in against what came out or against what a test made, frame
-// by frame, while it is still being made; and the gallery.
+/* ---- what is looked at ---- */
 
 const modelOf = (item) => title(item.settings.model);
 

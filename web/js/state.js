@@ -21,6 +21,11 @@ export const state = {
     uploads: new Map(), // id -> bytes that this page has sent
     lines: new Map(), // id -> batches as they were saved
     trials: [], // tests: { id, item, frame, crop, runs }
+    trial: null, // id of the test on the stage
+    trialModels: [], // names of the models that the next test compares; none: the form's
+    crop: null, // the piece that it takes: [x, y, w, h], 'whole', or null: what is seen
+    sides: 'slider', // or 'grid': one beside the other
+    fetching: {}, // name of a model -> how far it is
     estimates: new Map(), // id -> { batch: estimate }
     tab: 'queue', // what a narrow screen shows: 'queue', 'stage', 'settings'
     stage: 'compare', // or 'gallery'

@@ -23,7 +23,7 @@ let working = 0;
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 export const isSending = (id) => active.has(id) || waiting.some((w) => w.id === id);
-export const isAnySending = () => active.size + waiting.length > 0;
+const isAnySending = () => active.size + waiting.length > 0;
 
 /* ---- handles that outlive the page ---- */
 

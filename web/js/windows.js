@@ -3,8 +3,8 @@
 // list of keys, with the keys themselves.
 import * as act from './actions.js';
 import { attempt, toast } from './actions.js';
+import { label } from './controls.js';
 import { settingsFor } from './draft.js';
-import { label } from './form.js';
 import { html, Icon, IconButton, useEffect, useRef, useState } from './html.js';
 import { bytes, t, tn, told } from './i18n.js';
 import { get, post, reload } from './server.js';
@@ -15,9 +15,9 @@ import { pickFiles } from './upload.js';
 
 // A window above the page: the browser's own, which keeps the focus inside and closes at Escape.
 
-export const closeDialog = () => change({ dialog: null });
+const closeDialog = () => change({ dialog: null });
 
-export function Dialog({ title, children, wide }) {
+function Dialog({ title, children, wide }) {
     const ref = useRef();
     useEffect(() => {
         const el = ref.current, before = document.activeElement;
