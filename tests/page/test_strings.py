@@ -131,6 +131,14 @@ class Strings(unittest.TestCase):
                 k[len('option.'):] not in options()]
         self.assertEqual(gone, [])
 
+    def test_the_page_knows_files_by_the_suffixes_that_the_program_knows(self):
+        with open(os.path.join(ROOT, 'src', 'base', 'suffix.c'), encoding='utf-8') as f:
+            lists = re.findall(r'suffixes\[\] = \{(.*?)\}', f.read(), re.S)
+        text = re.sub(r"' \+\s+'", '', read('js', 'kinds.js'))
+        for name, theirs in zip(('pictures', 'films'), lists, strict=True):
+            ours = re.search(r"const %s = new RegExp\('\\\\.\((.*?)\)" % name, text)[1]
+            self.assertEqual(sorted(ours.split('|')), sorted(re.findall(r'"\.(\w+)"', theirs)))
+
     def test_a_key_is_found_wherever_a_module_names_it(self):
         keys, families = used("t('a.b'); tn('c.d', n); t(x ? 'e.f' : 'g.h', { n: 'no.key' }); "
                               't(`i.${j}`); get(\'k.l\')')

@@ -64,8 +64,6 @@ export function startNotify() {
 
 /* ---- the bar ---- */
 
-// The bar at the top: what runs, and the buttons that everything else leads to.
-
 function summary(s) {
     const running = s.items.filter((i) => i.state === 'running');
     const waiting = s.items.filter((i) => i.state === 'waiting');

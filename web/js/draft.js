@@ -3,15 +3,15 @@
 // checked the form is theirs; else it is the draft, which is for new items and for all that were
 // never started. A change is sent a moment later, and at the latest before a run.
 import { keep } from './kept.js';
+import { isFilm } from './kinds.js';
 import { call, on } from './server.js';
 import { change, checked, find, option, putItem, state } from './state.js';
 
 // What only films have; a picture is not bothered with it.
 const filmGroups = new Set(['film', 'tracks', 'job']);
-const films = /\.(mp4|m4v|mov|avi|webm|mkv|flv|ts|mpg|mpeg|wmv|y4m|ogv|m2ts)$/i;
 
 export const kindOf = (item) => item.kind !== 'unknown' ? item.kind
-    : films.test(item.name) ? 'film' : 'picture';
+    : isFilm(item.name) ? 'film' : 'picture';
 
 // Whom the form is for.
 const isFresh = (item) => item.state === 'uploading' || item.state === 'looking' ||

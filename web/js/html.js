@@ -4,8 +4,6 @@
 import htm from '../vendor/htm.js';
 import { h } from '../vendor/preact.js';
 
-// Preact and htm, bound together once.
-
 export { Component, createRef, render } from '../vendor/preact.js';
 export { useEffect, useLayoutEffect, useMemo, useRef, useState } from '../vendor/hooks.js';
 export const html = htm.bind(h);

@@ -11,9 +11,6 @@ import { isSending, pickAgain, pickFiles, pickFolder } from './upload.js';
 
 /* ---- one item ---- */
 
-// One frame of the contact sheet: a picture or film, what it is, how far it is, and what can be done
-// with it.
-
 // "1920 × 1080", "7.5 s", "23.976 fps", "h264", "2 audio"
 export function facts(item) {
     const i = item.info;
@@ -198,8 +195,6 @@ const itemProps = (s, item, index) => ({
 });
 
 /* ---- all of them ---- */
-
-// The contact sheet: all items in the order in which they run, and what is done with several.
 
 const PAGE = 200;
 

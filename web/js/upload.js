@@ -7,14 +7,11 @@
 import { complain, itemDo, toast } from './actions.js';
 import { kindOf, settingsFor } from './draft.js';
 import { t } from './i18n.js';
+import { isMedia } from './kinds.js';
 import { post, putPiece } from './server.js';
 import { change, find, putItem, state } from './state.js';
 
 /* ---- sending ---- */
-
-// Files to the server, in pieces: two at a time, each from where the server has it. A broken
-// connection is tried again, longer and longer apart. A page that was closed meanwhile goes on where
-// the browser still knows the file (a handle in its database), else the user chooses the file again.
 
 const AT_ONCE = 2;
 const waiting = [];
@@ -164,19 +161,15 @@ addEventListener('beforeunload', (e) => {
 
 /* ---- where files come in ---- */
 
-// Where files come in: dropped, pasted, chosen; single ones and folders with all that is in them.
-
 // Of a folder only what looks like a picture or a film; a file that somebody drops by itself is
 // taken whatever it is called, and the server says what it makes of it.
-const like = new RegExp('\\.(png|jpe?g|webp|gif|bmp|tiff?|avif|jxl|heic|ppm|pgm|mp4|m4v|mov|avi|webm|' +
-    'mkv|flv|ts|m2ts|mpe?g|wmv|ogv|y4m)$', 'i');
 const MOST_FILES = 2000, MOST_DEPTH = 16;
 
 async function ofHandle(handle, depth, out) {
     if (out.length >= MOST_FILES)
         return;
     if (handle.kind === 'file') {
-        if (depth === 0 || like.test(handle.name))
+        if (depth === 0 || isMedia(handle.name))
             out.push({ file: await handle.getFile(), handle });
     } else if (depth < MOST_DEPTH) {
         for await (const inner of handle.values())
@@ -198,7 +191,7 @@ async function ofEntry(entry, depth, out) {
     if (out.length >= MOST_FILES)
         return;
     if (entry.isFile) {
-        if (depth === 0 || like.test(entry.name))
+        if (depth === 0 || isMedia(entry.name))
             out.push({ file: await new Promise((done, failed) => entry.file(done, failed)) });
     } else if (depth < MOST_DEPTH) {
         for (const inner of await readAll(entry.createReader()))
@@ -264,7 +257,7 @@ export const pickFiles = async () => {
         .map((file) => ({ file })));
 };
 export const pickFolder = async () => {
-    take((await picker({ webkitdirectory: true })).filter((f) => like.test(f.name))
+    take((await picker({ webkitdirectory: true })).filter((f) => isMedia(f.name))
         .map((file) => ({ file })));
 };
 
