@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/folder.h"
 #include "base/lang.h"
@@ -589,6 +590,16 @@ int pq_folder_lock(const char *path, struct pq_file *f, pique_error *err)
     }
     if (rc)
         pq_file_close(f);
+    return rc;
+}
+
+int pq_folder_lock_wait(const char *path, int seconds, struct pq_file *f, pique_error *err)
+{
+    const struct timespec between = {.tv_nsec = 50 * 1000 * 1000};
+    const double end = pq_seconds() + seconds;
+    int rc;
+    while ((rc = pq_folder_lock(path, f, err)) == PIQUE_EEXIST && pq_seconds() < end)
+        nanosleep(&between, NULL);
     return rc;
 }
 

@@ -97,6 +97,8 @@ int pq_make_folders(const char *path, pique_error *err);
 /* Lock a folder against other processes until pq_file_close(f), or until this process ends in
  * whatever way. PIQUE_EEXIST where another process has it now. */
 int pq_folder_lock(const char *path, struct pq_file *f, pique_error *err);
+/* The same, but wait at most so long for another process. */
+int pq_folder_lock_wait(const char *path, int seconds, struct pq_file *f, pique_error *err);
 bool pq_is_folder(const char *path);
 bool pq_exists(const char *path);
 /* Whether both exist and are one file, by whatever names. */

@@ -153,17 +153,13 @@ int pq_cli_continue(const struct pq_options *o)
 /* Until no process works on the job. */
 static int await_free(const char *job, pique_error *err)
 {
-    enum { TENTHS = 600 };
-    const struct timespec tenth = {.tv_nsec = 100 * 1000 * 1000};
+    enum { PATIENCE = 60 }; /* seconds */
     struct pq_file lock;
-    for (int i = 0; i < TENTHS; i++) {
-        int rc = pq_folder_lock(job, &lock, err);
-        if (!rc)
-            pq_file_close(&lock);
-        if (rc != PIQUE_EEXIST)
-            return rc;
-        nanosleep(&tenth, NULL);
-    }
+    const int rc = pq_folder_lock_wait(job, PATIENCE, &lock, err);
+    if (!rc)
+        pq_file_close(&lock);
+    if (rc != PIQUE_EEXIST)
+        return rc;
     return pq_fail(err, PIQUE_EEXIST, "%s: the process that works on it does not end", job);
 }
 

@@ -31,7 +31,13 @@
 #include "cli/record.h"
 #include "job/sandbox.h"
 
-enum { MOST_BYTES = 1 << 20, NICER = 5 };
+enum {
+    MOST_BYTES = 1 << 20,
+    NICER = 5,
+    /* Seconds. The workers of a server that was killed end by themselves, when their batch is done,
+     * and the next server may begin before that. Two in one folder would be in each other's way. */
+    PATIENCE = 120
+};
 
 struct task {
     char *file;
@@ -220,10 +226,13 @@ int pq_cli_work(const struct pq_options *o)
 {
     struct task t = {0};
     struct pq_options inner = {0};
+    struct pq_file lock = {.fd = -1};
     pique_error err;
     int rc = read_task(&t, o->operands[0], &err);
     if (!rc)
         rc = settle(&t, &err);
+    if (!rc)
+        rc = pq_folder_lock_wait(o->operands[0], PATIENCE, &lock, &err);
     if (!rc)
         rc = enter(&t, o->operands[0], &err);
     if (!rc)
@@ -231,5 +240,6 @@ int pq_cli_work(const struct pq_options *o)
     const int status = rc ? pq_cli_fail(&err) : do_command(&inner);
     pq_options_free(&inner);
     free_task(&t);
+    pq_file_close(&lock);
     return status;
 }

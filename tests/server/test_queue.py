@@ -3,6 +3,7 @@
 """The server and its queue, as a program sees them over HTTP: real workers, pictures and films.
 
     test_queue.py GROUP        one class of this file, or all without a name"""
+import fcntl
 import http.client
 import io
 import json
@@ -731,6 +732,24 @@ class Films(ServerCase):
         self.stop(signal.SIGKILL)
         self.until_it_is_gone(name)
         self.start()
+        self.assertEqual(self.wait(name, 'done')['result']['hash'], self.undisturbed())
+
+    def test_the_worker_of_a_killed_server_is_waited_for(self):
+        name = self.slow_film()
+        self.wait(name, 'running', until=self.saved)
+        self.stop(signal.SIGKILL)
+        self.until_it_is_gone(name)
+        folder = os.open(self.path('state', 'pique', 'items', name, 'run'), os.O_RDONLY)
+        fcntl.flock(folder, fcntl.LOCK_EX) # as one that has not come to its end
+        self.start()
+        self.wait(name, 'running')
+        time.sleep(3) # without a lock the whole film takes less
+        item = self.item(name)
+        self.assertEqual((item['state'], item['progress']), ('running', None))
+        os.close(folder)
+        self.wait(name, 'running', until=self.saved)
+        self.stop(signal.SIGKILL)
+        self.start() # at once
         self.assertEqual(self.wait(name, 'done')['result']['hash'], self.undisturbed())
 
     def test_a_worker_that_is_held_ends_with_a_server_that_is_killed(self):
