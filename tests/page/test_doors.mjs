@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
-import { closeBrowser, film, nonsense, openBrowser, picture, Server, Visitor } from './browser.mjs';
+import { closeBrowser, film, nonsense, openBrowser, picture, Server, sleep, Visitor }
+    from './browser.mjs';
 
 const server = new Server();
 before(async () => {
@@ -99,14 +100,27 @@ test('what comes into a watched folder runs by itself, until that is ended', asy
     await v.leave();
 });
 
+// The batch size that is taken by itself, from the estimate that the page asks for.
+async function estimatedBatch(name) {
+    for (let n = 0; n < 200; n++) {
+        const { estimate } = (await server.api('state')).items.find((i) => i.name === name);
+        if (estimate && estimate.batch)
+            return estimate.batch;
+        await sleep(100);
+    }
+    return assert.fail('no estimate came');
+}
+
 test('each batch size says its memory and its speed, and auto says which it takes', async () => {
     const v = await Visitor.come(server);
     await v.drop(film('batch.mkv', 48));
     await v.until('batch.mkv', 'paused');
+    const auto = await estimatedBatch('batch.mkv');
     await v.page.getByText('Advanced', { exact: true }).click();
     await v.page.getByRole('button', { name: 'Estimate 1 to 8' }).click();
     const rows = v.page.locator('.batches tbody tr');
     await rows.nth(7).waitFor();
+    await v.page.waitForSelector(`.batches tr:nth-child(${auto}).is-now:has-text("(auto)")`);
     const said = await rows.evaluateAll((all) => all.map((r) => [...r.children].map((c) =>
         c.textContent.trim())));
     assert.deepEqual(said.map((r) => parseInt(r[0], 10)), [1, 2, 3, 4, 5, 6, 7, 8]);
@@ -119,6 +133,13 @@ test('each batch size says its memory and its speed, and auto says which it take
     await v.page.waitForSelector('.batches .is-now:has-text("3")');
     await v.page.getByRole('checkbox', { name: 'Parallel processing' }).uncheck();
     await v.page.locator('#o-batch').waitFor({ state: 'detached' });
+    await v.drop(picture('one.png'));
+    await v.until('one.png', 'paused');
+    await v.page.locator('.item[aria-label="one.png"] .frame').click();
+    await v.page.getByRole('checkbox', { name: 'Parallel processing' }).check();
+    await v.page.waitForSelector('.stage h2:has-text("one.png")');
+    assert.equal(await v.page.getByRole('button', { name: 'Estimate 1 to 8' }).count(), 0,
+        'one picture is no batch');
     await v.leave();
 });
 

@@ -6,22 +6,16 @@ import { GuideLink } from './controls.js';
 import { set } from './draft.js';
 import { html, useState } from './html.js';
 import { bytes, duration, number, t } from './i18n.js';
-import { current, find, state } from './state.js';
+import { change, current, find, state } from './state.js';
 
-// The estimate of a value comes as an event; wait for one that differs, at most some seconds.
+// The estimate of a value comes as an event; wait for it, at most some seconds.
 async function measure(item, value) {
-    const before = find(item.id).estimate;
-    await estimateHere(item, { batch: value, 'no-parallel': undefined });
-    for (let i = 0; i < 60; i++) {
+    const known = () => state.estimates.get(item.id) || {};
+    change((s) => s.estimates.set(item.id, { ...known(), [value]: undefined }));
+    await estimateHere(item, { batch: String(value), 'no-parallel': undefined });
+    for (let i = 0; i < 60 && find(item.id) && !known()[value]; i++)
         await new Promise((done) => setTimeout(done, 250));
-        const now = find(item.id);
-        if (!now)
-            return null;
-        if (now.estimate && now.estimate !== before &&
-            JSON.stringify(now.estimate) !== JSON.stringify(before))
-            return now.estimate;
-    }
-    return find(item.id).estimate;
+    return known()[value];
 }
 
 function Table({ item, now }) {
@@ -31,7 +25,8 @@ function Table({ item, now }) {
     const taken = now || item.estimate && item.estimate.batch;
     const all = async () => {
         setBusy(true);
-        for (let b = 1; b <= 8 && await measure(item, String(b)); b++);
+        for (let b = 1; b <= 8 && await measure(item, b); b++);
+        await estimateHere(item, {}); // as it is set, which says what auto takes
         setBusy(false);
     };
     return html`${rows.length > 0 && html`<table class="batches"><thead><tr>
@@ -61,5 +56,5 @@ export function Batch({ v }) {
                     batch: e.target.value === '0' ? undefined : e.target.value })} />
                 <output for="o-batch">${value ? number(value) : t('batch.auto')}</output></span>
             <p class="help">${t('batch.sizeHelp')} <${GuideLink} name="batch" /></p>
-            ${item && html`<${Table} key=${item.id} item=${item} now=${value} />`}</div>`}`;
+            ${item && item.kind === 'film' && html`<${Table} key=${item.id} item=${item} now=${value} />`}</div>`}`;
 }
