@@ -393,11 +393,6 @@ int64_t pq_rows_kept(const struct pq_flow *f, int64_t y);
 int64_t pq_rows_ready(const struct pq_flow *f, int64_t have);
 /* The first place from y on where a band of output rows may end: windows are computed whole. */
 int64_t pq_rows_end(const struct pq_op *op, int64_t out_height, int64_t y);
-/* Which of n input pixels stands at i of a padded row, i counted from the first of them; -1: zero.
- */
-int64_t pq_pad_source(enum pq_pad_mode mode, int64_t i, int64_t n);
-/* The same for a reflection, to and fro as often as it takes. */
-int64_t pq_reflect(int64_t i, int64_t n);
 /* Whether every output row reads every row of some input: a phase of the plan ends here. */
 bool pq_op_is_whole(const struct pq_op *op);
 /* How many times larger the result is than input k, where both are read in windows; 1 otherwise. */

@@ -6,21 +6,7 @@
 #include <limits.h>
 
 #include "base/alloc.h"
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b != 0 && (a < 0) != (b < 0));
-}
-
-static int64_t floor_mod(int64_t a, int64_t b)
-{
-    return a - floor_div(a, b) * b;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return -floor_div(-a, b);
-}
+#include "graph/place.h"
 
 /* ---- sizes ---- */
 
@@ -36,8 +22,8 @@ int64_t pq_op_extent(const struct pq_op *op, bool hor, int64_t in_extent, int64_
     case PQ_OP_DEPTHWISE:
     case PQ_OP_MAX_POOL:
     case PQ_OP_MEAN_POOL:
-        return floor_div(w->before + in_extent + w->after - (w->kernel - 1) * w->dilation - 1,
-                         w->stride) +
+        return pq_floor_div(w->before + in_extent + w->after - (w->kernel - 1) * w->dilation - 1,
+                            w->stride) +
                1;
     case PQ_OP_PIXEL_SHUFFLE:
     case PQ_OP_NEAREST:
@@ -46,7 +32,7 @@ int64_t pq_op_extent(const struct pq_op *op, bool hor, int64_t in_extent, int64_
     case PQ_OP_PIXEL_UNSHUFFLE:
         return in_extent % op->factor ? 0 : in_extent / op->factor;
     case PQ_OP_PAD:
-        in_extent = PQ_MAX(ceil_div(in_extent, op->multiple) * op->multiple, op->least);
+        in_extent = PQ_MAX(pq_ceil_div(in_extent, op->multiple) * op->multiple, op->least);
         return w->before + in_extent + w->after;
     case PQ_OP_CROP:
         if (op->like < 0)
@@ -74,27 +60,27 @@ int64_t pq_op_extent(const struct pq_op *op, bool hor, int64_t in_extent, int64_
  * (y + 1/2) den/num - 1/2 of the input and `centre` is the whole part of that. */
 static int64_t bicubic_centre(const struct pq_op *op, int64_t y)
 {
-    return floor_div((2 * y + 1) * op->rate_den - op->rate_num, 2 * (int64_t)op->rate_num);
+    return pq_floor_div((2 * y + 1) * op->rate_den - op->rate_num, 2 * (int64_t)op->rate_num);
 }
 
 /* Bilinear reads this row, which may be -1, and the next. */
 static int64_t bilinear_first(const struct pq_flow *f, int64_t y)
 {
-    return floor_div((2 * y + 1) * f->in_height - f->out_height, 2 * f->out_height);
+    return pq_floor_div((2 * y + 1) * f->in_height - f->out_height, 2 * f->out_height);
 }
 
 /* The window of attention that row y lies in: its first row, and the one behind its last. */
 static int64_t window_start(const struct pq_op *op, int64_t y)
 {
     const struct pq_attention *a = &op->attention;
-    int64_t start = a->shift_y + floor_div(y - a->shift_y, a->height) * a->height;
+    int64_t start = a->shift_y + pq_floor_div(y - a->shift_y, a->height) * a->height;
     return PQ_MAX(start, 0);
 }
 
 static int64_t window_end(const struct pq_op *op, int64_t y)
 {
     const struct pq_attention *a = &op->attention;
-    return a->shift_y + (floor_div(y - a->shift_y, a->height) + 1) * a->height;
+    return a->shift_y + (pq_floor_div(y - a->shift_y, a->height) + 1) * a->height;
 }
 
 /* Rows of the keys of the windows that rows [y0, y1) lie in. */
@@ -102,8 +88,8 @@ static void key_rows(const struct pq_op *op, int64_t y0, int64_t y1, int64_t *in
 {
     const struct pq_attention *a = &op->attention;
     const int size = pq_attention_key_size(a, false), reach = (a->key_height - size) / 2;
-    const int64_t first = floor_div(y0 - a->shift_y, a->height);
-    const int64_t last = floor_div(y1 - 1 - a->shift_y, a->height);
+    const int64_t first = pq_floor_div(y0 - a->shift_y, a->height);
+    const int64_t last = pq_floor_div(y1 - 1 - a->shift_y, a->height);
     *in0 = pq_attention_key_shift(a, false) + first * size;
     *in0 = PQ_MAX(*in0, 0) - reach;
     *in1 = pq_attention_key_shift(a, false) + (last + 1) * size + reach;
@@ -114,7 +100,7 @@ static int64_t rows_of_keys(const struct pq_op *op, int64_t have)
 {
     const struct pq_attention *a = &op->attention;
     const int size = pq_attention_key_size(a, false), reach = (a->key_height - size) / 2;
-    const int64_t windows = floor_div(have - reach - pq_attention_key_shift(a, false), size);
+    const int64_t windows = pq_floor_div(have - reach - pq_attention_key_shift(a, false), size);
     return a->shift_y + windows * a->height;
 }
 
@@ -156,7 +142,7 @@ int pq_attention_key_size(const struct pq_attention *a, bool hor)
 
 int pq_attention_key_shift(const struct pq_attention *a, bool hor)
 {
-    return (int)ceil_div(hor ? a->shift_x : a->shift_y, PQ_MAX(a->fold, 1));
+    return (int)pq_ceil_div(hor ? a->shift_x : a->shift_y, PQ_MAX(a->fold, 1));
 }
 
 bool pq_op_is_whole(const struct pq_op *op)
@@ -177,36 +163,6 @@ static const struct pq_window *sliding(const struct pq_flow *f)
         return &op->ver;
     default:
         return NULL;
-    }
-}
-
-int64_t pq_reflect(int64_t i, int64_t n)
-{
-    if (n == 1)
-        return 0;
-    const int64_t period = 2 * (n - 1);
-    i %= period;
-    if (i < 0)
-        i += period;
-    return i < n ? i : period - i;
-}
-
-int64_t pq_pad_source(enum pq_pad_mode mode, int64_t i, int64_t n)
-{
-    if (i >= 0 && i < n)
-        return i;
-    switch (mode) {
-    case PQ_PAD_EDGE:
-        return i < 0 ? 0 : n - 1;
-    case PQ_PAD_REFLECT:
-        return pq_reflect(i, n);
-    case PQ_PAD_MIRROR:
-        i = floor_mod(i, 2 * n);
-        return i < n ? i : 2 * n - 1 - i;
-    case PQ_PAD_WRAP:
-        return floor_mod(i, n);
-    default:
-        return -1;
     }
 }
 
@@ -258,8 +214,8 @@ void pq_rows_needed(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *in
         case PQ_OP_PIXEL_SHUFFLE:
         case PQ_OP_NEAREST:
         case PQ_OP_DYSAMPLE:
-            *in0 = floor_div(y0, op->factor);
-            *in1 = ceil_div(y1, op->factor);
+            *in0 = pq_floor_div(y0, op->factor);
+            *in1 = pq_ceil_div(y1, op->factor);
             break;
         case PQ_OP_PIXEL_UNSHUFFLE:
             *in0 = y0 * op->factor;
@@ -323,7 +279,8 @@ int64_t pq_rows_ready(const struct pq_flow *f, int64_t have)
         ready = 0;
     } else if (w) {
         ready =
-            floor_div(have - 1 + w->before - (int64_t)(w->kernel - 1) * w->dilation, w->stride) + 1;
+            pq_floor_div(have - 1 + w->before - (int64_t)(w->kernel - 1) * w->dilation, w->stride) +
+            1;
     } else if (is_attention(op)) {
         ready = f->k ? rows_of_keys(op, have) : window_start(op, have);
     } else {
@@ -338,12 +295,12 @@ int64_t pq_rows_ready(const struct pq_flow *f, int64_t have)
             break;
         case PQ_OP_BICUBIC:
             /* All y with centre(y) + 3 <= have, that is (2y+1) den < (2 have - 3) num. */
-            ready =
-                ceil_div((2 * have - 3) * op->rate_num - op->rate_den, 2 * (int64_t)op->rate_den);
+            ready = pq_ceil_div((2 * have - 3) * op->rate_num - op->rate_den,
+                                2 * (int64_t)op->rate_den);
             break;
         case PQ_OP_BILINEAR:
             /* All y with first(y) + 2 <= have: (2y+1) in < (2 have - 1) out. */
-            ready = ceil_div((2 * have - 1) * f->out_height - f->in_height, 2 * f->in_height);
+            ready = pq_ceil_div((2 * have - 1) * f->out_height - f->in_height, 2 * f->in_height);
             break;
         case PQ_OP_PAD:
             ready = pad_ready(f, have);
@@ -460,8 +417,8 @@ static int radius_of(const struct pq_graph *g)
     for (int64_t phase = 0; t.lo && t.hi && phase < period; phase += rows) {
         const int64_t y = t.height / 2 * out->num + phase;
         trace_back(&t, y, y + rows);
-        const int64_t first = floor_div(y * out->den, out->num);
-        const int64_t last = floor_div((y + rows - 1) * out->den, out->num);
+        const int64_t first = pq_floor_div(y * out->den, out->num);
+        const int64_t last = pq_floor_div((y + rows - 1) * out->den, out->num);
         radius = PQ_MAX(radius, PQ_MAX(last - t.lo[0], t.hi[0] - 1 - first));
     }
     pq_free(t.lo);

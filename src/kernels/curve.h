@@ -12,11 +12,13 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/inline.h"
+
 /* e^x within 2 ulp for |x| <= 87; what lies beyond is taken as +-87.
  *
  * x = n ln 2 + r with |r| <= ln 2 / 2, so e^x = 2^n e^r; ln 2 is split in two parts of which the
  * first times n is exact (Cody and Waite 1980), and e^r is the polynomial of Cephes' expf. */
-static inline float pq_exp(float x)
+PQ_INLINE float pq_exp(float x)
 {
     const float most = 87.0f, round = 0x1.8p23f; /* adding it leaves the whole number */
     x = x > most ? most : x;
@@ -41,12 +43,12 @@ static inline float pq_exp(float x)
     return p * power;
 }
 
-static inline float pq_sigmoid(float x)
+PQ_INLINE float pq_sigmoid(float x)
 {
     return 1.0f / (1.0f + pq_exp(-x));
 }
 
-static inline float pq_abs(float x)
+PQ_INLINE float pq_abs(float x)
 {
     return x < 0.0f ? -x : x;
 }
@@ -55,7 +57,7 @@ static inline float pq_abs(float x)
  *
  * -log(erfc(x)) / x is smooth: a polynomial of degree 8, whose fit is weighted with x erfc(x), by
  * which an error of it shows in erfc: 2.3e-9. */
-static inline float pq_erfc_positive(float x)
+PQ_INLINE float pq_erfc_positive(float x)
 {
     float a = x > 4.0f ? 4.0f : x;
     float p = -0x1.0de7eap-17f;
@@ -72,7 +74,7 @@ static inline float pq_erfc_positive(float x)
 }
 
 /* Within 1.2e-7. */
-static inline float pq_erf(float x)
+PQ_INLINE float pq_erf(float x)
 {
     float e = 1.0f - pq_erfc_positive(pq_abs(x));
     return x < 0.0f ? -e : e;
@@ -80,7 +82,7 @@ static inline float pq_erf(float x)
 
 /* Within 1.2e-7: (1 - e) / (1 + e) with e = exp(-2 |x|), and for |x| < 0.6 an odd polynomial of
  * degree 11 whose first term is x; its fit is weighted with x^3, 2.7e-9. */
-static inline float pq_tanh(float x)
+PQ_INLINE float pq_tanh(float x)
 {
     const float z = x * x;
     float p = -0x1.830c04p-8f;
@@ -96,7 +98,7 @@ static inline float pq_tanh(float x)
 }
 
 /* log(1 + x), 0 <= x <= 1, within 1.2e-7: x - x^2 P(x), degree 7, weighted with x^2, 7.2e-9. */
-static inline float pq_log1p_unit(float x)
+PQ_INLINE float pq_log1p_unit(float x)
 {
     float p = -0x1.1c756ep-8f;
     p = p * x + 0x1.a5d39ep-6f;
@@ -111,13 +113,13 @@ static inline float pq_log1p_unit(float x)
 
 /* log(1 + e^x) within 2e-7 max(1, |x|). x itself from 17 on, because there what is added is less
  * than half a unit in its last place. */
-static inline float pq_softplus(float x)
+PQ_INLINE float pq_softplus(float x)
 {
     return (x < 0.0f ? 0.0f : x) + pq_log1p_unit(pq_exp(-pq_abs(x)));
 }
 
 /* x/2 (1 + erf(x / sqrt 2)) within 4e-7 max(1, |x|); -0 below -5.7. */
-static inline float pq_gelu(float x)
+PQ_INLINE float pq_gelu(float x)
 {
     const float e = pq_erfc_positive(pq_abs(x) * 0.70710678118654752f);
     const float half = 0.5f * (x < -6.0f ? -6.0f : x); /* or 0 times infinity */
@@ -125,7 +127,7 @@ static inline float pq_gelu(float x)
 }
 
 /* x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) within 4e-7 max(1, |x|); -0 below -10. */
-static inline float pq_gelu_tanh(float x)
+PQ_INLINE float pq_gelu_tanh(float x)
 {
     const float t = pq_tanh((x + 0.044715f * (x * (x * x))) * 0.79788456080286536f);
     const float half = 0.5f * (x < -10.0f ? -10.0f : x);
@@ -135,7 +137,7 @@ static inline float pq_gelu_tanh(float x)
 /* x tanh(log(1 + e^x)) within 4e-7 max(1, |x|).
  *
  * With e = e^x and n = e (e + 2), tanh(log(1 + e)) = n / (n + 2). From x = 20 on that is 1. */
-static inline float pq_mish(float x)
+PQ_INLINE float pq_mish(float x)
 {
     const float e = pq_exp(x > 20.0f ? 20.0f : x), n = e * (e + 2.0f);
     return (x < -87.0f ? -87.0f : x) * (n / (n + 2.0f));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "graph/place.h"
 
 /* One axis of a window: tokens t = 0 .. count-1 are the pixels first + t step, and stand at place
  * place + t of the full window. */
@@ -17,11 +18,6 @@ struct span {
 struct window {
     struct span qy, qx, ky, kx;
 };
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b != 0 && (a < 0) != (b < 0));
-}
 
 /* What a thread's scratch holds, in this order. */
 struct tokens {
@@ -59,7 +55,7 @@ size_t cpu_scratch_floats(const struct pq_op *op)
 /* Windows along an axis that hold the pixels first .. last. */
 static int window_count(int64_t first, int64_t last, int size, int shift)
 {
-    return (int)(floor_div(last - shift, size) - floor_div(first - shift, size)) + 1;
+    return (int)(pq_floor_div(last - shift, size) - pq_floor_div(first - shift, size)) + 1;
 }
 
 void cpu_attention_plan(struct cpu_job *job)
@@ -205,8 +201,8 @@ void cpu_attention_task(const struct cpu_job *job, int frame, int row, int64_t p
     const int dim = job->op->channels / a->heads, head = (int)(part % a->heads);
     int ny = row, nx = (int)(part / a->heads);
     if (!a->grid) {
-        ny += (int)floor_div(job->y0 - a->shift_y, a->height);
-        nx += (int)floor_div(-(int64_t)a->shift_x, a->width);
+        ny += (int)pq_floor_div(job->y0 - a->shift_y, a->height);
+        nx += (int)pq_floor_div(-(int64_t)a->shift_x, a->width);
     }
     struct window w;
     struct tokens t;

@@ -4,12 +4,8 @@
 
 #include "backend/cpu/job.h"
 #include "base/alloc.h"
+#include "graph/place.h"
 #include "kernels/pixel.h"
-
-static int64_t clamp(int64_t y, int64_t height)
-{
-    return PQ_MIN(PQ_MAX(y, 0), height - 1);
-}
 
 void cpu_bicubic(const struct cpu_job *job, int frame, int64_t y, float *out)
 {
@@ -23,7 +19,7 @@ void cpu_bicubic(const struct cpu_job *job, int frame, int64_t y, float *out)
     pq_bicubic_weights((float)(twice - (in0 + 1) * period) / (float)period, wy);
     const float *rows[4];
     for (int k = 0; k < 4; k++)
-        rows[k] = cpu_input_row(job, 0, frame, clamp(in0 + k, in->height));
+        rows[k] = cpu_input_row(job, 0, frame, pq_clamp_place(in0 + k, in->height));
     pq_bicubic_row(rows, wy, cpu_input_ring(job, 0)->stride, (int)in->width, op->channels,
                    op->rate_num, op->rate_den, out, cpu_stride(job), cpu_width(job));
 }
@@ -36,7 +32,7 @@ void cpu_bilinear(const struct cpu_job *job, int frame, int64_t y, float *out)
     pq_bilinear_place(y, in->height, job->run->base.lines[job->i].height, &first, &t);
     const float *rows[2];
     for (int k = 0; k < 2; k++)
-        rows[k] = cpu_input_row(job, 0, frame, clamp(first + k, in->height));
+        rows[k] = cpu_input_row(job, 0, frame, pq_clamp_place(first + k, in->height));
     pq_bilinear_row(rows, t, cpu_input_ring(job, 0)->stride, (int)in->width, job->op->channels, out,
                     cpu_stride(job), cpu_width(job));
 }
@@ -119,8 +115,9 @@ void cpu_dysample(const struct cpu_job *job, int frame, int64_t y, float *out)
             int64_t x0 = split((float)(x / f) + at[g * f * f], in->width, &tx);
             int64_t y0 = split((float)(y / f) + at[area + g * f * f], in->height, &ty);
             const float *top = cpu_input_row(job, 0, frame, y0) + g * dim;
-            const float *low = cpu_input_row(job, 0, frame, clamp(y0 + 1, in->height)) + g * dim;
-            int64_t left = x0 * in_stride, right = clamp(x0 + 1, in->width) * in_stride;
+            const float *low =
+                cpu_input_row(job, 0, frame, pq_clamp_place(y0 + 1, in->height)) + g * dim;
+            int64_t left = x0 * in_stride, right = pq_clamp_place(x0 + 1, in->width) * in_stride;
             for (int c = 0; c < dim; c++) {
                 float above = top[left + c] + tx * (top[right + c] - top[left + c]);
                 float below = low[left + c] + tx * (low[right + c] - low[left + c]);
