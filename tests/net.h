@@ -15,6 +15,12 @@
 #include "graph/graph.h"
 #include "random.h"
 
+/* The device that the tests of backend/ run on: they are built once more for each backend that
+ * there is on this machine, or that something stands in for. */
+#ifndef TEST_DEVICE
+#define TEST_DEVICE "cpu"
+#endif
+
 /* Weights live until net_free(). */
 struct net {
     struct pq_graph *graph;
@@ -170,4 +176,25 @@ static inline float *net_picture(struct rng *r, const struct pq_geometry *g, int
     for (size_t i = 0; i < n; i++)
         p[i] = rng_float(r);
     return p;
+}
+
+/* Another device's result has the bits of the processor's. */
+static inline void net_check_same_as_cpu(const struct pq_graph *graph,
+                                         const struct pq_geometry *geometry, const float *in,
+                                         const float *out)
+{
+    if (strcmp(TEST_DEVICE, "cpu") == 0)
+        return;
+    int width, height, rc;
+    float *want = net_run(graph, "cpu", 1, geometry, in, &width, &height, &rc);
+    assert_int_equal(rc, 0);
+    const size_t floats = (size_t)geometry->frames * (size_t)width * (size_t)height *
+                          (size_t)graph->ops[graph->output].channels;
+    for (size_t i = 0; i < floats; i++) {
+        if (memcmp(&want[i], &out[i], sizeof want[i]) != 0)
+            fail_msg("%d x %d x %d in bands of %d: float %zu is %.9g, not %.9g", geometry->frames,
+                     geometry->width, geometry->height, geometry->band, i, (double)out[i],
+                     (double)want[i]);
+    }
+    free(want);
 }

@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "backend/cpu/cpu.h"
+#include "backend/cuda/cuda.h"
 #include "backend/fault/fault.h"
 #include "base/alloc.h"
 #include "base/lang.h"
 #include "base/str.h"
 
-const struct pq_backend *const pq_backends[] = {&pq_backend_cpu, NULL};
+const struct pq_backend *const pq_backends[] = {&pq_backend_cpu, &pq_backend_cuda, NULL};
 
 const struct pq_backend *pq_backend_find(const char *id)
 {
@@ -165,7 +166,8 @@ int pq_run_statistics(const struct pq_run *run, struct pq_given **out, pique_err
         if (!given->values[i])
             rc = pq_fail_nomem(err, channels * (size_t)given->frames * sizeof(float));
         for (int f = 0; f < given->frames && !rc; f++)
-            run->program->backend->statistic(run, i, f, given->values[i] + (size_t)f * channels);
+            rc = run->program->backend->statistic(run, i, f,
+                                                  given->values[i] + (size_t)f * channels, err);
     }
     if (rc)
         pq_given_free(&given);
@@ -209,7 +211,7 @@ int64_t pq_run_missing(const struct pq_run *run)
 bool pq_run_finished(const struct pq_run *run)
 {
     int output = run->program->graph->output;
-    return run->done[output] >= run->lines[output].height;
+    return run->handed_out >= run->lines[output].height;
 }
 
 int pq_run_step(struct pq_run *run, const struct pq_band *in, int count, const struct pq_band *out,
@@ -221,5 +223,7 @@ int pq_run_step(struct pq_run *run, const struct pq_band *in, int count, const s
     if (count != most) /* the plan holds for whole bands alone */
         return pq_fail(err, PIQUE_EINVAL, "a step was given %d rows, %lld are expected", count,
                        (long long)most);
-    return run->program->backend->step(run, in, count, out, got, err);
+    int rc = run->program->backend->step(run, in, count, out, got, err);
+    run->handed_out += *got;
+    return rc;
 }

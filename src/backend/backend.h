@@ -37,6 +37,13 @@ struct pq_band {
 /* What a backend fills in. Every entry is needed. */
 struct pq_backend {
     const char *name;
+    /* Input rows of a step beyond which it gains nothing. */
+    int highest_band;
+    /* Whether its memory is not the host's: others take of it, too, and it may have less room than
+     * it said. */
+    bool own_memory;
+    /* Bytes of line buffers beyond which bands get lower: they would leave the caches. */
+    size_t comfortable_bytes;
     /* The precision tiers of a device, bit 1 << enum pique_precision each; 0: no such device. id is
      * name, or begins with it and ':'. */
     unsigned (*tiers)(const char *id);
@@ -61,7 +68,9 @@ struct pq_backend {
                 int *got, pique_error *err);
     /* What a statistic (pq_op_is_statistic) came to for a frame, once its row is done: one float a
      * channel into out. */
-    void (*statistic)(const struct pq_run *run, int op, int frame, float *out);
+    int (*statistic)(const struct pq_run *run, int op, int frame, float *out, pique_error *err);
+    /* Bytes of memory that a device says are free for line buffers; 0 where it does not tell. */
+    uint64_t (*free_memory)(const char *id);
     /* The i-th device of this backend; false past the end. */
     bool (*describe)(size_t i, pique_device_info *info);
 };
@@ -83,7 +92,9 @@ struct pq_run {
     const struct pq_given *given; /* borrowed; NULL where the graph needs none */
     struct pq_geometry geometry;
     struct pq_line *lines; /* one an operation; owned */
-    int64_t *done;         /* rows finished of each operation; owned */
+    int64_t *done;         /* rows of each operation that are computed, or will be without any more
+                              ado: a device may hand them out some steps later; owned */
+    int64_t handed_out;    /* rows of the result */
 };
 
 /* All backends, best first; NULL ends the list. */

@@ -193,6 +193,7 @@ static int allow_system(const struct list *l)
         {"/dev/nvidia-uvm-tools", DEVICE},
         {"/dev/nvidia-modeset", DEVICE},
         {"/dev/nvidia-caps", DEVICE},
+        {"/dev/dxg", DEVICE}, /* the graphics card under WSL2 */
     };
     enum { CARDS = 16 };
     int rc = 0;

@@ -50,11 +50,12 @@ int pq_engine_check_cancel(const pique_engine *engine, pique_error *err)
 
 /* ---- open and close ---- */
 
-static uint64_t default_budget(void)
+/* Never less than line buffers take on any machine. */
+static uint64_t default_budget(const char *device)
 {
-    pique_device_info info = {.size = sizeof info};
-    uint64_t half = pique_device_get(0, &info, NULL) == 0 ? info.memory_free / 2 : 0;
-    return PQ_MAX(half, (uint64_t)PQ_COMFORTABLE_BYTES);
+    const uint64_t least = UINT64_C(96) << 20;
+    const struct pq_backend *backend = pq_backend_find(device);
+    return backend ? PQ_MAX(backend->free_memory(device), least) : least;
 }
 
 /* Copy what the caller's struct has; later fields than it knows stay zero. */
@@ -118,7 +119,7 @@ int pique_engine_open(const pique_model *model, const pique_engine_options *opti
     engine->cancel = o.cancel;
     engine->band_rows = o.band_rows;
     engine->no_scratch = o.no_scratch_file;
-    engine->memory_bytes = o.memory_bytes ? o.memory_bytes : default_budget();
+    engine->memory_bytes = o.memory_bytes ? o.memory_bytes : default_budget(o.device);
     if (o.allocator)
         engine->allocator = *o.allocator;
     pq_log_init(&engine->log, o.log, o.log_user);

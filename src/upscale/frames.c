@@ -357,6 +357,25 @@ static int attempt_twice(struct pq_frames *f, int count, const struct pq_image *
                : rc;
 }
 
+/* A device that has no room for so many at a time may have it for half of them. */
+static int attempt_fewer(struct pq_frames *f, int count, const struct pq_image *in,
+                         struct pq_image *out, pique_error *err)
+{
+    int rc = 0;
+    for (int done = 0; !rc && done < count; done += f->batch) {
+        rc = attempt_twice(f, PQ_MIN(f->batch, count - done), in + done, out + done, err);
+        if (rc != PIQUE_ENOMEM || f->batch == 1)
+            continue;
+        pq_engine_note(f->engine, PIQUE_EVENT_NOTE,
+                       "%s: there is no memory for a batch of %d (%s); it is lowered to %d",
+                       f->name, f->batch, err->message, (f->batch + 1) / 2);
+        f->batch = (f->batch + 1) / 2;
+        rc = 0;
+        done -= f->batch; /* the same frames again */
+    }
+    return rc;
+}
+
 static bool fits(const struct pq_image *image, const struct pq_image *like)
 {
     return image->width == like->width && image->height == like->height &&
@@ -388,7 +407,7 @@ int pq_frames_run(struct pq_frames *f, int count, const struct pq_image *in, str
     fenv_t theirs; /* the same picture whatever rounding the program around us has set */
     fegetenv(&theirs);
     fesetenv(FE_DFL_ENV);
-    const int rc = attempt_twice(f, count, in, out, &why);
+    const int rc = attempt_fewer(f, count, in, out, &why);
     fesetenv(&theirs);
     f->inferences += !rc;
     if (rc && err)

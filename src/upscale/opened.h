@@ -6,9 +6,6 @@
 #include "backend/backend.h"
 #include "upscale/engine.h"
 
-/* Line buffers up to this size are cheap on any machine. */
-enum { PQ_COMFORTABLE_BYTES = 96 << 20 };
-
 /* A batch of the public API. */
 struct pq_batch {
     struct pq_stream *stream;

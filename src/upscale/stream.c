@@ -4,9 +4,7 @@
 #include "base/alloc.h"
 #include "upscale/opened.h"
 
-/* Bands are as high as fits into what is comfortable; higher ones only save a little
- * synchronisation. */
-enum { HIGHEST_BAND = 32, LOWEST_COMFORTABLE_BAND = 4 };
+enum { LOWEST_COMFORTABLE_BAND = 4, LOWEST_BAND = 8 };
 
 /* The highest band of a stream of this size that stays within the budget, else one row; *bytes is
  * what it takes. The band never changes a bit of the result, so it may depend on memory. */
@@ -14,12 +12,13 @@ static int choose_band(const pique_engine *engine, const struct pq_program *prog
                        struct pq_geometry *geometry, uint64_t budget, size_t *bytes,
                        pique_error *err)
 {
-    int wanted = PQ_MIN(engine->band_rows ? engine->band_rows : HIGHEST_BAND, geometry->height);
+    const int highest = program->backend->highest_band;
+    int wanted = PQ_MIN(engine->band_rows ? engine->band_rows : highest, geometry->height);
     for (geometry->band = PQ_MAX(wanted, 1);; geometry->band = (geometry->band + 1) / 2) {
         int rc = pq_program_memory(program, geometry, bytes, err);
         if (rc)
             return rc;
-        bool comfortable = engine->band_rows || *bytes <= PQ_COMFORTABLE_BYTES ||
+        bool comfortable = engine->band_rows || *bytes <= program->backend->comfortable_bytes ||
                            geometry->band <= LOWEST_COMFORTABLE_BAND;
         if (geometry->band == 1 || (*bytes <= budget && comfortable))
             return 0;
@@ -66,6 +65,25 @@ static int leave_memory(pique_engine *engine, const struct pq_program *program,
     return 0;
 }
 
+/* A run, in lower bands where the device has less room than it said. They cost nearly nothing until
+ * they are very low; then a smaller batch is the better way, which the caller has. */
+static int begin_run(pique_engine *engine, struct pq_program *program, struct pq_geometry *geometry,
+                     bool on_disk, struct pq_run **out, pique_error *err)
+{
+    const int wanted = geometry->band;
+    int rc = pq_run_begin(program, geometry, on_disk, out, err);
+    while (program->backend->own_memory && rc == PIQUE_ENOMEM && geometry->band > LOWEST_BAND) {
+        geometry->band = (geometry->band + 1) / 2;
+        rc = pq_run_begin(program, geometry, on_disk, out, err);
+    }
+    if (!rc && geometry->band < wanted)
+        pq_engine_note(
+            engine, PIQUE_EVENT_NOTE,
+            "the device has less memory than it said: a band of %d rows is lowered to %d", wanted,
+            geometry->band);
+    return rc;
+}
+
 static int open_stream(pique_engine *engine, struct pq_program *program, int frames, int width,
                        int height, uint64_t memory_bytes, struct pq_stream **out, pique_error *err)
 {
@@ -86,7 +104,7 @@ static int open_stream(pique_engine *engine, struct pq_program *program, int fra
     if (!stream)
         return pq_fail_nomem(err, sizeof *stream);
     stream->engine = engine;
-    rc = pq_run_begin(program, &geometry, bytes > budget, &stream->run, err);
+    rc = begin_run(engine, program, &geometry, bytes > budget, &stream->run, err);
     if (rc) {
         pq_free(stream);
         return rc;

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "../random.h"
-#include "backend/cpu/arena.h"
+#include "backend/arena.h"
 
 static void what_lives_at_one_time_does_not_overlap(void **state)
 {
@@ -17,16 +17,16 @@ static void what_lives_at_one_time_does_not_overlap(void **state)
     enum { COUNT = 200, ROUNDS = 50 };
     struct rng r = {7};
     for (int round = 0; round < ROUNDS; round++) {
-        struct cpu_place p[COUNT];
+        struct pq_place p[COUNT];
         size_t floats, all = 0;
         for (int i = 0; i < COUNT; i++) {
             const int born = rng_below(&r, 60);
-            p[i] = (struct cpu_place){.floats = 16 * (size_t)(1 + rng_below(&r, 9)),
+            p[i] = (struct pq_place){.floats = 16 * (size_t)(1 + rng_below(&r, 9)),
                                       .born = born,
                                       .dies = born + rng_below(&r, 1 + round)};
             all += p[i].floats;
         }
-        assert_int_equal(cpu_arena_place(p, COUNT, &floats, NULL), 0);
+        assert_int_equal(pq_arena_place(p, COUNT, &floats, NULL), 0);
         assert_true(floats <= all);
         for (int i = 0; i < COUNT; i++) {
             assert_true(p[i].offset % 16 == 0 && p[i].offset + p[i].floats <= floats);
@@ -44,12 +44,12 @@ static void many_that_all_live_at_once_are_placed_in_time(void **state)
 {
     (void)state;
     enum { COUNT = 65536 };
-    struct cpu_place *p = calloc(COUNT, sizeof *p);
+    struct pq_place *p = calloc(COUNT, sizeof *p);
     size_t floats;
     assert_non_null(p);
     for (int i = 0; i < COUNT; i++)
-        p[i] = (struct cpu_place){.floats = 16, .born = i / 2, .dies = COUNT};
-    assert_int_equal(cpu_arena_place(p, COUNT, &floats, NULL), 0);
+        p[i] = (struct pq_place){.floats = 16, .born = i / 2, .dies = COUNT};
+    assert_int_equal(pq_arena_place(p, COUNT, &floats, NULL), 0);
     assert_true(floats == 16 * (size_t)COUNT);
     free(p);
 }
@@ -57,9 +57,9 @@ static void many_that_all_live_at_once_are_placed_in_time(void **state)
 static void a_size_that_overflows_is_refused(void **state)
 {
     (void)state;
-    struct cpu_place p[] = {{.floats = SIZE_MAX - 15}, {.floats = 16}};
+    struct pq_place p[] = {{.floats = SIZE_MAX - 15}, {.floats = 16}};
     size_t floats;
-    assert_int_equal(cpu_arena_place(p, 2, &floats, NULL), PIQUE_ENOMEM);
+    assert_int_equal(pq_arena_place(p, 2, &floats, NULL), PIQUE_ENOMEM);
 }
 
 int main(void)

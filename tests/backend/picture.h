@@ -58,9 +58,10 @@ static inline void check_graph(const struct pq_graph *g, struct rng *r, uint64_t
                                    1 + rng_below(r, height + 2)};
     int channels = g->ops[0].channels, out_width, out_height, rc;
     float *in = net_picture(r, &geometry, channels);
-    float *out =
-        net_run(g, "cpu", 1 + 2 * rng_below(r, 2), &geometry, in, &out_width, &out_height, &rc);
+    float *out = net_run(g, TEST_DEVICE, 1 + 2 * rng_below(r, 2), &geometry, in, &out_width,
+                         &out_height, &rc);
     assert_int_equal(rc, 0);
+    net_check_same_as_cpu(g, &geometry, in, out);
     size_t in_size = (size_t)width * (size_t)height * (size_t)channels;
     for (int f = 0; f < geometry.frames; f++) {
         struct picture p = picture_of(in + (size_t)f * in_size, width, height, channels);

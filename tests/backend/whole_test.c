@@ -527,7 +527,7 @@ static void whole_maps_share_memory(void **state)
         struct pq_pool *pool;
         struct pq_program *program;
         assert_int_equal(pq_pool_create(1, &pool, NULL), 0);
-        struct pq_device_options options = {.pool = pool};
+        struct pq_device_options options = {.id = TEST_DEVICE, .pool = pool};
         assert_int_equal(pq_program_compile(net.graph, &options, &program, NULL), 0);
         assert_int_equal(
             pq_program_memory(program, &(struct pq_geometry){1, 100, 300, 8}, &bytes[i], NULL), 0);
@@ -591,7 +591,7 @@ static void statistics_that_are_given_change_no_bit(void **state)
         assert_true(pq_graph_is_whole(net.graph));
         assert_false(pq_graph_is_whole(graph));
         assert_int_equal(pq_pool_create(2, &pool, NULL), 0);
-        struct pq_device_options options = {.pool = pool};
+        struct pq_device_options options = {.id = TEST_DEVICE, .pool = pool};
         assert_int_equal(pq_program_compile(net.graph, &options, &exact, NULL), 0);
         assert_int_equal(pq_program_compile(graph, &options, &streams, NULL), 0);
         float *in = net_picture(&r, &geometry, 12), *want = net_picture(&r, &geometry, 12);

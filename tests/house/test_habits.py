@@ -87,7 +87,7 @@ class Habits(unittest.TestCase):
 
     def test_no_line_of_c_is_longer_than_100_columns(self):
         for name, text in self.texts.items():
-            if name.endswith(('.c', '.h')):
+            if name.endswith(('.c', '.h', '.cu')):
                 for number, line in enumerate(text.split('\n'), 1):
                     self.assertLessEqual(len(line), 100, '%s:%d' % (name, number))
 

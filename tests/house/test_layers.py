@@ -59,7 +59,7 @@ def offences(name, text):
 
 class Layers(unittest.TestCase):
     def test_no_file_includes_what_its_layer_may_not(self):
-        names = [n for n in source.files() if re.match(r'src/[^/]+/.*\.[ch]$', n)]
+        names = [n for n in source.files() if re.match(r'src/[^/]+/.*\.(c|h|cu)$', n)]
         self.assertGreater(len(names), 10)
         for name in names:
             self.assertIn(name.split('/')[1], MAY, name + ': a folder that the house does not know')

@@ -67,11 +67,13 @@ static unsigned tiers(const char *id)
     return mode ? 1u << mode->tier : 0;
 }
 
-static void statistic(const struct pq_run *base, int op, int frame, float *out)
+static int statistic(const struct pq_run *base, int op, int frame, float *out, pique_error *err)
 {
+    (void)err;
     const struct cpu_run *run = (const struct cpu_run *)base;
     memcpy(out, cpu_ring_row(&run->rings[op], base->geometry.frames, frame, 0),
            (size_t)base->program->graph->ops[op].channels * sizeof *out);
+    return 0;
 }
 
 static bool supports(const struct pq_op *op, const char **reason)
@@ -88,6 +90,14 @@ static bool supports(const struct pq_op *op, const char **reason)
 static const char *numeric_key(const struct pq_program *program)
 {
     return ((const struct cpu_program *)program)->mode->key;
+}
+
+static uint64_t free_memory(const char *id)
+{
+    (void)id;
+    uint64_t total, available;
+    pq_memory(&total, &available);
+    return available / 2; /* the rest is for pictures, films and other programs */
 }
 
 static bool describe(size_t i, pique_device_info *info)
@@ -115,6 +125,8 @@ static bool describe(size_t i, pique_device_info *info)
 
 const struct pq_backend pq_backend_cpu = {
     .name = "cpu",
+    .highest_band = CPU_HIGHEST_BAND,
+    .comfortable_bytes = CPU_COMFORTABLE_BYTES,
     .tiers = tiers,
     .supports = supports,
     .compile = cpu_compile,
@@ -125,5 +137,6 @@ const struct pq_backend pq_backend_cpu = {
     .end = cpu_end,
     .step = step,
     .statistic = statistic,
+    .free_memory = free_memory,
     .describe = describe,
 };

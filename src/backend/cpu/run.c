@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "backend/cpu/arena.h"
+#include "backend/arena.h"
 #include "base/alloc.h"
 
 static bool row_floats(const struct pq_line *line, int stride, size_t *out)
@@ -30,7 +30,7 @@ static bool ring_floats(const struct pq_line *line, int stride, int frames, size
 
 /* Where everything lies. */
 struct layout {
-    struct cpu_place *places; /* one an operation */
+    struct pq_place *places; /* one an operation */
     size_t zeros, scratch;    /* offsets behind the rings */
     size_t zero_floats, scratch_floats;
     size_t floats; /* in all */
@@ -48,7 +48,7 @@ static bool measure(const struct cpu_program *program, const struct pq_geometry 
 {
     for (int i = 0; i < program->base.graph->count; i++) {
         size_t row;
-        struct cpu_place *p = &l->places[i];
+        struct pq_place *p = &l->places[i];
         int stride = program->steps[i].stride;
         p->born = lines[i].born;
         /* Statistics are small, and may be asked for in the end. */
@@ -73,7 +73,7 @@ static int lay_out(const struct cpu_program *program, const struct pq_geometry *
         return pq_fail_nomem(err, count * sizeof *l->places);
     if (!measure(program, geometry, lines, l))
         return fail_size(geometry, err);
-    int rc = cpu_arena_place(l->places, count, &l->zeros, err);
+    int rc = pq_arena_place(l->places, count, &l->zeros, err);
     if (rc)
         return rc;
     size_t bytes;

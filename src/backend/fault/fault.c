@@ -150,10 +150,16 @@ static int step(struct pq_run *base, const struct pq_band *in, int count, const 
     return 0;
 }
 
-static void statistic(const struct pq_run *base, int op, int frame, float *out)
+static int statistic(const struct pq_run *base, int op, int frame, float *out, pique_error *err)
 {
     const struct pq_run *inner = ((const struct fault_run *)base)->inner;
-    inner->program->backend->statistic(inner, op, frame, out);
+    return inner->program->backend->statistic(inner, op, frame, out, err);
+}
+
+static uint64_t free_memory(const char *id)
+{
+    (void)id;
+    return pq_backend_cpu.free_memory("cpu");
 }
 
 static bool describe(size_t i, pique_device_info *info)
@@ -165,6 +171,8 @@ static bool describe(size_t i, pique_device_info *info)
 
 const struct pq_backend pq_backend_fault = {
     .name = "fault",
+    .highest_band = CPU_HIGHEST_BAND,
+    .comfortable_bytes = CPU_COMFORTABLE_BYTES,
     .tiers = tiers,
     .supports = supports,
     .compile = compile,
@@ -175,5 +183,6 @@ const struct pq_backend pq_backend_fault = {
     .end = end,
     .step = step,
     .statistic = statistic,
+    .free_memory = free_memory,
     .describe = describe,
 };

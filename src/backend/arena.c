@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* First fit, in the order of birth: a buffer takes the lowest gap that is large enough among those
  * that live when it is born. For the few sizes that a network has this wastes little. */
-#include "backend/cpu/arena.h"
+#include "backend/arena.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 
 struct arena {
-    const struct cpu_place **live; /* in the order of offsets */
+    const struct pq_place **live; /* in the order of offsets */
     size_t count;
     size_t packed;       /* so many of the first have no gap before or between them */
     int64_t first_death; /* the earliest among them */
@@ -18,7 +18,7 @@ struct arena {
 
 static int by_birth(const void *a, const void *b)
 {
-    const struct cpu_place *x = *(struct cpu_place *const *)a, *y = *(struct cpu_place *const *)b;
+    const struct pq_place *x = *(struct pq_place *const *)a, *y = *(struct pq_place *const *)b;
     if (x->born != y->born)
         return x->born < y->born ? -1 : 1;
     return x < y ? -1 : x > y; /* the same order whatever qsort() does */
@@ -41,7 +41,7 @@ static void bury(struct arena *a, int64_t now)
     a->count = kept;
 }
 
-static bool place(struct arena *a, struct cpu_place *p)
+static bool place(struct arena *a, struct pq_place *p)
 {
     size_t i = a->packed, end;
     size_t at = i ? a->live[i - 1]->offset + a->live[i - 1]->floats : 0;
@@ -51,7 +51,7 @@ static bool place(struct arena *a, struct cpu_place *p)
     if (!pq_add_size(at, p->floats, &end))
         return false;
     a->floats = PQ_MAX(a->floats, end);
-    memmove(&a->live[i + 1], &a->live[i], (a->count - i) * sizeof(const struct cpu_place *));
+    memmove(&a->live[i + 1], &a->live[i], (a->count - i) * sizeof(const struct pq_place *));
     a->live[i] = p;
     a->count++;
     for (end = p->offset; a->packed == i && i < a->count && a->live[i]->offset == end; i++) {
@@ -62,16 +62,16 @@ static bool place(struct arena *a, struct cpu_place *p)
     return true;
 }
 
-int cpu_arena_place(struct cpu_place *places, size_t count, size_t *floats, pique_error *err)
+int pq_arena_place(struct pq_place *places, size_t count, size_t *floats, pique_error *err)
 {
-    struct cpu_place **order = pq_calloc(count, sizeof(struct cpu_place *));
-    struct arena arena = {.live = pq_calloc(count, sizeof(struct cpu_place *)),
+    struct pq_place **order = pq_calloc(count, sizeof(struct pq_place *));
+    struct arena arena = {.live = pq_calloc(count, sizeof(struct pq_place *)),
                           .first_death = INT64_MAX};
-    int rc = order && arena.live ? 0 : pq_fail_nomem(err, 2 * count * sizeof(struct cpu_place *));
+    int rc = order && arena.live ? 0 : pq_fail_nomem(err, 2 * count * sizeof(struct pq_place *));
     for (size_t i = 0; i < count && !rc; i++)
         order[i] = &places[i];
     if (!rc)
-        qsort(order, count, sizeof(struct cpu_place *), by_birth);
+        qsort(order, count, sizeof(struct pq_place *), by_birth);
     for (size_t i = 0; i < count && !rc; i++) {
         bury(&arena, order[i]->born);
         if (!place(&arena, order[i]))

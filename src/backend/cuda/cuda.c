@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/* Steps of a run. One that comes in is enqueued at once; the rows that it finishes are handed out
+ * when they are there, which is some steps later: so the copy in of one step, the kernels of the
+ * one before it and the copy out of the one before that are under way at the same time. */
+#include "backend/cuda/cuda.h"
+
+#include <string.h>
+
+#include "backend/cuda/device.h"
+#include "backend/cuda/launch.h"
+#include "backend/cuda/program.h"
+#include "backend/cuda/space.h"
+#include "base/alloc.h"
+#include "base/lang.h"
+
+struct cuda_run {
+    struct pq_run base;
+    struct cuda_space *space;
+    int64_t issued, finished; /* steps enqueued, and handed out */
+    int rows[CUDA_SLOTS];     /* of the result that the step in a slot yields */
+};
+
+static struct cuda_program *program_of(const struct cuda_run *run)
+{
+    return (struct cuda_program *)run->base.program;
+}
+
+/* ---- in ---- */
+
+/* The caller's rows, into a slot. */
+static void fill_slot(const struct cuda_run *run, const struct pq_band *in, int count,
+                      struct cuda_slot *slot)
+{
+    const size_t row =
+        (size_t)run->base.lines[0].width * (size_t)run->base.program->graph->ops[0].channels;
+    float *to = slot->in;
+    for (int f = 0; f < run->base.geometry.frames; f++) {
+        for (int y = 0; y < count; y++, to += row)
+            memcpy(to, in->data + f * in->frame_stride + y * in->row_stride, row * sizeof *to);
+    }
+}
+
+static size_t band_bytes(const struct cuda_run *run, int op, int rows)
+{
+    return (size_t)run->base.geometry.frames * (size_t)rows * (size_t)run->base.lines[op].width *
+           (size_t)run->base.program->graph->ops[op].channels * sizeof(float);
+}
+
+static cuda_result copy_in(const struct cuda_run *run, int count, struct cuda_slot *slot)
+{
+    const struct cuda_driver *d = program_of(run)->driver;
+    const struct cuda_space *s = run->space;
+    cuda_result r = d->copy_in(slot->device_in, slot->in, band_bytes(run, 0, count), s->in);
+    if (!r)
+        r = d->event_record(slot->arrived, s->in);
+    return r ? r : d->stream_wait(s->compute, slot->arrived, 0);
+}
+
+/* ---- compute ---- */
+
+/* What a step does on the compute stream, given where each operation stands. */
+static cuda_result launch_step(const struct cuda_run *run, const struct cuda_slot *slot, int count,
+                               const int64_t *before, const int64_t *after)
+{
+    const struct cuda_program *p = program_of(run);
+    const struct pq_graph *g = p->base.graph;
+    cuda_result r = CUDA_SUCCESS;
+    if (count)
+        r = cuda_launch_load(p, run->space, slot, before[0], after[0]);
+    for (int i = 1; !r && i < g->count; i++) {
+        if (after[i] > before[i])
+            r = cuda_launch_op(p, run->space, i, before[i], after[i]);
+    }
+    if (!r && after[g->output] > before[g->output])
+        r = cuda_launch_store(p, run->space, slot, before[g->output], after[g->output]);
+    return r;
+}
+
+/* The launches of a step are the same in every batch of this size: they are recorded once. */
+static cuda_result record_step(const struct cuda_run *run, const struct cuda_slot *slot, int count,
+                               const int64_t *before, const int64_t *after, cuda_graph_exec *exec)
+{
+    const struct cuda_driver *d = program_of(run)->driver;
+    cuda_graph graph = NULL;
+    cuda_result r = d->capture_begin(run->space->compute, CUDA_CAPTURE_THREAD_LOCAL);
+    if (r)
+        return r;
+    r = launch_step(run, slot, count, before, after);
+    const cuda_result ended = d->capture_end(run->space->compute, &graph);
+    r = r ? r : ended;
+    if (!r)
+        r = d->graph_instantiate(exec, graph, 0);
+    if (graph)
+        d->graph_destroy(graph);
+    return r;
+}
+
+static cuda_result compute(const struct cuda_run *run, const struct cuda_slot *slot, int count,
+                           const int64_t *before, const int64_t *after)
+{
+    struct cuda_space *s = run->space;
+    if (run->issued >= CUDA_GRAPHS)
+        return launch_step(run, slot, count, before, after);
+    cuda_graph_exec *exec = &s->graphs[run->issued];
+    cuda_result r = *exec ? CUDA_SUCCESS : record_step(run, slot, count, before, after, exec);
+    return r ? r : program_of(run)->driver->graph_launch(*exec, s->compute);
+}
+
+/* ---- out ---- */
+
+/* `done` is behind everything that the step does in its slot. */
+static cuda_result copy_out(const struct cuda_run *run, int rows, struct cuda_slot *slot)
+{
+    const struct cuda_driver *d = program_of(run)->driver;
+    const struct cuda_space *s = run->space;
+    if (!rows)
+        return d->event_record(slot->done, s->compute);
+    cuda_result r = d->event_record(slot->computed, s->compute);
+    if (!r)
+        r = d->stream_wait(s->out, slot->computed, 0);
+    if (!r)
+        r = d->copy_out(slot->out, slot->device_out,
+                        band_bytes(run, run->base.program->graph->output, rows), s->out);
+    return r ? r : d->event_record(slot->done, s->out);
+}
+
+/* ---- a step ---- */
+
+/* Where every operation stands after the next step. */
+static void plan_step(const struct cuda_run *run, int count, int64_t *after)
+{
+    const struct pq_graph *g = run->base.program->graph;
+    struct pq_progress progress = {after};
+    after[0] += count;
+    for (int i = 1; i < g->count; i++) {
+        int64_t y0, y1;
+        pq_plan_step(g, run->base.lines, run->base.geometry.band, &progress, i, &y0, &y1);
+        after[i] = y1;
+    }
+}
+
+/* Statistics from elsewhere, before the first step. */
+static cuda_result upload_given(const struct cuda_run *run)
+{
+    const struct cuda_driver *d = program_of(run)->driver;
+    const struct pq_graph *g = run->base.program->graph;
+    const int frames = run->base.geometry.frames;
+    float *to = run->space->pinned_given;
+    for (int i = 0; i < g->count; i++) {
+        const struct pq_op *op = &g->ops[i];
+        if (op->kind != PQ_OP_GIVEN)
+            continue;
+        memcpy(to, run->base.given->values[op->first],
+               (size_t)op->channels * (size_t)frames * sizeof *to);
+        to += cuda_given_floats(op, frames);
+    }
+    const size_t bytes = (size_t)(to - run->space->pinned_given) * sizeof *to;
+    if (!bytes)
+        return CUDA_SUCCESS;
+    return d->copy_in(run->space->given, run->space->pinned_given, bytes, run->space->compute);
+}
+
+static int issue(struct cuda_run *run, const struct pq_band *in, int count, pique_error *err)
+{
+    const struct pq_graph *g = run->base.program->graph;
+    const size_t n = (size_t)g->count;
+    struct cuda_slot *slot = &run->space->slot[run->issued % run->space->slots];
+    int64_t *after = pq_malloc(n * sizeof *after);
+    if (!after)
+        return pq_fail_nomem(err, n * sizeof *after);
+    memcpy(after, run->base.done, n * sizeof *after);
+    plan_step(run, count, after);
+    const int rows = (int)(after[g->output] - run->base.done[g->output]);
+    cuda_result r = run->issued == 0 ? upload_given(run) : CUDA_SUCCESS;
+    if (!r && count) {
+        fill_slot(run, in, count, slot);
+        r = copy_in(run, count, slot);
+    }
+    if (!r)
+        r = compute(run, slot, count, run->base.done, after);
+    if (!r)
+        r = copy_out(run, rows, slot);
+    memcpy(run->base.done, after, n * sizeof *after);
+    pq_free(after);
+    run->rows[run->issued++ % run->space->slots] = rows;
+    return cuda_check(program_of(run)->driver, r, PQ_SAID("was given work"), err);
+}
+
+/* Wait for the oldest step, and hand its rows out. */
+static int hand_out(struct cuda_run *run, const struct pq_band *out, int *got, pique_error *err)
+{
+    const struct cuda_driver *d = program_of(run)->driver;
+    const int output = run->base.program->graph->output;
+    const int at = (int)(run->finished % run->space->slots);
+    const struct cuda_slot *slot = &run->space->slot[at];
+    const size_t row = (size_t)run->base.lines[output].width *
+                       (size_t)run->base.program->graph->ops[output].channels;
+    int rc = cuda_check(d, d->event_synchronize(slot->done), PQ_SAID("computed"), err);
+    if (rc)
+        return rc;
+    const float *from = slot->out;
+    for (int f = 0; f < run->base.geometry.frames; f++) {
+        for (int y = 0; y < run->rows[at]; y++, from += row)
+            memcpy(out->data + f * out->frame_stride + y * out->row_stride, from,
+                   row * sizeof *from);
+    }
+    *got = run->rows[at];
+    run->finished++;
+    return 0;
+}
+
+/* Whether some operation has rows to compute yet. */
+static bool is_left(const struct cuda_run *run)
+{
+    for (int i = 0; i < run->base.program->graph->count; i++) {
+        if (run->base.done[i] < run->base.lines[i].height)
+            return true;
+    }
+    return false;
+}
+
+static int step_inside(struct cuda_run *run, const struct pq_band *in, int count,
+                       const struct pq_band *out, int *got, pique_error *err)
+{
+    const bool left = is_left(run);
+    int rc = left ? issue(run, in, count, err) : 0;
+    /* All slots are taken, or nothing more will come in: somebody waits for rows. */
+    while (!rc && *got == 0 && run->finished < run->issued &&
+           (run->issued - run->finished == run->space->slots || pq_run_missing(&run->base) == 0))
+        rc = hand_out(run, out, got, err);
+    return rc;
+}
+
+static int step(struct pq_run *base, const struct pq_band *in, int count, const struct pq_band *out,
+                int *got, pique_error *err)
+{
+    struct cuda_run *run = (struct cuda_run *)base;
+    int rc = cuda_enter(program_of(run), err);
+    if (rc)
+        return rc;
+    rc = step_inside(run, in, count, out, got, err);
+    run->space->failed = rc != 0;
+    cuda_leave(program_of(run));
+    return rc;
+}
+
+/* ---- runs ---- */
+
+static int memory(const struct pq_program *program, const struct pq_geometry *geometry,
+                  const struct pq_line *lines, size_t *bytes, pique_error *err)
+{
+    return cuda_space_bytes((const struct cuda_program *)program, geometry, lines, bytes, err);
+}
+
+/* A scratch file is no help: what does not fit into the device's memory goes to another device. */
+static int begin(struct pq_program *base, const struct pq_geometry *geometry,
+                 const struct pq_line *lines, bool on_disk, struct pq_run **out, pique_error *err)
+{
+    (void)on_disk;
+    struct cuda_program *program = (struct cuda_program *)base;
+    struct cuda_run *run = pq_calloc(1, sizeof *run);
+    int rc = run ? cuda_enter(program, err) : pq_fail_nomem(err, sizeof *run);
+    if (!rc) {
+        rc = cuda_space_take(program, geometry, lines, &run->space, err);
+        cuda_leave(program);
+    }
+    if (rc) {
+        pq_free(run);
+        return rc;
+    }
+    *out = &run->base;
+    return 0;
+}
+
+/* Steps that nobody waited for are still under way. */
+static void end(struct pq_run *base)
+{
+    struct cuda_run *run = (struct cuda_run *)base;
+    struct cuda_program *program = program_of(run);
+    const struct cuda_driver *d = program->driver;
+    const cuda_stream streams[] = {run->space->in, run->space->compute, run->space->out};
+    const bool entered = cuda_enter(program, NULL) == 0;
+    run->space->failed |= !entered;
+    for (size_t i = 0; i < PQ_COUNT(streams) && run->finished < run->issued; i++)
+        run->space->failed |= d->stream_synchronize(streams[i]) != CUDA_SUCCESS;
+    cuda_space_give_back(program, run->space);
+    if (entered)
+        cuda_leave(program);
+    pq_free(run);
+}
+
+static int statistic(const struct pq_run *base, int op, int frame, float *out, pique_error *err)
+{
+    const struct cuda_run *run = (const struct cuda_run *)base;
+    const struct cuda_program *program = program_of(run);
+    const struct cuda_driver *d = program->driver;
+    const struct cuda_map *map = &run->space->maps[op];
+    int rc = cuda_enter(program, err);
+    if (rc)
+        return rc;
+    const cuda_stream stream = run->space->compute;
+    cuda_result r = d->copy_out(out, (cuda_ptr)(uintptr_t)(map->data + frame * map->frame),
+                                (size_t)map->channels * sizeof *out, stream);
+    const cuda_result waited = d->stream_synchronize(stream);
+    cuda_leave(program);
+    return cuda_check(d, r ? r : waited, PQ_SAID("gave a result back"), err);
+}
+
+/* ---- the table ---- */
+
+static unsigned tiers(const char *id)
+{
+    return id && cuda_ordinal(id) >= 0 ? 1u << PIQUE_PRECISION_FP32 : 0;
+}
+
+static bool supports(const struct pq_op *op, const char **reason)
+{
+    if (op->kind < PQ_OP_KINDS)
+        return true;
+    *reason = PQ_SAID("it is unknown to this backend");
+    return false;
+}
+
+/* One key for all GPUs: the kernels leave no rounding open. */
+static const char *numeric_key(const struct pq_program *program)
+{
+    return ((const struct cuda_program *)program)->key;
+}
+
+const struct pq_backend pq_backend_cuda = {
+    .name = "cuda",
+    .highest_band = 128, /* of a film eight or more a frame, so that copies overlap with kernels */
+    .own_memory = true,
+    .comfortable_bytes = SIZE_MAX,
+    .tiers = tiers,
+    .supports = supports,
+    .compile = cuda_compile,
+    .release = cuda_release,
+    .numeric_key = numeric_key,
+    .memory = memory,
+    .begin = begin,
+    .end = end,
+    .step = step,
+    .statistic = statistic,
+    .free_memory = cuda_free_memory,
+    .describe = cuda_describe,
+};

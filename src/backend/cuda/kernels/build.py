@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Compiles the kernels into one fatbin: build.py NVCC OUT DEPFILE INCLUDE... SOURCE.cu...
+
+All sources are one translation unit, so that there is one image to load. Architectures that this
+nvcc does not know are left out."""
+import os
+import subprocess
+import sys
+
+# Machine code for each generation, and PTX of the oldest, of which the driver makes code for those that
+# came after this list.
+CODES = ['75', '80', '86', '89', '90', '100', '120']
+PTX = '75'
+
+
+def known(nvcc):
+    done = subprocess.run([nvcc, '--list-gpu-code'], stdout=subprocess.PIPE, text=True, check=True)
+    return {line.strip()[len('sm_'):] for line in done.stdout.splitlines()}
+
+
+def smaller(nvcc):
+    """Kernels compressed, which nvcc can from 12.8 on: a seventh of the size."""
+    done = subprocess.run([nvcc, '--help'], stdout=subprocess.PIPE, text=True, check=True)
+    return ['--compress-mode=size'] if '--compress-mode' in done.stdout else []
+
+
+def main():
+    nvcc, out, depfile = sys.argv[1:4]
+    sources = [a for a in sys.argv[4:] if a.endswith('.cu')]
+    folders = [a for a in sys.argv[4:] if not a.endswith('.cu')]
+    codes = known(nvcc)
+    flags = ['-std=c++17', '-O3', '-fmad=false', '-ftz=false', '-prec-div=true', '-prec-sqrt=true']
+    flags += smaller(nvcc) + ['-I' + f for f in folders]
+    for code in CODES:
+        if code in codes:
+            flags.append('-gencode=arch=compute_%s,code=sm_%s' % (code, code))
+    flags.append('-gencode=arch=compute_%s,code=compute_%s' % (PTX, PTX))
+    unit = out + '.cu'
+    with open(unit, 'w', encoding='utf-8') as f:
+        f.write(''.join('#include "%s"\n' % os.path.abspath(s) for s in sources))
+    # nvcc takes several at a time where there are several processors.
+    subprocess.run([nvcc, '-fatbin', '-t0', '-o', out, unit] + flags, check=True)
+    subprocess.run([nvcc, '-M', '-MF', depfile, '-MT', out, unit] + flags[:-1 - len(codes & set(CODES))],
+                   check=True)
+
+
+main()

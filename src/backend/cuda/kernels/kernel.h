@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* What the host and the kernels of the device have in common.
+ *
+ * A kernel is one function of its arguments and of an index, which computes one item of the result:
+ * a value, or a pixel. Nothing passes between two items of a launch, so the same source is two
+ * things: on the device each thread computes one; compiled as C, a loop computes all of them, which
+ * is the reference that the tests run. Every sum is taken in the order of the kernels of the
+ * processor (src/kernels), with one rounding a step, so that fp32 has the same bits there and here:
+ * nvcc gets -fmad=false, and a fused product is an explicit fmaf().
+ *
+ *     CUDA_INLINE void scale_at(const struct cuda_args *a, int64_t at) { ... }
+ *     CUDA_KERNEL(cuda_scale, scale_at) */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/inline.h"
+#include "graph/graph.h"
+
+/* A tensor of a batch on the device: rows of pixels in a ring, row y in slot y mod rows. Offsets
+ * are floats. */
+struct cuda_map {
+    float *data;        /* row 0 of frame 0 */
+    int64_t row, frame; /* from a row, a frame, to the next */
+    int32_t stride;     /* from a pixel to the next; at least channels */
+    int32_t rows;       /* of the ring */
+    int32_t width, height, channels;
+};
+
+/* The arguments of every kernel. A launch computes `count` items, which together are the rows
+ * [y0, y0 + rows) of all frames of `out`, or what the kernel says that it leaves in `scratch`.
+ * Those of the operation are as in graph/graph.h. */
+struct cuda_args {
+    int64_t count;
+    struct cuda_map out, in[PQ_MAX_INPUTS];
+    int64_t y0;
+    int32_t rows, frames, inputs;
+    uint32_t global_inputs; /* bit k: in[k] is one pixel that stands for all */
+    struct cuda_map like;   /* the size of operation op->like; no data */
+
+    const float *weights, *bias, *slopes; /* on the device, as program.c lays them out */
+    const int32_t *index;                 /* attention.index, on the device */
+    int64_t table_rows;                   /* of the table of biases */
+    float *scratch;         /* of the run; holds nothing from one operation on to the next */
+    int64_t scratch_floats; /* that the operation may use */
+
+    struct pq_window ver, hor;
+    struct pq_attention attention;
+    enum pq_pad_mode pad_mode;
+    enum pq_act_kind act_kind;
+    int32_t factor, first, groups, multiple, rate_num, rate_den;
+    int32_t key_height, key_width;    /* of a window of keys without its reach, and */
+    int32_t key_shift_y, key_shift_x; /* where number 0 begins: pq_attention_key_size(), _shift() */
+    bool by_place, squares, residual, given_factors;
+    float scale, eps, low, high;
+};
+
+#ifdef __CUDACC__
+#define CUDA_INLINE static __device__ inline
+#define CUDA_KERNEL(name, item)                                                                    \
+    extern "C" __global__ void name(const __grid_constant__ struct cuda_args a)                    \
+    {                                                                                              \
+        const int64_t i = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;                          \
+        if (i < a.count)                                                                           \
+            item(&a, i);                                                                           \
+    }
+#else
+#define CUDA_INLINE static inline
+#define CUDA_KERNEL(name, item)                                                                    \
+    void name(const struct cuda_args *a);                                                          \
+    void name(const struct cuda_args *a)                                                           \
+    {                                                                                              \
+        for (int64_t i = 0; i < a->count; i++)                                                     \
+            item(a, i);                                                                            \
+    }
+#endif
+
+enum { CUDA_BLOCK = 256 }; /* threads of a block */
+
+/* ---- where things lie ---- */
+
+CUDA_INLINE float *cuda_pixel(const struct cuda_map *m, int frame, int64_t y, int64_t x)
+{
+    return m->data + frame * m->frame + y % m->rows * m->row + x * m->stride;
+}
+
+/* Pixel (x, y) of input k, which must lie inside; the one that stands for all where it is global.
+ */
+CUDA_INLINE const float *cuda_input(const struct cuda_args *a, int k, int frame, int64_t y,
+                                    int64_t x)
+{
+    const bool global = a->global_inputs >> k & 1;
+    return cuda_pixel(&a->in[k], frame, global ? 0 : y, global ? 0 : x);
+}
+
+/* What an item is: one of `each` of a pixel of the result. */
+struct cuda_item {
+    int frame, x, c;
+    int64_t y;
+};
+CUDA_INLINE struct cuda_item cuda_item_of(const struct cuda_args *a, int64_t at, int each)
+{
+    struct cuda_item i;
+    i.c = (int)(at % each);
+    at /= each;
+    i.x = (int)(at % a->out.width);
+    at /= a->out.width;
+    i.y = a->y0 + at % a->rows;
+    i.frame = (int)(at / a->rows);
+    return i;
+}
+/* Its pixel. */
+CUDA_INLINE float *cuda_result_of(const struct cuda_args *a, const struct cuda_item *i)
+{
+    return cuda_pixel(&a->out, i->frame, i->y, i->x);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* Pixels that come from other places: resized, padded, cropped, pooled. An item is a value of the
+ * result. */
+#include <math.h>
+
+#include "backend/cuda/kernels/kernel.h"
+#include "graph/place.h"
+
+/* Weights of the four taps around the position t of the way from tap 1 to tap 2, as
+ * pq_bicubic_weights(). */
+CUDA_INLINE void bicubic_weights(float t, float weights[4])
+{
+    const float a = -0.75f;
+    const float d0 = t + 1.0f, d1 = t, d2 = 1.0f - t;
+    weights[0] = ((a * d0 - 5.0f * a) * d0 + 8.0f * a) * d0 - 4.0f * a;
+    weights[1] = ((a + 2.0f) * d1 - (a + 3.0f)) * d1 * d1 + 1.0f;
+    weights[2] = ((a + 2.0f) * d2 - (a + 3.0f)) * d2 * d2 + 1.0f;
+    weights[3] = 1.0f - weights[0] - weights[1] - weights[2];
+}
+
+/* Position (i + 1/2) den/num - 1/2: the first of its four taps, and their weights. */
+CUDA_INLINE int64_t bicubic_place(const struct cuda_args *a, int64_t i, float weights[4])
+{
+    const int64_t twice = (2 * i + 1) * a->rate_den - a->rate_num;
+    const int64_t period = 2 * (int64_t)a->rate_num, whole = pq_floor_div(twice, period);
+    bicubic_weights((float)(twice - whole * period) / (float)period, weights);
+    return whole - 1;
+}
+
+CUDA_INLINE float four_taps(const float v[4], const float w[4])
+{
+    return ((w[0] * v[0] + w[1] * v[1]) + w[2] * v[2]) + w[3] * v[3];
+}
+
+CUDA_INLINE void bicubic_at(const struct cuda_args *a, int64_t at)
+{
+    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
+    const struct cuda_map *in = &a->in[0];
+    float wy[4], wx[4], across[4];
+    const int64_t y0 = bicubic_place(a, i.y, wy), x0 = bicubic_place(a, i.x, wx);
+    for (int k = 0; k < 4; k++) {
+        const int64_t y = pq_clamp_place(y0 + k, in->height);
+        float v[4];
+        for (int j = 0; j < 4; j++)
+            v[j] = cuda_pixel(in, i.frame, y, pq_clamp_place(x0 + j, in->width))[i.c];
+        across[k] = four_taps(v, wx);
+    }
+    cuda_result_of(a, &i)[i.c] = four_taps(across, wy);
+}
+CUDA_KERNEL(cuda_bicubic, bicubic_at)
+
+/* As pq_bilinear_place(). */
+CUDA_INLINE int64_t bilinear_place(int64_t i, int64_t in, int64_t out, float *t)
+{
+    const int64_t twice = (2 * i + 1) * in - out, period = 2 * out;
+    const int64_t first = twice < 0 ? -1 : twice / period;
+    *t = (float)(twice - first * period) / (float)period;
+    return first;
+}
+
+CUDA_INLINE void bilinear_at(const struct cuda_args *a, int64_t at)
+{
+    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
+    const struct cuda_map *in = &a->in[0];
+    float down, across, rows[2];
+    const int64_t y0 = bilinear_place(i.y, in->height, a->out.height, &down);
+    const int64_t x0 = bilinear_place(i.x, in->width, a->out.width, &across);
+    const int64_t left = pq_clamp_place(x0, in->width), right = pq_clamp_place(x0 + 1, in->width);
+    for (int k = 0; k < 2; k++) {
+        const float *row = cuda_pixel(in, i.frame, pq_clamp_place(y0 + k, in->height), 0) + i.c;
+        const float from = row[left * in->stride];
+        rows[k] = from + across * (row[right * in->stride] - from);
+    }
+    cuda_result_of(a, &i)[i.c] = rows[0] + down * (rows[1] - rows[0]);
+}
+CUDA_KERNEL(cuda_bilinear, bilinear_at)
+
+CUDA_INLINE void pad_at(const struct cuda_args *a, int64_t at)
+{
+    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
+    const struct cuda_map *in = &a->in[0];
+    const int64_t y = pq_pad_source(a->pad_mode, i.y - a->ver.before, in->height);
+    const int64_t x = pq_pad_source(a->pad_mode, i.x - a->hor.before, in->width);
+    cuda_result_of(a, &i)[i.c] = y < 0 || x < 0 ? 0.0f : cuda_pixel(in, i.frame, y, x)[i.c];
+}
+CUDA_KERNEL(cuda_pad, pad_at)
+
+CUDA_INLINE void crop_at(const struct cuda_args *a, int64_t at)
+{
+    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
+    cuda_result_of(a, &i)[i.c] =
+        cuda_input(a, 0, i.frame, i.y + a->ver.before, i.x + a->hor.before)[i.c];
+}
+CUDA_KERNEL(cuda_crop, crop_at)
+
+/* The largest or the sum over the taps of a window that lie inside. */
+CUDA_INLINE float over_window(const struct cuda_args *a, const struct cuda_item *i, bool largest)
+{
+    const struct cuda_map *in = &a->in[0];
+    float r = largest ? -INFINITY : 0.0f;
+    for (int ky = 0; ky < a->ver.kernel; ky++) {
+        const int64_t y = i->y * a->ver.stride - a->ver.before + ky;
+        for (int kx = 0; kx < a->hor.kernel && y >= 0 && y < in->height; kx++) {
+            const int64_t x = (int64_t)i->x * a->hor.stride - a->hor.before + kx;
+            if (x < 0 || x >= in->width)
+                continue;
+            const float v = cuda_pixel(in, i->frame, y, x)[i->c];
+            r = !largest ? r + v : v > r || v != v ? v : r;
+        }
+    }
+    return r;
+}
+
+CUDA_INLINE void max_pool_at(const struct cuda_args *a, int64_t at)
+{
+    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
+    cuda_result_of(a, &i)[i.c] = over_window(a, &i, true);
+}
+CUDA_KERNEL(cuda_max_pool, max_pool_at)
+
+CUDA_INLINE void mean_pool_at(const struct cuda_args *a, int64_t at)
+{
+    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
+    cuda_result_of(a, &i)[i.c] = over_window(a, &i, false) / (float)(a->ver.kernel * a->hor.kernel);
+}
+CUDA_KERNEL(cuda_mean_pool, mean_pool_at)
+
+/* A place between two pixels, borders clamped: the first of them and the way to the second. NaN
+ * goes to the border and stays in the weight. */
+CUDA_INLINE int64_t split(float at, int64_t extent, float *t)
+{
+    const float most = (float)(extent - 1);
+    at = at > most ? most : at < 0 ? 0 : at;
+    int64_t first = 0;
+    if (at == at)
+        first = (int64_t)at < extent - 1 ? (int64_t)at : extent - 1;
+    *t = at - (float)first;
+    return first;
+}
+
+CUDA_INLINE void dysample_at(const struct cuda_args *a, int64_t at)
+{
+    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
+    const struct cuda_map *in = &a->in[0];
+    const int f = a->factor, area = a->groups * f * f, g = i.c / (a->out.channels / a->groups);
+    const int place = (int)(i.y % f) * f + i.x % f + g * f * f;
+    const float *offsets = cuda_input(a, 1, i.frame, i.y / f, i.x / f);
+    float tx, ty, rows[2];
+    const int64_t x0 = split((float)(i.x / f) + offsets[place], in->width, &tx);
+    const int64_t y0 = split((float)(i.y / f) + offsets[area + place], in->height, &ty);
+    const int64_t right = pq_clamp_place(x0 + 1, in->width);
+    for (int k = 0; k < 2; k++) {
+        const int64_t y = pq_clamp_place(y0 + k, in->height);
+        const float from = cuda_pixel(in, i.frame, y, x0)[i.c];
+        rows[k] = from + tx * (cuda_pixel(in, i.frame, y, right)[i.c] - from);
+    }
+    cuda_result_of(a, &i)[i.c] = rows[0] + ty * (rows[1] - rows[0]);
+}
+CUDA_KERNEL(cuda_dysample, dysample_at)

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* What compile() makes of a graph for a GPU. */
+#pragma once
+
+#include "backend/backend.h"
+#include "backend/cuda/driver.h"
+
+/* An operation's weights: where each array lies, in floats from the first; -1: there is none. */
+struct cuda_step {
+    int stride; /* floats from one pixel of the result to the next */
+    int64_t weights, bias, slopes, index;
+};
+
+enum { CUDA_IDLE = 4 }; /* spaces that wait for the next batch of their size */
+
+struct cuda_space;
+
+struct cuda_program {
+    struct pq_program base;
+    const struct cuda_driver *driver;
+    struct pq_log *log; /* borrowed; may be NULL */
+    cuda_device device;
+    cuda_context context; /* retained */
+    cuda_module module;
+    cuda_function *functions; /* one a kernel of launch.c */
+    cuda_ptr weights;
+    struct cuda_step *steps; /* one an operation */
+    struct cuda_space *idle[CUDA_IDLE];
+    char key[64];
+};
+
+int cuda_compile(const struct pq_graph *graph, const struct pq_device_options *options,
+                 struct pq_program **out, pique_error *err);
+void cuda_release(struct pq_program *program);
+
+/* What a function of this backend does between these two it does in the program's context, whatever
+ * the caller's thread has. */
+int cuda_enter(const struct cuda_program *program, pique_error *err);
+void cuda_leave(const struct cuda_program *program);

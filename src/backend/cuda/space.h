@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* The memory of a run on the device, its streams and what ties them together. It is made once for a
+ * size and is used again by the next batch of that size, so that a film allocates nothing after its
+ * first batch.
+ *
+ *     host rows -> slot.in | in stream  | device slot -> map of the input ...      | compute stream
+ *     host rows <- slot.out | out stream | device slot <- map of the result ...     |
+ *
+ * Everything about a batch is ordered on these three streams, and the host reads rows only after
+ * the event behind their copy:
+ *
+ *     in:       copy in ....... record `in`
+ *     compute:  wait `in` ..... kernels ....... record `computed`
+ *     out:      wait `computed`  copy out ..... record `done`
+ *     host:     synchronise `done`, read slot.out; then the slot is free for the next step
+ *
+ * Nothing else needs an event: a slot is not used again before the host has waited for its `done`,
+ * and everything in between is on one stream, or behind one of the two other events. */
+#pragma once
+
+#include "backend/cuda/kernels/kernel.h"
+#include "backend/cuda/program.h"
+
+enum {
+    CUDA_SLOTS = 4,  /* steps in flight */
+    CUDA_GRAPHS = 64 /* steps of a picture whose launches are kept as a graph */
+};
+
+/* The rows of one step on their way in and out. */
+struct cuda_slot {
+    float *in, *out; /* pinned */
+    cuda_ptr device_in, device_out;
+    cuda_event arrived, computed, done;
+};
+
+struct cuda_space {
+    struct pq_geometry geometry;
+    cuda_ptr arena;        /* all maps, the scratch, statistics that are given, and the slots */
+    float *pinned;         /* slots, and statistics that are given */
+    struct cuda_map *maps; /* one an operation */
+    cuda_ptr scratch;
+    size_t scratch_floats;
+    cuda_ptr given;
+    float *pinned_given;
+    int slots;
+    struct cuda_slot slot[CUDA_SLOTS];
+    cuda_stream in, compute, out;
+    cuda_graph_exec graphs[CUDA_GRAPHS]; /* of the compute stream's part of a step */
+    bool failed;                         /* nobody knows what its streams still do */
+};
+
+/* Floats, to the next cache line, of a statistic that is given. */
+static inline size_t cuda_given_floats(const struct pq_op *op, int frames)
+{
+    return ((size_t)op->channels * (size_t)frames + 63) / 64 * 64;
+}
+
+/* Bytes on the device. */
+int cuda_space_bytes(const struct cuda_program *program, const struct pq_geometry *geometry,
+                     const struct pq_line *lines, size_t *bytes, pique_error *err);
+/* One of this size that waits, or a new one; PIQUE_ENOMEM where the device has no room for it. */
+int cuda_space_take(struct cuda_program *program, const struct pq_geometry *geometry,
+                    const struct pq_line *lines, struct cuda_space **out, pique_error *err);
+/* Keep it for the next batch, or free it where it failed. */
+void cuda_space_give_back(struct cuda_program *program, struct cuda_space *space);
+void cuda_space_free(const struct cuda_program *program, struct cuda_space **space);

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+#include "backend/cuda/weights.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+/* Of a convolution's block of output channels, and of where an array begins, in floats. */
+enum { LANES = 16, ALIGN = 64 };
+
+/* Where arrays go: first only counted, then written. */
+struct packing {
+    float *data; /* NULL while they are counted */
+    size_t floats;
+};
+
+/* Room for an array; NULL while they are counted. *at: where it is. */
+static float *room(struct packing *p, size_t floats, int64_t *at)
+{
+    *at = (int64_t)p->floats;
+    float *array = p->data ? p->data + p->floats : NULL;
+    p->floats += (floats + ALIGN - 1) / ALIGN * ALIGN;
+    return array;
+}
+
+static int lanes_of(int channels)
+{
+    return (channels + LANES - 1) / LANES * LANES;
+}
+
+/* `lanes` floats: the first `count` come from t, or are `fill` where t has no data; the rest are 0.
+ */
+static void vector(struct packing *p, const struct pq_tensor *t, float fill, int count, int lanes,
+                   int64_t *at)
+{
+    float *v = room(p, (size_t)lanes, at);
+    for (int i = 0; v && i < lanes; i++)
+        v[i] = i < count ? fill : 0.0f;
+    if (v && t->data)
+        pq_tensor_to_f32(t, 0, (size_t)count, v);
+}
+
+/* [out][in][taps] -> [block of 16][taps][in][16] */
+static void conv_weights(const struct pq_tensor *t, int out, int in, int taps, float *packed)
+{
+    for (int o = 0; o < lanes_of(out); o++) {
+        for (int c = 0; c < in; c++) {
+            float row[PQ_MAX_KERNEL * PQ_MAX_KERNEL] = {0};
+            if (o < out)
+                pq_tensor_to_f32(t, ((size_t)o * (size_t)in + (size_t)c) * (size_t)taps,
+                                 (size_t)taps, row);
+            for (int tap = 0; tap < taps; tap++) {
+                const size_t at =
+                    ((size_t)(o / LANES) * (size_t)taps + (size_t)tap) * (size_t)in + (size_t)c;
+                packed[at * LANES + (size_t)(o % LANES)] = row[tap];
+            }
+        }
+    }
+}
+
+static void conv(struct packing *p, const struct pq_op *op, struct cuda_step *s)
+{
+    const int in = (int)op->weight.shape[1], taps = op->ver.kernel * op->hor.kernel;
+    const int lanes = lanes_of(op->channels);
+    float *w = room(p, (size_t)lanes * (size_t)in * (size_t)taps, &s->weights);
+    if (w)
+        conv_weights(&op->weight, op->channels, in, taps, w);
+    vector(p, &op->bias, 0.0f, op->channels, lanes, &s->bias);
+    if (op->act.on)
+        vector(p, &op->act.slopes, op->act.slope, op->channels, lanes, &s->slopes);
+}
+
+/* rows x columns -> columns x rows */
+static void turned(struct packing *p, const struct pq_tensor *t, size_t rows, size_t columns,
+                   int64_t *at)
+{
+    float *w = room(p, rows * columns, at);
+    for (size_t r = 0; w && r < rows; r++) {
+        for (size_t c = 0; c < columns; c++)
+            pq_tensor_to_f32(t, r * columns + c, 1, &w[c * rows + r]);
+    }
+}
+
+static void depthwise(struct packing *p, const struct pq_op *op, struct cuda_step *s)
+{
+    turned(p, &op->weight, (size_t)op->channels, (size_t)(op->ver.kernel * op->hor.kernel),
+           &s->weights);
+    vector(p, &op->bias, 0.0f, op->channels, op->channels, &s->bias);
+}
+
+/* One factor and one term a channel. */
+static void channels(struct packing *p, const struct pq_op *op, struct cuda_step *s)
+{
+    const int n = op->kind == PQ_OP_GROUP_NORM ? op->channels / 2 : op->channels;
+    vector(p, &op->weight, 1.0f, n, n, &s->weights);
+    vector(p, &op->bias, 0.0f, n, n, &s->bias);
+}
+
+static void attention(struct packing *p, const struct pq_op *op, struct cuda_step *s)
+{
+    const struct pq_attention *a = &op->attention;
+    const size_t pairs = (size_t)(a->height * a->width) * (size_t)(a->key_height * a->key_width);
+    if (!a->index)
+        return;
+    turned(p, &op->weight, (size_t)op->weight.shape[0], (size_t)op->weight.shape[1], &s->weights);
+    float *index = room(p, pairs, &s->index);
+    if (index)
+        memcpy(index, a->index, pairs * sizeof *a->index);
+}
+
+static void tokens_linear(struct packing *p, const struct pq_op *op, struct cuda_step *s)
+{
+    const int out = (int)op->weight.shape[0];
+    turned(p, &op->weight, (size_t)out, (size_t)op->weight.shape[1], &s->weights);
+    vector(p, &op->bias, 0.0f, out, out, &s->bias);
+}
+
+static void pack(struct packing *p, const struct pq_op *op, struct cuda_step *s)
+{
+    switch (op->kind) {
+    case PQ_OP_CONV2D:
+        conv(p, op, s);
+        break;
+    case PQ_OP_DEPTHWISE:
+        depthwise(p, op, s);
+        break;
+    case PQ_OP_ACT:
+        vector(p, &op->act.slopes, op->act.slope, op->channels, op->channels, &s->slopes);
+        break;
+    case PQ_OP_AFFINE:
+        if (op->inputs == 1)
+            channels(p, op, s);
+        break;
+    case PQ_OP_LAYER_NORM:
+    case PQ_OP_RMS_NORM:
+    case PQ_OP_GROUP_NORM:
+        channels(p, op, s);
+        break;
+    case PQ_OP_ATTENTION:
+        attention(p, op, s);
+        break;
+    case PQ_OP_CHANNEL_ATTENTION:
+        vector(p, &op->weight, 1.0f, op->attention.heads, op->attention.heads, &s->weights);
+        break;
+    case PQ_OP_CONSTANT:
+        vector(p, &op->weight, 1.0f, op->channels, op->channels, &s->weights);
+        break;
+    case PQ_OP_GRAM_SOFTMAX:
+    case PQ_OP_TOKENS_UNIT:
+    case PQ_OP_TOKENS_UPDATE:
+        vector(p, &op->weight, 1.0f, op->groups, op->groups, &s->weights);
+        break;
+    case PQ_OP_TOKENS_LINEAR:
+        tokens_linear(p, op, s);
+        break;
+    default:
+        break;
+    }
+}
+
+static void pack_all(struct packing *p, const struct pq_graph *graph, struct cuda_step *steps)
+{
+    p->floats = 0;
+    for (int i = 0; i < graph->count; i++) {
+        const struct pq_op *op = &graph->ops[i];
+        steps[i] = (struct cuda_step){
+            .stride = op->kind == PQ_OP_CONV2D ? lanes_of(op->channels) : op->channels,
+            .weights = -1,
+            .bias = -1,
+            .slopes = -1,
+            .index = -1,
+        };
+        pack(p, op, &steps[i]);
+    }
+}
+
+int cuda_pack(const struct pq_graph *graph, struct cuda_step *steps, float **out, size_t *floats,
+              pique_error *err)
+{
+    struct packing p = {0};
+    pack_all(&p, graph, steps);
+    *floats = PQ_MAX(p.floats, ALIGN);
+    *out = p.data = pq_calloc(*floats, sizeof *p.data);
+    if (!p.data)
+        return pq_fail_nomem(err, *floats * sizeof *p.data);
+    pack_all(&p, graph, steps);
+    return 0;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* Weights in the order in which the kernels read them, put together on the host once. */
+#pragma once
+
+#include "backend/cuda/program.h"
+
+/* Set the steps of all operations, and fill *out, *floats long, which the caller frees with
+ * pq_free(). */
+int cuda_pack(const struct pq_graph *graph, struct cuda_step *steps, float **out, size_t *floats,
+              pique_error *err);
