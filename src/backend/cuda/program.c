@@ -56,6 +56,10 @@ static int upload(struct cuda_program *program, const float *weights, size_t flo
         r = r ? r : waited;
         d->stream_destroy(stream);
     }
+    if (r && program->weights) { /* which waits for whatever still reads the host's */
+        d->memory_free(program->weights);
+        program->weights = 0;
+    }
     return cuda_check(d, r, PQ_SAID("took the weights"), err);
 }
 
