@@ -119,11 +119,12 @@ static inline void net_free(struct net *net)
         free(net->weights[i]);
 }
 
-/* Run whole pictures through a graph. in: frames x h x w x c. The result, which the caller frees,
- * is frames x out height x out width x out channels; *rc is the status. */
-static inline float *net_run(const struct pq_graph *graph, const char *device, int threads,
-                             const struct pq_geometry *geometry, const float *in, int *out_width,
-                             int *out_height, int *rc)
+/* Run whole pictures through a graph, in a tier. in: frames x h x w x c. The result, which the
+ * caller frees, is frames x out height x out width x out channels; *rc is the status. */
+static inline float *net_run_tier(const struct pq_graph *graph, const char *device,
+                                  enum pique_precision tier, int threads,
+                                  const struct pq_geometry *geometry, const float *in,
+                                  int *out_width, int *out_height, int *rc)
 {
     struct pq_pool *pool = NULL;
     struct pq_program *program = NULL;
@@ -132,7 +133,7 @@ static inline float *net_run(const struct pq_graph *graph, const char *device, i
     *out_width = *out_height = 0;
     *rc = pq_pool_create(threads, &pool, NULL);
     assert_int_equal(*rc, 0);
-    struct pq_device_options options = {.id = device, .pool = pool};
+    struct pq_device_options options = {.id = device, .precision = tier, .pool = pool};
     *rc = pq_program_compile(graph, &options, &program, NULL);
     if (!*rc)
         *rc = pq_run_begin(program, geometry, false, &run, NULL);
@@ -166,6 +167,14 @@ static inline float *net_run(const struct pq_graph *graph, const char *device, i
     pq_program_release(&program);
     pq_pool_destroy(&pool);
     return out;
+}
+
+static inline float *net_run(const struct pq_graph *graph, const char *device, int threads,
+                             const struct pq_geometry *geometry, const float *in, int *out_width,
+                             int *out_height, int *rc)
+{
+    return net_run_tier(graph, device, PIQUE_PRECISION_AUTO, threads, geometry, in, out_width,
+                        out_height, rc);
 }
 
 static inline float *net_picture(struct rng *r, const struct pq_geometry *g, int channels)

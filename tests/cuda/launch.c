@@ -6,6 +6,7 @@ struct function {
     struct si_thing thing;
     const struct si_thing *module;
     struct standin_kernel kernel;
+    unsigned shared_bytes; /* that a launch may ask for */
 };
 
 /* Those that a test adds. */
@@ -77,7 +78,20 @@ static cuda_result find(cuda_function *handle, cuda_module from, const char *nam
     struct function *f = si_thing_new(SI_FUNCTIONS, sizeof *f);
     f->module = module;
     f->kernel = *kernel;
+    f->shared_bytes = 48 << 10;
     *handle = (cuda_function)(void *)f;
+    return CUDA_SUCCESS;
+}
+
+/* More shared memory than 48 KiB has to be asked for; no device of ours has more than 99. */
+static cuda_result allow_shared(cuda_function handle, int attribute, int value)
+{
+    struct function *f = si_thing_find(SI_FUNCTIONS, handle);
+    if (!f)
+        return ERROR_INVALID_HANDLE;
+    if (attribute != CUDA_ATTRIBUTE_SHARED_BYTES || value < 0 || value > 99 << 10)
+        return CUDA_ERROR_INVALID_VALUE;
+    f->shared_bytes = (unsigned)value;
     return CUDA_SUCCESS;
 }
 
@@ -97,11 +111,13 @@ static bool is_map(const char *name, const struct cuda_map *m)
 static bool touch_map(struct si_actor *who, const struct cuda_map *m, int frames, int64_t y0,
                       int64_t rows, bool writes)
 {
-    const size_t floats = (size_t)(m->width - 1) * (size_t)m->stride + (size_t)m->channels;
+    const size_t values = (size_t)(m->width - 1) * (size_t)m->stride + (size_t)cuda_written(m);
+    const size_t size = m->half ? sizeof(uint16_t) : sizeof(float);
     for (int f = 0; f < frames; f++)
         for (int64_t y = y0; y < y0 + rows; y++)
-            if (!si_touch_part(who, m->data, cuda_pixel(m, f, y, 0), floats * sizeof(float),
-                               writes))
+            if (!si_touch_part(who, m->data,
+                               (const char *)m->data + (size_t)cuda_offset(m, f, y, 0) * size,
+                               values * size, writes))
                 return false;
     return true;
 }
@@ -131,13 +147,13 @@ struct shape {
     unsigned grid[3], block[3], shared_bytes;
 };
 
-static bool is_allowed(const struct shape *s)
+static bool is_allowed(const struct shape *s, unsigned shared_bytes)
 {
     static const unsigned grid[3] = {0x7fffffff, 65535, 65535}, block[3] = {1024, 1024, 64};
     for (int i = 0; i < 3; i++)
         if (s->grid[i] < 1 || s->grid[i] > grid[i] || s->block[i] < 1 || s->block[i] > block[i])
             return false;
-    return s->block[0] * s->block[1] * s->block[2] <= 1024 && s->shared_bytes <= 48 << 10;
+    return s->block[0] * s->block[1] * s->block[2] <= 1024 && s->shared_bytes <= shared_bytes;
 }
 
 /* Mistakes that a device would not notice. */
@@ -174,7 +190,7 @@ static cuda_result launch(cuda_function handle, const struct shape *shape, cuda_
     struct si_stream *s = si_stream_find(stream);
     if (!f || !s || f->thing.device != s->thing.device)
         return ERROR_INVALID_HANDLE;
-    if (!parameters || !parameters[0] || extra || !is_allowed(shape) ||
+    if (!parameters || !parameters[0] || extra || !is_allowed(shape, f->shared_bytes) ||
         !makes_sense(shape, f, parameters[0]))
         return CUDA_ERROR_INVALID_VALUE;
     const struct cuda_args *args = parameters[0];
@@ -197,6 +213,11 @@ cuda_result cuModuleUnload(cuda_module module)
 cuda_result cuModuleGetFunction(cuda_function *function, cuda_module module, const char *name)
 {
     CALL(module_function, find(function, module, name));
+}
+
+cuda_result cuFuncSetAttribute(cuda_function function, int attribute, int value)
+{
+    CALL(function_attribute, allow_shared(function, attribute, value));
 }
 
 cuda_result cuLaunchKernel(cuda_function function, unsigned grid_x, unsigned grid_y,

@@ -308,11 +308,6 @@ static int statistic(const struct pq_run *base, int op, int frame, float *out, p
 
 /* ---- the table ---- */
 
-static unsigned tiers(const char *id)
-{
-    return id && cuda_ordinal(id) >= 0 ? 1u << PIQUE_PRECISION_FP32 : 0;
-}
-
 static bool supports(const struct pq_op *op, const char **reason)
 {
     if (op->kind < PQ_OP_KINDS)
@@ -332,7 +327,7 @@ const struct pq_backend pq_backend_cuda = {
     .highest_band = 128, /* of a film eight or more a frame, so that copies overlap with kernels */
     .own_memory = true,
     .comfortable_bytes = SIZE_MAX,
-    .tiers = tiers,
+    .tiers = cuda_tiers,
     .supports = supports,
     .compile = cuda_compile,
     .release = cuda_release,

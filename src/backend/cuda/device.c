@@ -32,6 +32,20 @@ int cuda_ordinal(const char *id)
     return n < count_devices(cuda_driver(NULL)) ? (int)n : -1;
 }
 
+unsigned cuda_tiers(const char *id)
+{
+    const struct cuda_driver *driver = cuda_driver(NULL);
+    const int ordinal = id && driver ? cuda_ordinal(id) : -1;
+    cuda_device device;
+    int major = 0;
+    if (ordinal < 0)
+        return 0;
+    if (driver->device_get(&device, ordinal) != CUDA_SUCCESS ||
+        driver->device_attribute(&major, CUDA_ATTRIBUTE_MAJOR, device) != CUDA_SUCCESS)
+        return 0;
+    return 1u << PIQUE_PRECISION_FP32 | (major >= 8 ? 1u << PIQUE_PRECISION_FP16 : 0);
+}
+
 bool cuda_has_kernels(const struct cuda_driver *driver, cuda_device device, const char **why)
 {
     int major = 0, minor = 0;

@@ -10,6 +10,9 @@ int cuda_ordinal(const char *id);
 /* All but a margin of what the driver says is free: other programs draw, too. */
 uint64_t cuda_free_memory(const char *id);
 bool cuda_describe(size_t i, pique_device_info *info);
+/* The precision tiers of a device, as pq_backend.tiers: halves where it has matrix units for them.
+ */
+unsigned cuda_tiers(const char *id);
 /* Whether the kernels for this GPU are in this program; *why not. */
 bool cuda_has_kernels(const struct cuda_driver *driver, cuda_device device, const char **why);
 

@@ -38,6 +38,7 @@ enum {
     CUDA_STREAM_NON_BLOCKING = 1,
     CUDA_EVENT_DISABLE_TIMING = 2,
     CUDA_CAPTURE_THREAD_LOCAL = 1,
+    CUDA_ATTRIBUTE_SHARED_BYTES = 8, /* of a function: dynamic shared memory that it may ask for */
     CUDA_ATTRIBUTE_MULTIPROCESSORS = 16,
     CUDA_ATTRIBUTE_MAJOR = 75, /* of the compute capability */
     CUDA_ATTRIBUTE_MINOR = 76
@@ -77,6 +78,7 @@ enum {
     F(module_unload, cuModuleUnload, (cuda_module module))                                         \
     F(module_function, cuModuleGetFunction,                                                        \
       (cuda_function * function, cuda_module module, const char *name))                            \
+    F(function_attribute, cuFuncSetAttribute, (cuda_function function, int attribute, int value))  \
     F(launch, cuLaunchKernel,                                                                      \
       (cuda_function function, unsigned grid_x, unsigned grid_y, unsigned grid_z,                  \
        unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,                \

@@ -4,7 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "backend/cuda/kernels/block.h"
 #include "backend/cuda/kernels/table.h"
+#include "backend/cuda/kernels/tile.h"
 #include "backend/cuda/kernels/windows.h"
 #include "base/alloc.h"
 #include "base/lang.h"
@@ -20,18 +22,29 @@ static const struct kernel kernels[CUDA_KERNEL_COUNT] = {
 #undef ROW
 };
 
+static cuda_result find_kernel(struct cuda_program *program, int i)
+{
+    const struct cuda_driver *d = program->driver;
+    cuda_function *function = &program->functions[i];
+    cuda_result r = d->module_function(function, program->module, kernels[i].name);
+    if (!r && kernels[i].items == CUDA_TILE)
+        r = d->function_attribute(*function, CUDA_ATTRIBUTE_SHARED_BYTES, CUDA_TILE_BYTES_MAX);
+    return r;
+}
+
+/* The matrix units that kernels of tiles want are not in all GPUs: who has not chosen their tier
+ * does not ask for them. */
 int cuda_find_kernels(struct cuda_program *program, pique_error *err)
 {
     program->functions = pq_calloc(CUDA_KERNEL_COUNT, sizeof(cuda_function));
     if (!program->functions)
         return pq_fail_nomem(err, CUDA_KERNEL_COUNT * sizeof(cuda_function));
     for (int i = 0; i < CUDA_KERNEL_COUNT; i++) {
-        if (!kernels[i].name)
+        const bool tiles = kernels[i].items == CUDA_TILE;
+        if (!kernels[i].name || (tiles && program->tier != PIQUE_PRECISION_FP16))
             continue;
-        int rc = cuda_check(program->driver,
-                            program->driver->module_function(&program->functions[i],
-                                                             program->module, kernels[i].name),
-                            PQ_SAID("took the kernels"), err);
+        int rc =
+            cuda_check(program->driver, find_kernel(program, i), PQ_SAID("took the kernels"), err);
         if (rc)
             return rc;
     }
@@ -146,7 +159,9 @@ static int64_t count_items(enum cuda_items items, const struct cuda_args *a)
     case CUDA_PIXEL:
         return pixels;
     case CUDA_VALUE:
-        return pixels * a->out.channels;
+        return pixels * cuda_written(&a->out);
+    case CUDA_TILE:
+        return cuda_tiles(a) * cuda_tile_blocks(a->out.channels) * CUDA_THREADS;
     case CUDA_BLOCK16:
         return pixels * (a->out.stride / 16);
     case CUDA_HALF:
@@ -172,9 +187,12 @@ static cuda_result launch(const struct cuda_program *program, const struct cuda_
 {
     a->count = count_items(kernels[kernel].items, a);
     void *parameters[] = {a};
-    const unsigned grid = (unsigned)((a->count + CUDA_BLOCK - 1) / CUDA_BLOCK);
-    return program->driver->launch(program->functions[kernel], grid, 1, 1, CUDA_BLOCK, 1, 1, 0,
-                                   space->compute, parameters, NULL);
+    const bool tiles = kernels[kernel].items == CUDA_TILE;
+    const int block = tiles ? CUDA_THREADS : CUDA_BLOCK;
+    const unsigned grid = (unsigned)((a->count + block - 1) / block);
+    const unsigned shared = tiles ? (unsigned)cuda_tile_bytes(a) : 0;
+    return program->driver->launch(program->functions[kernel], grid, 1, 1, (unsigned)block, 1, 1,
+                                   shared, space->compute, parameters, NULL);
 }
 
 static bool needs_scratch(const struct pq_op *op)
@@ -198,7 +216,10 @@ cuda_result cuda_launch_op(const struct cuda_program *program, const struct cuda
     cuda_result r = CUDA_SUCCESS;
     if (op->kind == PQ_OP_CHANNEL_ATTENTION)
         r = launch(program, space, CUDA_CHANNEL_MATRIX, &a);
-    return r ? r : launch(program, space, (int)op->kind, &a);
+    int kernel = (int)op->kind;
+    if (program->steps[i].tiled)
+        kernel = CUDA_CONV_HALF + cuda_tile_sixteens(op->channels) - 1;
+    return r ? r : launch(program, space, kernel, &a);
 }
 
 /* Rows [y0, y1) of a step, without anything between two pixels: row y0 is the first. */
@@ -206,6 +227,7 @@ static struct cuda_map band_map(const struct cuda_map *of, cuda_ptr data, int64_
 {
     struct cuda_map map = *of;
     map.data = (float *)(uintptr_t)data;
+    map.half = 0;
     map.stride = map.channels;
     map.row = (int64_t)map.width * map.channels;
     map.rows = (int32_t)(y1 - y0);

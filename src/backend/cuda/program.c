@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/cuda/choice.h"
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/device.h"
 #include "backend/cuda/launch.h"
@@ -90,9 +91,14 @@ int cuda_compile(const struct pq_graph *graph, const struct pq_device_options *o
     program->base = (struct pq_program){.backend = &pq_backend_cuda, .graph = graph};
     program->driver = cuda_driver(NULL);
     program->log = options->log;
-    snprintf(program->key, sizeof program->key, "cuda/fp32/direct-1");
+    program->tier =
+        options->precision == PIQUE_PRECISION_FP16 ? PIQUE_PRECISION_FP16 : PIQUE_PRECISION_FP32;
+    snprintf(program->key, sizeof program->key, "cuda/%s",
+             program->tier == PIQUE_PRECISION_FP16 ? "fp16/tiles-1" : "fp32/direct-1");
     program->steps = pq_calloc(count, sizeof *program->steps);
     int rc = program->steps ? 0 : pq_fail_nomem(err, count * sizeof *program->steps);
+    if (!rc)
+        cuda_choose(graph, program->tier, program->steps);
     if (!rc)
         rc = open_device(program, options->id, err);
     if (!rc && !(rc = cuda_enter(program, err))) {

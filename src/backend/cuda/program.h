@@ -5,9 +5,12 @@
 #include "backend/backend.h"
 #include "backend/cuda/driver.h"
 
-/* An operation's weights: where each array lies, in floats from the first; -1: there is none. */
+/* How an operation is computed, and its weights: where each array lies, in floats from the first;
+ * -1: there is none. */
 struct cuda_step {
-    int stride; /* floats from one pixel of the result to the next */
+    int stride; /* values from one pixel of the result to the next */
+    bool half;  /* the result is stored in halves */
+    bool tiled; /* a convolution as products of matrices of halves */
     int64_t weights, bias, slopes, index;
 };
 
@@ -23,6 +26,7 @@ struct cuda_program {
     cuda_context context; /* retained */
     cuda_module module;
     cuda_function *functions; /* one a kernel of launch.c */
+    enum pique_precision tier;
     cuda_ptr weights;
     struct cuda_step *steps; /* one an operation */
     struct cuda_space *idle[CUDA_IDLE];

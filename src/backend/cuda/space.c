@@ -29,12 +29,21 @@ static bool align(size_t floats, size_t *out)
     return true;
 }
 
-/* Floats of `rows` rows of all frames, each row beginning at a cache line. */
-static bool map_floats(const struct pq_line *line, int64_t rows, int stride, int frames,
+/* Values of a row, which begins at a multiple of 128 bytes at least. */
+static bool row_values(const struct pq_line *line, const struct cuda_step *step, size_t *out)
+{
+    return pq_mul_size((size_t)line->width, (size_t)step->stride, out) && align(*out, out);
+}
+
+/* Floats that the rows of a ring take, of all frames. */
+static bool map_floats(const struct pq_line *line, const struct cuda_step *step, int frames,
                        size_t *out)
 {
-    return pq_mul_size((size_t)line->width, (size_t)stride, out) && align(*out, out) &&
-           pq_mul_size(*out, (size_t)rows, out) && pq_mul_size(*out, (size_t)frames, out);
+    if (!row_values(line, step, out) || !pq_mul_size(*out, (size_t)line->rows, out) ||
+        !pq_mul_size(*out, (size_t)frames, out))
+        return false;
+    *out = step->half ? *out / 2 : *out;
+    return align(*out, out);
 }
 
 /* Rows of a step, as they come and go: without anything between two pixels. */
@@ -54,8 +63,7 @@ static bool measure_op(const struct cuda_program *program, const struct pq_geome
     p->born = lines[i].born;
     /* Statistics are small, and may be asked for in the end. */
     p->dies = pq_op_is_statistic(op) ? INT64_MAX : lines[i].dies;
-    if (!map_floats(&lines[i], lines[i].rows, program->steps[i].stride, geometry->frames,
-                    &p->floats) ||
+    if (!map_floats(&lines[i], &program->steps[i], geometry->frames, &p->floats) ||
         !cuda_scratch_floats(program, geometry, lines, i, &scratch))
         return false;
     l->scratch_floats = PQ_MAX(l->scratch_floats, scratch);
@@ -138,7 +146,7 @@ static void set_maps(const struct cuda_program *program, const struct pq_line *l
 {
     for (int i = 0; i < program->base.graph->count; i++) {
         size_t row;
-        align((size_t)lines[i].width * (size_t)program->steps[i].stride, &row);
+        row_values(&lines[i], &program->steps[i], &row);
         s->maps[i] = (struct cuda_map){
             .data = (float *)(uintptr_t)address(s, l->places[i].offset),
             .row = (int64_t)row,
@@ -148,6 +156,7 @@ static void set_maps(const struct cuda_program *program, const struct pq_line *l
             .width = (int32_t)lines[i].width,
             .height = (int32_t)lines[i].height,
             .channels = program->base.graph->ops[i].channels,
+            .half = program->steps[i].half,
         };
     }
     s->scratch = address(s, l->scratch);

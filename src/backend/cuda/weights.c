@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "backend/cuda/kernels/tile.h"
 #include "base/alloc.h"
 
 /* Of a convolution's block of output channels, and of where an array begins, in floats. */
@@ -23,11 +24,6 @@ static float *room(struct packing *p, size_t floats, int64_t *at)
     return array;
 }
 
-static int lanes_of(int channels)
-{
-    return (channels + LANES - 1) / LANES * LANES;
-}
-
 /* `lanes` floats: the first `count` come from t, or are `fill` where t has no data; the rest are 0.
  */
 static void vector(struct packing *p, const struct pq_tensor *t, float fill, int count, int lanes,
@@ -43,7 +39,7 @@ static void vector(struct packing *p, const struct pq_tensor *t, float fill, int
 /* [out][in][taps] -> [block of 16][taps][in][16] */
 static void conv_weights(const struct pq_tensor *t, int out, int in, int taps, float *packed)
 {
-    for (int o = 0; o < lanes_of(out); o++) {
+    for (int o = 0; o < cuda_to_16(out); o++) {
         for (int c = 0; c < in; c++) {
             float row[PQ_MAX_KERNEL * PQ_MAX_KERNEL] = {0};
             if (o < out)
@@ -58,13 +54,87 @@ static void conv_weights(const struct pq_tensor *t, int out, int in, int taps, f
     }
 }
 
+/* Weights on their way into the order of kernels/conv_half.cu. */
+struct tile_packing {
+    const struct pq_graph *graph;
+    const struct pq_op *op;
+    int taps, width; /* output channels of a block */
+    uint16_t *to;
+};
+
+static int all_channels(const struct pq_graph *graph, const struct pq_op *op)
+{
+    int sum = 0;
+    for (int k = 0; k < op->inputs - op->residual; k++)
+        sum += cuda_to_16(graph->ops[op->in[k]].channels);
+    return sum;
+}
+
+/* A chunk of some channels of one map, from input channel `from` on, of which `there` exist. */
+static void tile_chunk(struct tile_packing *t, int block, int from, int channels, int there)
+{
+    float row[PQ_MAX_KERNEL * PQ_MAX_KERNEL];
+    const size_t in = (size_t)t->op->weight.shape[1], taps = (size_t)t->taps;
+    for (int n = 0; n < t->width; n++) {
+        const int o = block * t->width + n;
+        for (int c = 0; c < there && o < t->op->channels; c++) {
+            pq_tensor_to_f32(&t->op->weight, ((size_t)o * in + (size_t)(from + c)) * taps, taps,
+                             row);
+            for (int tap = 0; tap < t->taps; tap++)
+                t->to[(tap * t->width + n) * channels + c] = cuda_half_bits(row[tap]);
+        }
+    }
+    t->to += t->taps * t->width * channels;
+}
+
+static void tile_weights(struct tile_packing *t)
+{
+    for (int block = 0; block < cuda_tile_blocks(t->op->channels); block++) {
+        int from = 0;
+        for (int k = 0; k < t->op->inputs - t->op->residual; k++) {
+            const int there = t->graph->ops[t->op->in[k]].channels, all = cuda_to_16(there);
+            for (int first = 0; first < all; first += CUDA_CHUNK)
+                tile_chunk(t, block, from + first, PQ_MIN(all - first, CUDA_CHUNK),
+                           PQ_MIN(there - first, CUDA_CHUNK));
+            from += there;
+        }
+    }
+}
+
+static void tiled_conv(struct packing *p, const struct pq_graph *graph, const struct pq_op *op,
+                       struct cuda_step *s)
+{
+    struct tile_packing t = {.graph = graph,
+                             .op = op,
+                             .taps = op->ver.kernel * op->hor.kernel,
+                             .width = cuda_tile_sixteens(op->channels) * 16};
+    const size_t halves = (size_t)cuda_tile_blocks(op->channels) * (size_t)t.width *
+                          (size_t)all_channels(graph, op) * (size_t)t.taps;
+    float *w = room(p, halves / 2, &s->weights);
+    t.to = (uint16_t *)(void *)w;
+    if (w)
+        tile_weights(&t);
+    vector(p, &op->bias, 0.0f, op->channels, op->channels, &s->bias);
+    if (op->act.on)
+        vector(p, &op->act.slopes, op->act.slope, op->channels, op->channels, &s->slopes);
+}
+
+/* Where maps are halves, so are weights, whoever multiplies them. */
+static void round_to_halves(float *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        values[i] = cuda_half_value(cuda_half_bits(values[i]));
+}
+
 static void conv(struct packing *p, const struct pq_op *op, struct cuda_step *s)
 {
     const int in = (int)op->weight.shape[1], taps = op->ver.kernel * op->hor.kernel;
-    const int lanes = lanes_of(op->channels);
+    const int lanes = cuda_to_16(op->channels);
     float *w = room(p, (size_t)lanes * (size_t)in * (size_t)taps, &s->weights);
     if (w)
         conv_weights(&op->weight, op->channels, in, taps, w);
+    if (w && s->half)
+        round_to_halves(w, (size_t)lanes * (size_t)in * (size_t)taps);
     vector(p, &op->bias, 0.0f, op->channels, lanes, &s->bias);
     if (op->act.on)
         vector(p, &op->act.slopes, op->act.slope, op->channels, lanes, &s->slopes);
@@ -115,11 +185,15 @@ static void tokens_linear(struct packing *p, const struct pq_op *op, struct cuda
     vector(p, &op->bias, 0.0f, out, out, &s->bias);
 }
 
-static void pack(struct packing *p, const struct pq_op *op, struct cuda_step *s)
+static void pack(struct packing *p, const struct pq_graph *graph, int i, struct cuda_step *s)
 {
+    const struct pq_op *op = &graph->ops[i];
     switch (op->kind) {
     case PQ_OP_CONV2D:
-        conv(p, op, s);
+        if (s->tiled)
+            tiled_conv(p, graph, op, s);
+        else
+            conv(p, op, s);
         break;
     case PQ_OP_DEPTHWISE:
         depthwise(p, op, s);
@@ -162,15 +236,8 @@ static void pack_all(struct packing *p, const struct pq_graph *graph, struct cud
 {
     p->floats = 0;
     for (int i = 0; i < graph->count; i++) {
-        const struct pq_op *op = &graph->ops[i];
-        steps[i] = (struct cuda_step){
-            .stride = op->kind == PQ_OP_CONV2D ? lanes_of(op->channels) : op->channels,
-            .weights = -1,
-            .bias = -1,
-            .slopes = -1,
-            .index = -1,
-        };
-        pack(p, op, &steps[i]);
+        steps[i].weights = steps[i].bias = steps[i].slopes = steps[i].index = -1;
+        pack(p, graph, i, &steps[i]);
     }
 }
 

@@ -4,7 +4,7 @@
 
 #include "backend/cuda/program.h"
 
-/* Set the steps of all operations, and fill *out, *floats long, which the caller frees with
- * pq_free(). */
+/* Say where the arrays of all operations lie, of which it is chosen how they are computed, and fill
+ * *out, *floats long, which the caller frees with pq_free(). */
 int cuda_pack(const struct pq_graph *graph, struct cuda_step *steps, float **out, size_t *floats,
               pique_error *err);

@@ -15,17 +15,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "backend/cuda/kernels/half.h"
 #include "base/inline.h"
 #include "graph/graph.h"
 
-/* A tensor of a batch on the device: rows of pixels in a ring, row y in slot y mod rows. Offsets
- * are floats. */
+/* A tensor of a batch on the device: rows of pixels in a ring, row y in slot y mod rows. Its values
+ * are floats or halves, and so are offsets; of halves each pixel has a multiple of 16, of which
+ * those past its channels are 0. Columns, global tensors and what kernels with sums of their own
+ * read are floats. */
 struct cuda_map {
     float *data;        /* row 0 of frame 0 */
     int64_t row, frame; /* from a row, a frame, to the next */
     int32_t stride;     /* from a pixel to the next; at least channels */
     int32_t rows;       /* of the ring */
     int32_t width, height, channels;
+    int32_t half; /* not 0: `data` are halves */
 };
 
 /* The arguments of every kernel. A launch computes `count` items, which together are the rows
@@ -85,7 +89,43 @@ CUDA_INLINE float *cuda_pixel(const struct cuda_map *m, int frame, int64_t y, in
     return m->data + frame * m->frame + y % m->rows * m->row + x * m->stride;
 }
 
-/* Pixel (x, y) of input k, which must lie inside; the one that stands for all where it is global.
+/* ---- values of maps of either type ---- */
+
+/* Where a pixel begins, in values. */
+CUDA_INLINE int64_t cuda_offset(const struct cuda_map *m, int frame, int64_t y, int64_t x)
+{
+    return frame * m->frame + y % m->rows * m->row + x * m->stride;
+}
+
+CUDA_INLINE float cuda_get(const struct cuda_map *m, int64_t at)
+{
+    return m->half ? cuda_half_value(((const uint16_t *)(const void *)m->data)[at]) : m->data[at];
+}
+
+CUDA_INLINE void cuda_put(const struct cuda_map *m, int64_t at, float value)
+{
+    if (m->half)
+        ((uint16_t *)(void *)m->data)[at] = cuda_half_bits(value);
+    else
+        m->data[at] = value;
+}
+
+/* Channel c of pixel (x, y), which must lie inside. */
+CUDA_INLINE float cuda_value(const struct cuda_map *m, int frame, int64_t y, int64_t x, int c)
+{
+    return cuda_get(m, cuda_offset(m, frame, y, x) + c);
+}
+
+/* The same of input k; of the pixel that stands for all where it is global. */
+CUDA_INLINE float cuda_value_of(const struct cuda_args *a, int k, int frame, int64_t y, int64_t x,
+                                int c)
+{
+    const bool global = a->global_inputs >> k & 1;
+    return cuda_value(&a->in[k], frame, global ? 0 : y, global ? 0 : x, c);
+}
+
+/* Pixel (x, y) of input k, of floats, which must lie inside; the one that stands for all where it
+ * is global.
  */
 CUDA_INLINE const float *cuda_input(const struct cuda_args *a, int k, int frame, int64_t y,
                                     int64_t x)
@@ -110,8 +150,24 @@ CUDA_INLINE struct cuda_item cuda_item_of(const struct cuda_args *a, int64_t at,
     i.frame = (int)(at / a->rows);
     return i;
 }
-/* Its pixel. */
+/* Values of a pixel that are written: of halves those past its channels, too. */
+PQ_INLINE int cuda_written(const struct cuda_map *m)
+{
+    return m->half ? m->stride : m->channels;
+}
+
+/* The pixel of it, where it is of floats. */
 CUDA_INLINE float *cuda_result_of(const struct cuda_args *a, const struct cuda_item *i)
 {
     return cuda_pixel(&a->out, i->frame, i->y, i->x);
 }
+
+/* A kernel of which each item is a value of the result: `value` says which, of the channels. */
+#define CUDA_VALUE_KERNEL(name, value)                                                             \
+    CUDA_INLINE void name##_at(const struct cuda_args *a, int64_t at)                              \
+    {                                                                                              \
+        const struct cuda_item i = cuda_item_of(a, at, cuda_written(&a->out));                     \
+        cuda_put(&a->out, cuda_offset(&a->out, i.frame, i.y, i.x) + i.c,                           \
+                 i.c < a->out.channels ? value(a, &i) : 0.0f);                                     \
+    }                                                                                              \
+    CUDA_KERNEL(name, name##_at)

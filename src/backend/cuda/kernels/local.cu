@@ -7,49 +7,45 @@
 #include "backend/cuda/kernels/kernel.h"
 #include "kernels/curve.h"
 
-CUDA_INLINE void load_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float load_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
-    cuda_result_of(a, &i)[i.c] = cuda_pixel(&a->in[0], i.frame, i.y - a->y0, i.x)[i.c];
+    return cuda_value(&a->in[0], i->frame, i->y - a->y0, i->x, i->c);
 }
-CUDA_KERNEL(cuda_load, load_at)
+CUDA_VALUE_KERNEL(cuda_load, load_value)
 
+/* Of the result row y0 comes first. */
 CUDA_INLINE void store_at(const struct cuda_args *a, int64_t at)
 {
     const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
-    cuda_pixel(&a->out, i.frame, i.y - a->y0, i.x)[i.c] = cuda_input(a, 0, i.frame, i.y, i.x)[i.c];
+    cuda_put(&a->out, cuda_offset(&a->out, i.frame, i.y - a->y0, i.x) + i.c,
+             cuda_value_of(a, 0, i.frame, i.y, i.x, i.c));
 }
 CUDA_KERNEL(cuda_store, store_at)
 
-CUDA_INLINE void add_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float sum_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
-    cuda_result_of(a, &i)[i.c] = cuda_input(a, 0, i.frame, i.y, i.x)[i.c] +
-                                 a->scale * cuda_input(a, 1, i.frame, i.y, i.x)[i.c];
+    return cuda_value_of(a, 0, i->frame, i->y, i->x, i->c) +
+           a->scale * cuda_value_of(a, 1, i->frame, i->y, i->x, i->c);
 }
-CUDA_KERNEL(cuda_add, add_at)
+CUDA_VALUE_KERNEL(cuda_add, sum_value)
 
-CUDA_INLINE void mul_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float mul_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
-    const int c = a->in[1].channels < a->out.channels ? 0 : i.c; /* one for all */
-    cuda_result_of(a, &i)[i.c] =
-        cuda_input(a, 0, i.frame, i.y, i.x)[i.c] * cuda_input(a, 1, i.frame, i.y, i.x)[c];
+    const int c = a->in[1].channels < a->out.channels ? 0 : i->c; /* one for all */
+    return cuda_value_of(a, 0, i->frame, i->y, i->x, i->c) *
+           cuda_value_of(a, 1, i->frame, i->y, i->x, c);
 }
-CUDA_KERNEL(cuda_mul, mul_at)
+CUDA_VALUE_KERNEL(cuda_mul, mul_value)
 
-CUDA_INLINE void affine_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float affine_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
-    const float *factors = a->weights, *terms = a->bias;
-    if (a->inputs == 2) {
-        factors = cuda_input(a, 1, i.frame, i.y, i.x);
-        terms = factors + a->out.channels;
-    }
-    cuda_result_of(a, &i)[i.c] =
-        cuda_input(a, 0, i.frame, i.y, i.x)[i.c] * factors[i.c] + terms[i.c];
+    const float value = cuda_value_of(a, 0, i->frame, i->y, i->x, i->c);
+    if (a->inputs == 1)
+        return value * a->weights[i->c] + a->bias[i->c];
+    return value * cuda_value_of(a, 1, i->frame, i->y, i->x, i->c) +
+           cuda_value_of(a, 1, i->frame, i->y, i->x, a->out.channels + i->c);
 }
-CUDA_KERNEL(cuda_affine, affine_at)
+CUDA_VALUE_KERNEL(cuda_affine, affine_value)
 
 CUDA_INLINE float curve(const struct cuda_args *a, float v)
 {
@@ -76,58 +72,49 @@ CUDA_INLINE float curve(const struct cuda_args *a, float v)
     }
 }
 
-CUDA_INLINE void act_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float act_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
-    const float v = cuda_input(a, 0, i.frame, i.y, i.x)[i.c];
-    float *out = cuda_result_of(a, &i) + i.c;
+    const float v = cuda_value_of(a, 0, i->frame, i->y, i->x, i->c);
     if (a->act_kind == PQ_ACT_LEAKY)
-        *out = v < 0.0f ? v * a->slopes[i.c] : v;
-    else
-        *out = curve(a, v);
+        return v < 0.0f ? v * a->slopes[i->c] : v;
+    return curve(a, v);
 }
-CUDA_KERNEL(cuda_act, act_at)
+CUDA_VALUE_KERNEL(cuda_act, act_value)
 
-CUDA_INLINE void concat_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float concat_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
-    int k = 0, c = i.c;
+    int k = 0, c = i->c;
     while (c >= a->in[k].channels)
         c -= a->in[k++].channels;
-    cuda_result_of(a, &i)[i.c] = cuda_input(a, k, i.frame, i.y, i.x)[c];
+    return cuda_value_of(a, k, i->frame, i->y, i->x, c);
 }
-CUDA_KERNEL(cuda_concat, concat_at)
+CUDA_VALUE_KERNEL(cuda_concat, concat_value)
 
-CUDA_INLINE void slice_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float slice_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
-    cuda_result_of(a, &i)[i.c] = cuda_input(a, 0, i.frame, i.y, i.x)[a->first + i.c];
+    return cuda_value_of(a, 0, i->frame, i->y, i->x, a->first + i->c);
 }
-CUDA_KERNEL(cuda_slice, slice_at)
+CUDA_VALUE_KERNEL(cuda_slice, slice_value)
 
-CUDA_INLINE void pixel_shuffle_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float pixel_shuffle_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
-    const int f = a->factor, dy = (int)(i.y % f), dx = i.x % f;
-    const int c = a->by_place ? (dy * f + dx) * a->out.channels + i.c : (i.c * f + dy) * f + dx;
-    cuda_result_of(a, &i)[i.c] = cuda_input(a, 0, i.frame, i.y / f, i.x / f)[c];
+    const int f = a->factor, dy = (int)(i->y % f), dx = i->x % f;
+    const int c = a->by_place ? (dy * f + dx) * a->out.channels + i->c : (i->c * f + dy) * f + dx;
+    return cuda_value_of(a, 0, i->frame, i->y / f, i->x / f, c);
 }
-CUDA_KERNEL(cuda_pixel_shuffle, pixel_shuffle_at)
+CUDA_VALUE_KERNEL(cuda_pixel_shuffle, pixel_shuffle_value)
 
-CUDA_INLINE void pixel_unshuffle_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float pixel_unshuffle_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
     const int f = a->factor, channels = a->in[0].channels;
-    const int place = a->by_place ? i.c / channels : i.c % (f * f);
-    const int c = a->by_place ? i.c % channels : i.c / (f * f);
-    cuda_result_of(a, &i)[i.c] =
-        cuda_input(a, 0, i.frame, i.y * f + place / f, (int64_t)i.x * f + place % f)[c];
+    const int place = a->by_place ? i->c / channels : i->c % (f * f);
+    const int c = a->by_place ? i->c % channels : i->c / (f * f);
+    return cuda_value_of(a, 0, i->frame, i->y * f + place / f, (int64_t)i->x * f + place % f, c);
 }
-CUDA_KERNEL(cuda_pixel_unshuffle, pixel_unshuffle_at)
+CUDA_VALUE_KERNEL(cuda_pixel_unshuffle, pixel_unshuffle_value)
 
-CUDA_INLINE void nearest_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float nearest_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
-    cuda_result_of(a, &i)[i.c] = cuda_input(a, 0, i.frame, i.y / a->factor, i.x / a->factor)[i.c];
+    return cuda_value_of(a, 0, i->frame, i->y / a->factor, i->x / a->factor, i->c);
 }
-CUDA_KERNEL(cuda_nearest, nearest_at)
+CUDA_VALUE_KERNEL(cuda_nearest, nearest_value)

@@ -32,22 +32,21 @@ CUDA_INLINE float four_taps(const float v[4], const float w[4])
     return ((w[0] * v[0] + w[1] * v[1]) + w[2] * v[2]) + w[3] * v[3];
 }
 
-CUDA_INLINE void bicubic_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float bicubic_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
     const struct cuda_map *in = &a->in[0];
     float wy[4], wx[4], across[4];
-    const int64_t y0 = bicubic_place(a, i.y, wy), x0 = bicubic_place(a, i.x, wx);
+    const int64_t y0 = bicubic_place(a, i->y, wy), x0 = bicubic_place(a, i->x, wx);
     for (int k = 0; k < 4; k++) {
         const int64_t y = pq_clamp_place(y0 + k, in->height);
         float v[4];
         for (int j = 0; j < 4; j++)
-            v[j] = cuda_pixel(in, i.frame, y, pq_clamp_place(x0 + j, in->width))[i.c];
+            v[j] = cuda_value(in, i->frame, y, pq_clamp_place(x0 + j, in->width), i->c);
         across[k] = four_taps(v, wx);
     }
-    cuda_result_of(a, &i)[i.c] = four_taps(across, wy);
+    return four_taps(across, wy);
 }
-CUDA_KERNEL(cuda_bicubic, bicubic_at)
+CUDA_VALUE_KERNEL(cuda_bicubic, bicubic_value)
 
 /* As pq_bilinear_place(). */
 CUDA_INLINE int64_t bilinear_place(int64_t i, int64_t in, int64_t out, float *t)
@@ -58,40 +57,36 @@ CUDA_INLINE int64_t bilinear_place(int64_t i, int64_t in, int64_t out, float *t)
     return first;
 }
 
-CUDA_INLINE void bilinear_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float bilinear_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
     const struct cuda_map *in = &a->in[0];
     float down, across, rows[2];
-    const int64_t y0 = bilinear_place(i.y, in->height, a->out.height, &down);
-    const int64_t x0 = bilinear_place(i.x, in->width, a->out.width, &across);
+    const int64_t y0 = bilinear_place(i->y, in->height, a->out.height, &down);
+    const int64_t x0 = bilinear_place(i->x, in->width, a->out.width, &across);
     const int64_t left = pq_clamp_place(x0, in->width), right = pq_clamp_place(x0 + 1, in->width);
     for (int k = 0; k < 2; k++) {
-        const float *row = cuda_pixel(in, i.frame, pq_clamp_place(y0 + k, in->height), 0) + i.c;
-        const float from = row[left * in->stride];
-        rows[k] = from + across * (row[right * in->stride] - from);
+        const int64_t y = pq_clamp_place(y0 + k, in->height);
+        const float from = cuda_value(in, i->frame, y, left, i->c);
+        rows[k] = from + across * (cuda_value(in, i->frame, y, right, i->c) - from);
     }
-    cuda_result_of(a, &i)[i.c] = rows[0] + down * (rows[1] - rows[0]);
+    return rows[0] + down * (rows[1] - rows[0]);
 }
-CUDA_KERNEL(cuda_bilinear, bilinear_at)
+CUDA_VALUE_KERNEL(cuda_bilinear, bilinear_value)
 
-CUDA_INLINE void pad_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float pad_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
     const struct cuda_map *in = &a->in[0];
-    const int64_t y = pq_pad_source(a->pad_mode, i.y - a->ver.before, in->height);
-    const int64_t x = pq_pad_source(a->pad_mode, i.x - a->hor.before, in->width);
-    cuda_result_of(a, &i)[i.c] = y < 0 || x < 0 ? 0.0f : cuda_pixel(in, i.frame, y, x)[i.c];
+    const int64_t y = pq_pad_source(a->pad_mode, i->y - a->ver.before, in->height);
+    const int64_t x = pq_pad_source(a->pad_mode, i->x - a->hor.before, in->width);
+    return y < 0 || x < 0 ? 0.0f : cuda_value(in, i->frame, y, x, i->c);
 }
-CUDA_KERNEL(cuda_pad, pad_at)
+CUDA_VALUE_KERNEL(cuda_pad, pad_value)
 
-CUDA_INLINE void crop_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float crop_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
-    cuda_result_of(a, &i)[i.c] =
-        cuda_input(a, 0, i.frame, i.y + a->ver.before, i.x + a->hor.before)[i.c];
+    return cuda_value_of(a, 0, i->frame, i->y + a->ver.before, i->x + a->hor.before, i->c);
 }
-CUDA_KERNEL(cuda_crop, crop_at)
+CUDA_VALUE_KERNEL(cuda_crop, crop_value)
 
 /* The largest or the sum over the taps of a window that lie inside. */
 CUDA_INLINE float over_window(const struct cuda_args *a, const struct cuda_item *i, bool largest)
@@ -104,26 +99,24 @@ CUDA_INLINE float over_window(const struct cuda_args *a, const struct cuda_item 
             const int64_t x = (int64_t)i->x * a->hor.stride - a->hor.before + kx;
             if (x < 0 || x >= in->width)
                 continue;
-            const float v = cuda_pixel(in, i->frame, y, x)[i->c];
+            const float v = cuda_value(in, i->frame, y, x, i->c);
             r = !largest ? r + v : v > r || v != v ? v : r;
         }
     }
     return r;
 }
 
-CUDA_INLINE void max_pool_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float max_pool_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
-    cuda_result_of(a, &i)[i.c] = over_window(a, &i, true);
+    return over_window(a, i, true);
 }
-CUDA_KERNEL(cuda_max_pool, max_pool_at)
+CUDA_VALUE_KERNEL(cuda_max_pool, max_pool_value)
 
-CUDA_INLINE void mean_pool_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float mean_pool_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
-    cuda_result_of(a, &i)[i.c] = over_window(a, &i, false) / (float)(a->ver.kernel * a->hor.kernel);
+    return over_window(a, i, false) / (float)(a->ver.kernel * a->hor.kernel);
 }
-CUDA_KERNEL(cuda_mean_pool, mean_pool_at)
+CUDA_VALUE_KERNEL(cuda_mean_pool, mean_pool_value)
 
 /* A place between two pixels, borders clamped: the first of them and the way to the second. NaN
  * goes to the border and stays in the weight. */
@@ -138,22 +131,24 @@ CUDA_INLINE int64_t split(float at, int64_t extent, float *t)
     return first;
 }
 
-CUDA_INLINE void dysample_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE float dysample_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    const struct cuda_item i = cuda_item_of(a, at, a->out.channels);
     const struct cuda_map *in = &a->in[0];
-    const int f = a->factor, area = a->groups * f * f, g = i.c / (a->out.channels / a->groups);
-    const int place = (int)(i.y % f) * f + i.x % f + g * f * f;
-    const float *offsets = cuda_input(a, 1, i.frame, i.y / f, i.x / f);
+    const int f = a->factor, area = a->groups * f * f, g = i->c / (a->out.channels / a->groups);
+    const int place = (int)(i->y % f) * f + i->x % f + g * f * f;
     float tx, ty, rows[2];
-    const int64_t x0 = split((float)(i.x / f) + offsets[place], in->width, &tx);
-    const int64_t y0 = split((float)(i.y / f) + offsets[area + place], in->height, &ty);
+    const int64_t x0 =
+        split((float)(i->x / f) + cuda_value_of(a, 1, i->frame, i->y / f, i->x / f, place),
+              in->width, &tx);
+    const int64_t y0 =
+        split((float)(i->y / f) + cuda_value_of(a, 1, i->frame, i->y / f, i->x / f, area + place),
+              in->height, &ty);
     const int64_t right = pq_clamp_place(x0 + 1, in->width);
     for (int k = 0; k < 2; k++) {
         const int64_t y = pq_clamp_place(y0 + k, in->height);
-        const float from = cuda_pixel(in, i.frame, y, x0)[i.c];
-        rows[k] = from + tx * (cuda_pixel(in, i.frame, y, right)[i.c] - from);
+        const float from = cuda_value(in, i->frame, y, x0, i->c);
+        rows[k] = from + tx * (cuda_value(in, i->frame, y, right, i->c) - from);
     }
-    cuda_result_of(a, &i)[i.c] = rows[0] + ty * (rows[1] - rows[0]);
+    return rows[0] + ty * (rows[1] - rows[0]);
 }
-CUDA_KERNEL(cuda_dysample, dysample_at)
+CUDA_VALUE_KERNEL(cuda_dysample, dysample_value)

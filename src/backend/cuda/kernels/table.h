@@ -6,11 +6,17 @@
 
 #include "graph/graph.h"
 
-enum cuda_kernel { CUDA_LOAD = PQ_OP_KINDS, CUDA_STORE, CUDA_CHANNEL_MATRIX, CUDA_KERNEL_COUNT };
+enum cuda_kernel {
+    CUDA_LOAD = PQ_OP_KINDS,
+    CUDA_STORE,
+    CUDA_CHANNEL_MATRIX,
+    CUDA_CONV_HALF, /* and the three behind it: of 16, 32, 48, 64 channels */
+    CUDA_KERNEL_COUNT = CUDA_CONV_HALF + 4
+};
 
 enum cuda_items {
     CUDA_PIXEL,
-    CUDA_VALUE,   /* a channel of a pixel */
+    CUDA_VALUE,   /* a value of a pixel that is written */
     CUDA_BLOCK16, /* 16 channels of one */
     CUDA_HALF,    /* a double of a column */
     CUDA_GROUP,
@@ -18,7 +24,8 @@ enum cuda_items {
     CUDA_HEAD,
     CUDA_ROW,       /* a whole row */
     CUDA_ROW_VALUE, /* a channel of a whole row */
-    CUDA_WINDOW     /* a channel of a window */
+    CUDA_WINDOW,    /* a channel of a window */
+    CUDA_TILE       /* a thread of a block, of which there are some a tile */
 };
 
 #define CUDA_KERNELS(F)                                                                            \
@@ -67,4 +74,8 @@ enum cuda_items {
     F(PQ_OP_RUN_ATTENTION, cuda_run_attention, CUDA_HEAD)                                          \
     F(CUDA_LOAD, cuda_load, CUDA_VALUE)                                                            \
     F(CUDA_STORE, cuda_store, CUDA_VALUE)                                                          \
-    F(CUDA_CHANNEL_MATRIX, cuda_channel_matrix, CUDA_WINDOW)
+    F(CUDA_CHANNEL_MATRIX, cuda_channel_matrix, CUDA_WINDOW)                                       \
+    F(CUDA_CONV_HALF, cuda_conv_half16, CUDA_TILE)                                                 \
+    F(CUDA_CONV_HALF + 1, cuda_conv_half32, CUDA_TILE)                                             \
+    F(CUDA_CONV_HALF + 2, cuda_conv_half48, CUDA_TILE)                                             \
+    F(CUDA_CONV_HALF + 3, cuda_conv_half64, CUDA_TILE)

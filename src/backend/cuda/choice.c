@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#include "backend/cuda/choice.h"
+
+#include "backend/cuda/kernels/tile.h"
+
+/* Whose kernels read and write maps of either type. The others have sums of their own, which lose
+ * nothing by being few and in fp32. */
+static bool takes_halves(const struct pq_op *op)
+{
+    switch (op->kind) {
+    case PQ_OP_INPUT:
+    case PQ_OP_CONV2D:
+    case PQ_OP_DEPTHWISE:
+    case PQ_OP_ACT:
+    case PQ_OP_PIXEL_SHUFFLE:
+    case PQ_OP_PIXEL_UNSHUFFLE:
+    case PQ_OP_NEAREST:
+    case PQ_OP_ADD:
+    case PQ_OP_MUL:
+    case PQ_OP_AFFINE:
+    case PQ_OP_CONCAT:
+    case PQ_OP_SLICE:
+    case PQ_OP_BICUBIC:
+    case PQ_OP_BILINEAR:
+    case PQ_OP_PAD:
+    case PQ_OP_CROP:
+    case PQ_OP_MAX_POOL:
+    case PQ_OP_MEAN_POOL:
+    case PQ_OP_DYSAMPLE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_tiled(const struct pq_op *op)
+{
+    const struct pq_window *axes[] = {&op->ver, &op->hor};
+    for (int i = 0; i < 2; i++) {
+        if (axes[i]->stride != 1 || axes[i]->dilation != 1 || axes[i]->kernel > CUDA_TILE_MAX)
+            return false;
+    }
+    return op->kind == PQ_OP_CONV2D;
+}
+
+void cuda_choose(const struct pq_graph *graph, enum pique_precision tier, struct cuda_step *steps)
+{
+    const bool halves = tier == PIQUE_PRECISION_FP16;
+    for (int i = 0; i < graph->count; i++) {
+        const struct pq_op *op = &graph->ops[i];
+        steps[i].half = halves && !op->column && !op->global && takes_halves(op);
+        steps[i].tiled = halves && is_tiled(op);
+        for (int k = 0; k < op->inputs && !takes_halves(op); k++)
+            steps[op->in[k]].half = false;
+    }
+    for (int i = 0; i < graph->count; i++) {
+        const struct pq_op *op = &graph->ops[i];
+        const bool sixteens = steps[i].half || op->kind == PQ_OP_CONV2D;
+        steps[i].stride = sixteens ? cuda_to_16(op->channels) : op->channels;
+    }
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Kernels whose threads work together: blocks of warps with shared memory and matrix products.
+ *
+ * Such a kernel is written as a row of phases. On the device a phase is what each thread does; as C
+ * it is a loop over the threads, or over the warps, of the block, so that the same source runs, and
+ * can be tested, where there is no GPU:
+ *
+ *     CUDA_EACH_THREAD (t)   what thread t does; nothing in it depends on another thread
+ *     CUDA_EACH_WARP (w)     what warp w does; products of matrices are made by all lanes at once
+ *     CUDA_EACH_LANE (l)     in it, what lane l does with its own registers
+ *     cuda_sync()            between phases of which one reads what another has written
+ *
+ * What a thread keeps from phase to phase is an array over the threads of the block as C, and one
+ * struct on the device: CUDA_KEPT() says how many, CUDA_OWN() which is a thread's.
+ *
+ * The matrix product is mma.m16n8k16 of PTX (ISA 8, 9.7.14): halves times halves, summed in fp32.
+ * In which order the hardware adds the 16 products is its own affair, so the C of it has other bits
+ * within the same bound. Which lane holds what:
+ *
+ *     a (16 x 16)  register r, half h: row lane/4 + 8 (r & 1), column 2 (lane % 4) + h + 8 (r / 2)
+ *     b (16 x 8)   register r, half h: row 2 (lane % 4) + h + 8 r, column lane/4
+ *     d (16 x 8)   value i: row lane/4 + 8 (i / 2), column 2 (lane % 4) + i % 2 */
+#pragma once
+
+#include "backend/cuda/kernels/half.h"
+#include "backend/cuda/kernels/kernel.h"
+
+enum { CUDA_WARP = 32, CUDA_THREADS = 128 /* of such a block */ };
+
+#ifdef __CUDACC__
+
+/* Before a loop over registers: an index that is not known when the kernel is compiled would put
+ * them into memory. */
+#define CUDA_UNROLL         _Pragma("unroll")
+#define CUDA_EACH_THREAD(t) for (int t = (int)threadIdx.x, once_##t = 1; once_##t; once_##t = 0)
+#define CUDA_EACH_WARP(w)                                                                          \
+    for (int w = (int)threadIdx.x / CUDA_WARP, once_##w = 1; once_##w; once_##w = 0)
+#define CUDA_EACH_LANE(l)                                                                          \
+    for (int l = (int)threadIdx.x % CUDA_WARP, once_##l = 1; once_##l; once_##l = 0)
+#define CUDA_KEPT(threads)         1
+#define CUDA_OWN(kept, warp, lane) ((void)(warp), (void)(lane), (kept))
+#define CUDA_LANES_OF(kept, warp)  ((void)(warp), (kept))
+
+static __device__ inline void cuda_sync(void)
+{
+    __syncthreads();
+}
+
+/* 16 bytes of global memory into shared memory, or zeros; behind the thread's back until
+ * cuda_copies_wait(). */
+static __device__ inline void cuda_copy_async(void *shared, const void *from, bool there)
+{
+#if __CUDA_ARCH__ >= 800
+    const unsigned to = (unsigned)__cvta_generic_to_shared(shared);
+    const int bytes = there ? 16 : 0;
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes)
+                 : "memory");
+#endif
+}
+
+static __device__ inline void cuda_copies_wait(void)
+{
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.wait_all;" ::: "memory");
+#endif
+}
+
+/* Four 8 x 8 matrices of halves; `row` is the row that this lane names: row lane % 8 of matrix
+ * lane / 8. */
+static __device__ inline void cuda_load_matrices(uint32_t r[4], const uint16_t *row)
+{
+#if __CUDA_ARCH__ >= 750
+    const unsigned from = (unsigned)__cvta_generic_to_shared(row);
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+                 : "r"(from));
+#endif
+}
+/* The row that each lane names is `expression` of the lane `named`. */
+#define CUDA_LOAD_MATRICES(r, lane, named, expression)                                             \
+    do {                                                                                           \
+        const int named = (lane);                                                                  \
+        cuda_load_matrices((r), (expression));                                                     \
+    } while (0)
+
+static __device__ inline void cuda_mma(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+#if __CUDA_ARCH__ >= 800
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, "
+                 "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#endif
+}
+
+#else
+
+#define CUDA_UNROLL
+#define CUDA_EACH_THREAD(t)        for (int t = 0; t < CUDA_THREADS; t++)
+#define CUDA_EACH_WARP(w)          for (int w = 0; w < CUDA_THREADS / CUDA_WARP; w++)
+#define CUDA_EACH_LANE(l)          for (int l = 0; l < CUDA_WARP; l++)
+#define CUDA_KEPT(threads)         (threads)
+#define CUDA_OWN(kept, warp, lane) ((kept) + (warp)*CUDA_WARP + (lane))
+#define CUDA_LANES_OF(kept, warp)  ((kept) + (warp)*CUDA_WARP)
+
+static inline void cuda_sync(void)
+{
+}
+
+static inline void cuda_copy_async(void *shared, const void *from, bool there)
+{
+    if (there)
+        memcpy(shared, from, 16);
+    else
+        memset(shared, 0, 16);
+}
+
+static inline void cuda_copies_wait(void)
+{
+}
+
+/* What lane `lane` gets of the rows that all lanes name. */
+#define CUDA_LOAD_MATRICES(r, lane, named, expression)                                             \
+    do {                                                                                           \
+        for (int matrix = 0; matrix < 4; matrix++) {                                               \
+            const int named = matrix * 8 + (lane) / 4;                                             \
+            const uint16_t *row = (expression);                                                    \
+            memcpy(&(r)[matrix], row + 2 * ((lane) % 4), sizeof(uint32_t));                        \
+        }                                                                                          \
+    } while (0)
+
+static inline float cuda_half_of(uint32_t pair, int which)
+{
+    return cuda_half_value((uint16_t)(pair >> 16 * which));
+}
+
+#endif

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/* Convolutions as products of matrices: halves times halves, summed in fp32 by the matrix units of
+ * Ampere and what came after it. Stride and dilation are 1.
+ *
+ *     cuda_conv_half16, 32, 48, 64    a thread: cuda_tiles() cuda_tile_blocks() blocks of
+ *                                     CUDA_THREADS; the name says how many channels a block makes
+ *
+ * `weights` are halves, [block of channels][chunk][tap][channel][chunk's channels], zeros where a
+ * map has fewer channels than a multiple of 16. A sum is taken chunk by chunk, tap by tap, 16
+ * channels at a time, whatever tile a pixel lies in, so that its place changes no bit.
+ *
+ * In shared memory a pixel, and a row of weights, has 8 units of 16 bytes; unit u of row r lies at
+ * u ^ r % 8, so that the 8 rows of a matrix that are read at once are in different banks. */
+#include "backend/cuda/kernels/block.h"
+#include "backend/cuda/kernels/tile.h"
+
+enum {
+    WARP_ROWS = CUDA_TILE_H * CUDA_WARP / CUDA_THREADS, /* of the tile, a warp */
+    WARP_TILES = WARP_ROWS * CUDA_TILE_W / 16,          /* of 16 pixels */
+    MOST_EIGHTS = 8,                                    /* of output channels */
+    UNIT = 8                                            /* halves */
+};
+
+/* What a thread keeps: its part of the products of its warp. */
+struct products {
+    float d[WARP_TILES][MOST_EIGHTS][4];
+    uint32_t a[WARP_TILES][4], b[MOST_EIGHTS][2];
+};
+
+/* Where a block works. */
+struct tile {
+    const struct cuda_args *args;
+    int frame, x, first_channel, eights; /* of output channels */
+    int64_t y;
+    int halo_w, halo_h;
+    uint16_t *pixels, *weights; /* shared; weights of two taps */
+};
+
+/* One tap of one chunk. */
+struct step {
+    int part, first, channels; /* the map, and which of its channels */
+    int tap, buffer;
+    const uint16_t *weights;
+};
+
+CUDA_INLINE struct tile tile_of(const struct cuda_args *a, int64_t block, int sixteens,
+                                uint16_t *shared)
+{
+    struct tile t;
+    const int blocks = cuda_tile_blocks(a->out.channels);
+    const int64_t across = (a->out.width + CUDA_TILE_W - 1) / CUDA_TILE_W;
+    const int64_t down = (a->rows + CUDA_TILE_H - 1) / CUDA_TILE_H, at = block / blocks;
+    t.args = a;
+    t.first_channel = (int)(block % blocks) * sixteens * 16;
+    t.eights = sixteens * 2;
+    t.x = (int)(at % across) * CUDA_TILE_W;
+    t.y = a->y0 + at / across % down * CUDA_TILE_H;
+    t.frame = (int)(at / across / down);
+    t.halo_w = CUDA_TILE_W + a->hor.kernel - 1;
+    t.halo_h = CUDA_TILE_H + a->ver.kernel - 1;
+    t.weights = shared;
+    t.pixels = shared + 2 * 64 * CUDA_CHUNK;
+    return t;
+}
+
+CUDA_INLINE int chunk_of(const struct cuda_args *a, int part, int first)
+{
+    if (part >= a->inputs - a->residual)
+        return 0;
+    const int left = cuda_to_16(a->in[part].channels) - first;
+    return left < CUDA_CHUNK ? left : CUDA_CHUNK;
+}
+
+CUDA_INLINE struct step first_step(const struct tile *t)
+{
+    const struct cuda_args *a = t->args;
+    struct step s;
+    int channels = 0;
+    for (int k = 0; k < a->inputs - a->residual; k++)
+        channels += cuda_to_16(a->in[k].channels);
+    s.part = s.first = s.tap = s.buffer = 0;
+    s.channels = chunk_of(a, 0, 0);
+    s.weights = (const uint16_t *)(const void *)a->weights +
+                (int64_t)t->first_channel * channels * a->ver.kernel * a->hor.kernel;
+    return s;
+}
+
+/* On to the next tap, or to the first of the next chunk; of no channels behind the last. */
+CUDA_INLINE struct step next_step(const struct tile *t, struct step s)
+{
+    const struct cuda_args *a = t->args;
+    s.weights += t->eights * 8 * s.channels;
+    s.buffer ^= 1;
+    if (++s.tap < a->ver.kernel * a->hor.kernel)
+        return s;
+    s.tap = 0;
+    s.first += s.channels;
+    if (s.first == cuda_to_16(a->in[s.part].channels)) {
+        s.part++;
+        s.first = 0;
+    }
+    s.channels = chunk_of(a, s.part, s.first);
+    return s;
+}
+
+/* Unit u of a row in shared memory. */
+CUDA_INLINE uint16_t *unit_of(uint16_t *rows, int row, int u)
+{
+    return rows + row * CUDA_CHUNK + (u ^ (row & 7)) * UNIT;
+}
+
+/* Eight channels of a map of floats. */
+CUDA_INLINE void convert_unit(const struct cuda_map *in, int64_t from, int first, bool there,
+                              uint16_t *to)
+{
+    for (int c = 0; c < UNIT; c++)
+        to[c] = cuda_half_bits(there && first + c < in->channels ? in->data[from + c] : 0.0f);
+}
+
+/* The pixels of a chunk and its halo: zeros outside of the picture, and where rows are not needed
+ * and may not be there. */
+CUDA_INLINE void load_pixels(const struct tile *t, const struct step *s, int thread)
+{
+    const struct cuda_args *a = t->args;
+    const struct cuda_map *in = &a->in[s->part];
+    const int units = s->channels / UNIT, all = t->halo_w * t->halo_h * units;
+    const int64_t end = a->y0 + a->rows + a->ver.kernel - 1 - a->ver.before;
+    for (int n = thread; n < all; n += CUDA_THREADS) {
+        const int pixel = n / units, u = n % units;
+        const int64_t y = t->y - a->ver.before + pixel / t->halo_w;
+        const int64_t x = (int64_t)t->x - a->hor.before + pixel % t->halo_w;
+        const bool there = y >= 0 && x >= 0 && y < in->height && x < in->width && y < end;
+        const int first = s->first + u * UNIT;
+        const int64_t from = (there ? cuda_offset(in, t->frame, y, x) : 0) + first;
+        uint16_t *to = unit_of(t->pixels, pixel, u);
+        if (in->half)
+            cuda_copy_async(to, (const uint16_t *)(const void *)in->data + from, there);
+        else
+            convert_unit(in, from, first, there, to);
+    }
+}
+
+CUDA_INLINE void load_weights(const struct tile *t, const struct step *s, int thread)
+{
+    const int units = s->channels / UNIT, all = t->eights * 8 * units;
+    uint16_t *to = t->weights + s->buffer * 64 * CUDA_CHUNK;
+    for (int n = thread; n < all; n += CUDA_THREADS)
+        cuda_copy_async(unit_of(to, n / units, n % units), s->weights + (int64_t)n * UNIT, true);
+}
+
+/* The row that a lane names: a pixel of the warp's m-th sixteen, moved by the tap; of its matrices
+ * the second has the rows 8 to 15, the third and fourth the channels 8 to 15. */
+CUDA_INLINE uint16_t *pixel_row(const struct tile *t, const struct step *s, int warp, int m, int k,
+                                int lane)
+{
+    const int kernel_w = t->args->hor.kernel, sixteens = CUDA_TILE_W / 16;
+    const int y = warp * WARP_ROWS + m / sixteens + s->tap / kernel_w;
+    const int x = m % sixteens * 16 + lane % 16 + s->tap % kernel_w;
+    return unit_of(t->pixels, y * t->halo_w + x, k * 2 + lane / 16);
+}
+
+/* The same of the n-th sixteen output channels: the second matrix has the channels 8 to 15 of the
+ * input, the third and fourth the rows 8 to 15. */
+CUDA_INLINE uint16_t *weight_row(const struct tile *t, const struct step *s, int n, int k, int lane)
+{
+    return unit_of(t->weights + s->buffer * 64 * CUDA_CHUNK, n * 16 + lane / 16 * 8 + lane % 8,
+                   k * 2 + lane / 8 % 2);
+}
+
+CUDA_INLINE void load_operands(const struct tile *t, const struct step *s, int warp, int lane,
+                               int k, int sixteens, struct products *p)
+{
+    CUDA_UNROLL
+    for (int m = 0; m < WARP_TILES; m++)
+        CUDA_LOAD_MATRICES(p->a[m], lane, named, pixel_row(t, s, warp, m, k, named));
+    CUDA_UNROLL
+    for (int n = 0; n < sixteens; n++) {
+        uint32_t r[4];
+        CUDA_LOAD_MATRICES(r, lane, named, weight_row(t, s, n, k, named));
+        p->b[2 * n][0] = r[0];
+        p->b[2 * n][1] = r[1];
+        p->b[2 * n + 1][0] = r[2];
+        p->b[2 * n + 1][1] = r[3];
+    }
+}
+
+#ifdef __CUDACC__
+CUDA_INLINE void multiply(struct products *p, int m, int n)
+{
+    cuda_mma(p->d[m][n], p->a[m], p->b[n]);
+}
+#else
+/* All lanes of a warp: the sum over k of row `row` and column `column` is added to what the lane
+ * that has it holds. */
+static inline void multiply(struct products *p, int m, int n)
+{
+    for (int row = 0; row < 16; row++) {
+        for (int column = 0; column < 8; column++) {
+            float sum = 0.0f;
+            for (int k = 0; k < 16; k++) {
+                const int pair = k % 8 / 2;
+                const uint32_t a = p[row % 8 * 4 + pair].a[m][row / 8 + k / 8 * 2];
+                const uint32_t b = p[column * 4 + pair].b[n][k / 8];
+                sum += cuda_half_of(a, k % 2) * cuda_half_of(b, k % 2);
+            }
+            p[row % 8 * 4 + column / 2].d[m][n][row / 8 * 2 + column % 2] += sum;
+        }
+    }
+}
+#endif
+
+/* One value of the result, from its sum. */
+CUDA_INLINE float finished(const struct cuda_args *a, int frame, int64_t y, int x, int c, float sum)
+{
+    if (c >= a->out.channels)
+        return 0.0f;
+    float v = sum + a->bias[c];
+    if (a->slopes)
+        v = v < 0.0f ? v * a->slopes[c] : v;
+    if (a->residual)
+        v = cuda_value(&a->in[a->inputs - 1], frame, y, x, c) + a->scale * v;
+    return v;
+}
+
+CUDA_INLINE void write_products(const struct tile *t, int warp, int lane, int sixteens,
+                                const struct products *p)
+{
+    const struct cuda_args *a = t->args;
+    const int written = cuda_written(&a->out);
+    CUDA_UNROLL
+    for (int m = 0; m < WARP_TILES; m++) {
+        CUDA_UNROLL
+        for (int i = 0; i < 4; i++) {
+            const int64_t y = t->y + warp * WARP_ROWS + m / (CUDA_TILE_W / 16);
+            const int x = t->x + m % (CUDA_TILE_W / 16) * 16 + lane / 4 + i / 2 * 8;
+            if (y >= a->y0 + a->rows || x >= a->out.width)
+                continue;
+            const int64_t to = cuda_offset(&a->out, t->frame, y, x);
+            CUDA_UNROLL
+            for (int n = 0; n < 2 * sixteens; n++) {
+                const int c = t->first_channel + n * 8 + lane % 4 * 2 + i % 2;
+                if (c < written)
+                    cuda_put(&a->out, to + c, finished(a, t->frame, y, x, c, p->d[m][n][i]));
+            }
+        }
+    }
+}
+
+/* All products of a step. */
+CUDA_INLINE void compute_step(const struct tile *t, const struct step *s, int sixteens,
+                              struct products *kept)
+{
+    for (int k = 0; k < s->channels / 16; k++) {
+        CUDA_EACH_WARP(w)
+        {
+            CUDA_EACH_LANE(l)
+            load_operands(t, s, w, l, k, sixteens, CUDA_OWN(kept, w, l));
+            CUDA_UNROLL
+            for (int m = 0; m < WARP_TILES; m++) {
+                CUDA_UNROLL
+                for (int n = 0; n < 2 * sixteens; n++)
+                    multiply(CUDA_LANES_OF(kept, w), m, n);
+            }
+        }
+    }
+}
+
+CUDA_INLINE void clear_products(struct products *p)
+{
+    CUDA_UNROLL
+    for (int m = 0; m < WARP_TILES; m++) {
+        CUDA_UNROLL
+        for (int n = 0; n < MOST_EIGHTS; n++) {
+            CUDA_UNROLL
+            for (int i = 0; i < 4; i++)
+                p->d[m][n][i] = 0.0f;
+        }
+    }
+}
+
+/* The weights of the next tap are on their way while this one is computed; the pixels of the next
+ * chunk cannot be, since they come where those of this one are. */
+CUDA_INLINE void conv_half(const struct cuda_args *a, int64_t block, int sixteens, uint16_t *shared)
+{
+    struct products kept[CUDA_KEPT(CUDA_THREADS)];
+    const struct tile t = tile_of(a, block, sixteens, shared);
+    struct step s = first_step(&t);
+    CUDA_EACH_THREAD(i)
+    {
+        clear_products(CUDA_OWN(kept, i / CUDA_WARP, i % CUDA_WARP));
+        load_weights(&t, &s, i);
+        load_pixels(&t, &s, i);
+    }
+    while (s.channels) {
+        const struct step next = next_step(&t, s);
+        cuda_copies_wait();
+        cuda_sync();
+        if (next.channels) {
+            CUDA_EACH_THREAD(i)
+            load_weights(&t, &next, i);
+        }
+        compute_step(&t, &s, sixteens, kept);
+        if (next.channels && next.tap == 0) {
+            cuda_sync();
+            CUDA_EACH_THREAD(i)
+            load_pixels(&t, &next, i);
+        }
+        s = next;
+    }
+    CUDA_EACH_THREAD(i)
+    write_products(&t, i / CUDA_WARP, i % CUDA_WARP, sixteens,
+                   CUDA_OWN(kept, i / CUDA_WARP, i % CUDA_WARP));
+}
+
+#ifdef __CUDACC__
+#define CONV_HALF(name, sixteens)                                                                  \
+    extern "C" __global__ void __launch_bounds__(CUDA_THREADS, 2)                                  \
+        name(const __grid_constant__ struct cuda_args a)                                           \
+    {                                                                                              \
+        extern __shared__ uint16_t shared[];                                                       \
+        conv_half(&a, blockIdx.x, sixteens, shared);                                               \
+    }
+#else
+#define CONV_HALF(name, sixteens)                                                                  \
+    void name(const struct cuda_args *a);                                                          \
+    void name(const struct cuda_args *a)                                                           \
+    {                                                                                              \
+        static _Thread_local uint16_t shared[CUDA_TILE_BYTES_MAX / 2];                             \
+        for (int64_t block = 0; block < a->count / CUDA_THREADS; block++) {                        \
+            memset(shared, 0xff, sizeof shared); /* NaN: what is not loaded shows */               \
+            conv_half(a, block, sixteens, shared);                                                 \
+        }                                                                                          \
+    }
+#endif
+
+CONV_HALF(cuda_conv_half16, 1)
+CONV_HALF(cuda_conv_half32, 2)
+CONV_HALF(cuda_conv_half48, 3)
+CONV_HALF(cuda_conv_half64, 4)

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* The shape of convolutions as products of matrices (conv_half.cu): what their kernels and the
+ * host, which packs the weights and sizes the launch, must agree upon.
+ *
+ * A block makes CUDA_TILE_W x CUDA_TILE_H pixels of up to 64 output channels. It goes through the
+ * input in chunks of up to 64 channels of one map: the pixels of its tile and of the halo around it
+ * lie in shared memory, where every tap finds them, and weights come tap by tap. */
+#pragma once
+
+#include "backend/cuda/kernels/kernel.h"
+
+enum {
+    CUDA_TILE_W = 32,
+    CUDA_TILE_H = 8,
+    CUDA_CHUNK = 64,  /* channels; 128 bytes a pixel or row of weights in shared memory */
+    CUDA_TILE_MAX = 7 /* the largest kernel, a side: its halo fits the shared memory of all GPUs */
+};
+
+PQ_INLINE int cuda_to_16(int channels)
+{
+    return (channels + 15) / 16 * 16;
+}
+
+/* Blocks that share the output channels, and sixteens of channels of each of them. */
+PQ_INLINE int cuda_tile_blocks(int channels)
+{
+    return (cuda_to_16(channels) + 63) / 64;
+}
+
+PQ_INLINE int cuda_tile_sixteens(int channels)
+{
+    const int sixteens = cuda_to_16(channels) / 16, blocks = cuda_tile_blocks(channels);
+    return (sixteens + blocks - 1) / blocks;
+}
+
+/* Tiles of a launch: across, down, frames. */
+PQ_INLINE int64_t cuda_tiles(const struct cuda_args *a)
+{
+    const int64_t across = (a->out.width + CUDA_TILE_W - 1) / CUDA_TILE_W;
+    const int64_t down = (a->rows + CUDA_TILE_H - 1) / CUDA_TILE_H;
+    return across * down * a->frames;
+}
+
+/* Bytes of shared memory: the tile with its halo, and the weights of two taps. */
+PQ_INLINE int cuda_tile_bytes(const struct cuda_args *a)
+{
+    const int pixels = (CUDA_TILE_W + a->hor.kernel - 1) * (CUDA_TILE_H + a->ver.kernel - 1);
+    return (pixels + 2 * 64) * CUDA_CHUNK * (int)sizeof(uint16_t);
+}
+enum { CUDA_TILE_BYTES_MAX = (38 * 14 + 2 * 64) * CUDA_CHUNK * 2 };
