@@ -55,7 +55,10 @@ void cuda_choose(const struct pq_graph *graph, enum pique_precision tier, struct
     }
     for (int i = 0; i < graph->count; i++) {
         const struct pq_op *op = &graph->ops[i];
-        const bool sixteens = steps[i].half || op->kind == PQ_OP_CONV2D;
-        steps[i].stride = sixteens ? cuda_to_16(op->channels) : op->channels;
+        steps[i].stride = op->kind == PQ_OP_CONV2D ? cuda_to_16(op->channels) : op->channels;
+        for (int k = 0; k < op->inputs - op->residual && steps[i].tiled; k++) {
+            if (steps[op->in[k]].half)
+                steps[op->in[k]].stride = cuda_to_16(graph->ops[op->in[k]].channels);
+        }
     }
 }
