@@ -14,9 +14,22 @@ enum { MOST_LINES = 64 };
 
 /* ---- making ---- */
 
+/* The port behind a name, "pique.example:8443", with its colon; NULL: there is none. */
+static const char *port_of(const char *name)
+{
+    const char *colon = strrchr(name, ':');
+    const bool is_one = colon && (name[0] == '[' ? colon[-1] == ']' : strchr(name, ':') == colon);
+    return is_one && colon[1] && colon[1 + strspn(colon + 1, "0123456789")] == '\0' ? colon : NULL;
+}
+
+static bool is_v6(const char *name)
+{
+    return strchr(name, ':') && name[0] != '[' && !port_of(name);
+}
+
 static int add_name(struct pq_guard *g, const char *name, int port, bool given, pique_error *err)
 {
-    const bool v6 = strchr(name, ':') && name[0] != '[';
+    const bool v6 = is_v6(name);
     const char *open = v6 ? "[" : "", *close = v6 ? "]" : "";
     char *text = port ? pq_asprintf("%s%s%s:%d", open, name, close, port)
                       : pq_asprintf("%s%s%s", open, name, close);
@@ -31,13 +44,16 @@ static int add_name(struct pq_guard *g, const char *name, int port, bool given, 
     return 0;
 }
 
-/* With the port; without it where clients leave it out: at port 80, and behind a proxy. */
+/* With the port; without it where clients leave it out: at port 80, and behind a proxy. A name that
+ * was given with a port of its own, that of a proxy, goes by that alone. */
 static int add_names(struct pq_guard *g, const char *const *names, size_t count, bool given,
                      pique_error *err)
 {
     int rc = 0;
     for (size_t i = 0; i < count && !rc; i++) {
-        rc = add_name(g, names[i], g->port, given, err);
+        const bool whole = given && port_of(names[i]);
+        if (!whole)
+            rc = add_name(g, names[i], g->port, given, err);
         if (!rc && (given || g->port == 80))
             rc = add_name(g, names[i], 0, given, err);
     }
@@ -132,14 +148,21 @@ const struct pq_refusal *pq_guard_host(const struct pq_guard *guard, const struc
     return find_name(guard, head->host) ? NULL : &other;
 }
 
-/* "http://" and the very name that was asked for. */
+/* "http://" and the very name that was asked for. "https://" is a proxy's, whose own port is the
+ * one that goes unsaid: it may ask by the name alone or with our port. */
 static bool is_own_origin(const struct pq_guard *guard, const struct pq_head *head)
 {
     const struct pq_guard_name *name = head->host ? find_name(guard, head->host) : NULL;
-    const char *scheme = strncmp(head->origin, "http://", 7) == 0 ? "http://" : "https://";
-    if (!name || !pq_starts_with(head->origin, scheme) || (scheme[4] == 's' && !name->given))
+    if (name && pq_starts_with(head->origin, "http://"))
+        return strcasecmp(head->origin + strlen("http://"), head->host) == 0;
+    if (!name || !name->given || !pq_starts_with(head->origin, "https://"))
         return false;
-    return strcasecmp(head->origin + strlen(scheme), head->host) == 0;
+    const char *from = head->origin + strlen("https://");
+    char port[16];
+    snprintf(port, sizeof port, ":%d", guard->port);
+    const size_t n = strlen(head->host) - (pq_ends_with(head->host, port) ? strlen(port) : 0);
+    return strcasecmp(from, head->host) == 0 ||
+           (strncasecmp(from, head->host, n) == 0 && from[n] == '\0');
 }
 
 /* Browsers do not send Sec-Fetch-Site to an address that is neither loopback nor https, so that
@@ -232,19 +255,26 @@ static enum pq_guard_token in_cookie(const struct pq_guard *guard, const char *c
     return found;
 }
 
+static bool is_bearer(const char *authorization)
+{
+    const size_t n = strcspn(authorization, " \t");
+    return n == strlen("Bearer") && strncasecmp(authorization, "Bearer", n) == 0;
+}
+
 enum pq_guard_token pq_guard_token(const struct pq_guard *guard, const struct pq_head *head,
                                    const char **guess, size_t *length)
 {
     *guess = NULL;
     *length = 0;
-    if (head->authorization) {
-        const char *a = head->authorization;
-        if (strncasecmp(a, "Bearer ", 7) == 0)
-            return judge(guard, a + 7, strlen(a + 7), guess, length);
-        *guess = a; /* another way to say who one is */
-        *length = strlen(a);
-        return PQ_TOKEN_WRONG;
+    /* Another scheme is for somebody else: a proxy that asks for a password passes on what the
+     * browser told it. It is no guess of our token, and there may be a cookie beside it. */
+    if (head->authorization && is_bearer(head->authorization)) {
+        const char *a = head->authorization + strlen("Bearer");
+        a += *a == ' ';
+        return judge(guard, a, strlen(a), guess, length);
     }
+    if (head->token)
+        return judge(guard, head->token, strlen(head->token), guess, length);
     return head->cookie ? in_cookie(guard, head->cookie, guess, length) : PQ_TOKEN_NONE;
 }
 

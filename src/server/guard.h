@@ -59,9 +59,9 @@ const struct pq_refusal *pq_guard_mark(const struct pq_head *head);
 const struct pq_refusal *pq_guard_body(const struct pq_head *head, enum pq_guard_body body);
 
 enum pq_guard_token { PQ_TOKEN_NONE, PQ_TOKEN_WRONG, PQ_TOKEN_RIGHT };
-/* The token of Authorization, or of our cookie. *guess: what was wrong, of *length bytes, for
- * lockout.h; borrowed from head. The time that a comparison takes does not depend on what is
- * equal. */
+/* The token of "Authorization: Bearer", else of X-Pique-Token, else of our cookie. *guess: what was
+ * wrong, of *length bytes, for lockout.h; borrowed from head. The time that a comparison takes does
+ * not depend on what is equal. */
 enum pq_guard_token pq_guard_token(const struct pq_guard *guard, const struct pq_head *head,
                                    const char **guess, size_t *length);
 

@@ -17,6 +17,7 @@ static const struct {
     {"X-Pique", offsetof(struct pq_head, mark)},
     {"Content-Type", offsetof(struct pq_head, type)},
     {"Authorization", offsetof(struct pq_head, authorization)},
+    {"X-Pique-Token", offsetof(struct pq_head, token)},
     {"Cookie", offsetof(struct pq_head, cookie)},
     {"Content-Length", offsetof(struct pq_head, length)},
     {"Transfer-Encoding", offsetof(struct pq_head, coding)},

@@ -17,6 +17,7 @@ struct pq_head {
     const char *mark; /* X-Pique */
     const char *type; /* Content-Type */
     const char *authorization;
+    const char *token; /* X-Pique-Token */
     const char *cookie;
     const char *length; /* Content-Length */
     const char *coding; /* Transfer-Encoding */

@@ -155,6 +155,20 @@ class Routes(Case):
                    'Cookie: theme=dark; pique_%d=%s' % (port, TOKEN))
         self.assertEqual(self.json('POST', '/api/echo', b'{}', headers=headers, token=None)[0], 200)
 
+    def test_behind_a_proxy_with_tls_and_a_password_the_page_works(self):
+        """What nginx sends with the configuration of docs/server.md, and with one that passes the
+        password on, once it is in by its token."""
+        for host in ('pique.example', 'pique.example:%d' % self.probe.port):
+            for i, more in enumerate(['']
+                                     + ['Authorization: Basic %04d\r\n' % i for i in range(15)]):
+                answer = self.probe.raw((
+                    'POST /api/echo HTTP/1.1\r\nHost: %s\r\nOrigin: https://pique.example\r\n'
+                    'Sec-Fetch-Site: same-origin\r\nX-Pique: 1\r\n%s%s'
+                    'Content-Type: application/json\r\nContent-Length: 7\r\n\r\n{"a":1}' % (
+                        host, more, 'X-Pique-Token: %s\r\n' % TOKEN if i == 1 else
+                        'Cookie: pique_%d=%s\r\n' % (self.probe.port, TOKEN))).encode())
+                self.assertEqual((answer[0], answer[2]), (200, b'{"a":1}'))
+
     def test_no_answer_has_a_cors_header(self):
         for headers in ((), ('Origin: http://evil.example',)):
             for path in ('/', '/api/small', '/api/file'):
