@@ -110,28 +110,30 @@ export async function openBrowser() {
 }
 export const closeBrowser = () => browser.close();
 
-// A visitor whom the server knows. forgive: what the console may say, where a test breaks things.
+// A visitor whom the server knows, or a stranger. forgive: what the console may say, where a test breaks things.
 export class Visitor {
     static async come(server, options = {}) {
         const v = new Visitor();
-        const { forgive, ...more } = options;
+        const { forgive, stranger, ...more } = options;
         v.server = server;
         v.forgive = forgive || /^$/;
         v.errors = [];
         v.requests = [];
         v.context = await browser.newContext({ viewport: { width: 1440, height: 900 },
             locale: 'en-GB', colorScheme: 'dark', acceptDownloads: true, ...more });
-        await v.context.addCookies([{ name: `pique_${server.port}`, value: server.token,
-            url: server.url }]);
+        if (!stranger) {
+            await v.context.addCookies([{ name: `pique_${server.port}`, value: server.token,
+                url: server.url }]);
+        }
         await v.context.addInitScript(() => {
             if (!localStorage.getItem('pique.draft'))
                 localStorage.setItem('pique.draft', '{"model": "tiny"}');
         });
-        v.page = await v.open();
+        v.page = await v.open(stranger ? '.alone' : '.queue');
         return v;
     }
 
-    async open() {
+    async open(sign = '.queue') {
         const page = await this.context.newPage();
         page.setDefaultTimeout(PATIENCE);
         page.on('pageerror', (e) => this.errors.push(String(e.stack)));
@@ -141,7 +143,7 @@ export class Visitor {
         });
         page.on('request', (r) => this.requests.push(r.url()));
         await page.goto(this.server.url);
-        await page.waitForSelector('.queue');
+        await page.waitForSelector(sign);
         return page;
     }
 

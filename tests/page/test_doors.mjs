@@ -143,6 +143,22 @@ test('each batch size says its memory and its speed, and auto says which it take
     await v.leave();
 });
 
+test('a browser that is not known gets in with the token, and only with that', async () => {
+    const v = await Visitor.come(server, { stranger: true, forgive: /401/ });
+    await v.axe('the way in');
+    await v.page.getByLabel('Token').fill('5b'.repeat(32));
+    await v.page.getByRole('button', { name: 'Enter' }).click();
+    await v.page.waitForSelector('[role=alert]:has-text("token")');
+    await v.page.getByLabel('Token').fill(` ${server.token}\n`);
+    await v.page.getByRole('button', { name: 'Enter' }).click();
+    await v.page.waitForSelector('.queue');
+    const [cookie] = await v.context.cookies();
+    assert.deepEqual([cookie.name, cookie.httpOnly, cookie.sameSite],
+        [`pique_${server.port}`, true, 'Strict']);
+    assert.equal(v.page.url(), server.url);
+    await v.leave();
+});
+
 test('one notification comes when the queue is done, where they are allowed', async () => {
     const v = await Visitor.come(server, { permissions: ['notifications'] });
     await v.page.evaluate(() => {

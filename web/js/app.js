@@ -8,17 +8,35 @@ import { html, render, useEffect, useState } from './html.js';
 import { startLang, t } from './i18n.js';
 import { loadPresets } from './presets.js';
 import { Queue } from './queue.js';
-import { get, modelsOf, startEvents } from './server.js';
+import { get, launch, modelsOf, startEvents } from './server.js';
 import { Stage } from './stage.js';
 import { change, state, subscribe } from './state.js';
 import { startDrop } from './upload.js';
 import { Folders, Guide, Keys, startKeys } from './windows.js';
 
-const Alone = ({ title, text, button }) => html`
+const Alone = ({ title, text, button, children }) => html`
     <header class="bar"><h1 class="mark">pique</h1></header>
     <main class="alone"><h2>${title}</h2>${text.map((x) => html`<p>${x}</p>`)}
-    ${button && html`<button type="button" class="is-main" onClick=${() => location.reload()}>
-        ${t('next.retry')}</button>`}</main>`;
+    ${children}${button && html`<button type="button" class="is-main"
+        onClick=${() => location.reload()}>${t('next.retry')}</button>`}</main>`;
+
+// Who has the token exchanges it for a word that opens the page once, which gives the cookie.
+function Login() {
+    const [said, say] = useState('');
+    const enter = async (e) => {
+        e.preventDefault();
+        try {
+            const { word } = await launch(new FormData(e.target).get('token').trim());
+            location.replace(`/?launch=${word}`);
+        } catch (why) {
+            say(why.message || t('error.away'));
+        }
+    };
+    return html`<${Alone} title=${t('login.title')} button text=${[t('login.how'), t('login.far')]}>
+        <form class="row" onSubmit=${enter}><label>${t('login.token')}<input name="token" required
+            type="password" autocomplete="off" /></label><button>${t('login.enter')}</button></form>
+        <p role="alert">${said}</p><//>`;
+}
 
 const dialogs = { guide: Guide, folders: Folders, keys: Keys };
 
@@ -30,8 +48,7 @@ function App() {
         return html`<header class="bar"><h1 class="mark">pique</h1></header>
             <main class="sheet-bare"></main>`;
     if (s.phase === 'login')
-        return html`<${Alone} title=${t('login.title')} button
-            text=${[t('login.how'), t('login.far')]} />`;
+        return html`<${Login} />`;
     if (s.phase === 'away')
         return html`<${Alone} title=${t('error.awayTitle')} text=${[t('error.away')]} button />`;
     const Window = s.dialog && dialogs[s.dialog.name];

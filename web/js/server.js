@@ -52,6 +52,9 @@ export const get = (path) => send('GET', path, {});
 
 export const call = (method, path, body) => send(method, path,
     { 'Content-Type': 'application/json', 'X-Pique': '1' }, body && JSON.stringify(body));
+// Not in Authorization, where a proxy before the server may have a password.
+export const launch = (token) => send('POST', '/api/launch',
+    { 'X-Pique': '1', 'X-Pique-Token': token });
 export const post = (path, body = {}) => call('POST', path, body);
 
 export const putPiece = (id, offset, piece, signal) => send('PUT',
