@@ -71,6 +71,9 @@ static enum MHD_Result refuse_because(struct pq_asked *asked, const struct pq_re
                    why->status == 429 ? "retry" : "none");
     /* It may not end where it seems to, and what comes next may be its body. */
     asked->closes = asked->is_unsound || why->status == 400;
+    /* Of whom we do not know neither a body that comes slowly nor an answer that is read slowly
+     * keeps others out. */
+    pq_links_turn(&asked->http->links, asked->link, PQ_LINK_BODY, pq_clock_ms());
     return refuse(asked, &reply, DRAIN_UNKNOWN);
 }
 
@@ -186,7 +189,11 @@ static enum MHD_Result call_route(struct pq_asked *asked)
 
 static enum MHD_Result answer(struct pq_asked *asked)
 {
-    pq_links_turn(&asked->http->links, asked->link, PQ_LINK_FREE, 0);
+    const bool is_page = asked->stage == PQ_STAGE_READY && !pq_asked_is_api(asked);
+    if (is_page) /* which anybody may read, but not forever */
+        pq_links_turn(&asked->http->links, asked->link, PQ_LINK_BODY, pq_clock_ms());
+    else if (asked->stage != PQ_STAGE_DRAIN)
+        pq_links_turn(&asked->http->links, asked->link, PQ_LINK_FREE, 0);
     switch (asked->stage) {
     case PQ_STAGE_DRAIN:
         return pq_reply_send(asked, &asked->reply);

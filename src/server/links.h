@@ -5,8 +5,9 @@
  *
  *     HEAD   a new one; its first request must be there in time
  *     IDLE   answered; the next one must be
- *     BODY   a body that is kept in memory must be
- *     FREE   uploads, answers and streams: ended by silence alone
+ *     BODY   a body that is kept in memory must be, and all that is said to whom we do not know:
+ *            why he is refused, and the page
+ *     FREE   uploads, answers and streams of whom we know: ended by silence alone
  *
  * Those of one kind have the same time, so a list of them in the order in which they came is in
  * the order in which they end.

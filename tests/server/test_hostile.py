@@ -6,6 +6,8 @@ never with what was asked for, and never with the end of the server.
 A table of blocks. Each row is bytes as they go over the wire, or a function of them; HOST, AUTH and
 MARK stand for the lines of an honest client. After each block an honest request is answered."""
 import json
+import resource
+import socket
 import time
 import unittest
 
@@ -396,6 +398,59 @@ class Hostile(unittest.TestCase):
         _, _, body = self.probe.ask('GET', '/api/ends')
         self.assertEqual(json.loads(body)['broken'], 2)
         self.refuses([])
+
+    def test_slow_bodies_of_whom_nobody_knows_make_room_and_end(self):
+        """More of them than there may be connections; each byte breaks the silence."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < 1000 and hard < 1000:
+            self.skipTest('skipped: fewer than 1000 files may be open here')
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1000), hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        probe = Probe(files=600)
+        self.addCleanup(probe.close)
+        row = Table(probe.port).post(auth=b'', length=b'Content-Length: 60000\r\n', body=b'{')
+        crowd = [probe.connect() for _ in range(320)]
+        self.addCleanup(lambda: [s.close() for s in crowd])
+        for s in crowd:
+            try:
+                s.sendall(row)
+            except OSError: # it had to go already
+                pass
+            s.setblocking(False)
+        self.assertEqual(probe.ask('GET', '/api/small')[0], 200)
+        began, left = time.monotonic(), list(crowd)
+        while left and time.monotonic() - began < 45:
+            for s in list(left):
+                try:
+                    s.send(b'x')
+                    if s.recv(1) == b'':
+                        left.remove(s)
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    left.remove(s)
+            time.sleep(1)
+        self.assertEqual(len(left), 0)
+        self.assertEqual(probe.ask('GET', '/api/small')[0], 200)
+
+    def test_a_page_that_is_read_slowly_makes_room(self):
+        probe = Probe(files=200)
+        self.addCleanup(probe.close)
+        row = Table(probe.port).get(target=b'/', auth=b'') * 20000
+        crowd = []
+        self.addCleanup(lambda: [s.close() for s in crowd])
+        for _ in range(100): # as many as there may be, and each has more to get than it takes
+            s = socket.socket()
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            s.connect(('127.0.0.1', probe.port))
+            s.setblocking(False)
+            try:
+                while True:
+                    s.send(row)
+            except OSError:
+                pass
+            crowd.append(s)
+        self.assertEqual(probe.ask('GET', '/api/small')[0], 200)
 
     def test_a_request_within_a_request_is_not_answered(self):
         for row in self.table.smuggled():
