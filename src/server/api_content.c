@@ -19,8 +19,8 @@ static const uint64_t reserve_bytes = 64 << 20;
 struct upload {
     char id[PQ_ID_LENGTH + 1];
     struct pq_file file;
-    uint64_t left; /* that may still come */
-    uint64_t at;
+    uint64_t left;      /* that may still come */
+    uint64_t begun, at; /* where the piece begins, and how far it has come */
     pique_error failure;
 };
 
@@ -43,12 +43,22 @@ static int make_room(const struct pq_entry *e, uint64_t length, pique_error *err
     return rc;
 }
 
-static int open_at(struct upload *u, const struct pq_entry *e, uint64_t offset, pique_error *err)
+/* Open the file of an entry where its next piece goes. Where it holds less than was told of, as
+ * somebody cut it, that is all that was received: PIQUE_EEXIST. */
+static int open_next(struct upload *u, struct pq_entry *e, pique_error *err)
 {
     int64_t end;
-    int rc = pq_file_resume(e->input, e->input, offset == 0, &u->file, &end, err);
-    if (!rc && (uint64_t)end != offset) /* more than was told of: a crash came between */
-        rc = pq_file_cut(&u->file, (int64_t)offset, err);
+    int rc = pq_file_resume(e->input, e->input, e->received == 0, &u->file, &end, err);
+    if (rc)
+        return rc;
+    if ((uint64_t)end < e->received) {
+        e->received = (uint64_t)end;
+        rc = pq_fail(err, PIQUE_EEXIST, "%s: is shorter than what came of it", e->name);
+    } else if ((uint64_t)end > e->received) { /* a crash came between */
+        rc = pq_file_cut(&u->file, (int64_t)e->received, err);
+    }
+    if (rc)
+        pq_file_close(&u->file);
     return rc;
 }
 
@@ -77,10 +87,15 @@ static bool begin(void *user, const struct pq_http_request *request, uint64_t le
     } else {
         memcpy(u->id, e->id, sizeof u->id);
         u->left = length;
-        u->at = e->received;
-        u->file.fd = -1;
-        if (open_at(u, e, e->received, &err) != 0) {
-            pq_http_fail(reply, &err, "space");
+        u->begun = u->at = e->received;
+        const int rc = open_next(u, e, &err);
+        if (rc) {
+            if (rc == PIQUE_EEXIST) {
+                pq_store_touch(api->store, e);
+                answer(reply, 409, e->received);
+            } else {
+                pq_http_fail(reply, &err, "space");
+            }
             pq_free(u);
             u = NULL;
         }
@@ -119,7 +134,17 @@ static void end(void *user, void *state, bool whole, struct pq_http_reply *reply
     struct upload *u = state;
     pique_error err = u->failure;
     (void)whole; /* what has come has come */
-    int rc = u->failure.code ? u->failure.code : pq_file_sync(&u->file, &err);
+    int rc = u->failure.code;
+    pique_error why;
+    const int lost = pq_file_sync(&u->file, &why);
+    if (lost) { /* nobody knows what of the piece is on the disk, so none of it is */
+        u->at = u->begun;
+        pq_file_cut(&u->file, (int64_t)u->begun, NULL);
+    }
+    if (lost && !rc) {
+        rc = lost;
+        err = why;
+    }
     pq_file_close(&u->file);
     pq_api_lock(api);
     struct pq_entry *e = pq_store_find(api->store, u->id);

@@ -2,6 +2,8 @@
 /* The handlers of the routes without any socket, and without memory: each allocation of each of
  * them fails once. Whatever happens there is an answer, nothing is lost or leaks, and what is in
  * memory is what is on the disk. */
+#include <dirent.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -332,6 +334,111 @@ static bool upload(long n)
     return failed;
 }
 
+/* A piece of four bytes at `offset`. The status; *received: what the answer tells. */
+static int put_piece(struct world *w, const char *offset, json_int_t *received)
+{
+    struct pq_http_reply reply = {.fd = -1};
+    void *state = NULL;
+    pique_error err;
+    w->asked.query.count = 1;
+    w->asked.query.pairs[0].name = "offset";
+    w->asked.query.pairs[0].value = offset;
+    const struct pq_http_request request = {.part = {w->uploading}, .connection = &w->asked};
+    const struct pq_http_upload *u = &pq_content_upload;
+    if (u->begin(&w->api, &request, 4, &state, &reply)) {
+        const int rc = u->take(&w->api, state, "0123", 4, &err);
+        u->end(&w->api, state, rc == 0, &reply);
+    }
+    json_t *told = reply.text ? json_loads(reply.text, 0, NULL) : NULL;
+    const json_t *number = json_object_get(told, "received");
+    *received = number ? json_integer_value(number) : -1;
+    json_decref(told);
+    const int status = reply.status;
+    pq_reply_free(&reply);
+    return status;
+}
+
+static off_t size_of(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? st.st_size : -1;
+}
+
+static void a_piece_that_is_not_on_the_disk_was_not_received(void **unused)
+{
+    struct world w;
+    json_int_t received;
+    (void)unused;
+    make_world(&w, false);
+    const struct pq_entry *e = pq_store_find(&w.store, w.uploading);
+    assert_int_equal(put_piece(&w, "0", &received), 200);
+    pq_fault_arm(PQ_FAULT_SYNC, 1, EIO, false);
+    assert_int_equal(put_piece(&w, "4", &received), 500);
+    pq_fault_arm(PQ_FAULT_SYNC, 0, 0, false);
+    assert_int_equal(e->received, 4);
+    assert_int_equal(size_of(e->input), 4);
+    pq_fault_arm(PQ_FAULT_WRITE, 1, ENOSPC, false);
+    assert_int_equal(put_piece(&w, "4", &received), 507);
+    pq_fault_arm(PQ_FAULT_WRITE, 0, 0, false);
+    assert_int_equal(e->received, 4);
+    assert_false(e->receives);
+    assert_int_equal(put_piece(&w, "4", &received), 200);
+    assert_int_equal(received, 8);
+    end_world(&w);
+}
+
+static void a_file_that_was_cut_is_received_from_its_end(void **unused)
+{
+    struct world w;
+    json_int_t received;
+    (void)unused;
+    make_world(&w, false);
+    const struct pq_entry *e = pq_store_find(&w.store, w.uploading);
+    assert_int_equal(put_piece(&w, "0", &received), 200);
+    assert_int_equal(unlink(e->input), 0);
+    assert_int_equal(put_piece(&w, "4", &received), 409);
+    assert_int_equal(received, 0);
+    assert_int_equal(put_piece(&w, "0", &received), 200);
+    assert_int_equal(truncate(e->input, 3), 0);
+    assert_int_equal(put_piece(&w, "4", &received), 409);
+    assert_int_equal(received, 3);
+    assert_int_equal(e->received, 3);
+    assert_false(e->receives);
+    assert_int_equal(put_piece(&w, "3", &received), 200);
+    assert_int_equal(received, 7);
+    assert_int_equal(size_of(e->input), 7);
+    end_world(&w);
+}
+
+static int count_files(void)
+{
+    int n = 0;
+    DIR *d = opendir("/proc/self/fd");
+    assert_non_null(d);
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n;
+}
+
+static void a_file_that_cannot_be_cut_is_closed(void **unused)
+{
+    struct world w;
+    json_int_t received;
+    (void)unused;
+    make_world(&w, false);
+    const struct pq_entry *e = pq_store_find(&w.store, w.uploading);
+    assert_int_equal(put_piece(&w, "0", &received), 200);
+    assert_int_equal(truncate(e->input, 6), 0); /* as a crash leaves it */
+    const int before = count_files();
+    pq_fault_arm(PQ_FAULT_WRITE, 1, EIO, false);
+    assert_int_equal(put_piece(&w, "4", &received), 500);
+    pq_fault_arm(PQ_FAULT_WRITE, 0, 0, false);
+    assert_int_equal(count_files(), before);
+    assert_false(e->receives);
+    end_world(&w);
+}
+
 static void an_upload_is_answered_when_memory_runs_out(void **unused)
 {
     long n = 1;
@@ -366,6 +473,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_request_is_answered_when_memory_runs_out),
         cmocka_unit_test(an_upload_is_answered_when_memory_runs_out),
+        cmocka_unit_test(a_piece_that_is_not_on_the_disk_was_not_received),
+        cmocka_unit_test(a_file_that_was_cut_is_received_from_its_end),
+        cmocka_unit_test(a_file_that_cannot_be_cut_is_closed),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
