@@ -310,7 +310,7 @@ bool pq_file_is_temp_of(const char *entry, const char *name)
 /* A new file beside path, which nobody else has. Not mkstemp(), whose file only we may read: then
  * its mode would have to be changed to what the umask and the folder say, and a program with
  * threads cannot ask for its umask without changing it for all of them. */
-static int open_temp(const char *path, char **temp)
+static int open_temp(const char *path, mode_t mode, char **temp)
 {
     enum { TRIES = 100 };
     for (int i = 0; i < TRIES; i++) {
@@ -319,7 +319,7 @@ static int open_temp(const char *path, char **temp)
             errno = ENOMEM;
             return -1;
         }
-        int fd = open_fd(*temp, O_RDWR | O_CREAT | O_EXCL, 0666);
+        int fd = open_fd(*temp, O_RDWR | O_CREAT | O_EXCL, mode);
         if (fd >= 0)
             return fd;
         int why = errno;
@@ -346,7 +346,8 @@ static int refuse_existing(const char *path, bool overwrite, pique_error *err)
     return 0;
 }
 
-int pq_file_create(const char *path, bool overwrite, struct pq_file *f, pique_error *err)
+static int create(const char *path, bool overwrite, mode_t mode, struct pq_file *f,
+                  pique_error *err)
 {
     *f = (struct pq_file){.fd = -1, .owns_fd = true};
     bool pipe = strcmp(path, "-") == 0;
@@ -361,7 +362,7 @@ int pq_file_create(const char *path, bool overwrite, struct pq_file *f, pique_er
         f->owns_fd = false;
         return 0;
     }
-    f->fd = open_temp(path, &f->temp_path);
+    f->fd = open_temp(path, mode, &f->temp_path);
     if (f->fd < 0) {
         rc = pq_fail_errno(err, errno, path, "be created");
         if (rc == PIQUE_ENOENT) {
@@ -372,6 +373,16 @@ int pq_file_create(const char *path, bool overwrite, struct pq_file *f, pique_er
         return rc;
     }
     return 0;
+}
+
+int pq_file_create(const char *path, bool overwrite, struct pq_file *f, pique_error *err)
+{
+    return create(path, overwrite, 0666, f, err);
+}
+
+int pq_file_create_private(const char *path, struct pq_file *f, pique_error *err)
+{
+    return create(path, true, 0600, f, err);
 }
 
 int pq_file_resume(const char *part, const char *path, bool anew, struct pq_file *f, int64_t *at,

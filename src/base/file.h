@@ -53,6 +53,8 @@ int pq_open_below(const char *folder, const char *path);
  * standard output, written as it comes. overwrite false: PIQUE_EEXIST where path exists now or when
  * it is committed. An existing path that is not a regular file is PIQUE_ECREATE. */
 int pq_file_create(const char *path, bool overwrite, struct pq_file *f, pique_error *err);
+/* The same over whatever file is there, readable and writable by its owner alone from the first. */
+int pq_file_create_private(const char *path, struct pq_file *f, pique_error *err);
 
 /* Begin or go on with an output that may take several processes: the file `part`, in an existing
  * folder of the same file system as path, made where it is missing, emptied where anew is set, and

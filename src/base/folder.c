@@ -104,17 +104,27 @@ int pq_identify(const char *path, struct pq_identity *out, pique_error *err)
     return 0;
 }
 
+static int finish_text(struct pq_file *f, const char *text, pique_error *err)
+{
+    int rc = pq_file_write(f, text, strlen(text), err);
+    if (!rc)
+        return pq_file_commit(f, true, err);
+    pq_file_close(f);
+    return rc;
+}
+
 int pq_write_text(const char *path, const char *text, pique_error *err)
 {
     struct pq_file f;
     int rc = pq_file_create(path, true, &f, err);
-    if (rc)
-        return rc;
-    rc = pq_file_write(&f, text, strlen(text), err);
-    if (!rc)
-        return pq_file_commit(&f, true, err);
-    pq_file_close(&f);
-    return rc;
+    return rc ? rc : finish_text(&f, text, err);
+}
+
+int pq_write_private(const char *path, const char *text, pique_error *err)
+{
+    struct pq_file f;
+    int rc = pq_file_create_private(path, &f, err);
+    return rc ? rc : finish_text(&f, text, err);
 }
 
 int pq_read_text(const char *path, size_t most, char **text, pique_error *err)

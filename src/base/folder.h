@@ -36,6 +36,8 @@ int pq_identify(const char *path, struct pq_identity *out, pique_error *err);
 
 /* Write a small file whole: under a temporary name, synced, renamed over an old one. */
 int pq_write_text(const char *path, const char *text, pique_error *err);
+/* The same of what nobody but its owner may read. */
+int pq_write_private(const char *path, const char *text, pique_error *err);
 /* Read one of at most `most` bytes, with a NUL behind it; pq_free() it. PIQUE_ENOENT; PIQUE_EFORMAT
  * where it is larger. */
 int pq_read_text(const char *path, size_t most, char **text, pique_error *err);

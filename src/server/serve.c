@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/alloc.h"
@@ -43,9 +42,9 @@ static int tell_where(const struct serving *s, pique_error *err)
     json_t *root = json_pack("{s:i, s:s, s:s}", "port", pq_http_port(s->api.http), "address",
                              listen ? listen : "127.0.0.1", "token", s->token);
     char *path = server_file(s->setup->state);
-    const mode_t before = umask(077); /* nobody else may read the token */
-    int rc = path ? pq_json_write(path, root, 0, err) : pq_fail_nomem(err, 256);
-    umask(before);
+    char *text = pq_json_dump(root, 0);
+    int rc = path && text ? pq_write_private(path, text, err) : pq_fail_nomem(err, 256);
+    pq_free(text);
     pq_free(path);
     json_decref(root);
     return rc;
@@ -193,12 +192,12 @@ static int begin(struct serving *s, pique_error *err)
         rc = pq_fail_nomem(err, 256);
     if (!rc)
         rc = open_http(s, err);
-    if (!rc)
-        rc = pq_runner_start(s->api.runner, err);
     if (!rc) {
         rc = tell_where(s, err);
         s->told_where = !rc;
     }
+    if (!rc)
+        rc = pq_runner_start(s->api.runner, err);
     return rc;
 }
 

@@ -489,10 +489,30 @@ static void what_is_below_a_folder_is_opened_and_nothing_else(void **state)
         assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void what_is_private_is_so_whatever_the_umask_says(void **state)
+{
+    (void)state;
+    struct stat st;
+    const mode_t before = umask(0);
+    assert_int_equal(pq_write_text(path, "for all", NULL), 0);
+    assert_int_equal(pq_write_private(path, "secret", NULL), 0);
+    umask(before);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(st.st_size, 6);
+    assert_int_equal(files_in_folder(), 1);
+    struct pq_file f;
+    assert_int_equal(pq_file_create_private(path, &f, NULL), 0);
+    assert_int_equal(fstat(f.fd, &st), 0); /* before anything is written, too */
+    assert_int_equal(st.st_mode & 0777, 0600);
+    pq_file_close(&f);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(what_is_private_is_so_whatever_the_umask_says),
         TEST(an_output_appears_only_when_committed),
         TEST(an_existing_output_is_refused_or_replaced),
         TEST(an_output_that_appears_meanwhile_is_not_overwritten),

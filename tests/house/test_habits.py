@@ -91,6 +91,11 @@ class Habits(unittest.TestCase):
                 for number, line in enumerate(text.split('\n'), 1):
                     self.assertLessEqual(len(line), 100, '%s:%d' % (name, number))
 
+    def test_nobody_changes_the_umask_which_all_threads_and_children_share(self):
+        for name, text in self.texts.items():
+            if re.match(r'src/.*\.c$', name):
+                self.assertNotRegex(text, r'\bumask\(', name)
+
     def test_no_file_is_over_one_megabyte(self):
         for name in self.names:
             size = os.path.getsize(os.path.join(source.ROOT, name))
