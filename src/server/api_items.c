@@ -315,7 +315,12 @@ void pq_api_move_item(void *user, const struct pq_http_request *request,
 {
     struct pq_api *api = user;
     pique_error err;
-    const char *id = json_string_value(json_object_get(request->body, "before"));
+    const json_t *given = json_object_get(request->body, "before");
+    if (!json_is_string(given) && !json_is_null(given)) {
+        pq_http_refuse(reply, 400, "EINVAL", "'before' is the id of an entry, or null", "none");
+        return;
+    }
+    const char *id = json_string_value(given);
     struct pq_entry *e = pq_api_entry(api, request, reply);
     if (!e)
         return;
@@ -491,13 +496,22 @@ static void set_queue(struct pq_api *api, bool running, int parallel, struct pq_
     answer_queue(api, pq_store_set_queue(api->store, running, parallel, &err), &err, reply);
 }
 
+/* Whether it is a list of ids, as text. */
+static bool is_list_of_ids(const json_t *list)
+{
+    bool fine = json_is_array(list);
+    for (size_t i = 0; fine && i < json_array_size(list); i++)
+        fine = json_is_string(json_array_get(list, i));
+    return fine;
+}
+
 /* The ids of a list, to be asked for quickly; NULL: out of memory. */
 static json_t *ids_of(const json_t *list)
 {
     json_t *ids = json_object();
     for (size_t i = 0; ids && i < json_array_size(list); i++) {
         const char *one = json_string_value(json_array_get(list, i));
-        if (one && json_object_set_new(ids, one, json_true()) != 0) {
+        if (json_object_set_new(ids, one, json_true()) != 0) {
             json_decref(ids);
             return NULL;
         }
@@ -510,6 +524,10 @@ void pq_api_run_queue(void *user, const struct pq_http_request *request,
 {
     struct pq_api *api = user;
     const json_t *list = json_object_get(request->body, "items");
+    if (list && !is_list_of_ids(list)) { /* what was meant is not all of them */
+        pq_http_refuse(reply, 400, "EINVAL", "'items' is no list of ids", "none");
+        return;
+    }
     json_t *ids = ids_of(list);
     if (!ids) {
         pq_http_json(reply, 503, NULL);
@@ -520,7 +538,7 @@ void pq_api_run_queue(void *user, const struct pq_http_request *request,
     for (size_t i = 0; i < api->store->count; i++) {
         struct pq_entry *e = api->store->entries[i];
         const bool failed = e->state == PQ_ENTRY_FAILED || e->state == PQ_ENTRY_DONE;
-        if (!e->removed && (json_is_array(list) ? json_object_get(ids, e->id) != NULL : !failed))
+        if (!e->removed && (list ? json_object_get(ids, e->id) != NULL : !failed))
             start(api, e);
     }
     api->store->many = false;

@@ -283,6 +283,23 @@ class Pictures(ServerCase):
         self.assertEqual(self.get('/api/state')['items'], [])
         self.assertEqual(len([f for f in os.listdir(self.results) if f != '.pique']), 3)
 
+    def test_what_names_no_entries_starts_and_moves_none(self):
+        self.post('/api/queue/pause')
+        a, b = [self.add('a.png', data=png(8, 8), start=False) for _ in range(2)]
+        for name in (a, b):
+            self.wait(name, 'paused')
+        for items in (None, a, {}, {a: True}, 1, True, [1], [a, None], [[a]]):
+            self.post('/api/queue/run', {'items': items}, 400)
+        for body in ({'before': 1}, {'before': [b]}, {'before': False}, {}, None):
+            self.post('/api/items/%s/move' % a, body, 400)
+        self.assertEqual([(i['id'], i['state']) for i in self.get('/api/state')['items']],
+                         [(a, 'paused'), (b, 'paused')])
+        self.assertFalse(self.get('/api/state')['queue']['running'])
+        self.post('/api/queue/run', {'items': []})
+        self.post('/api/queue/run', {'items': [b, 'ffff']})
+        self.wait(b, 'done')
+        self.assertEqual(self.item(a)['state'], 'paused')
+
     def test_a_model_that_is_not_here_is_said(self):
         write(self.path('a.png'), png(8, 8))
         item = self.wait(self.add('a.png', {'model': 'realesrgan-x4plus'}), 'failed')
