@@ -53,12 +53,21 @@ bool pq_interrupted(void)
 
 /* ---- the program ---- */
 
+/* In a new process: nothing of what this one blocks or ignores. */
+static void be_signalled(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+}
+
 /* In the new process; only calls that are safe after fork(). */
 static void become(const char *const argv[], const char *folder, int in, int out, pid_t parent)
 {
     for (size_t i = 0; i < PQ_COUNT(caught); i++)
         sigaction(caught[i], &before[i], NULL);
-    signal(SIGPIPE, SIG_DFL);
+    be_signalled();
     /* Killed with us, even by kill -9; and not started at all where we are gone already. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent || (folder && chdir(folder) != 0) || dup2(in, STDIN_FILENO) < 0 ||
@@ -102,25 +111,43 @@ int pq_child_start(const char *const argv[], const char *folder, struct pq_child
     return rc;
 }
 
+/* In the new process, whose parent waits for it: another one, so that init waits for that and not
+ * we. Tells why it could not be to `out`, which closes by itself where it could. */
+static void leave(const char *const argv[], int out)
+{
+    setsid();
+    be_signalled();
+    const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    const pid_t pid = nothing < 0 ? -1 : fork();
+    if (pid > 0)
+        _exit(0);
+    if (pid == 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(nothing, STDOUT_FILENO) >= 0 &&
+        dup2(nothing, STDERR_FILENO) >= 0)
+        execvp(argv[0], (char *const *)argv);
+    const int why = errno;
+    _exit(write(out, &why, sizeof why) < 0 ? PQ_CHILD_MISSING : 0);
+}
+
 int pq_child_leave(const char *const argv[], pique_error *err)
 {
+    int ends[2], why = 0;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], pq_tr(strerror(errno)));
     const pid_t pid = fork();
+    if (pid == 0)
+        leave(argv, ends[1]);
     if (pid < 0)
-        return pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], strerror(errno));
-    if (pid == 0) { /* its parent ends at once, so that init waits for it and not we */
-        setsid();
-        const int nothing = open("/dev/null", O_RDWR);
-        if (fork() != 0 || nothing < 0)
-            _exit(0);
-        dup2(nothing, STDIN_FILENO);
-        dup2(nothing, STDOUT_FILENO);
-        dup2(nothing, STDERR_FILENO);
-        execvp(argv[0], (char *const *)argv);
-        _exit(PQ_CHILD_MISSING);
-    }
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        why = errno;
+    close(ends[1]);
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
-    return 0;
+    ssize_t got;
+    do
+        got = pid < 0 ? 0 : read(ends[0], &why, sizeof why);
+    while (got < 0 && errno == EINTR);
+    close(ends[0]);
+    return why ? pq_fail(err, PIQUE_EIO, "%s: cannot be run: %s", argv[0], pq_tr(strerror(why)))
+               : 0;
 }
 
 int pq_child_read_some(struct pq_child *child, void *data, size_t size, size_t *got,

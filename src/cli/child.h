@@ -27,7 +27,8 @@ bool pq_interrupted(void);
 int pq_child_start(const char *const argv[], const char *folder, struct pq_child *child,
                    pique_error *err);
 
-/* Start one that outlives us, and never hear of it: what the desktop opens an address with. */
+/* Start one that outlives us: what the desktop opens an address with. That it could not be started
+ * is all that is heard of it. */
 int pq_child_leave(const char *const argv[], pique_error *err);
 
 /* Called while we wait, several times a second. */

@@ -69,6 +69,9 @@ static void become(const char *const argv[], int out, int log, int nothing, pid_
     static const int usual[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
     for (size_t i = 0; i < PQ_COUNT(usual); i++)
         signal(usual[i], SIG_DFL);
+    sigset_t none; /* what a thread of the server blocks is its own matter */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     setpgid(0, 0); /* Ctrl-C is for the server, which tells us */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent || dup2(nothing, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||

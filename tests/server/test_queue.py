@@ -41,13 +41,15 @@ class ServerCase(FilmCase):
     def environment(self, **more):
         env = super().environment(XDG_STATE_HOME=self.path('state'), **more)
         for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
-            env.pop(name, None)
+            if name not in more:
+                env.pop(name, None)
         return env
 
-    def start(self, *words, before=()):
+    def start(self, *words, before=(), **more):
         self.server = subprocess.Popen(
             [*before, PROGRAM, 'serve', '--results', self.results, '--port', str(free_port()), *words],
-            cwd=self.dir, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            cwd=self.dir, env=self.environment(**more), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE)
         line = self.server.stdout.readline().decode()
         if not line:
             self.fail(self.server.stderr.read().decode())
@@ -974,6 +976,27 @@ class Doors(ServerCase):
     def test_only_its_owner_can_read_what_it_keeps(self):
         for path in (('state', 'pique'), ('state', 'pique', 'server.json')):
             self.assertEqual(os.stat(self.path(*path)).st_mode & 0o077, 0, path)
+
+    def test_what_opens_the_folder_is_a_program_as_any_other(self):
+        """Not one that blocks and ignores the signals that a thread of the server does."""
+        tools, told = self.path('tools'), self.path('told')
+        os.mkdir(tools)
+        self.stop()
+        self.start('--no-open', DISPLAY=':0', PATH=tools)
+        answer = json.loads(self.ask('POST', '/api/open', {}, status=500)[2])
+        self.assertIn('xdg-open', answer['error']['text'])
+        write(os.path.join(tools, 'xdg-open'),
+              ('#!/bin/sh\n{ echo "$1"; while read -r line; do echo "$line"; done < '
+               '/proc/self/status; } > %s.part\n/bin/mv %s.part %s\n' % (told, told, told)).encode())
+        os.chmod(os.path.join(tools, 'xdg-open'), 0o755)
+        self.ask('POST', '/api/open', {}, status=204)
+        end = time.monotonic() + PATIENCE
+        while not os.path.exists(told) and time.monotonic() < end:
+            time.sleep(0.05)
+        said = read(told).decode()
+        self.assertEqual(said.split('\n')[0], self.results)
+        for name in ('SigBlk', 'SigIgn'):
+            self.assertEqual(int(re.search(name + r':\s*(\w+)', said).group(1), 16), 0, name)
 
     def test_without_a_token_nothing_is_told(self):
         for path in ('/api/state', '/api/events', '/api/models', '/api/items/x/file'):
