@@ -154,7 +154,11 @@ void pq_api_post_items(void *user, const struct pq_http_request *request,
         pq_entry_free(&e);
         return;
     }
-    json_object_update(e->settings, settings);
+    if (json_object_update(e->settings, settings) != 0) { /* not without some of them */
+        pq_http_json(reply, 503, NULL);
+        pq_entry_free(&e);
+        return;
+    }
     e->french = request->french;
     pq_api_lock(api);
     int rc = pq_store_add(api->store, e, &err);

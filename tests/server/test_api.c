@@ -263,6 +263,11 @@ static void assert_answered(const struct asking *a, long n, bool failed,
     json_t *said = reply->text ? json_loads(reply->text, 0, NULL) : NULL;
     if (reply->text && !json_is_object(said))
         fail_msg("%s, allocation %ld: %s", a->what, n, reply->text);
+    const json_t *settings = json_object_get(said, "settings"); /* {"scale": 2}, of all of them */
+    if (reply->status == 201 && settings && !json_object_get(settings, "scale")) {
+        print_error("%s, allocation %ld: without its settings\n", a->what, n);
+        wrong++;
+    }
     json_decref(said);
 }
 
