@@ -189,16 +189,20 @@ static int share_input(struct pq_api *api, const struct pq_entry *from, struct p
     return rc;
 }
 
-/* A new entry of what another one holds; *out: NULL where there is none. The lock is held. */
-static int add_again(struct pq_api *api, const struct pq_entry *from, json_t *settings, bool french,
-                     struct pq_entry **out, pique_error *err)
+/* A new entry of what another one holds, whose output is called stem, which is taken; *out: NULL
+ * where there is none. The lock is held. */
+static int add_again(struct pq_api *api, const struct pq_entry *from, json_t *settings, char *stem,
+                     bool french, struct pq_entry **out, pique_error *err)
 {
     *out = NULL;
-    if (from->state == PQ_ENTRY_UPLOADING)
-        return pq_fail(err, PIQUE_EINVAL, "%s: is not here yet", from->name);
-    struct pq_entry *e = pq_entry_new(from->name);
-    if (!e)
-        return pq_fail_nomem(err, sizeof *e);
+    struct pq_entry *e = from->state != PQ_ENTRY_UPLOADING ? pq_entry_new(from->name) : NULL;
+    if (!e) {
+        pq_free(stem);
+        return from->state == PQ_ENTRY_UPLOADING
+                   ? pq_fail(err, PIQUE_EINVAL, "%s: is not here yet", from->name)
+                   : pq_fail_nomem(err, sizeof *e);
+    }
+    e->stem = stem;
     e->state = PQ_ENTRY_LOOKING;
     e->wants_look = true;
     e->bytes = e->received = from->bytes;
@@ -225,11 +229,16 @@ void pq_api_again_item(void *user, const struct pq_http_request *request,
     struct pq_api *api = user;
     pique_error err;
     struct pq_entry *e;
+    char *stem = NULL;
     json_t *settings = pq_api_settings(request, reply);
-    const struct pq_entry *from = settings ? pq_api_entry(api, request, reply) : NULL;
-    if (!from)
+    if (!settings || take_stem(&stem, request->body, reply) != 0)
         return;
-    int rc = add_again(api, from, settings, request->french, &e, &err);
+    const struct pq_entry *from = pq_api_entry(api, request, reply);
+    if (!from) {
+        pq_free(stem);
+        return;
+    }
+    int rc = add_again(api, from, settings, stem, request->french, &e, &err);
     if (!rc)
         pq_api_show(reply, 201, e);
     pq_api_unlock(api);

@@ -168,7 +168,7 @@ static const struct asking askings[] = {
     {"upload", pq_api_post_items, "",
      "{'name': 'x/long name.png', 'bytes': 5, 'output_name': 'y', 'settings': {'scale': 2}}", 201},
     {"file", pq_api_post_items, "", "{'file': '%2', 'settings': {'scale': 2}}", 201},
-    {"again", pq_api_again_item, "done", "{'settings': {'scale': 2}}", 201},
+    {"again", pq_api_again_item, "done", "{'settings': {'scale': 2}, 'output_name': 'y'}", 201},
     {"patch", pq_api_patch_item, "paused",
      "{'settings': {'scale': 3, 'enc': ['a=b']}, 'output_name': 'z'}", 200},
     {"move", pq_api_move_item, "done", "{'before': '%1'}", 200},

@@ -274,11 +274,15 @@ class Pictures(ServerCase):
         self.post('/api/queue/resume')
         self.assertEqual(self.wait(b, 'done')['result']['width'], 8)
         self.wait(a, 'done')
-        again = self.post('/api/items/%s/again' % b, {'settings': {'model': 'tiny', 'scale': 4}},
-                          201)['id']
+        self.post('/api/items/%s/again' % b, {'output_name': '..'}, 400)
+        again = self.post('/api/items/%s/again' % b, {'settings': {'model': 'tiny', 'scale': 4},
+                                                      'output_name': 'larger'}, 201)
+        self.assertEqual(again['output_name'], 'larger')
+        again = again['id']
         self.wait(again, 'paused')
         self.post('/api/items/%s/start' % again)
-        self.assertEqual(self.wait(again, 'done')['result']['width'], 32)
+        result = self.wait(again, 'done')['result']
+        self.assertEqual((result['name'], result['width']), ('larger.png', 32))
         self.ask('DELETE', '/api/items/' + b, status=204)
         self.assertEqual(png_size(self.ask('GET', '/api/items/%s/source' % again)[2]), (8, 8))
         self.post('/api/queue/clear')
