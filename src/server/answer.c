@@ -83,8 +83,8 @@ static enum MHD_Result begin_upload(struct pq_asked *asked)
 {
     const struct pq_http_upload *upload = asked->match.route->upload;
     struct pq_http_reply reply = {.fd = -1};
-    uint64_t length = UINT64_MAX;
-    if (asked->head.length)
+    uint64_t length = UINT64_MAX; /* in chunks: it is known when all of them are here */
+    if (!asked->head.coding)
         pq_head_length(&asked->head, &length);
     asked->stage = PQ_STAGE_UPLOAD;
     if (upload->begin(asked->http->user, &asked->request, length, &asked->upload_state, &reply))

@@ -78,15 +78,15 @@ static bool begin(void *user, const struct pq_http_request *request, uint64_t le
         pq_http_refuse(reply, 409, "EBUSY", "another request brings its content now", "retry");
     } else if (offset < 0 || (uint64_t)offset != e->received) {
         answer(reply, 409, e->received);
-    } else if (length > e->bytes - e->received) {
+    } else if (length != UINT64_MAX && length > e->bytes - e->received) {
         pq_http_refuse(reply, 413, "EINVAL", "that is more than was announced", "upload");
-    } else if (make_room(e, length, &err) != 0) {
+    } else if (make_room(e, PQ_MIN(length, e->bytes - e->received), &err) != 0) {
         pq_http_fail(reply, &err, "space");
     } else if (!(u = pq_calloc(1, sizeof *u))) {
         pq_http_json(reply, 503, NULL);
     } else {
         memcpy(u->id, e->id, sizeof u->id);
-        u->left = length;
+        u->left = PQ_MIN(length, e->bytes - e->received);
         u->begun = u->at = e->received;
         const int rc = open_next(u, e, &err);
         if (rc) {

@@ -66,9 +66,9 @@ typedef void pq_http_handler(void *user, const struct pq_http_request *request,
                              struct pq_http_reply *reply);
 
 /* A body that is not kept in memory: begin() says whether it is wanted (it fills the reply where
- * not, and returns false), take() gets every piece, end() answers. *state is the route's own;
- * end() is called exactly once for every begin() that returned true, whole = false where the
- * connection broke. */
+ * not, and returns false; length is UINT64_MAX where the client does not tell it), take() gets
+ * every piece, end() answers. *state is the route's own; end() is called exactly once for every
+ * begin() that returned true, whole = false where the connection broke. */
 struct pq_http_upload {
     bool (*begin)(void *user, const struct pq_http_request *request, uint64_t length, void **state,
                   struct pq_http_reply *reply);

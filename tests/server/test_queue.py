@@ -425,6 +425,25 @@ class Edges(ServerCase):
         self.wait(name, 'paused')
         self.ask('PUT', path + str(len(data)), b'', status=409)
 
+    def test_an_upload_in_chunks_is_bound_by_what_was_announced(self):
+        data = png(40, 30)
+        name = self.post('/api/items', {'name': 'p.png', 'bytes': len(data)}, 201)['id']
+        path = '/api/items/%s/content?offset=' % name
+
+        def chunks(parts):
+            return self.ask('PUT', path + str(self.item(name)['received']), iter(parts))
+        status, _, body = chunks([data[:20], data[20:50]])
+        self.assertEqual((status, json.loads(body)), (200, {'received': 50}))
+        status, _, body = chunks([])
+        self.assertEqual((status, json.loads(body)), (200, {'received': 50}))
+        status, _, body = chunks([data[50:60], data[60:] + b'x'])
+        self.assertEqual(status, 400)
+        self.assertIn('announced', json.loads(body)['error']['text'])
+        got = self.item(name)['received']
+        self.assertLess(got, len(data))
+        self.assertEqual(chunks([data[got:]])[0], 200)
+        self.wait(name, 'paused')
+
     def test_removed_during_its_upload_it_is_gone(self):
         data = png(40, 30)
         name = self.post('/api/items', {'name': 'p.png', 'bytes': len(data)}, 201)['id']
