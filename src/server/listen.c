@@ -35,6 +35,18 @@ static int parse(const char *text, int port, struct sockaddr_storage *out, sockl
                    text);
 }
 
+int pq_listen_plain(const char *text, char out[PQ_ADDRESS_BYTES], pique_error *err)
+{
+    struct sockaddr_storage a;
+    socklen_t length;
+    int rc = parse(text, 0, &a, &length, err);
+    const void *number = a.ss_family == AF_INET6 ? (void *)&((struct sockaddr_in6 *)&a)->sin6_addr
+                                                 : (void *)&((struct sockaddr_in *)&a)->sin_addr;
+    if (!rc && !inet_ntop(a.ss_family, number, out, PQ_ADDRESS_BYTES))
+        rc = pq_fail_errno(err, errno, text, "be listened on");
+    return rc;
+}
+
 /* A socket, or -1 and errno. */
 static int listen_on(const struct sockaddr_storage *address, socklen_t length)
 {

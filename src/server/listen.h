@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 
-enum { PQ_LISTEN_MOST = 8 };
+enum { PQ_LISTEN_MOST = 8, PQ_ADDRESS_BYTES = 46 };
 
 struct pq_listen {
     int fds[PQ_LISTEN_MOST];
@@ -25,6 +25,9 @@ struct pq_listen {
 int pq_listen_open(const char *const *addresses, size_t count, int port, int tries,
                    struct pq_listen *out, pique_error *err);
 void pq_listen_close(struct pq_listen *l);
+/* A number in the form in which browsers and systems write it: "0:0:0:0:0:0:0:1" is "::1".
+ * PIQUE_EINVAL: it is none. */
+int pq_listen_plain(const char *text, char out[PQ_ADDRESS_BYTES], pique_error *err);
 
 /* A number that stands for the address of a peer, one for a network of IPv6; never 0. */
 uint64_t pq_listen_peer(const struct sockaddr *address);

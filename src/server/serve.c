@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "job/dump.h"
 #include "server/api.h"
+#include "server/listen.h"
 
 enum { EVENT_BYTES = 4 << 20, LOOK_MS = 2000, MOST_BYTES = 4096 };
 
@@ -22,7 +23,8 @@ struct serving {
     struct pq_store store;
     struct pq_api api;
     char token[65];
-    int64_t looked; /* at watched folders, ms */
+    char address[PQ_ADDRESS_BYTES]; /* that is listened on, as browsers write it; "": loopback */
+    int64_t looked;                 /* at watched folders, ms */
     bool has_store, has_folders, told_where;
 };
 
@@ -38,9 +40,8 @@ static char *server_file(const char *state)
 
 static int tell_where(const struct serving *s, pique_error *err)
 {
-    const char *listen = s->setup->listen;
     json_t *root = json_pack("{s:i, s:s, s:s}", "port", pq_http_port(s->api.http), "address",
-                             listen ? listen : "127.0.0.1", "token", s->token);
+                             *s->address ? s->address : "127.0.0.1", "token", s->token);
     char *path = server_file(s->setup->state);
     char *text = pq_json_dump(root, 0);
     int rc = path && text ? pq_write_private(path, text, err) : pq_fail_nomem(err, 256);
@@ -154,10 +155,10 @@ static int open_http(struct serving *s, pique_error *err)
 {
     static const char *const loopback[] = {"127.0.0.1", "::1"};
     const struct pq_serve_setup *setup = s->setup;
-    const char *const other[] = {setup->listen};
+    const char *const other[] = {s->address};
     const struct pq_http_setup http = {
-        .addresses = setup->listen ? other : loopback,
-        .address_count = setup->listen ? 1 : 2,
+        .addresses = *s->address ? other : loopback,
+        .address_count = *s->address ? 1 : 2,
         .port = setup->port,
         .port_tries = setup->port_tries,
         .host_names = setup->host_names,
@@ -176,7 +177,10 @@ static int open_http(struct serving *s, pique_error *err)
 
 static int begin(struct serving *s, pique_error *err)
 {
-    int rc = open_store(s, err);
+    const char *listen = s->setup->listen;
+    int rc = listen ? pq_listen_plain(listen, s->address, err) : 0;
+    if (!rc)
+        rc = open_store(s, err);
     if (!rc)
         rc = pq_events_new(EVENT_BYTES, &s->api.events, err);
     const struct pq_runner_setup runner = {.store = &s->store,
@@ -211,10 +215,9 @@ char *pq_serve_address(const char *host, int port, const char *word)
 static void tell_ready(const struct serving *s)
 {
     char word[33];
-    const char *listen = s->setup->listen;
     const int port = pq_http_port(s->api.http);
     pq_http_launch_word(s->api.http, word);
-    char *address = pq_serve_address(listen ? listen : "localhost", port, word);
+    char *address = pq_serve_address(*s->address ? s->address : "localhost", port, word);
     if (address)
         s->setup->ready(s->setup->user, address, port);
     pq_free(address);

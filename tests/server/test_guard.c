@@ -664,6 +664,22 @@ static void what_is_no_address_is_not_listened_on(void **state)
     assert_non_null(strstr(err.message, "192.0.2.1"));
 }
 
+static void an_address_is_written_as_browsers_write_it(void **state)
+{
+    (void)state;
+    static const char *const same[][2] = {{"127.0.0.1", "127.0.0.1"},
+                                          {"0:0:0:0:0:0:0:1", "::1"},
+                                          {"2001:DB8::A", "2001:db8::a"},
+                                          {"2001:0db8:0:0:0:0:0:1", "2001:db8::1"},
+                                          {"fe80:0:0:1:0:0:0:2", "fe80:0:0:1::2"}};
+    char out[PQ_ADDRESS_BYTES];
+    for (size_t i = 0; i < PQ_COUNT(same); i++) {
+        assert_int_equal(pq_listen_plain(same[i][0], out, NULL), 0);
+        assert_string_equal(out, same[i][1]);
+    }
+    assert_int_equal(pq_listen_plain("localhost", out, NULL), PIQUE_EINVAL);
+}
+
 static void loopback_is_told_from_the_rest(void **state)
 {
     (void)state;
@@ -717,6 +733,7 @@ int main(void)
         cmocka_unit_test(a_connection_that_takes_too_long_is_ended),
         cmocka_unit_test(the_next_free_port_is_taken),
         cmocka_unit_test(what_is_no_address_is_not_listened_on),
+        cmocka_unit_test(an_address_is_written_as_browsers_write_it),
         cmocka_unit_test(loopback_is_told_from_the_rest),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

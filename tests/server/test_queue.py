@@ -600,18 +600,29 @@ class Edges(ServerCase):
                 self.assertNotEqual(ls.returncode, 0, answer)
 
     def test_an_address_with_colons_stands_in_brackets(self):
+        """However it was written, the server goes by the address that it prints."""
         self.stop()
         write(self.path('token'), b'ab' * 32 + b'\n')
         server = subprocess.Popen([PROGRAM, 'serve', '--results', self.results, '--port',
-                                   str(free_port()), '--listen', '::1', '--token-file', 'token'],
+                                   str(free_port()), '--listen', '0:0:0:0:0:0:0:1', '--token-file',
+                                   'token'],
                                   cwd=self.dir, env=self.environment(), stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE)
         line = server.stdout.readline()
+        answer = None
+        if line:
+            where = re.match(r'http://(\[.*\]):(\d+)(/.*)', line.decode())
+            c = http.client.HTTPConnection(where.group(1).strip('[]'), int(where.group(2)),
+                                           timeout=PATIENCE)
+            c.request('GET', where.group(3))
+            answer = c.getresponse().status
+            c.close()
         server.terminate()
         said = server.communicate(timeout=PATIENCE)[1]
         if b'listen' in said or b'address' in said:
             self.skipTest('no IPv6 here')
         self.assertIn(b'http://[::1]:', line)
+        self.assertEqual(answer, 303)
 
 
     def any_request(self, chance, names):
