@@ -1089,6 +1089,29 @@ class Doors(ServerCase):
         described = self.get('/api/openapi.json')
         self.assertTrue(described['openapi'].startswith('3.'))
 
+    def test_the_description_says_what_a_request_needs(self):
+        described = self.get('/api/openapi.json')
+        mark = {'$ref': '#/components/parameters/Mark'}
+        for path, methods in described['paths'].items():
+            for method, what in methods.items():
+                if method in ('post', 'put', 'patch', 'delete'):
+                    self.assertIn(mark, what['parameters'], (method, path))
+        self.assertEqual(described['components']['parameters']['Mark']['name'], 'X-Pique')
+        piece = described['paths']['/api/items/{id}/content']['put']
+        self.assertTrue([p for p in piece['parameters'] if p.get('name') == 'offset'][0]['required'])
+        name = self.add('a.png', data=png(8, 8))
+        self.wait(name, 'done')
+        described = described['paths']['/api/items/{id}/file']['get']['responses']
+        for part, status in ((None, 200), ('bytes=1-2', 206), ('bytes=9999999-', 416)):
+            answer = self.ask('GET', '/api/items/%s/file' % name,
+                              headers={'Range': part} if part else {}, status=status)
+            for header in described[str(status)]['headers']:
+                self.assertIn(header, answer[1], status)
+            if status != 416:
+                self.assertIn(answer[1]['Content-Type'], described[str(status)]['content'])
+        answer = self.ask('PUT', '/api/items/%s/content?offset=0' % name, b'x', status=409)
+        self.assertIn('error', json.loads(answer[2]))
+
     def test_every_path_that_is_described_is_there(self):
         paths = self.get('/api/openapi.json')['paths']
         self.assertGreater(len(paths), 25)
