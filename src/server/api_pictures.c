@@ -171,22 +171,45 @@ void pq_api_get_file(void *user, const struct pq_http_request *request, struct p
     pq_free(path);
 }
 
+/* The paths of all results, in the order of the queue; to be freed, each and the list. -1: out of
+ * memory. */
+static int list_results(struct pq_api *api, char ***out, size_t *count)
+{
+    pq_api_lock(api);
+    char **paths = pq_calloc(api->store->count + 1, sizeof *paths);
+    bool fine = paths != NULL;
+    *count = 0;
+    for (size_t i = 0; fine && i < api->store->count; i++) {
+        const struct pq_entry *e = api->store->entries[i];
+        if (e->state != PQ_ENTRY_DONE || !e->output || e->removed)
+            continue;
+        paths[*count] = pq_strdup(e->output);
+        fine = paths[*count] != NULL;
+        *count += fine;
+    }
+    pq_api_unlock(api);
+    *out = paths;
+    return fine ? 0 : -1;
+}
+
+/* What lies in folders is looked for without the lock: there may be many thousands of pictures. */
 void pq_api_get_results(void *user, const struct pq_http_request *request,
                         struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
     pique_error err;
-    struct pq_zip *zip = pq_zip_new();
-    int rc = 0;
+    char **paths;
+    size_t count;
     (void)request;
-    pq_api_lock(api);
-    for (size_t i = 0; zip && !rc && i < api->store->count; i++) {
-        const struct pq_entry *e = api->store->entries[i];
-        if (e->state == PQ_ENTRY_DONE && e->output && !e->removed)
-            rc = add_result(zip, api->store->results, e->output, &err);
+    int rc = list_results(api, &paths, &count) != 0 ? pq_fail_nomem(&err, 256) : 0;
+    struct pq_zip *zip = rc ? NULL : pq_zip_new();
+    for (size_t i = 0; i < count; i++) {
+        if (zip && !rc)
+            rc = add_result(zip, api->store->results, paths[i], &err);
         if (rc == PIQUE_ENOENT)
             rc = 0; /* a folder that somebody took away */
+        pq_free(paths[i]);
     }
-    pq_api_unlock(api);
+    pq_free(paths);
     answer_zip(reply, zip, "pique", rc, &err);
 }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/alloc.h"
 #include "base/crc32.h"
@@ -34,6 +35,8 @@ enum phase { HEADERS, DATA, DIRECTORY, DONE };
 struct pq_zip {
     struct member *members;
     size_t count, capacity;
+    size_t *taken; /* names that are taken: places of members and one more, by hash; 0: free */
+    size_t taken_size, taken_count;
     size_t current;
     enum phase phase;
     struct pq_file file;
@@ -61,18 +64,48 @@ void pq_zip_free(struct pq_zip *z)
     pq_file_close(&z->file);
     pq_str_free(&z->pending);
     pq_free(z->members);
+    pq_free(z->taken);
     pq_free(z);
 }
 
 /* ---- what goes in ---- */
 
+/* Where a name stands among those that are taken, or where it would; there is room. */
+static size_t *place_of(const struct pq_zip *z, const char *name)
+{
+    size_t at = XXH3_64bits(name, strlen(name)) & (z->taken_size - 1);
+    while (z->taken[at] && strcmp(z->members[z->taken[at] - 1].name, name) != 0)
+        at = (at + 1) & (z->taken_size - 1);
+    return &z->taken[at];
+}
+
 static bool is_taken(const struct pq_zip *z, const char *name)
 {
-    for (size_t i = 0; i < z->count; i++) {
-        if (strcmp(z->members[i].name, name) == 0)
-            return true;
+    return z->taken && *place_of(z, name) != 0;
+}
+
+/* The names of all members are taken from now on; their places do not change any more. */
+static int take_names(struct pq_zip *z, pique_error *err)
+{
+    enum { LEAST = 64 };
+    if (z->count * 2 >= z->taken_size) {
+        size_t size = PQ_MAX(z->taken_size, (size_t)LEAST);
+        while (z->count * 2 >= size)
+            size *= 2;
+        size_t *anew = pq_calloc(size, sizeof *anew);
+        if (!anew)
+            return pq_fail_nomem(err, size * sizeof *anew);
+        pq_free(z->taken);
+        z->taken = anew;
+        z->taken_size = size;
+        z->taken_count = 0;
     }
-    return false;
+    for (; z->taken_count < z->count; z->taken_count++) {
+        size_t *place = place_of(z, z->members[z->taken_count].name);
+        if (!*place)
+            *place = z->taken_count + 1;
+    }
+    return 0;
 }
 
 static int add(struct pq_zip *z, const char *path, const char *name, pique_error *err)
@@ -93,7 +126,10 @@ static int add(struct pq_zip *z, const char *path, const char *name, pique_error
 
 int pq_zip_add(struct pq_zip *z, const char *path, const char *name, pique_error *err)
 {
-    return is_taken(z, name) ? 0 : add(z, path, name, err);
+    if (is_taken(z, name))
+        return 0;
+    int rc = add(z, path, name, err);
+    return rc ? rc : take_names(z, err);
 }
 
 struct walk {
@@ -130,7 +166,7 @@ int pq_zip_add_folder(struct pq_zip *z, const char *path, const char *name, piqu
     int rc = pq_list_folder(path, add_below, &w, err);
     if (z->count > before)
         qsort(z->members + before, z->count - before, sizeof *z->members, by_name);
-    return rc;
+    return rc ? rc : take_names(z, err);
 }
 
 /* ---- what comes out ---- */

@@ -24,6 +24,7 @@
 #include "job/dump.h"
 #include "server/api.h"
 #include "server/inside.h"
+#include "server/zip.h"
 
 static char folder[40]; /* in memory where the system has that: it is written very often */
 
@@ -453,6 +454,44 @@ static void an_upload_is_answered_when_memory_runs_out(void **unused)
     assert_true(n > 5);
 }
 
+static void an_archive_has_each_name_once(void **unused)
+{
+    enum { MANY = 3000 };
+    struct pq_zip *zip = pq_zip_new();
+    char name[32], out[4096];
+    size_t ends = 0, all = 0;
+    ssize_t n;
+    (void)unused;
+    char *path = pq_asprintf("%s/one", folder), *below = pq_asprintf("%s/more", folder);
+    char *inner = pq_asprintf("%s/a.png", below);
+    assert_int_equal(pq_write_text(path, "x", NULL), 0);
+    assert_int_equal(pq_make_folders(below, NULL), 0);
+    assert_int_equal(pq_write_text(inner, "x", NULL), 0);
+    assert_int_equal(pq_zip_add_folder(zip, below, "f", NULL), 0);
+    for (int twice = 0; twice < 2; twice++) {
+        for (int i = 0; i < MANY; i++) {
+            snprintf(name, sizeof name, "%d.png", i);
+            assert_int_equal(pq_zip_add(zip, path, name, NULL), 0);
+        }
+    }
+    assert_int_equal(pq_zip_add(zip, path, "f/a.png", NULL), 0);
+    while ((n = pq_zip_read(zip, out, sizeof out)) > 0) {
+        all += (size_t)n;
+        ends = (size_t)n; /* the last record is read in one piece, at the end */
+    }
+    assert_int_equal(n, 0);
+    assert_true(all > MANY && ends >= 98);
+    uint64_t count; /* of the 64-bit record, before its locator and the old one */
+    memcpy(&count, out + ends - 22 - 20 - 56 + 24, sizeof count);
+    assert_int_equal(count, MANY + 1);
+    pq_zip_free(zip);
+    pq_remove_tree(below, NULL);
+    pq_remove_file(path, NULL);
+    pq_free(path);
+    pq_free(below);
+    pq_free(inner);
+}
+
 static int set_up(void **unused)
 {
     (void)unused;
@@ -481,6 +520,7 @@ int main(void)
         cmocka_unit_test(a_piece_that_is_not_on_the_disk_was_not_received),
         cmocka_unit_test(a_file_that_was_cut_is_received_from_its_end),
         cmocka_unit_test(a_file_that_cannot_be_cut_is_closed),
+        cmocka_unit_test(an_archive_has_each_name_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
