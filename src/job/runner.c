@@ -229,6 +229,20 @@ static void unlock(void *user)
     pthread_mutex_unlock(&((struct pq_runner *)user)->store->lock);
 }
 
+/* Files of an entry that is gone, of one a round. */
+static void remove_some(struct pq_runner *r)
+{
+    char id[PQ_ID_LENGTH + 1];
+    lock(r);
+    const bool found = pq_store_take_rest(r->store, id);
+    const bool more = r->store->rest_count > 0;
+    unlock(r);
+    if (found)
+        pq_store_remove_rest(r->store, id);
+    if (more)
+        pq_runner_wake(r);
+}
+
 static void round_of_work(struct pq_runner *r)
 {
     const double now = pq_seconds();
@@ -250,6 +264,7 @@ static void round_of_work(struct pq_runner *r)
     tell_idle(r);
     unlock(r);
     tell_all(r);
+    remove_some(r);
 }
 
 static void *run(void *user)

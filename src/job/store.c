@@ -198,6 +198,10 @@ int pq_store_open(struct pq_store *s, const char *folder, const char *results, j
 
 void pq_store_close(struct pq_store *s)
 {
+    char id[PQ_ID_LENGTH + 1];
+    while (pq_store_take_rest(s, id))
+        pq_store_remove_rest(s, id);
+    pq_free(s->rests);
     for (size_t i = 0; i < s->count; i++)
         pq_entry_free(&s->entries[i]);
     pq_free(s->entries);
@@ -382,11 +386,31 @@ int pq_store_remove(struct pq_store *s, struct pq_entry *e, pique_error *err)
     int rc = e->removed ? 0 : pq_store_drop(s, e, err);
     if (rc)
         return rc;
-    remove_rest(s, e->id, NULL);
+    char(*grown)[PQ_ID_LENGTH + 1] =
+        pq_grown(s->rests, s->rest_count, &s->rest_capacity, sizeof *grown);
+    if (grown) {
+        s->rests = grown;
+        memcpy(s->rests[s->rest_count++], e->id, sizeof *s->rests);
+    } /* else the next server removes it */
+    if (s->on_change)
+        s->on_change(s->on_change_user);
     memmove(s->entries + at, s->entries + at + 1, (s->count - at - 1) * sizeof(*s->entries));
     s->count--;
     pq_entry_free(&e);
     return 0;
+}
+
+bool pq_store_take_rest(struct pq_store *s, char id[PQ_ID_LENGTH + 1])
+{
+    if (!s->rest_count)
+        return false;
+    memcpy(id, s->rests[--s->rest_count], sizeof *s->rests);
+    return true;
+}
+
+void pq_store_remove_rest(const struct pq_store *s, const char *id)
+{
+    remove_rest(s, id, NULL);
 }
 
 json_t *pq_store_show_queue(const struct pq_store *s)

@@ -37,8 +37,10 @@ struct pq_store {
     uint64_t revision;
     bool running; /* the queue as a whole */
     int parallel;
-    bool queue_unsaved; /* the disk refused the two above */
-    bool many;          /* many are changed at once: they are saved soon, and not each at once */
+    bool queue_unsaved;              /* the disk refused the two above */
+    char (*rests)[PQ_ID_LENGTH + 1]; /* entries that are gone, but for their files */
+    size_t rest_count, rest_capacity;
+    bool many; /* many are changed at once: they are saved soon, and not each at once */
     /* Called with the lock held, after something has changed; wakes whoever tells of it. */
     void (*on_change)(void *user);
     void *on_change_user;
@@ -83,9 +85,14 @@ int pq_store_move(struct pq_store *store, struct pq_entry *entry, const struct p
                   pique_error *err);
 /* Out of the queue, also after a restart, while its worker may still live. On failure it stays. */
 int pq_store_drop(struct pq_store *store, struct pq_entry *entry, pique_error *err);
-/* The same, with its folder, its upload and what is unfinished; results stay. Frees it. What the
- * disk does not let go is removed when the queue is opened again. */
+/* The same for good; frees it. Its folder, its upload and what is unfinished are a rest from now
+ * on; results stay. */
 int pq_store_remove(struct pq_store *store, struct pq_entry *entry, pique_error *err);
+/* Of such a rest, whose removal may take long: take the id of one with the lock held (false: there
+ * is none), and remove its files without. What is left at the end is removed by pq_store_close(),
+ * and what the disk does not let go when the queue is opened again. */
+bool pq_store_take_rest(struct pq_store *store, char id[PQ_ID_LENGTH + 1]);
+void pq_store_remove_rest(const struct pq_store *store, const char *id);
 /* {"running", "parallel"}; NULL: out of memory. */
 json_t *pq_store_show_queue(const struct pq_store *store);
 /* Whether the queue runs, and how many side by side. */

@@ -183,8 +183,12 @@ static void an_entry_goes_with_all_that_is_its_own(void **unused)
     char *of_b = pq_store_path(&s, b, "");
     assert_int_equal(symlink(of_b, link), 0);
     pq_free(of_b);
+    char id[PQ_ID_LENGTH + 1];
     assert_int_equal(pq_store_remove(&s, a, NULL), 0);
     assert_order(&s, "b");
+    assert_true(pq_exists(work));
+    assert_true(pq_store_take_rest(&s, id));
+    pq_store_remove_rest(&s, id);
     assert_false(pq_exists(work));
     assert_false(pq_exists(own));
     char *others = pq_store_path(&s, b, "item.json");

@@ -454,6 +454,43 @@ static void an_upload_is_answered_when_memory_runs_out(void **unused)
     assert_true(n > 5);
 }
 
+/* Thousands of pictures may lie there; who asks does not wait for them, nor does anybody else. */
+static void what_is_removed_is_gone_before_its_files(void **unused)
+{
+    struct world w;
+    char id[PQ_ID_LENGTH + 1];
+    (void)unused;
+    make_world(&w, false);
+    const struct pq_entry *e = pq_store_find(&w.store, w.paused);
+    char *input = pq_strdup(e->input), *inside = pq_store_path(&w.store, e, "");
+    char *work = pq_store_work_folder(&w.store, e);
+    struct pq_http_reply reply = {.fd = -1};
+    const struct pq_http_request request = {.part = {w.paused}, .connection = &w.asked};
+    pq_api_delete_item(&w.api, &request, &reply);
+    assert_int_equal(reply.status, 204);
+    assert_null(pq_store_find(&w.store, w.paused));
+    assert_true(pq_exists(input) && pq_exists(work));
+    assert_true(pq_store_take_rest(&w.store, id));
+    assert_string_equal(id, w.paused);
+    pq_store_remove_rest(&w.store, id);
+    assert_false(pq_exists(inside) || pq_exists(work));
+    assert_false(pq_store_take_rest(&w.store, id));
+    pq_free(input);
+    pq_free(work);
+    /* what is left at the end is removed then */
+    pq_free(inside);
+    inside = pq_store_path(&w.store, pq_store_find(&w.store, w.done), "");
+    pq_api_clear_queue(&w.api, &request, &reply);
+    assert_int_equal(reply.status, 200);
+    assert_true(pq_exists(inside));
+    pq_reply_free(&reply);
+    pq_store_close(&w.store);
+    assert_false(pq_exists(inside));
+    assert_int_equal(pq_store_open(&w.store, w.state, w.results, NULL, NULL), 0);
+    pq_free(inside);
+    end_world(&w);
+}
+
 static void an_archive_has_each_name_once(void **unused)
 {
     enum { MANY = 3000 };
@@ -520,6 +557,7 @@ int main(void)
         cmocka_unit_test(a_piece_that_is_not_on_the_disk_was_not_received),
         cmocka_unit_test(a_file_that_was_cut_is_received_from_its_end),
         cmocka_unit_test(a_file_that_cannot_be_cut_is_closed),
+        cmocka_unit_test(what_is_removed_is_gone_before_its_files),
         cmocka_unit_test(an_archive_has_each_name_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

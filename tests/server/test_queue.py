@@ -95,6 +95,12 @@ class ServerCase(FilmCase):
     def post(self, path, body=None, status=200):
         return json.loads(self.ask('POST', path, body or {}, status=status)[2] or b'{}')
 
+    def until(self, what, seconds=PATIENCE):
+        end = time.monotonic() + seconds
+        while not what() and time.monotonic() < end:
+            time.sleep(0.02)
+        self.assertTrue(what())
+
     def add(self, name, settings=None, data=None, start=True, **more):
         data = read(self.path(name)) if data is None else data
         item = self.post('/api/items', dict(name=os.path.basename(name), bytes=len(data),
@@ -383,12 +389,6 @@ class Edges(ServerCase):
     def own(self, name, *rest):
         return self.path('state', 'pique', 'items', name, *rest)
 
-    def until(self, what, seconds=PATIENCE):
-        end = time.monotonic() + seconds
-        while not what() and time.monotonic() < end:
-            time.sleep(0.02)
-        self.assertTrue(what())
-
     def held_upload(self, name, data, total):
         """A request that has sent a part of its content and stays open."""
         s = socket.create_connection(('127.0.0.1', self.port))
@@ -451,7 +451,7 @@ class Edges(ServerCase):
             self.ask('DELETE', '/api/items/' + name, status=204)
             s.sendall(data[50:])
             self.assertIn(b' 404 ', s.recv(1000))
-        self.assertEqual(os.listdir(self.path('state', 'pique', 'items')), [])
+        self.until(lambda: not os.listdir(self.path('state', 'pique', 'items')))
 
     def test_an_upload_that_was_whole_when_the_server_died_is_looked_at(self):
         name = self.add('p.png', data=png(8, 8), start=False)
@@ -568,7 +568,7 @@ class Edges(ServerCase):
         time.sleep(1)
         self.stop()
         self.start()
-        self.assertEqual(os.listdir(self.path('state', 'pique', 'items')), [])
+        self.until(lambda: not os.listdir(self.path('state', 'pique', 'items')))
 
     def test_the_command_line_leaves_no_entry_that_it_could_not_fill(self):
         os.makedirs(self.path('folder'))
@@ -672,7 +672,7 @@ class Edges(ServerCase):
             self.ask('DELETE', '/api/items/' + name, status=204)
         self.stop()
         self.start()
-        self.assertEqual(os.listdir(self.path('state', 'pique', 'items')), [])
+        self.until(lambda: not os.listdir(self.path('state', 'pique', 'items')))
         self.assertEqual(os.listdir(self.path('results', '.pique')), [])
 
 
@@ -868,8 +868,7 @@ class Films(ServerCase):
             self.until_it_is_gone(name, 8)
         self.start()
         self.assertEqual(self.get('/api/state')['items'], [])
-        self.assertEqual(os.listdir(items), [])
-        self.assertEqual(os.listdir(self.path('results', '.pique')), [])
+        self.until(lambda: not os.listdir(items) and not os.listdir(self.path('results', '.pique')))
 
     def test_a_disk_that_is_full_holds_the_queue_and_says_so(self):
         self.stop()
