@@ -60,15 +60,12 @@ static char *models_text(void)
     return pq_cli_models_json(&text) == 0 ? pq_str_take(&text) : NULL;
 }
 
-/* libav stays out of the server: another process is asked, once. Called from one thread. */
+/* libav stays out of the server: another process is asked. */
 static char *codecs_text(void)
 {
-    static char *known;
     const char *const argv[] = {"/proc/self/exe", "codecs", "--json", NULL};
     struct pq_child child;
     size_t got = 0;
-    if (known)
-        return pq_strdup(known);
     char *text = pq_malloc(MOST_TEXT);
     if (!text || pq_child_start(argv, NULL, &child, NULL) != 0) {
         pq_free(text);
@@ -80,8 +77,7 @@ static char *codecs_text(void)
         pq_free(text);
         return NULL;
     }
-    known = text;
-    return pq_strdup(known);
+    return text;
 }
 
 /* ---- what is said ---- */

@@ -8,6 +8,7 @@
 #include "job/trial.h"
 #include "server/folders.h"
 #include "server/http.h"
+#include "server/known.h"
 
 struct pq_api {
     struct pq_store *store;
@@ -18,7 +19,7 @@ struct pq_api {
     struct pq_http *http;
     /* What only the program knows: JSON texts, pq_free()d; NULL: out of memory or not to be had. */
     char *(*models)(void);
-    char *(*codecs)(void);
+    struct pq_known codecs; /* another process tells them */
     /* Open a folder in the desktop's own program; NULL where there is none. */
     int (*open_folder)(const char *path, pique_error *err);
 };

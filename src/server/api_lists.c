@@ -59,8 +59,12 @@ void pq_api_get_codecs(void *user, const struct pq_http_request *request,
                        struct pq_http_reply *reply)
 {
     struct pq_api *api = user;
+    char *text;
     (void)request;
-    answer_text(reply, api->codecs());
+    if (pq_known_ask(&api->codecs, &text) == PQ_KNOWN_SOUGHT)
+        reply->later = true;
+    else
+        answer_text(reply, text);
 }
 
 extern const char pq_openapi_json[], pq_openapi_json_end[]; /* openapi.S */

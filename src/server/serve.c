@@ -227,7 +227,9 @@ static void end(struct serving *s)
 {
     /* No worker any more, which may take its time; then no request; then what they used. */
     pq_runner_stop(s->api.runner);
+    pq_known_close(&s->api.codecs); /* which wakes the requests */
     pq_http_close(&s->api.http);
+    pq_known_free(&s->api.codecs);
     pq_runner_free(&s->api.runner);
     if (s->has_store) {
         char *path = server_file(s->setup->state);
@@ -250,7 +252,7 @@ int pq_serve(const struct pq_serve_setup *setup, volatile sig_atomic_t *stop, pi
     make_token(&s);
     s.api.store = &s.store;
     s.api.models = setup->models_text;
-    s.api.codecs = setup->codecs_text;
+    pq_known_init(&s.api.codecs, setup->codecs_text, made, &s);
     s.api.open_folder = setup->open_folder;
     int rc = begin(&s, err);
     if (!rc) {

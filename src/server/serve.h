@@ -22,7 +22,7 @@ struct pq_serve_setup {
     const char *ui_folder;
     int parallel; /* 0: as it was */
     char *(*models_text)(void);
-    char *(*codecs_text)(void);
+    char *(*codecs_text)(void); /* by another thread, which may wait for it */
     int (*open_folder)(const char *path, pique_error *err);
     /* Told once, when it answers: the address that opens the page, with a word that works once. */
     void (*ready)(void *user, const char *address, int port);

@@ -4,8 +4,10 @@
  * memory is what is on the disk. */
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -128,7 +130,8 @@ static void make_world(struct world *w, bool folder_results)
     pq_launch_init(&w->http.launch);
     w->api.store = &w->store;
     w->api.http = &w->http;
-    w->api.models = w->api.codecs = empty_list;
+    w->api.models = empty_list;
+    pq_known_init(&w->api.codecs, empty_list, NULL, NULL);
     w->api.open_folder = open_nothing;
     add(w, PQ_ENTRY_PAUSED, w->paused);
     add(w, PQ_ENTRY_DONE, w->done);
@@ -140,6 +143,7 @@ static void make_world(struct world *w, bool folder_results)
 
 static void end_world(struct world *w)
 {
+    pq_known_free(&w->api.codecs);
     pq_runner_free(&w->api.runner);
     pq_trials_free(&w->api.trials);
     pq_events_free(&w->api.events);
@@ -491,6 +495,78 @@ static void what_is_removed_is_gone_before_its_files(void **unused)
     end_world(&w);
 }
 
+/* ---- what takes long ---- */
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int sought, found;
+
+static char *slow_list(void)
+{
+    atomic_fetch_add(&sought, 1);
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+    return text_of("{}");
+}
+
+static char *no_list(void)
+{
+    atomic_fetch_add(&sought, 1);
+    return NULL;
+}
+
+static void count_found(void *user)
+{
+    (void)user;
+    atomic_fetch_add(&found, 1);
+}
+
+static int codecs_status(struct world *w, bool *later)
+{
+    struct pq_http_reply reply = {.fd = -1};
+    const struct pq_http_request request = {.connection = &w->asked};
+    pq_api_get_codecs(&w->api, &request, &reply);
+    const int status = reply.status;
+    *later = reply.later;
+    pq_reply_free(&reply);
+    return status;
+}
+
+static void until_found(int count)
+{
+    while (atomic_load(&found) < count)
+        usleep(1000);
+}
+
+static void codecs_are_found_while_others_are_answered(void **unused)
+{
+    struct world w;
+    bool later;
+    (void)unused;
+    make_world(&w, false);
+    pq_known_free(&w.api.codecs);
+    pq_known_init(&w.api.codecs, slow_list, count_found, NULL);
+    pthread_mutex_lock(&gate);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(codecs_status(&w, &later), 0);
+        assert_true(later);
+    }
+    pthread_mutex_unlock(&gate);
+    until_found(1);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(codecs_status(&w, &later), 200);
+    assert_int_equal(atomic_load(&sought), 1);
+    pq_known_free(&w.api.codecs);
+    pq_known_init(&w.api.codecs, no_list, count_found, NULL);
+    codecs_status(&w, &later);
+    until_found(2);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(codecs_status(&w, &later), 503);
+        assert_false(later);
+    }
+    assert_int_equal(atomic_load(&sought), 2); /* not again at once */
+    end_world(&w);
+}
+
 static void an_archive_has_each_name_once(void **unused)
 {
     enum { MANY = 3000 };
@@ -558,6 +634,7 @@ int main(void)
         cmocka_unit_test(a_file_that_was_cut_is_received_from_its_end),
         cmocka_unit_test(a_file_that_cannot_be_cut_is_closed),
         cmocka_unit_test(what_is_removed_is_gone_before_its_files),
+        cmocka_unit_test(codecs_are_found_while_others_are_answered),
         cmocka_unit_test(an_archive_has_each_name_once),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
