@@ -181,7 +181,8 @@ typedef struct pique_device_info {
     size_t size;                        /**< sizeof(pique_device_info), set by the caller */
     const char *id;                     /**< "cpu": what options take */
     const char *name;                   /**< "AMD EPYC 9354, 2 threads, AVX-512" */
-    int threads;                        /**< cores that this process may use */
+    int threads;                        /**< cores that this process may use; of a GPU, its
+                                             multiprocessors */
     uint64_t memory_total, memory_free; /**< bytes */
     bool usable;                        /**< false: `reason` says why */
     const char *reason;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/lang.h"
@@ -14,9 +16,12 @@ static void add_text(struct pq_str *s, const pique_device_info *d)
         return;
     }
     char unused[24], all[24];
-    pq_str_printf(s, pq_tr("%-8s %d thread%s, %s of %s memory free\n"), "", d->threads,
-                  d->threads == 1 ? "" : "s", pq_size_text(d->memory_free, unused),
-                  pq_size_text(d->memory_total, all));
+    const char *whole = pq_size_text(d->memory_total, all);
+    if (strncmp(d->id, "cuda", 4) == 0)
+        pq_str_printf(s, pq_tr("%-8s %d multiprocessors, %s of memory\n"), "", d->threads, whole);
+    else
+        pq_str_printf(s, pq_tr("%-8s %d thread%s, %s of %s memory free\n"), "", d->threads,
+                      d->threads == 1 ? "" : "s", pq_size_text(d->memory_free, unused), whole);
 }
 
 static void add_json(struct pq_json *j, const pique_device_info *d)

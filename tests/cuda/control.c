@@ -343,6 +343,11 @@ static void configure(void)
     si_seed = seed ? strtoull(seed, NULL, 10) : 1;
     si_delay_us = 100;
     si_devices_reset();
+    const char *bytes = getenv("PIQUE_STANDIN_BYTES"), *fails = getenv("PIQUE_STANDIN_FAILS");
+    if (bytes)
+        standin_device(0)->bytes = (size_t)strtoull(bytes, NULL, 10);
+    kernel_left = fails ? atoi(fails) : 0;
+    kernel_error = CUDA_ERROR_ILLEGAL_ADDRESS;
 }
 
 static int count_live(void)

@@ -21,8 +21,8 @@
 
 /* A tensor of a batch on the device: rows of pixels in a ring, row y in slot y mod rows. Its values
  * are floats or halves, and so are offsets; where products of matrices read halves, a pixel has a
- * multiple of 16 of them, of which those past its channels are 0. Columns, global tensors and what kernels with sums of their own
- * read are floats. */
+ * multiple of 16 of them, of which those past its channels are 0. Columns, global tensors and what
+ * kernels with sums of their own read are floats. */
 struct cuda_map {
     float *data;        /* row 0 of frame 0 */
     int64_t row, frame; /* from a row, a frame, to the next */
