@@ -19,9 +19,10 @@
  * overwrites too early computes nonsense.
  *
  * PIQUE_STANDIN in the environment, "lazy" or "threads", chooses the mode to start with,
- * PIQUE_STANDIN_SEED the seed; PIQUE_STANDIN_BYTES is the memory of the first device, PIQUE_STANDIN_FAILS the number of
- * the launch that fails. With PIQUE_STANDIN_STRICT a process that still has faults when it
- * ends prints them and fails, for programs that know nothing of this header.
+ * PIQUE_STANDIN_SEED the seed; PIQUE_STANDIN_BYTES is the memory of the first device,
+ * PIQUE_STANDIN_FAILS the number of the launch that fails. With PIQUE_STANDIN_STRICT a process that
+ * still has faults when it ends prints them and fails, for programs that know nothing of this
+ * header.
  *
  * Thread-safety: safe; but all threads of the host are one to the clocks, so two that use the
  * driver at a time hide each other's mistakes. */
