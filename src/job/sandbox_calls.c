@@ -53,6 +53,25 @@ static const int refused[] = {
     __NR_kcmp,
     PIDFD_OPEN,
     PIDFD_GETFD,
+    /* memory and queues that processes of a user share by a number or a name */
+    __NR_shmget,
+    __NR_shmat,
+    __NR_shmctl,
+    __NR_shmdt,
+    __NR_semget,
+    __NR_semop,
+    __NR_semctl,
+    __NR_semtimedop,
+    __NR_msgget,
+    __NR_msgsnd,
+    __NR_msgrcv,
+    __NR_msgctl,
+    __NR_mq_open,
+    __NR_mq_unlink,
+    __NR_mq_timedsend,
+    __NR_mq_timedreceive,
+    __NR_mq_notify,
+    __NR_mq_getsetattr,
     /* the network by another door: a ring makes sockets without socket() */
     IO_URING_SETUP,
     /* to empty a file by its name, about which Landlock asks from version 3 alone; who has opened
@@ -188,6 +207,16 @@ static void refuse_values(struct filter *f, int number, int which, const uint32_
     load(f, offsetof(struct seccomp_data, nr));
 }
 
+/* ... where it is not zero */
+static void refuse_others(struct filter *f, int number, int which)
+{
+    put(f, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)number, 0, 4);
+    load(f, argument(which));
+    put(f, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0);
+    answer(f, EPERM);
+    load(f, offsetof(struct seccomp_data, nr));
+}
+
 /* ... where it has one of these bits (wanted), or none of them. */
 static void refuse_bits(struct filter *f, int number, int which, uint32_t bits, bool wanted)
 {
@@ -208,6 +237,7 @@ static void refuse_processes(struct filter *f, bool strict)
      * calls clone(). */
     refuse(f, CLONE3, ENOSYS);
     refuse_bits(f, __NR_clone, 0, worlds, true);
+    refuse_others(f, __NR_prlimit64, 0); /* 0 is who calls, as getrlimit() and setrlimit() do */
     if (!PQ_SANITIZED)
         refuse(f, __NR_ptrace, EPERM);
     if (!strict)

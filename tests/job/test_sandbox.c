@@ -13,9 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ipc.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -341,6 +345,68 @@ static int kill_self(void)
     return kill(getpid(), 0) != 0 ? errno : 0;
 }
 
+static int limit_parent(void)
+{
+    struct rlimit now;
+    return prlimit(getppid(), RLIMIT_NOFILE, NULL, &now) != 0 ? errno : 0;
+}
+static int limit_self(void)
+{
+    struct rlimit now;
+    return getrlimit(RLIMIT_NOFILE, &now) != 0 || setrlimit(RLIMIT_NOFILE, &now) != 0 ? errno : 0;
+}
+
+static void no_limit_of_another_process_is_read_or_set(void **state)
+{
+    (void)state;
+    assert_answer(limit_self, 0);
+    need(PQ_HELD_CALLS, "seccomp");
+    assert_answer(limit_parent, EPERM);
+}
+
+/* Of the same user, who may remove it. */
+static int shared_by_parent;
+static int attach(void)
+{
+    return shmat(shared_by_parent, NULL, SHM_RDONLY) == (void *)-1 ? errno : 0;
+}
+static int remove_shared(void)
+{
+    return shmctl(shared_by_parent, IPC_RMID, NULL) != 0 ? errno : 0;
+}
+static int make_shared(void)
+{
+    return shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600) < 0 ? errno : 0;
+}
+static int make_semaphore(void)
+{
+    return semget(IPC_PRIVATE, 1, IPC_CREAT | 0600) < 0 ? errno : 0;
+}
+static int make_messages(void)
+{
+    return msgget(IPC_PRIVATE, IPC_CREAT | 0600) < 0 ? errno : 0;
+}
+static int open_queue(void)
+{
+    return syscall(SYS_mq_open, "pique-no-such-queue", O_RDONLY, 0, NULL) < 0 ? errno : 0;
+}
+
+static void nothing_is_shared_with_other_processes_of_the_user(void **state)
+{
+    (void)state;
+    need(PQ_HELD_CALLS, "seccomp");
+    shared_by_parent = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+    if (shared_by_parent >= 0) {
+        assert_answer(attach, EPERM);
+        assert_answer(remove_shared, EPERM);
+        assert_int_equal(shmctl(shared_by_parent, IPC_RMID, NULL), 0);
+    }
+    assert_answer(make_shared, EPERM);
+    assert_answer(make_semaphore, EPERM);
+    assert_answer(make_messages, EPERM);
+    assert_answer(open_queue, EPERM);
+}
+
 static int open_to_all(void)
 {
     return chmod(at("else/secret"), 0777) != 0 ? errno : 0;
@@ -513,6 +579,8 @@ int main(void)
         cmocka_unit_test(who_may_read_a_file_is_not_changed),
         cmocka_unit_test(no_socket_can_be_made),
         cmocka_unit_test(calls_that_reach_beyond_the_process_are_refused),
+        cmocka_unit_test(no_limit_of_another_process_is_read_or_set),
+        cmocka_unit_test(nothing_is_shared_with_other_processes_of_the_user),
         cmocka_unit_test(no_signal_leaves_the_sandbox),
         cmocka_unit_test(strict_starts_threads_but_no_programs),
         cmocka_unit_test(memory_and_time_have_limits_and_there_is_no_core_dump),
