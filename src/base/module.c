@@ -20,18 +20,19 @@ struct search {
     pique_error failure; /* why table is NULL */
 };
 
-/* Open one file. False where it does not exist; any other failure goes to `failure`. */
-static bool try_file(struct search *s, const char *path)
+/* Open one file. 0 where it does not exist; any other failure goes to `failure`. */
+static int try_file(void *user, const char *path)
 {
+    struct search *s = user;
     const struct pq_module *m = s->module;
     if (!pq_exists(path))
-        return false;
+        return 0;
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         const char *why = dlerror();
         pq_fail(&s->failure, PIQUE_EUNSUPPORTED, "%s cannot be loaded (%s); %s", path,
                 why ? why : pq_tr("no reason given"), pq_tr(m->needs));
-        return true;
+        return 1;
     }
     union {
         void *object;
@@ -40,7 +41,7 @@ static bool try_file(struct search *s, const char *path)
     const void *table = symbol.object ? symbol.function() : NULL;
     if (table && *(const int *)table == m->version) {
         s->table = table;
-        return true;
+        return 1;
     }
     if (table)
         pq_fail(&s->failure, PIQUE_EUNSUPPORTED,
@@ -49,59 +50,59 @@ static bool try_file(struct search *s, const char *path)
     else
         pq_fail(&s->failure, PIQUE_EUNSUPPORTED, "%s is not a %s of pique", path, m->what);
     dlclose(handle);
-    return true;
+    return 1;
 }
 
-static bool try_folder(struct search *s, const char *folder, const char *below)
+/* A path that is to be looked at. */
+static int at(const char *folder, int length, const char *below, const char *name, pq_place_fn *try,
+              void *user)
 {
-    char *path = pq_asprintf("%s/%s%s", folder, below, s->module->file);
-    if (!path) {
-        pq_fail_nomem(&s->failure, strlen(folder) + strlen(s->module->file));
-        return true;
-    }
-    const bool found = try_file(s, path);
+    char *path = pq_asprintf("%.*s/%s%s", length, folder, below, name);
+    int rc = path ? try(user, path) : PIQUE_ENOMEM;
     pq_free(path);
-    return found;
+    return rc;
 }
 
-/* All places around the folder of `file`, which is cut at its last slash. */
-static bool try_around(struct search *s, char *file)
+int pq_module_around(const struct pq_module *m, const char *file, pq_place_fn *try, void *user)
 {
-    static const char *const below[] = {"", "src/", "../src/", "../../src/"};
-    char *slash = strrchr(file, '/');
-    if (!slash)
-        return false;
-    *slash = '\0';
-    if (try_folder(s, file, "") || try_folder(s, file, "pique/") ||
-        try_folder(s, file, "../lib/pique/"))
-        return true;
-    bool found = false;
-    for (size_t i = 1; !found && i < PQ_COUNT(below); i++) {
-        char *built = pq_asprintf("%s%s/", below[i], s->module->folder);
-        found = built && try_folder(s, file, built);
-        pq_free(built);
+    static const char *const installed[] = {"", "pique/", "../lib/pique/"};
+    static const char *const built[] = {"src/", "../src/", "../../src/"};
+    char real[PATH_MAX];
+    if (!strchr(file, '/') || !realpath(file, real))
+        return 0;
+    const int folder = (int)(strrchr(real, '/') - real);
+    int rc = 0;
+    for (size_t i = 0; !rc && i < PQ_COUNT(installed); i++)
+        rc = at(real, folder, installed[i], m->file, try, user);
+    for (size_t i = 0; !rc && i < PQ_COUNT(built); i++) {
+        char *below = pq_asprintf("%s%s/", built[i], m->folder);
+        rc = below ? at(real, folder, below, m->file, try, user) : PIQUE_ENOMEM;
+        pq_free(below);
     }
-    return found;
+    return rc;
 }
 
 /* Only resolved paths: unless $PIQUE_MODULE_DIR says so, nothing is loaded from the folder that one
  * happens to stand in. */
-static bool try_resolved(struct search *s, const char *path)
+static int look_everywhere(struct search *s)
 {
-    char real[PATH_MAX];
-    return strchr(path, '/') && realpath(path, real) && try_around(s, real);
+    static const char us = 0; /* lies in the library or program that this code is part of */
+    const char *own = secure_getenv("PIQUE_MODULE_DIR");
+    int rc = 0;
+    if (own && own[0])
+        rc = at(own, (int)strlen(own), "", s->module->file, try_file, s);
+    Dl_info info;
+    if (!rc && dladdr(&us, &info) && info.dli_fname)
+        rc = pq_module_around(s->module, info.dli_fname, try_file, s);
+    return rc ? rc : pq_module_around(s->module, "/proc/self/exe", try_file, s);
 }
 
 static void search(struct search *s)
 {
-    static const char us = 0; /* lies in the library or program that this code is part of */
-    const char *folder = secure_getenv("PIQUE_MODULE_DIR");
-    if (folder && folder[0] && try_folder(s, folder, ""))
-        return;
-    Dl_info info;
-    if (dladdr(&us, &info) && info.dli_fname && try_resolved(s, info.dli_fname))
-        return;
-    if (try_resolved(s, "/proc/self/exe"))
+    const int rc = look_everywhere(s);
+    if (rc == PIQUE_ENOMEM)
+        pq_fail_nomem(&s->failure, 256);
+    if (rc)
         return;
     pq_fail(&s->failure, PIQUE_EUNSUPPORTED,
             "the %s %s was not found beside the program nor in its library folder; "

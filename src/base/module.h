@@ -22,3 +22,10 @@ struct pq_module {
  * @return 0; PIQUE_EUNSUPPORTED where there is none, it misses a library, or it belongs to another
  *         version. Thread-safety: safe for different modules. */
 int pq_module_load(const struct pq_module *module, const void **table, pique_error *err);
+
+/* Call for each path around a file, the program or its library, where a module may lie, in the
+ * order in which they are tried, until one returns other than 0. None where the file has no path.
+ * @return what the last call returned; PIQUE_ENOMEM. */
+typedef int pq_place_fn(void *user, const char *path);
+int pq_module_around(const struct pq_module *module, const char *file, pq_place_fn *place,
+                     void *user);

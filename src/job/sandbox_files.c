@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/lang.h"
+#include "base/module.h"
 #include "base/str.h"
 #include "job/sandbox.h"
 #include "pique/engine.h"
@@ -98,39 +99,44 @@ static int allow(const struct list *l, const char *path, uint64_t rights)
     return rc;
 }
 
-/* The folder of a file; not the root of all, in which everything is. */
-static int allow_folder_of(const struct list *l, const char *file, uint64_t rights)
+static int allow_to_run(void *user, const char *path)
 {
-    char real[PATH_MAX];
-    if (!file || !realpath(file, real))
-        return 0;
-    char *slash = strrchr(real, '/');
-    if (!slash || slash == real)
-        return 0;
-    *slash = '\0';
-    return allow(l, real, rights);
+    return allow(user, path, RUN);
 }
 
-/* Our program, the library, and the modules, which lie beside one or the other. */
-static int allow_ourselves(const struct list *l)
+/* A program or library with the modules around it: each file alone and not its folder, which may be
+ * the home of the user; but for one that is pique's own. */
+static int allow_with_modules(struct list *l, const char *file)
 {
-    static const char *const programs[] = {"/proc/self/exe"};
-    char exe[PATH_MAX];
+    static const struct pq_module modules[] = {
+        {.file = "pique-picture.so", .folder = "image"},
+        {.file = "pique-video.so", .folder = "video"},
+    };
+    char real[PATH_MAX];
+    if (!strchr(file, '/') || !realpath(file, real))
+        return 0;
+    char *slash = strrchr(real, '/');
+    char *own = pq_asprintf("%.*s/../lib/pique", (int)(slash - real), real);
+    int rc = own ? allow(l, own, RUN) : pq_fail_nomem(l->err, PATH_MAX);
+    if (!rc)
+        rc = allow(l, real, RUN);
+    for (size_t i = 0; !rc && i < PQ_COUNT(modules); i++)
+        rc = pq_module_around(&modules[i], file, allow_to_run, l);
+    pq_free(own);
+    return rc;
+}
+
+static int allow_ourselves(struct list *l)
+{
     Dl_info info;
     union {
         const char *(*function)(void);
         void *object;
     } us = {.function = pique_version};
-    int rc = allow_folder_of(l, programs[0], RUN);
-    if (!rc && dladdr(us.object, &info) && info.dli_fname && strchr(info.dli_fname, '/'))
-        rc = allow_folder_of(l, info.dli_fname, RUN);
-    if (!rc && realpath(programs[0], exe)) {
-        char *slash = strrchr(exe, '/');
-        char *modules = slash ? pq_asprintf("%.*s/../lib/pique", (int)(slash - exe), exe) : NULL;
-        rc = modules ? allow(l, modules, RUN) : 0;
-        pq_free(modules);
-    }
     const char *own = secure_getenv("PIQUE_MODULE_DIR");
+    int rc = allow_with_modules(l, "/proc/self/exe");
+    if (!rc && dladdr(us.object, &info) && info.dli_fname)
+        rc = allow_with_modules(l, info.dli_fname);
     return rc || !own || !*own ? rc : allow(l, own, RUN);
 }
 
@@ -207,7 +213,7 @@ static int allow_system(const struct list *l)
     return rc;
 }
 
-static int allow_all(const struct list *l, const struct pq_sandbox *box)
+static int allow_all(struct list *l, const struct pq_sandbox *box)
 {
     int rc = allow_system(l);
     if (!rc)

@@ -283,6 +283,53 @@ static void a_program_has_what_it_needs_to_run(void **state)
     assert_answer(run_true, 0);
 }
 
+/* ---- the folder of the program, which may be a home ---- */
+
+static char *itself; /* this program, where it was started from */
+
+/* In a program that lies elsewhere: goes inside, tries to read what lies beside it, and runs itself
+ * once more. */
+static int beside_itself(const char *secret)
+{
+    const struct pq_sandbox box = {0};
+    if (pq_sandbox_enter(&box, NULL, NULL) != 0)
+        return 200;
+    const int rc = try_open(secret, O_RDONLY);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        execl("/proc/self/exe", "pique", "--nothing", NULL);
+        _exit(errno);
+    }
+    int status = -1;
+    waitpid(pid, &status, 0);
+    return status == 0 ? rc : 201;
+}
+
+static int run_elsewhere(const char *secret)
+{
+    char command[600];
+    snprintf(command, sizeof command, "mkdir '%s/home' && cp '%s' '%s/home/pique'", folder, itself,
+             folder);
+    if (system(command) != 0)
+        return 202;
+    put(secret, "secret");
+    const pid_t pid = fork();
+    if (pid == 0) {
+        execl(at("home/pique"), "pique", "--beside", secret, NULL);
+        _exit(203);
+    }
+    int status;
+    waitpid(pid, &status, 0);
+    return WEXITSTATUS(status);
+}
+
+static void what_lies_beside_the_program_is_none_of_it(void **state)
+{
+    (void)state;
+    need(PQ_HELD_FILES, "Landlock");
+    assert_int_equal(run_elsewhere(at("home/.secret")), EACCES);
+}
+
 /* ---- calls ---- */
 
 static int make_socket(int family)
@@ -569,12 +616,18 @@ static void memory_and_time_have_limits_and_there_is_no_core_dump(void **state)
     assert_int_equal(WTERMSIG(status), SIGXCPU);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "--beside") == 0)
+        return beside_itself(argv[2]);
+    if (argc == 2 && strcmp(argv[1], "--nothing") == 0)
+        return 0;
+    itself = realpath("/proc/self/exe", NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_named_can_be_read_and_nothing_else),
         cmocka_unit_test(results_are_written_where_they_belong_and_nowhere_else),
         cmocka_unit_test(a_program_has_what_it_needs_to_run),
+        cmocka_unit_test(what_lies_beside_the_program_is_none_of_it),
         cmocka_unit_test(no_file_is_emptied_by_its_name),
         cmocka_unit_test(who_may_read_a_file_is_not_changed),
         cmocka_unit_test(no_socket_can_be_made),
