@@ -475,34 +475,48 @@ static void sync_folder_of(const char *path)
     pq_free(folder);
 }
 
-static int give_name(const char *temp, const char *path, bool overwrite)
+/* Give a file or folder a name that nothing has, where the file system has no RENAME_NOREPLACE. */
+static int rename_new(const char *from, const char *to)
+{
+    struct stat st;
+    if (lstat(from, &st) != 0)
+        return -1;
+    const bool folder = S_ISDIR(st.st_mode);
+    /* A hard link refuses an existing name too. */
+    if (!folder && link(from, to) == 0) {
+        unlink(from);
+        return 0;
+    }
+    if (!folder && errno == EEXIST)
+        return -1;
+    /* For folders, and without hard links (FAT, much of FUSE): take the name with an empty one
+     * first. */
+    const int fd =
+        folder ? mkdir(to, 0777) : open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return -1;
+    if (!folder)
+        close(fd);
+    if (rename(from, to) == 0)
+        return 0;
+    const int why = errno;
+    if (folder)
+        rmdir(to);
+    else
+        unlink(to);
+    errno = why;
+    return -1;
+}
+
+static int give_name(const char *from, const char *to, bool overwrite)
 {
     if (pq_fault(PQ_FAULT_RENAME))
         return -1;
     if (overwrite)
-        return rename(temp, path);
-    if (renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+        return rename(from, to);
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
         return 0;
-    if (errno != EINVAL && errno != ENOSYS)
-        return -1;
-    /* A file system without RENAME_NOREPLACE: a hard link refuses an existing name too. */
-    if (link(temp, path) == 0) {
-        unlink(temp);
-        return 0;
-    }
-    if (errno == EEXIST)
-        return -1;
-    /* And without hard links (FAT, much of FUSE): take the name with an empty file first. */
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return -1;
-    close(fd);
-    if (rename(temp, path) == 0)
-        return 0;
-    int why = errno;
-    unlink(path);
-    errno = why;
-    return -1;
+    return errno == EINVAL || errno == ENOSYS ? rename_new(from, to) : -1;
 }
 
 int pq_file_commit(struct pq_file *f, bool overwrite, pique_error *err)
@@ -554,9 +568,11 @@ int pq_link_file(const char *from, const char *to, pique_error *err)
 
 int pq_rename_new(const char *from, const char *to, pique_error *err)
 {
-    if (pq_fault(PQ_FAULT_RENAME) || renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) != 0)
-        return pq_fail_errno(err, errno, to, "get its name");
-    return 0;
+    if (give_name(from, to, false) == 0)
+        return 0;
+    return errno == EXDEV
+               ? pq_fail(err, PIQUE_ECREATE, "%s: lies on another disk than %s", to, from)
+               : pq_fail_errno(err, errno, to, "get its name");
 }
 
 int pq_make_folders(const char *path, pique_error *err)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "base/folder.h"
@@ -121,6 +122,24 @@ static int deliver(struct delivery *d, struct pq_store *s, struct pq_entry *e, c
         pq_remove_tree(work, NULL);
     }
     pq_free(stem);
+    return rc;
+}
+
+int pq_deliver_check(const struct pq_store *s, const struct pq_entry *e, pique_error *err)
+{
+    const char *folder = !json_is_true(json_object_get(e->settings, "dedicated")) ? ""
+                         : e->kind == PQ_ENTRY_FILM                               ? "/videos"
+                                                                                  : "/images";
+    char *work = pq_store_work_folder(s, e), *to = pq_asprintf("%s%s", s->results, folder);
+    struct stat from_st, to_st;
+    int rc = work && to ? 0 : pq_fail_nomem(err, 256);
+    if (!rc && stat(work, &from_st) == 0 && stat(to, &to_st) == 0 && from_st.st_dev != to_st.st_dev)
+        rc = pq_fail(err, PIQUE_ECREATE,
+                     "the folder '%s' lies on another disk than the other results, which are not "
+                     "moved from disk to disk",
+                     *folder ? folder + 1 : ".pique");
+    pq_free(work);
+    pq_free(to);
     return rc;
 }
 

@@ -319,6 +319,8 @@ static int start(struct pq_play *play, pique_error *err)
     struct pq_entry *e = play->entry;
     char *work = pq_store_work_folder(r->store, e), *folder = pq_store_path(r->store, e, "run");
     int rc = work && folder ? pq_make_folders(work, err) : pq_fail_nomem(err, 64);
+    if (!rc)
+        rc = pq_deliver_check(r->store, e, err);
     json_t *task = rc ? NULL : task_of(r, e, work, err);
     const struct pq_process_setup setup = {
         .folder = folder, .task = task, .on_line = on_line, .on_end = on_end, .user = play};

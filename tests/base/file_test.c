@@ -350,6 +350,39 @@ static void a_poorer_file_system_gets_the_output_too(void **state)
     no_noreplace = no_links = 0;
 }
 
+/* Files and folders, which no hard link can name. */
+static void a_new_name_is_given_by_a_poorer_file_system_too(void **state)
+{
+    char to[100], inside[140], taken[120];
+    pique_error err;
+    (void)state;
+    snprintf(to, sizeof to, "%s/to", folder);
+    snprintf(inside, sizeof inside, "%s/in", path);
+    snprintf(taken, sizeof taken, "%s/in", to);
+    no_noreplace = 1;
+    for (no_links = 0; no_links < 2; no_links++) {
+        assert_int_equal(write_file("one", false, &err), 0);
+        assert_int_equal(pq_rename_new(path, to, &err), 0);
+        assert_int_equal(files_in_folder(), 1);
+        assert_int_equal(write_file("two", false, &err), 0);
+        assert_int_equal(pq_rename_new(path, to, &err), PIQUE_EEXIST);
+        assert_content("two");
+        unlink(path);
+        unlink(to);
+    }
+    no_links = 0;
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(mkdir(inside, 0700), 0);
+    assert_int_equal(pq_rename_new(path, to, &err), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(pq_rename_new(path, to, &err), PIQUE_EEXIST);
+    assert_int_equal(rmdir(taken), 0);                             /* it came along */
+    assert_int_equal(pq_rename_new(path, to, &err), PIQUE_EEXIST); /* though it is empty */
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(rmdir(to), 0);
+    no_noreplace = 0;
+}
+
 static void a_closed_stream_is_no_file(void **state)
 {
     (void)state;
@@ -527,6 +560,7 @@ int main(void)
         TEST(a_long_name_leaves_room_for_the_temporary_one),
         TEST(temporary_names_are_told_from_others),
         TEST(a_poorer_file_system_gets_the_output_too),
+        TEST(a_new_name_is_given_by_a_poorer_file_system_too),
         TEST(a_closed_stream_is_no_file),
         TEST(what_is_below_a_folder_is_opened_and_nothing_else),
     };

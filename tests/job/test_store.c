@@ -557,6 +557,38 @@ static void a_result_that_has_arrived_is_no_failure(void **unused)
     }
 }
 
+static void another_disk_is_told_of_before_the_work(void **unused)
+{
+    struct pq_store s;
+    pique_error err;
+    char other[] = "/dev/shm/pique-store-XXXXXX";
+    struct stat here, there;
+    const char *const names[] = {"videos/film.mkv", NULL};
+    (void)unused;
+    if (!mkdtemp(other))
+        skip();
+    assert_int_equal(stat(other, &there), 0);
+    open_store(&s, NULL);
+    assert_int_equal(stat(results, &here), 0);
+    struct pq_entry *e = made(&s, names);
+    e->kind = PQ_ENTRY_FILM;
+    char *videos = pq_asprintf("%s/videos", results);
+    assert_int_equal(symlink(other, videos), 0);
+    assert_int_equal(pq_deliver_check(&s, e, &err), 0); /* for nothing goes there */
+    json_object_set_new(e->settings, "dedicated", json_true());
+    if (here.st_dev != there.st_dev) {
+        assert_int_equal(pq_deliver_check(&s, e, &err), PIQUE_ECREATE);
+        assert_non_null(strstr(err.message, "'videos'"));
+        assert_int_equal(pq_deliver(&s, e, &err), PIQUE_ECREATE);
+        assert_non_null(strstr(err.message, "another disk"));
+    }
+    e->kind = PQ_ENTRY_PICTURE;
+    assert_int_equal(pq_deliver_check(&s, e, &err), 0);
+    pq_store_close(&s);
+    pq_free(videos);
+    assert_int_equal(rmdir(other), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -573,6 +605,7 @@ int main(void)
         cmocka_unit_test_teardown(a_result_comes_with_all_that_is_named_after_it, sweep),
         cmocka_unit_test_teardown(a_result_gets_the_name_that_was_asked_for, sweep),
         cmocka_unit_test_teardown(nothing_is_moved_that_was_not_made_in_its_folder, sweep),
+        cmocka_unit_test_teardown(another_disk_is_told_of_before_the_work, sweep),
         cmocka_unit_test_teardown(a_result_that_has_arrived_is_no_failure, sweep),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
