@@ -463,15 +463,12 @@ int pq_file_sync(struct pq_file *f, pique_error *err)
     return 0;
 }
 
-/* Make the rename itself durable. Some file systems cannot sync a folder; that is no failure. */
+/* Make the rename itself durable. */
 static void sync_folder_of(const char *path)
 {
     char *folder = pq_folder_of(path);
-    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (fd >= 0) {
-        (void)fsync(fd);
-        close(fd);
-    }
+    if (folder)
+        pq_folder_sync(folder);
     pq_free(folder);
 }
 
@@ -573,6 +570,15 @@ int pq_rename_new(const char *from, const char *to, pique_error *err)
     return errno == EXDEV
                ? pq_fail(err, PIQUE_ECREATE, "%s: lies on another disk than %s", to, from)
                : pq_fail_errno(err, errno, to, "get its name");
+}
+
+void pq_folder_sync(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)fsync(fd);
+    close(fd);
 }
 
 int pq_make_folders(const char *path, pique_error *err)

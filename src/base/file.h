@@ -92,8 +92,12 @@ int64_t pq_file_size(const struct pq_file *f);
 
 /* A second name for a file, in the same file system. */
 int pq_link_file(const char *from, const char *to, pique_error *err);
-/* Another name for a file or folder, where nothing has it yet: PIQUE_EEXIST. */
+/* Another name for a file or folder, where nothing has it yet: PIQUE_EEXIST; PIQUE_ECREATE where it
+ * would lie on another disk. */
 int pq_rename_new(const char *from, const char *to, pique_error *err);
+/* What was named in a folder, or taken from it, is so after a loss of power too. Some file systems
+ * cannot sync a folder, which is no failure. */
+void pq_folder_sync(const char *path);
 /* Make a folder and its parents; one that exists is fine. */
 int pq_make_folders(const char *path, pique_error *err);
 /* Lock a folder against other processes until pq_file_close(f), or until this process ends in

@@ -104,6 +104,15 @@ static int find_names(struct delivery *d, const struct pq_store *s, const struct
     return d->from && d->to ? pq_make_folders(d->to, err) : pq_fail_nomem(err, n);
 }
 
+/* Before anything says that the result is there, and before what it was made from is removed. */
+static void sync_all(const struct pq_store *s, const struct delivery *d)
+{
+    pq_folder_sync(d->to);
+    if (strcmp(d->to, s->results) != 0) /* it may be new itself */
+        pq_folder_sync(s->results);
+    pq_folder_sync(d->from);
+}
+
 static int deliver(struct delivery *d, struct pq_store *s, struct pq_entry *e, const char *work,
                    pique_error *err)
 {
@@ -117,6 +126,7 @@ static int deliver(struct delivery *d, struct pq_store *s, struct pq_entry *e, c
         /* The result is safe: what goes wrong now, with what lies beside it or with what is left,
          * makes it no failure, since it would be made once more. */
         pq_list_folder(d->from, move_beside, d, NULL);
+        sync_all(s, d);
         pq_free(e->output);
         e->output = output;
         pq_remove_tree(work, NULL);
@@ -157,4 +167,67 @@ int pq_deliver(struct pq_store *s, struct pq_entry *e, pique_error *err)
     pq_free(d.new_stem);
     pq_free(work);
     return rc;
+}
+
+/* ---- what was lost on the way ---- */
+
+struct finding {
+    const char *folder, *suffix;
+    bool wants_folder;
+    char *path; /* of the shortest name that is like that of a result */
+};
+
+static int find_one(void *context, const char *name)
+{
+    struct finding *f = context;
+    char *path = pq_asprintf("%s/%s", f->folder, name);
+    const bool is_it = path && *name != '.' && pq_ends_with(name, f->suffix) &&
+                       !pq_ends_with(name, ".job") && pq_is_folder(path) == f->wants_folder &&
+                       (!f->path || strlen(path) < strlen(f->path));
+    if (!is_it) {
+        pq_free(path);
+        return 0;
+    }
+    pq_free(f->path);
+    f->path = path;
+    return 0;
+}
+
+/* The result of an entry in the folder in which it was made; NULL: it is not there. The name may
+ * have been another one: what remains is its suffix, and the folder below. */
+static char *find_made(const struct pq_store *s, const struct pq_entry *e)
+{
+    const char *name = strrchr(e->output, '/') + 1, *dot = strrchr(name, '.');
+    const char *below = e->output + strlen(s->results);
+    char *work = pq_store_work_folder(s, e);
+    char *folder = work ? pq_asprintf("%s%.*s", work, (int)(name - 1 - below), below) : NULL;
+    struct finding f = {.folder = folder,
+                        .wants_folder = json_is_true(json_object_get(e->result, "folder"))};
+    f.suffix = dot && dot > name && !f.wants_folder ? dot : "";
+    if (folder)
+        pq_list_folder(folder, find_one, &f, NULL);
+    pq_free(work);
+    pq_free(folder);
+    return f.path;
+}
+
+void pq_deliver_lost(struct pq_store *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        struct pq_entry *e = s->entries[i];
+        if (e->state != PQ_ENTRY_DONE || !e->output || !json_is_object(e->result) ||
+            pq_exists(e->output) || !pq_is_made_in(e->output, s->results))
+            continue;
+        char *made = find_made(s, e), *said = e->output;
+        if (!made)
+            continue;
+        e->output = made;
+        if (pq_deliver(s, e, NULL) == 0) {
+            pq_free(said);
+            pq_store_save(s, e, NULL);
+        } else {
+            pq_free(made);
+            e->output = said;
+        }
+    }
 }

@@ -16,3 +16,7 @@ int pq_deliver_check(const struct pq_store *store, const struct pq_entry *entry,
  * object has its name and whether it is a folder, and the work folder is gone.
  * PIQUE_EIO, PIQUE_ENOSPC and others as the system says. With the store's lock held. */
 int pq_deliver(struct pq_store *store, struct pq_entry *entry, pique_error *err);
+
+/* Deliver once more what is said to be done and still lies where it was made: a loss of power may
+ * have undone the move. For pq_store_open(). */
+void pq_deliver_lost(struct pq_store *store);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/folder.h"
 #include "base/str.h"
+#include "job/deliver.h"
 #include "job/dump.h"
 
 enum { MOST_BYTES = 4 << 20, MOST_MS = 100 }; /* of one item.json; of saving many */
@@ -193,6 +194,7 @@ int pq_store_open(struct pq_store *s, const char *folder, const char *results, j
     if (s->count)
         qsort(s->entries, s->count, sizeof(*s->entries), by_position);
     read_queue(s);
+    pq_deliver_lost(s);
     return 0;
 }
 

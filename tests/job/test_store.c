@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -557,6 +558,104 @@ static void a_result_that_has_arrived_is_no_failure(void **unused)
     }
 }
 
+/* ---- a loss of power ---- */
+
+/* This stands before the C library's: notes the folders that are synced. */
+static char synced[8][300];
+static int sync_count;
+static const char *work_of_one;
+
+int fsync(int fd)
+{
+    char path[40];
+    struct stat st;
+    if (work_of_one && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) && sync_count < 8) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        const ssize_t n = readlink(path, synced[sync_count], sizeof synced[0] - 1);
+        synced[sync_count++][n > 0 ? n : 0] = '\0';
+        assert_true(pq_exists(work_of_one));
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
+
+static bool was_synced(const char *path)
+{
+    for (int i = 0; i < sync_count; i++) {
+        if (strcmp(synced[i], path) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void a_result_is_safe_before_what_it_was_made_in_goes(void **unused)
+{
+    struct pq_store s;
+    const char *const names[] = {"videos/film.mkv", "videos/film.mkv.job/x", NULL};
+    (void)unused;
+    open_store(&s, NULL);
+    struct pq_entry *e = made(&s, names);
+    char *work = pq_store_work_folder(&s, e);
+    char *from = pq_asprintf("%s/videos", work), *to = pq_asprintf("%s/videos", results);
+    work_of_one = work;
+    sync_count = 0;
+    assert_int_equal(pq_deliver(&s, e, NULL), 0);
+    work_of_one = NULL;
+    assert_true(was_synced(from) && was_synced(to) && was_synced(results));
+    assert_false(pq_exists(work));
+    pq_free(work);
+    pq_free(from);
+    pq_free(to);
+    pq_store_close(&s);
+}
+
+/* As a file system may leave it: the entry says that it is done, and the move has not happened. */
+static void undo_move(const struct pq_store *s, const struct pq_entry *e, const char *name)
+{
+    char *work = pq_store_work_folder(s, e), *path = pq_asprintf("%s/%s", work, name);
+    char *parent = pq_strdup(path), *job = pq_asprintf("%s.job/x", path);
+    *strrchr(parent, '/') = '\0';
+    assert_int_equal(pq_make_folders(parent, NULL), 0);
+    assert_int_equal(rename(e->output, path), 0);
+    make_file(job);
+    pq_free(work);
+    pq_free(path);
+    pq_free(parent);
+    pq_free(job);
+}
+
+static void what_is_done_and_was_not_moved_is_moved_at_the_next_start(void **unused)
+{
+    struct pq_store s;
+    const char *const film[] = {"videos/film.mkv", NULL}, *const numbered[] = {"film/1.png", NULL};
+    const char *const gone[] = {"gone.png", NULL};
+    (void)unused;
+    open_store(&s, NULL);
+    struct pq_entry *a = made(&s, film), *b = made(&s, numbered), *c = made(&s, gone);
+    a->stem = pq_strdup("mine");
+    *strrchr(b->output, '/') = '\0'; /* the folder is the result */
+    for (int i = 0; i < 3; i++) {
+        struct pq_entry *e = i == 0 ? a : i == 1 ? b : c;
+        assert_int_equal(pq_deliver(&s, e, NULL), 0);
+        pq_store_set(&s, e, PQ_ENTRY_DONE, NULL);
+    }
+    undo_move(&s, a, "videos/film.mkv");
+    undo_move(&s, b, "film");
+    assert_int_equal(unlink(c->output), 0); /* by somebody who wanted that */
+    assert_there("videos/mine.mkv", false);
+    pq_store_close(&s);
+    open_store(&s, NULL);
+    assert_there("videos/mine.mkv", true);
+    assert_there("film/1.png", true);
+    assert_there("gone.png", false);
+    for (size_t i = 0; i < 2; i++) {
+        char *work = pq_store_work_folder(&s, s.entries[i]);
+        assert_false(pq_exists(work));
+        assert_true(pq_exists(s.entries[i]->output));
+        pq_free(work);
+    }
+    pq_store_close(&s);
+}
+
 static void another_disk_is_told_of_before_the_work(void **unused)
 {
     struct pq_store s;
@@ -605,6 +704,8 @@ int main(void)
         cmocka_unit_test_teardown(a_result_comes_with_all_that_is_named_after_it, sweep),
         cmocka_unit_test_teardown(a_result_gets_the_name_that_was_asked_for, sweep),
         cmocka_unit_test_teardown(nothing_is_moved_that_was_not_made_in_its_folder, sweep),
+        cmocka_unit_test_teardown(a_result_is_safe_before_what_it_was_made_in_goes, sweep),
+        cmocka_unit_test_teardown(what_is_done_and_was_not_moved_is_moved_at_the_next_start, sweep),
         cmocka_unit_test_teardown(another_disk_is_told_of_before_the_work, sweep),
         cmocka_unit_test_teardown(a_result_that_has_arrived_is_no_failure, sweep),
     };
