@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/lang.h"
+#include "base/sha256.h"
 #include "base/str.h"
 #include "cli/child.h"
 #include "cli/commands.h"
@@ -23,6 +24,35 @@
 #include "pique/model.h"
 
 enum { DAY_SECONDS = 86400, KEEP_PARTS_DAYS = 14 };
+
+/* ---- what is here ---- */
+
+static bool is_right(const struct pq_fetch_item *item)
+{
+    struct stat st;
+    char hex[PQ_SHA256_HEX];
+    uint64_t bytes = item->file->bytes;
+    if (stat(item->path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+        return false;
+    if (bytes && (uint64_t)st.st_size != bytes)
+        return false;
+    return !item->sha256 ||
+           (pq_sha256_file(item->path, hex, NULL) == 0 && strcmp(hex, item->sha256) == 0);
+}
+
+/* What is told to be right by the catalogue, else by the user, else what it was the first time. */
+static const char *sum_of(const struct pq_fetch *f, const struct pq_catalogue_file *file)
+{
+    if (file->sha256)
+        return file->sha256;
+    return f->given_sum ? f->given_sum : pq_sums_find(&f->sums, file->name);
+}
+
+void pq_fetch_find(const struct pq_fetch *f, struct pq_fetch_item *item)
+{
+    item->sha256 = sum_of(f, item->file);
+    item->here = is_right(item);
+}
 
 /* ---- telling and folders ---- */
 
@@ -233,17 +263,47 @@ static int fetch_all(struct pq_fetch *f, pique_error *err)
     return rc ? rc : fail_missing(f, err);
 }
 
+int pq_models_lock(const char *folder, const struct pq_tell *tell, struct pq_file *lock,
+                   bool *waited, pique_error *err)
+{
+    int rc = pq_make_folders(folder, err);
+    if (rc)
+        return rc;
+    rc = pq_folder_lock(folder, lock, err);
+    *waited = rc == PIQUE_EEXIST;
+    if (!*waited)
+        return rc;
+    pq_tell_note(tell, "another process fetches models; this waits until it has ended");
+    return pq_folder_lock_wait(folder, DAY_SECONDS, lock, err);
+}
+
+/* After another process was here. */
+static int find_again(struct pq_fetch *f, pique_error *err)
+{
+    pq_sums_close(&f->sums);
+    int rc = pq_sums_open(&f->sums, f->folder, err);
+    for (size_t i = 0; i < f->count; i++) {
+        if (rc) /* its sum is gone */
+            f->items[i].sha256 = NULL;
+        else
+            pq_fetch_find(f, &f->items[i]);
+    }
+    return rc;
+}
+
 int pq_download(struct pq_fetch *f, pique_error *err)
 {
     struct pq_file lock;
-    int rc = pq_make_folders(f->folder, err);
-    if (!rc)
-        rc = pq_folder_lock(f->folder, &lock, err);
+    bool waited;
+    int rc = pq_models_lock(f->folder, &f->tell, &lock, &waited, err);
     if (rc)
         return rc;
     pq_interrupt_begin();
     remove_all_stale(f);
-    rc = fetch_all(f, err);
+    if (waited)
+        rc = find_again(f, err);
+    if (!rc)
+        rc = fetch_all(f, err);
     pq_package_drop(f);
     pq_interrupt_end();
     pq_file_close(&lock);

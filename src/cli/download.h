@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "cli/catalogue.h"
 #include "cli/sums.h"
 #include "cli/tell.h"
@@ -40,11 +41,19 @@ struct pq_fetch {
     struct pq_sums sums; /* remembered; those that are new are written by pq_download() */
 };
 
+/* What its sum must be, and whether the file is there with it, as far as that is known. */
+void pq_fetch_find(const struct pq_fetch *f, struct pq_fetch_item *item);
+
 /* Get all items that are not here, under a lock on the folder, and say what came from where.
  * Interrupted, it leaves what the next try goes on with.
- * @return 0; PIQUE_EIO no network; PIQUE_EFORMAT wrong files; PIQUE_EEXIST another process is at
- * it; PIQUE_ENOSPC; PIQUE_ECREATE; PIQUE_ECANCELED interrupted; PIQUE_ENOMEM. */
+ * Waits for another process that is at it, and gets what is missing after that.
+ * @return 0; PIQUE_EIO no network; PIQUE_EFORMAT wrong files; PIQUE_ENOSPC; PIQUE_ECREATE;
+ * PIQUE_ECANCELED interrupted; PIQUE_ENOMEM. */
 int pq_download(struct pq_fetch *f, pique_error *err);
+
+/* Lock the models folder, and say where another process must be waited for, which *waited tells. */
+int pq_models_lock(const char *folder, const struct pq_tell *tell, struct pq_file *lock,
+                   bool *waited, pique_error *err);
 
 /* For package.c. */
 void pq_fetch_tell_file(const struct pq_fetch *f, const struct pq_fetch_item *item, uint64_t bytes,

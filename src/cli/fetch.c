@@ -19,28 +19,6 @@
 
 /* ---- the plan ---- */
 
-/* The file is there with its size and sum, as far as they are known. */
-static bool is_right(const struct pq_fetch_item *item)
-{
-    struct stat st;
-    char hex[PQ_SHA256_HEX];
-    uint64_t bytes = item->file->bytes;
-    if (stat(item->path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
-        return false;
-    if (bytes && (uint64_t)st.st_size != bytes)
-        return false;
-    return !item->sha256 ||
-           (pq_sha256_file(item->path, hex, NULL) == 0 && strcmp(hex, item->sha256) == 0);
-}
-
-/* What is told to be right by the catalogue, else by the user, else what it was the first time. */
-static const char *sum_of(const struct pq_fetch *f, const struct pq_catalogue_file *file)
-{
-    if (file->sha256)
-        return file->sha256;
-    return f->given_sum ? f->given_sum : pq_sums_find(&f->sums, file->name);
-}
-
 static int add_variant(struct pq_fetch *f, const struct pq_catalogue_entry *entry,
                        const struct pq_catalogue_variant *variant, pique_error *err)
 {
@@ -59,12 +37,9 @@ static int add_variant(struct pq_fetch *f, const struct pq_catalogue_entry *entr
         if (!path)
             return pq_fail_nomem(err, strlen(f->folder) + 64);
         struct pq_fetch_item *item = &f->items[f->count++];
-        *item = (struct pq_fetch_item){.entry = entry,
-                                       .variant = variant,
-                                       .file = file,
-                                       .path = path,
-                                       .sha256 = sum_of(f, file)};
-        item->here = is_right(item);
+        *item =
+            (struct pq_fetch_item){.entry = entry, .variant = variant, .file = file, .path = path};
+        pq_fetch_find(f, item);
     }
     return 0;
 }

@@ -248,10 +248,8 @@ static int get_it(struct from_url *u, pique_error *err)
 static int locked(struct from_url *u, pique_error *err)
 {
     struct pq_file lock;
-    bool here;
-    int rc = pq_make_folders(u->folder, err);
-    if (!rc)
-        rc = pq_folder_lock(u->folder, &lock, err);
+    bool here, waited;
+    int rc = pq_models_lock(u->folder, u->tell, &lock, &waited, err);
     if (rc)
         return rc;
     pq_interrupt_begin();

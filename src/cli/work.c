@@ -140,17 +140,20 @@ static void free_task(struct task *t)
 /* ---- the process ---- */
 
 /* As a child of whoever started us, and behind all that a person waits for. */
-static int settle(const struct task *t, pique_error *err)
+static int settle(pique_error *err)
 {
     const pid_t parent = getppid();
-    const char *lang = json_string_value(json_object_get(t->root, "lang"));
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent)
         return pq_fail(err, PIQUE_ECANCELED, "who asked for this is gone");
     errno = 0;
     (void)nice(NICER); /* where that is not allowed it goes on all the same */
-    if (lang && setenv("PIQUE_LANG", lang, 1) != 0)
-        return pq_fail_nomem(err, 64);
     return 0;
+}
+
+static int speak(const struct task *t, pique_error *err)
+{
+    const char *lang = json_string_value(json_object_get(t->root, "lang"));
+    return lang && setenv("PIQUE_LANG", lang, 1) != 0 ? pq_fail_nomem(err, 64) : 0;
 }
 
 /* What every task needs beside what it names. */
@@ -228,11 +231,13 @@ int pq_cli_work(const struct pq_options *o)
     struct pq_options inner = {0};
     struct pq_file lock = {.fd = -1};
     pique_error err;
-    int rc = read_task(&t, o->operands[0], &err);
-    if (!rc)
-        rc = settle(&t, &err);
+    int rc = settle(&err);
     if (!rc)
         rc = pq_folder_lock_wait(o->operands[0], PATIENCE, &lock, &err);
+    if (!rc) /* not before, since the one that has the lock may have been given this task too */
+        rc = read_task(&t, o->operands[0], &err);
+    if (!rc)
+        rc = speak(&t, &err);
     if (!rc)
         rc = enter(&t, o->operands[0], &err);
     if (!rc)

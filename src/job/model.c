@@ -13,7 +13,8 @@ enum { MOST_FETCHED = 3 }; /* at once, each in a process */
 struct fetch {
     char *name;
     bool french;
-    char *why; /* the last sentence of a failure */
+    unsigned place; /* of those that are fetched at once: each has a folder for its task */
+    char *why;      /* the last sentence of a failure */
 };
 
 static void free_fetch(struct fetch *f)
@@ -38,7 +39,7 @@ static int begin(void *user, struct pq_runner *r, json_t **task, char **folder)
     json_t *words = json_pack("[s, s, s, s]", "--yes", "--json", "--", f->name);
     if (words)
         *task = pq_task_new(r, "fetch", words, NULL, NULL, f->french);
-    *folder = pq_asprintf("%s/fetch", r->store->folder);
+    *folder = pq_asprintf("%s/fetch-%u", r->store->folder, f->place);
     json_decref(words);
     if (!*task || !*folder)
         return -1;
@@ -101,6 +102,19 @@ static bool is_fetched(const struct pq_runner *r, const char *name)
     return false;
 }
 
+/* The first that no other has. */
+static unsigned free_place(const struct pq_runner *r)
+{
+    unsigned taken = 0, place = 0;
+    for (size_t i = 0; i < r->chore_count; i++) {
+        if (r->chores[i]->chore.end == end)
+            taken |= 1u << ((struct fetch *)r->chores[i]->chore.user)->place;
+    }
+    while (taken & 1u << place)
+        place++;
+    return place;
+}
+
 int pq_model_fetch(struct pq_runner *r, const char *name, bool french, pique_error *err)
 {
     if (is_fetched(r, name))
@@ -113,6 +127,7 @@ int pq_model_fetch(struct pq_runner *r, const char *name, bool french, pique_err
         return pq_fail_nomem(err, sizeof *f);
     }
     f->french = french;
+    f->place = free_place(r);
     const struct pq_chore chore = {
         .begin = begin, .line = on_line, .end = end, .aside = true, .user = f};
     int rc = pq_runner_chore(r, &chore, err);

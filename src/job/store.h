@@ -5,6 +5,7 @@
  *     FOLDER/server.json            where it answers, and its token (mode 0600)
  *     FOLDER/queue.json             whether it runs, how many side by side
  *     FOLDER/presets.json, watched.json
+ *     FOLDER/fetch-N/               the task of a model that is fetched
  *     FOLDER/items/ID/item.json     the truth about one entry
  *                    /in/NAME       what was uploaded
  *                    /look/         pictures to look at, made when asked for

@@ -1048,6 +1048,33 @@ class Doors(ServerCase):
         self.assertIn('no-such-model', told[-1]['error']['text'])
         self.ask('POST', '/api/models/a%2fb/fetch', {}, status=400)
 
+    def test_models_that_are_fetched_at_once_are_not_taken_for_one_another(self):
+        os.makedirs(self.path('bin'))
+        for program in ('curl', 'npm'):
+            write(self.path('bin', program), b'#!/bin/sh\nexit 6\n')
+            os.chmod(self.path('bin', program), 0o755)
+        names = [m['name'] for m in self.get('/api/models')['models']
+                 if not m['installed']][:2]
+        self.stop()
+        lock = os.open(self.models, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX) # as one that fetches has it
+        self.start(PATH=self.path('bin') + ':' + os.environ['PATH'])
+        events = Events(self)
+        for name in names:
+            self.post('/api/models/%s/fetch' % name, status=202)
+        time.sleep(1)
+        state = self.path('state', 'pique')
+        words = [json.loads(read(os.path.join(state, folder, 'task.json')))['words'][-1]
+                 for folder in sorted(os.listdir(state)) if folder.startswith('fetch-')]
+        self.assertEqual(words, names)
+        os.close(lock)
+        end = time.monotonic() + PATIENCE
+        ended = {}
+        while len(ended) < 2 and time.monotonic() < end:
+            ended = {m['name']: m for m in events.named('model') if m['state'] == 'failed'}
+            time.sleep(0.05)
+        self.assertEqual(sorted(ended), sorted(names))
+
     def test_another_address_needs_a_token_file(self):
         result = subprocess.run([PROGRAM, 'serve', '--listen', '0.0.0.0'], cwd=self.dir,
                                 env=self.environment(), stderr=subprocess.PIPE, check=False)

@@ -375,14 +375,46 @@ class Fetch(unittest.TestCase):
         if os.path.exists(self.models):
             self.assertIn(self.left(), ([], ['beta.pth']))
 
-    def test_two_at_once_do_not_meet(self):
+    def waiting(self, *words):
+        """A process that waits for the lock of the models, and that lock."""
         os.makedirs(self.models)
         lock = os.open(self.models, os.O_RDONLY)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        code, text = self.run_it('fetch', 'beta')
+        process = subprocess.Popen([PROGRAM, *words], env=self.environment(), text=True,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT)
+        self.addCleanup(process.stdout.close)
+        said = ''
+        while 'another process' not in said:
+            said = process.stdout.readline()
+            self.assertTrue(said)
+        time.sleep(0.3)
+        self.assertIsNone(process.poll())
+        self.assertEqual(self.log(), [])
+        return process, lock
+
+    def test_two_at_once_come_one_after_the_other(self):
+        process, lock = self.waiting('fetch', 'beta')
         os.close(lock)
-        self.assertEqual(code, 73)
-        self.assertIn('another process', text)
+        text = process.stdout.read()
+        self.assertEqual(process.wait(timeout=60), 0, text)
+        self.assertEqual(self.here(), ['beta.pth'])
+
+    def test_what_another_has_fetched_meanwhile_is_not_fetched_again(self):
+        process, lock = self.waiting('fetch', 'beta')
+        self.write(os.path.join(self.models, 'beta.pth'), content('beta.pth'))
+        sums = {'files': {'other': {'sha256': '0' * 64, 'bytes': 1}}}
+        self.write(os.path.join(self.models, '.sums.json'), json.dumps(sums).encode())
+        os.close(lock)
+        text = process.stdout.read()
+        self.assertEqual(process.wait(timeout=60), 0, text)
+        self.assertEqual(self.log(), [])
+
+    def test_who_waits_can_be_interrupted(self):
+        process, lock = self.waiting('fetch', 'beta')
+        process.send_signal(signal.SIGINT)
+        self.assertNotEqual(process.wait(timeout=60), 0)
+        os.close(lock)
 
     # ---- words ----
 
