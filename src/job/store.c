@@ -242,25 +242,23 @@ int pq_store_save(struct pq_store *s, struct pq_entry *e, pique_error *err)
         pq_store_touch(s, e);
         return 0;
     }
+    /* That the disk refused it before is no part of what is saved. */
+    json_t *told = e->disk_error ? e->error : NULL;
+    if (told)
+        e->error = NULL;
     json_t *root = pq_entry_store(e);
     char *path = pq_store_path(s, e, "item.json");
     int rc = path ? pq_json_write(path, root, JSON_INDENT(1), err) : pq_fail_nomem(err, 256);
     pq_free(path);
     json_decref(root);
+    e->disk_error = rc && told;
+    if (e->disk_error)
+        e->error = told;
+    else
+        json_decref(told);
     e->unsaved = rc != 0;
     pq_store_touch(s, e);
     return rc;
-}
-
-static int save_again(struct pq_store *s, struct pq_entry *e)
-{
-    int rc = pq_store_save(s, e, NULL);
-    if (rc || !e->disk_error)
-        return rc;
-    json_decref(e->error);
-    e->error = NULL;
-    e->disk_error = false;
-    return 0;
 }
 
 bool pq_store_save_again(struct pq_store *s)
@@ -274,7 +272,7 @@ bool pq_store_save_again(struct pq_store *s)
             continue;
         if (pq_clock_ms() - start > MOST_MS)
             return true;
-        if (save_again(s, e) != 0)
+        if (pq_store_save(s, e, NULL) != 0)
             return false;
     }
     return false;

@@ -272,6 +272,29 @@ static void a_disk_that_refuses_is_no_lost_entry(void **unused)
     pq_store_close(&s);
 }
 
+/* While it is full that is told; nothing of it is left when there is room. */
+static void a_disk_that_has_room_again_is_forgotten(void **unused)
+{
+    struct pq_store s;
+    (void)unused;
+    open_store(&s, NULL);
+    struct pq_entry *e = add(&s, "a");
+    pq_fault_arm(PQ_FAULT_WRITE, 1, ENOSPC, true);
+    pq_store_set(&s, e, PQ_ENTRY_DONE, NULL);
+    assert_false(pq_store_save_again(&s));
+    assert_non_null(e->error);
+    assert_true(e->unsaved && e->disk_error);
+    pq_fault_arm(PQ_FAULT_WRITE, 0, 0, false);
+    assert_false(pq_store_save_again(&s));
+    assert_null(e->error);
+    assert_false(e->unsaved || e->disk_error);
+    pq_store_close(&s);
+    open_store(&s, NULL);
+    assert_null(s.entries[0]->error);
+    assert_int_equal(s.entries[0]->state, PQ_ENTRY_DONE);
+    pq_store_close(&s);
+}
+
 /* ---- a disk that fails once ---- */
 
 /* What stands in memory, as text: entries in their order, and the queue. */
@@ -699,6 +722,7 @@ int main(void)
         cmocka_unit_test_teardown(what_is_damaged_is_told_and_left_alone, sweep),
         cmocka_unit_test_teardown(one_server_at_a_time_has_the_queue, sweep),
         cmocka_unit_test_teardown(a_disk_that_refuses_is_no_lost_entry, sweep),
+        cmocka_unit_test_teardown(a_disk_that_has_room_again_is_forgotten, sweep),
         cmocka_unit_test_teardown(memory_and_disk_agree_when_the_disk_fails_once, sweep),
         cmocka_unit_test_teardown(a_queue_opens_whole_or_not_at_all, sweep),
         cmocka_unit_test_teardown(a_result_comes_with_all_that_is_named_after_it, sweep),
