@@ -225,9 +225,19 @@ json_t *pq_estimate_of(const json_t *told)
     return estimate;
 }
 
-static void set_estimate(struct pq_entry *e, const struct look *l, const char *last)
+/* It was made in a folder of the state, and the result will lie elsewhere. */
+static void tell_free_of_results(const struct pq_store *s, json_t *estimate)
+{
+    uint64_t free_bytes;
+    if (json_object_get(estimate, "disk_free") && pq_disk_free(s->results, &free_bytes, NULL) == 0)
+        json_object_set_new(estimate, "disk_free", json_integer((json_int_t)free_bytes));
+}
+
+static void set_estimate(const struct pq_store *s, struct pq_entry *e, const struct look *l,
+                         const char *last)
 {
     json_t *estimate = l->told ? pq_estimate_of(l->told) : json_object();
+    tell_free_of_results(s, estimate);
     const char *why = json_string_value(json_object_get(estimate, "error"));
     if (!l->told)
         why = *last ? last : pq_tr("no estimate was made");
@@ -245,7 +255,7 @@ static void end_estimate(void *user, struct pq_runner *r, int status, const char
     struct look *l = user;
     struct pq_entry *e = pq_store_find(r->store, l->id);
     if (e && !r->ending) {
-        set_estimate(e, l, last);
+        set_estimate(r->store, e, l, last);
         pq_store_touch(r->store, e);
     }
     (void)status;

@@ -870,14 +870,27 @@ class Films(ServerCase):
         self.assertEqual(self.get('/api/state')['items'], [])
         self.until(lambda: not os.listdir(items) and not os.listdir(self.path('results', '.pique')))
 
-    def test_a_disk_that_is_full_holds_the_queue_and_says_so(self):
+    def start_with_room_for(self, size):
+        """The results lie on a disk of their own, of that size."""
         self.stop()
         script = 'mount -t tmpfs -o size=%s none "$1" && shift && exec "$@"'
-        words = ['unshare', '-rm', 'sh', '-c', script % '64k', 'sh', self.results]
+        words = ['unshare', '-rm', 'sh', '-c', script % size, 'sh', self.results]
         if subprocess.run(words + ['true'], stderr=subprocess.DEVNULL, check=False).returncode:
             self.skipTest('no folder of a few bytes can be made here')
+        self.start(before=words)
+
+    def test_an_estimate_tells_of_the_disk_where_the_result_will_lie(self):
+        self.start_with_room_for('1m')
+        self.film('in.mkv', '64x48', '24', '1')
+        name = self.add('in.mkv', start=False)
+        self.wait(name, 'paused')
+        self.post('/api/items/%s/estimate' % name, {'settings': {'model': 'tiny'}}, 202)
+        item = self.wait(name, 'paused', until=lambda i: i['estimate'])
+        self.assertLess(item['estimate']['disk_free'], (1 << 20) + 1)
+
+    def test_a_disk_that_is_full_holds_the_queue_and_says_so(self):
+        self.start_with_room_for('64k')
         try:
-            self.start(before=words)
             name = self.slow_film()
             item = self.wait(name, 'paused', until=lambda i: i['error'])
             self.assertEqual((item['error']['code'], item['error']['next']), ('ENOSPC', 'space'))
