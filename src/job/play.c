@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "job/play.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,16 +281,20 @@ static void on_end(void *user, int status, const char *last)
 
 /* ---- its beginning ---- */
 
-/* Several side by side share the processors and what memory is free. */
+/* Several side by side share the processors and what memory is free; one whose settings ask for
+ * fewer threads gets those. */
 static int add_shares(const struct pq_runner *r, json_t *words)
 {
     const int parallel = r->store->parallel;
-    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    const int64_t threads = PQ_MAX(sysconf(_SC_NPROCESSORS_ONLN) / parallel, 1);
+    const int64_t wanted = pq_words_whole(words, PQ_OPT_THREADS);
     uint64_t all, free_bytes;
+    int rc = 0;
     if (parallel < 2)
         return 0;
     pq_memory(&all, &free_bytes);
-    int rc = pq_words_add(words, "--threads=%ld", PQ_MAX(cores / parallel, 1));
+    if (!wanted || wanted > threads)
+        rc = pq_words_add(words, "--threads=%" PRId64, threads);
     if (!rc && free_bytes)
         rc = pq_words_add(words, "--memory=%lldM",
                           (long long)(free_bytes / (unsigned)(parallel + 1) >> 20));
@@ -302,9 +307,9 @@ static json_t *task_of(const struct pq_runner *r, const struct pq_entry *e, cons
     json_t *words = json_array(), *task = NULL;
     int rc =
         words ? pq_settings_words(e->settings, PQ_CMD_RUN, words, err) : pq_fail_nomem(err, 64);
-    if (!rc && (pq_words_add(words, "--json") || pq_words_add(words, "--skip-existing") ||
-                pq_words_add(words, "--output=%s/", work) || add_shares(r, words) ||
-                pq_words_operand(words, e->input)))
+    if (!rc && (add_shares(r, words) || pq_words_add(words, "--json") ||
+                pq_words_add(words, "--skip-existing") ||
+                pq_words_add(words, "--output=%s/", work) || pq_words_operand(words, e->input)))
         rc = pq_fail_nomem(err, 64);
     const char *const read[] = {e->input, NULL}, *const write[] = {work, NULL};
     if (!rc && !(task = pq_task_new(r, "run", words, read, write, e->french)))

@@ -82,21 +82,19 @@ int pq_settings_words(const json_t *settings, enum pq_command_id command, json_t
 }
 
 /* As the worker will read them. */
-static int parse(const json_t *words, pique_error *err)
+static int parse(const json_t *words, struct pq_options *o, pique_error *err)
 {
     const size_t count = json_array_size(words);
     char **list = pq_calloc(count + 2, sizeof *list);
-    struct pq_options o = {0};
     static char input[] = "input";
     if (!list)
         return pq_fail_nomem(err, count * sizeof *list);
     for (size_t i = 0; i < count; i++)
         list[i] = (char *)json_string_value(json_array_get(words, i));
     list[count] = input;
-    int rc = pq_options_parse(&o, PQ_CMD_RUN, (int)count + 1, list, err);
+    int rc = pq_options_parse(o, PQ_CMD_RUN, (int)count + 1, list, err);
     if (!rc)
-        rc = pq_options_check(&o, err);
-    pq_options_free(&o);
+        rc = pq_options_check(o, err);
     pq_free(list);
     return rc;
 }
@@ -104,14 +102,24 @@ static int parse(const json_t *words, pique_error *err)
 int pq_settings_check(const json_t *settings, pique_error *err)
 {
     json_t *words = json_array();
+    struct pq_options o = {0};
     int rc = words ? pq_settings_words(settings, PQ_CMD_RUN, words, err) : pq_fail_nomem(err, 64);
     if (!rc)
-        rc = parse(words, err);
+        rc = parse(words, &o, err);
+    pq_options_free(&o);
     json_decref(words);
     return rc;
 }
 
 /* ---- words ---- */
+
+int64_t pq_words_whole(const json_t *words, enum pq_option_id id)
+{
+    struct pq_options o = {0};
+    const int64_t value = parse(words, &o, NULL) == 0 && pq_given(&o, id) ? pq_whole(&o, id) : 0;
+    pq_options_free(&o);
+    return value;
+}
 
 int pq_words_add(json_t *words, const char *fmt, ...)
 {

@@ -17,6 +17,9 @@ int pq_settings_check(const json_t *settings, pique_error *err);
 int pq_settings_words(const json_t *settings, enum pq_command_id command, json_t *words,
                       pique_error *err);
 
+/* The whole number that words of a run have for an option; 0: none. */
+int64_t pq_words_whole(const json_t *words, enum pq_option_id id);
+
 /* Words of another kind behind them: from a format; and "--" with the path that the command is for.
  * 0, or -1: out of memory, or it is too long. */
 int pq_words_add(json_t *words, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

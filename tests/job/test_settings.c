@@ -43,6 +43,22 @@ static void settings_become_words(void **unused)
     json_decref(settings);
 }
 
+static void a_whole_number_is_read_as_the_worker_will_read_it(void **unused)
+{
+    static const struct {
+        const char *settings;
+        int64_t threads;
+    } known[] = {{"{}", 0}, {"{\"threads\": 2, \"scale\": 2}", 2}, {"{\"threads\": \"3\"}", 3}};
+    (void)unused;
+    for (size_t i = 0; i < PQ_COUNT(known); i++) {
+        json_t *settings = parse(known[i].settings), *words = json_array();
+        assert_int_equal(pq_settings_words(settings, PQ_CMD_RUN, words, NULL), 0);
+        assert_int_equal(pq_words_whole(words, PQ_OPT_THREADS), known[i].threads);
+        json_decref(settings);
+        json_decref(words);
+    }
+}
+
 static void what_is_none_is_refused_by_name(void **unused)
 {
     static const char *const bad[][2] = {
@@ -82,6 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(settings_become_words),
+        cmocka_unit_test(a_whole_number_is_read_as_the_worker_will_read_it),
         cmocka_unit_test(what_is_none_is_refused_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

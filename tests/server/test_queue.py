@@ -904,6 +904,17 @@ class Films(ServerCase):
         finally:
             self.stop()
 
+    def test_side_by_side_nothing_takes_more_than_it_was_to(self):
+        self.post('/api/queue/parallel', {'count': 2})
+        share = max(os.cpu_count() // 2, 1)
+        for wanted, said in ((1, [1]), (1000, [1000, share]), (None, [share])):
+            settings = {'model': 'tiny', 'threads': wanted} if wanted else {'model': 'tiny'}
+            name = self.add('p.png', settings, png(8, 8))
+            self.wait(name, 'done')
+            task = json.loads(read(self.path('state', 'pique', 'items', name, 'run', 'task.json')))
+            words = [w.split('=')[1] for w in task['words'] if w.startswith('--threads=')]
+            self.assertEqual([int(w) for w in words], said) # the last one holds
+
     def test_side_by_side(self):
         self.post('/api/queue/parallel', {'count': 2})
         a = self.slow_film()
