@@ -418,8 +418,22 @@ json_t *pq_store_show_queue(const struct pq_store *s)
     return json_pack("{s:b, s:i}", "running", s->running, "parallel", s->parallel);
 }
 
+/* Those that a full disk stopped, and the queue with them. */
+static void start_what_had_no_room(struct pq_store *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        struct pq_entry *e = s->entries[i];
+        const char *next = json_string_value(json_object_get(e->error, "next"));
+        if (e->state == PQ_ENTRY_PAUSED && !e->removed && !e->disk_error && next &&
+            strcmp(next, "space") == 0)
+            pq_store_set(s, e, PQ_ENTRY_WAITING, NULL);
+    }
+}
+
 int pq_store_set_queue(struct pq_store *s, bool running, int parallel, pique_error *err)
 {
+    if (running && !s->running)
+        start_what_had_no_room(s);
     s->running = running;
     s->parallel = parallel;
     json_t *shown = pq_store_show_queue(s);

@@ -96,7 +96,8 @@ bool pq_store_take_rest(struct pq_store *store, char id[PQ_ID_LENGTH + 1]);
 void pq_store_remove_rest(const struct pq_store *store, const char *id);
 /* {"running", "parallel"}; NULL: out of memory. */
 json_t *pq_store_show_queue(const struct pq_store *store);
-/* Whether the queue runs, and how many side by side. */
+/* Whether the queue runs, and how many side by side. When it goes on, entries wait for their turn
+ * again that a full disk stopped together with it. */
 int pq_store_set_queue(struct pq_store *store, bool running, int parallel, pique_error *err);
 
 /* A new error object: {"code", "text", "next"}. NULL: out of memory. */

@@ -295,6 +295,28 @@ static void a_disk_that_has_room_again_is_forgotten(void **unused)
     pq_store_close(&s);
 }
 
+static void a_queue_that_goes_on_takes_what_had_no_room(void **unused)
+{
+    struct pq_store s;
+    (void)unused;
+    open_store(&s, NULL);
+    struct pq_entry *full = add(&s, "full"), *by_hand = add(&s, "by hand"), *bad = add(&s, "bad");
+    assert_int_equal(pq_store_set_queue(&s, true, 1, NULL), 0);
+    pq_store_set(&s, full, PQ_ENTRY_PAUSED, pq_error_object("ENOSPC", "full", "space"));
+    pq_store_set(&s, by_hand, PQ_ENTRY_PAUSED, NULL);
+    pq_store_set(&s, bad, PQ_ENTRY_FAILED, pq_error_object("EFORMAT", "bad", "upload"));
+    assert_int_equal(pq_store_set_queue(&s, true, 2, NULL), 0); /* it was not held */
+    assert_int_equal(full->state, PQ_ENTRY_PAUSED);
+    assert_int_equal(pq_store_set_queue(&s, false, 2, NULL), 0);
+    assert_int_equal(full->state, PQ_ENTRY_PAUSED);
+    assert_int_equal(pq_store_set_queue(&s, true, 2, NULL), 0);
+    assert_int_equal(full->state, PQ_ENTRY_WAITING);
+    assert_null(full->error);
+    assert_int_equal(by_hand->state, PQ_ENTRY_PAUSED);
+    assert_int_equal(bad->state, PQ_ENTRY_FAILED);
+    pq_store_close(&s);
+}
+
 /* ---- a disk that fails once ---- */
 
 /* What stands in memory, as text: entries in their order, and the queue. */
@@ -723,6 +745,7 @@ int main(void)
         cmocka_unit_test_teardown(one_server_at_a_time_has_the_queue, sweep),
         cmocka_unit_test_teardown(a_disk_that_refuses_is_no_lost_entry, sweep),
         cmocka_unit_test_teardown(a_disk_that_has_room_again_is_forgotten, sweep),
+        cmocka_unit_test_teardown(a_queue_that_goes_on_takes_what_had_no_room, sweep),
         cmocka_unit_test_teardown(memory_and_disk_agree_when_the_disk_fails_once, sweep),
         cmocka_unit_test_teardown(a_queue_opens_whole_or_not_at_all, sweep),
         cmocka_unit_test_teardown(a_result_comes_with_all_that_is_named_after_it, sweep),

@@ -897,10 +897,17 @@ class Films(ServerCase):
             self.assertFalse(self.get('/api/state')['queue']['running'])
             other = self.slow_film()
             self.wait(other, 'waiting')
-            self.post('/api/items/%s/start' % name)
+            before = item['revision']
             self.post('/api/queue/resume')
-            self.wait(name, 'paused', until=lambda i: i['error'])
+            again = self.wait(name, 'paused', until=lambda i: i['error'] and i['revision'] > before)
+            self.assertEqual(again['error']['code'], 'ENOSPC')
             self.assertEqual(self.item(other)['state'], 'waiting')
+            words = ['nsenter', '-t', str(self.server.pid), '-U', '-m', '--preserve-credentials',
+                     'mount', '-o', 'remount,size=64m', self.results]
+            if subprocess.run(words, check=False).returncode == 0: # there is room
+                self.post('/api/queue/resume')
+                self.wait(name, 'done')
+                self.wait(other, 'done')
         finally:
             self.stop()
 
