@@ -13,12 +13,14 @@
 #include "base/lang.h"
 #include "base/str.h"
 #include "job/dump.h"
+#include "job/heard.h"
 #include "job/runner_state.h"
 #include "job/settings.h"
 
 enum {
     THUMB_SIDE = 320,
     MOST_PICTURES = 300, /* kept of an entry */
+    MOST_TRACKS = 100,   /* of a film, told */
     MOST_LOOKS = 4, /* asked of the runner at once, so that what somebody waits for comes soon */
     MOST_ASKED = 16 /* pictures likewise; who asks for more is asked to wait */
 };
@@ -106,25 +108,57 @@ static int begin_look(void *user, struct pq_runner *r, json_t **task, char **fol
 
 /* ---- what it holds ---- */
 
-static void take_info(struct pq_entry *e, json_t *told)
+/* Sound and subtitles: {"kind", "codec", "language"} each. */
+static json_t *tracks_of(const json_t *told)
 {
+    static const struct pq_heard_member members[] = {{"kind", NULL, PQ_HEARD_WORD},
+                                                     {"codec", NULL, PQ_HEARD_WORD},
+                                                     {"language", NULL, PQ_HEARD_WORD}};
+    const json_t *list = json_object_get(told, "tracks");
+    json_t *tracks = json_is_array(list) ? json_array() : NULL;
+    for (size_t i = 0; tracks && i < PQ_MIN(json_array_size(list), MOST_TRACKS); i++)
+        json_array_append_new(tracks,
+                              pq_heard(json_array_get(list, i), members, PQ_COUNT(members)));
+    return tracks;
+}
+
+json_t *pq_info_of(const json_t *told)
+{
+    static const struct pq_heard_member members[] = {
+        {"kind", NULL, PQ_HEARD_WORD},      {"width", NULL, PQ_HEARD_NUMBER},
+        {"height", NULL, PQ_HEARD_NUMBER},  {"frames", NULL, PQ_HEARD_NUMBER},
+        {"seconds", NULL, PQ_HEARD_NUMBER}, {"fps", NULL, PQ_HEARD_NUMBER},
+        {"codec", NULL, PQ_HEARD_WORD},     {"container", NULL, PQ_HEARD_WORD},
+        {"depth", NULL, PQ_HEARD_NUMBER},   {"alpha", NULL, PQ_HEARD_FLAG},
+        {"audio", NULL, PQ_HEARD_NUMBER},   {"subtitles", NULL, PQ_HEARD_NUMBER}};
+    json_t *info = pq_heard(told, members, PQ_COUNT(members));
+    json_t *tracks = tracks_of(told);
+    if (info && tracks)
+        json_object_set(info, "tracks", tracks);
+    json_decref(tracks);
+    return info;
+}
+
+static int take_info(struct pq_entry *e, const json_t *told)
+{
+    json_t *info = pq_info_of(told);
+    if (!info)
+        return -1;
     const char *kind = json_string_value(json_object_get(told, "kind"));
     e->kind = kind && strcmp(kind, "film") == 0      ? PQ_ENTRY_FILM
               : kind && strcmp(kind, "picture") == 0 ? PQ_ENTRY_PICTURE
                                                      : PQ_ENTRY_UNKNOWN;
-    json_object_del(told, "input"); /* a path */
-    json_object_del(told, "file");
-    json_object_del(told, "output");
     json_decref(e->info);
-    e->info = json_incref(told);
+    e->info = info;
+    return 0;
 }
 
 static void end_info(void *user, struct pq_runner *r, int status, const char *last)
 {
     struct look *l = user;
     struct pq_entry *e = pq_store_find(r->store, l->id);
-    if (e && !r->ending && status == 0 && json_object_get(l->told, "kind")) {
-        take_info(e, l->told);
+    if (e && !r->ending && status == 0 && json_object_get(l->told, "kind") &&
+        take_info(e, l->told) == 0) {
         const enum pq_entry_state next = e->state != PQ_ENTRY_LOOKING ? e->state
                                          : e->wants_start             ? PQ_ENTRY_WAITING
                                                                       : PQ_ENTRY_PAUSED;
@@ -206,23 +240,18 @@ static void estimate_line(void *user, struct pq_runner *runner, json_t *event)
 
 json_t *pq_estimate_of(const json_t *told)
 {
-    static const char *const names[][2] = {{"seconds_expected", "seconds"},
-                                           {"memory_bytes", "memory_bytes"},
-                                           {"disk_bytes", "disk_bytes"},
-                                           {"disk_free", "disk_free"},
-                                           {"output_bytes_expected", "output_bytes"},
-                                           {"out_width", "out_width"},
-                                           {"out_height", "out_height"},
-                                           {"frames_expected", "frames"},
-                                           {"batch", "batch"},
-                                           {"message", "error"}};
-    json_t *estimate = json_object();
-    for (size_t i = 0; estimate && i < PQ_COUNT(names); i++) {
-        json_t *value = json_object_get(told, names[i][0]);
-        if (value)
-            json_object_set(estimate, names[i][1], value);
-    }
-    return estimate;
+    static const struct pq_heard_member members[] = {
+        {"seconds_expected", "seconds", PQ_HEARD_NUMBER},
+        {"memory_bytes", NULL, PQ_HEARD_NUMBER},
+        {"disk_bytes", NULL, PQ_HEARD_NUMBER},
+        {"disk_free", NULL, PQ_HEARD_NUMBER},
+        {"output_bytes_expected", "output_bytes", PQ_HEARD_NUMBER},
+        {"out_width", NULL, PQ_HEARD_NUMBER},
+        {"out_height", NULL, PQ_HEARD_NUMBER},
+        {"frames_expected", "frames", PQ_HEARD_NUMBER},
+        {"batch", NULL, PQ_HEARD_NUMBER},
+        {"message", "error", PQ_HEARD_SENTENCE}};
+    return pq_heard(told, members, PQ_COUNT(members));
 }
 
 /* It was made in a folder of the state, and the result will lie elsewhere. */

@@ -15,6 +15,9 @@ void pq_look_end_of(struct pq_runner *runner, const char *id);
 int pq_estimate_begin(struct pq_runner *runner, struct pq_entry *entry, const json_t *settings,
                       pique_error *err);
 
+/* What a look tells of a file, as an entry has it; NULL: out of memory. */
+json_t *pq_info_of(const json_t *told);
+
 /* The estimate that a worker tells of with film_planned or file_planned, as an entry has it; NULL:
  * out of memory. */
 json_t *pq_estimate_of(const json_t *told);

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/lang.h"
 #include "base/str.h"
+#include "job/heard.h"
 #include "job/runner_state.h"
 
 enum { MOST_FETCHED = 3 }; /* at once, each in a process */
@@ -49,23 +50,19 @@ static int begin(void *user, struct pq_runner *r, json_t **task, char **folder)
 
 static void on_line(void *user, struct pq_runner *r, json_t *event)
 {
-    static const char *const same[] = {"bytes_done", "bytes_total", "seconds_left"};
+    static const struct pq_heard_member members[] = {{"bytes_done", NULL, PQ_HEARD_NUMBER},
+                                                     {"bytes_total", NULL, PQ_HEARD_NUMBER},
+                                                     {"seconds_left", NULL, PQ_HEARD_NUMBER}};
     struct fetch *f = user;
     const char *name = json_string_value(json_object_get(event, "event"));
-    const char *text = json_string_value(json_object_get(event, "message"));
+    const char *text = pq_heard_text(event, "message", PQ_HEARD_SENTENCE);
     if (text) {
         pq_free(f->why);
         f->why = pq_strdup(text);
     }
     if (!name || strcmp(name, "fetch_progress") != 0)
         return;
-    json_t *told = json_object();
-    for (size_t i = 0; told && i < PQ_COUNT(same); i++) {
-        json_t *value = json_object_get(event, same[i]);
-        if (value)
-            json_object_set(told, same[i], value);
-    }
-    tell(r, f, "fetching", told);
+    tell(r, f, "fetching", pq_heard(event, members, PQ_COUNT(members)));
 }
 
 static void end(void *user, struct pq_runner *r, int status, const char *last)

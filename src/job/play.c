@@ -14,12 +14,13 @@
 #include "base/lang.h"
 #include "base/str.h"
 #include "job/deliver.h"
+#include "job/heard.h"
 #include "job/look.h"
 #include "job/settings.h"
 
 /* ---- what a worker tells ---- */
 
-enum { MOST_NOTES = 50, MOST_NOTE = 2000 }; /* of one entry; bytes */
+enum { MOST_NOTES = 50 }; /* of one entry */
 
 /* What a worker tells is not to be trusted: it reads files of strangers. Numbers are brought to
  * where they can be added, which NaN is too. */
@@ -42,13 +43,6 @@ static char *path_of(const struct pq_play *play, const json_t *event)
     char *copy = path && work && pq_is_made_in(path, work) ? pq_strdup(path) : NULL;
     pq_free(work);
     return copy;
-}
-
-static void copy(json_t *to, const char *as, const json_t *event, const char *name)
-{
-    json_t *value = json_object_get(event, name);
-    if (value)
-        json_object_set(to, as, value);
 }
 
 static void on_planned(struct pq_play *play, const json_t *event)
@@ -101,20 +95,21 @@ static void on_saved(struct pq_play *play, const json_t *event)
 static void on_done(struct pq_play *play, const json_t *event)
 {
     struct pq_entry *e = play->entry;
-    static const char *const same[] = {"bytes",  "hash",   "seconds", "format",      "frames",
-                                       "unique", "reused", "retries", "approximate", "not_kept"};
-    json_t *result = json_object();
+    static const struct pq_heard_member members[] = {
+        {"bytes", NULL, PQ_HEARD_NUMBER},        {"hash", NULL, PQ_HEARD_WORD},
+        {"seconds", NULL, PQ_HEARD_NUMBER},      {"format", NULL, PQ_HEARD_WORD},
+        {"frames", NULL, PQ_HEARD_NUMBER},       {"unique", NULL, PQ_HEARD_NUMBER},
+        {"reused", NULL, PQ_HEARD_NUMBER},       {"retries", NULL, PQ_HEARD_NUMBER},
+        {"approximate", NULL, PQ_HEARD_FLAG},    {"not_kept", NULL, PQ_HEARD_NUMBER},
+        {"out_width", "width", PQ_HEARD_NUMBER}, {"out_height", "height", PQ_HEARD_NUMBER}};
+    json_t *result = pq_heard(event, members, PQ_COUNT(members));
     char *output = path_of(play, event);
     if (!output || !result) {
         pq_free(output);
         json_decref(result);
         return;
     }
-    for (size_t i = 0; i < PQ_COUNT(same); i++)
-        copy(result, same[i], event, same[i]);
-    copy(result, "width", event, "out_width");
-    copy(result, "height", event, "out_height");
-    const double seconds = json_number_value(json_object_get(event, "seconds"));
+    const double seconds = json_number_value(json_object_get(result, "seconds"));
     if (e->kind == PQ_ENTRY_FILM && seconds > 0)
         json_object_set_new(result, "fps", json_real((double)number(event, "frames") / seconds));
     json_decref(e->result);
@@ -137,11 +132,10 @@ static json_t *error_of(struct pq_play *play, const char *code, const char *text
 
 static void on_note(struct pq_play *play, const json_t *event)
 {
-    const char *text = json_string_value(json_object_get(event, "text"));
+    const char *text = pq_heard_text(event, "text", PQ_HEARD_SENTENCE);
     char *work = pq_store_work_folder(play->runner->store, play->entry);
     char *sentence = text && work ? pq_entry_sentence(play->entry, work, text) : NULL;
-    if (sentence && strlen(sentence) <= MOST_NOTE &&
-        json_array_size(play->entry->notes) < MOST_NOTES)
+    if (sentence && json_array_size(play->entry->notes) < MOST_NOTES)
         json_array_append_new(play->entry->notes, json_string(sentence));
     pq_free(sentence);
     pq_free(work);
@@ -149,8 +143,8 @@ static void on_note(struct pq_play *play, const json_t *event)
 
 static void on_failed(struct pq_play *play, const json_t *event)
 {
-    const char *status = json_string_value(json_object_get(event, "status"));
-    const char *text = json_string_value(json_object_get(event, "message"));
+    const char *status = pq_heard_text(event, "status", PQ_HEARD_WORD);
+    const char *text = pq_heard_text(event, "message", PQ_HEARD_SENTENCE);
     const char *next = !status                               ? "retry"
                        : strcmp(status, "ENOSPC") == 0       ? "space"
                        : strcmp(status, "EFORMAT") == 0      ? "upload"
