@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/str.h"
 #include "job/dump.h"
 #include "job/look.h"
@@ -364,6 +365,16 @@ static int add_paths(json_t *array, const char *const *paths)
     return array ? 0 : -1;
 }
 
+/* What looking at a file may take: a quarter of what there is, and enough for a large picture where
+ * that is little. A file that makes its decoder take more ends its process, and nothing else. */
+static json_int_t look_bytes(void)
+{
+    const uint64_t least = (uint64_t)2 << 30;
+    uint64_t all, free_bytes;
+    pq_memory(&all, &free_bytes);
+    return (json_int_t)PQ_MAX(all / 4, least);
+}
+
 json_t *pq_task_new(const struct pq_runner *r, const char *command, json_t *words,
                     const char *const *read, const char *const *write, bool french)
 {
@@ -372,9 +383,10 @@ json_t *pq_task_new(const struct pq_runner *r, const char *command, json_t *word
     json_t *task = NULL;
     const bool strict = strcmp(command, "look") == 0; /* nobody has looked into it before */
     if (!add_paths(reads, read) && !add_paths(reads, models) && !add_paths(writes, write))
-        task = json_pack("{s:s, s:O, s:O, s:O, s:s, s:b, s:i}", "command", command, "words", words,
-                         "read", reads, "write", writes, "lang", french ? "fr" : "en", "strict",
-                         strict, "seconds", strict ? LOOK_SECONDS : 0);
+        task = json_pack("{s:s, s:O, s:O, s:O, s:s, s:b, s:i, s:I}", "command", command, "words",
+                         words, "read", reads, "write", writes, "lang", french ? "fr" : "en",
+                         "strict", strict, "seconds", strict ? LOOK_SECONDS : 0, "memory",
+                         strict ? look_bytes() : 0);
     json_decref(reads);
     json_decref(writes);
     return task;

@@ -497,6 +497,7 @@ class Edges(ServerCase):
         self.wait(name, 'failed')
         task = json.loads(read(self.own(name, 'info', 'task.json')))
         self.assertTrue(task['strict'] and task['seconds']) # it cannot take for ever
+        self.assertGreaterEqual(task['memory'], 2 << 30) # nor everything
         before = time.monotonic()
         self.ask('GET', '/api/items/%s/thumb' % name, status=404)
         self.assertLess(time.monotonic() - before, 5)
