@@ -49,6 +49,7 @@ typedef struct pique_look_report {
     int audio, subtitles;
     int64_t frame;             /**< which one was written; -1 where it was looked for by time */
     int out_width, out_height; /**< of what was written; 0: nothing was */
+    double at; /**< of a film: seconds from its beginning to what was written; -1: not known */
 } pique_look_report;
 
 /** Look at a picture, a film, a sequence of pictures ("name%05d.png"), or the job folder of a film

@@ -88,6 +88,15 @@ void pq_json_number(struct pq_json *j, const char *key, double value)
         pq_str_add(&j->text, "null");
 }
 
+void pq_json_seconds(struct pq_json *j, const char *key, double value)
+{
+    begin_value(j, key);
+    if (isfinite(value))
+        pq_str_printf(&j->text, "%.9f", value);
+    else
+        pq_str_add(&j->text, "null");
+}
+
 char *pq_json_take(struct pq_json *j)
 {
     char *text = pq_str_take(&j->text);

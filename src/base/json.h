@@ -24,6 +24,8 @@ void pq_json_int(struct pq_json *j, const char *key, int64_t value);
 void pq_json_uint(struct pq_json *j, const char *key, uint64_t value);
 /* Six significant digits; null where the number is not finite. */
 void pq_json_number(struct pq_json *j, const char *key, double value);
+/* Seconds, to the billionth: so exactly that a frame is found by them. */
+void pq_json_seconds(struct pq_json *j, const char *key, double value);
 /* Add the text as a line to out, which fails where memory ran out. j is empty after. */
 void pq_json_take_line(struct pq_json *j, struct pq_str *out);
 /* The text, to be freed with pq_free(), or NULL. j is empty after. */

@@ -62,6 +62,8 @@ static void tell_json(struct pq_str *out, const char *file, const pique_look_rep
         pq_json_int(&j, "frame", r->frame);
         pq_json_int(&j, "out_width", r->out_width);
         pq_json_int(&j, "out_height", r->out_height);
+        if (r->at >= 0)
+            pq_json_seconds(&j, "at", r->at);
     }
     if (tracks && r->kind == PIQUE_LOOK_FILM && !pq_is_folder(file))
         add_tracks(&j, file);

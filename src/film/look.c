@@ -119,6 +119,12 @@ static int frame_of(const struct pq_look *l, struct pq_film_source *source, stru
     return rc ? rc : source->show(source, pts, false, out, err);
 }
 
+static double time_of(const struct pq_film_facts *f, const struct pq_frame *frame)
+{
+    const double ticks = (double)(frame->pts - f->origin);
+    return PQ_MAX(ticks * f->time_base.num / f->time_base.den, 0);
+}
+
 int pq_look_at_film(const struct pq_look *l, const char *path, pique_error *err)
 {
     const struct pq_film_read read = {.path = path, .alpha = true};
@@ -133,6 +139,8 @@ int pq_look_at_film(const struct pq_look *l, const char *path, pique_error *err)
         rc = pq_fail(err, PIQUE_ENOENT, "%s: has no such frame", l->src);
     if (!rc)
         rc = pq_look_at_frame(l, source, frame, err);
+    if (!rc && frame)
+        l->report->at = time_of(&source->facts, frame);
     l->films->frame_unref(&frame);
     source->close(source);
     return rc;
@@ -194,7 +202,7 @@ int pique_look(const char *src, const pique_look_options *options, const char *d
                pique_look_report *report, pique_error *err)
 {
     pique_look_options o = {.size = sizeof o};
-    pique_look_report r = {.size = sizeof r};
+    pique_look_report r = {.size = sizeof r, .at = -1};
     struct pq_look l = {.src = src, .dst = dst, .options = &o, .report = &r};
     if (!src || (report && report->size < sizeof report->size))
         return pq_fail(err, PIQUE_EINVAL,

@@ -13,6 +13,7 @@
 #include "base/lang.h"
 #include "base/random.h"
 #include "base/str.h"
+#include "job/heard.h"
 #include "job/look.h"
 #include "job/runner_state.h"
 #include "job/settings.h"
@@ -169,7 +170,19 @@ static int add_place(const struct trial *t, json_t *words)
     if (c[2] && pq_words_add(words, "--crop=%dx%d+%d+%d", c[2], c[3], c[0], c[1]))
         return -1;
     return t->current < 0 ? pq_words_add(words, "--frame=%" PRId64, t->frame)
-                          : pq_words_add(words, "--at=%.6f", t->at);
+                          : pq_words_add(words, "--at=%.9f", t->at);
+}
+
+/* Where the first picture was taken: at that very time the others are. Frames need not come at an
+ * even rate, so that their number alone does not tell it. */
+static void hear_place(void *user, struct pq_runner *runner, json_t *event)
+{
+    struct trial *t = user;
+    const json_t *at = json_object_get(event, "at");
+    (void)runner;
+    if (t->current < 0 && json_is_number(at) && json_number_value(at) >= 0 &&
+        json_number_value(at) <= PQ_HEARD_MOST)
+        t->at = json_number_value(at);
 }
 
 static int begin_run(void *user, struct pq_runner *r, json_t **task, char **folder)
@@ -232,7 +245,7 @@ static void end_run(void *user, struct pq_runner *r, int status, const char *las
 
 static void go_on(struct trial *t)
 {
-    static const struct pq_chore how = {.begin = begin_run, .end = end_run};
+    static const struct pq_chore how = {.begin = begin_run, .line = hear_place, .end = end_run};
     struct pq_chore chore = how;
     chore.user = t;
     if (t->current >= t->count)
@@ -283,7 +296,8 @@ static int set_up(struct trial *t, const struct pq_entry *e, json_t *settings, p
     t->input = pq_strdup(e->input);
     t->french = e->french;
     const double fps = json_number_value(json_object_get(e->info, "fps"));
-    /* A quarter of a frame early, since a time that is rounded must not fall behind its frame. */
+    /* Until the first picture tells. A quarter of a frame early, since a time that is rounded must
+     * not fall behind its frame. */
     t->at = fps > 0 && t->frame > 0 ? ((double)t->frame - 0.25) / fps : 0;
     for (t->count = 0; !rc && t->count < (int)json_array_size(settings); t->count++) {
         json_t *one = json_array_get(settings, (size_t)t->count);

@@ -223,6 +223,9 @@ class Films(Looking, FilmCase):
             for i in (0, 1, 2, 3, 11, 20, len(kept) - 1):
                 self.assert_shows(kept[i], name, '--frame', str(i))
                 self.assert_shows(kept[i], name, '--at', '%.3f' % (kept[i] / 10 + 0.05))
+                at = self.told(name, '--frame', str(i), '-o', 'shown.png', '-y')['at']
+                self.assertAlmostEqual(at, kept[i] / 10, places=3)
+                self.assert_shows(kept[i], name, '--at', '%.9f' % at)
             self.look(name, '--frame', str(len(kept)), '-o', 'no.png', status=66)
 
     def test_a_codec_that_is_read_from_its_beginning(self):

@@ -22,6 +22,7 @@ import zipfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'cli'))
 from test_films import ENCODERS, FilmCase  # noqa: E402
+from test_look import pixels_of  # noqa: E402
 from test_cli import PROGRAM, SANITIZED, png, png_size, read, write  # noqa: E402
 
 PATIENCE = 240 if SANITIZED else 60
@@ -911,6 +912,25 @@ class Films(ServerCase):
                 self.wait(other, 'done')
         finally:
             self.stop()
+
+    def test_a_test_shows_one_frame_also_of_a_variable_rate(self):
+        grey = "geq=lum='16+mod(N*7,200)':cb=128:cr=128"
+        self.ff('-f', 'lavfi', '-i', 'color=black:s=48x32:r=10:d=6,%s,select=not(mod(n\\,3))+'
+                'not(mod(n\\,7))' % grey, '-vsync', 'vfr', '-c:v', 'ffv1', 'in.mkv')
+        os.makedirs(self.path('all'))
+        self.check(self.run_pique('in.mkv', '-m', 'tiny', '-o', 'all/%06d.png', model=None), 0)
+        name = self.add('in.mkv', start=False)
+        self.wait(name, 'paused')
+        for frame in (0, 3, 10, 20):
+            test = self.post('/api/tests', {'item': name, 'frame': frame,
+                                            'settings': [{'model': 'tiny'}]}, 202)['id']
+            end = time.monotonic() + PATIENCE
+            while self.get('/api/tests/' + test)['runs'][0]['state'] != 'done':
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.02)
+            shown = self.ask('GET', '/api/tests/%s/0' % test, status=200)[2]
+            self.assertEqual(pixels_of(shown),
+                             pixels_of(read(self.path('all', '%06d.png' % (frame + 1)))), frame)
 
     def test_side_by_side_nothing_takes_more_than_it_was_to(self):
         self.post('/api/queue/parallel', {'count': 2})
