@@ -284,6 +284,8 @@ static void *run(void *user)
     lock(r);
     while (r->chore_count)
         begin_chore(r, r->chores[0]); /* which ends it */
+    while (pq_store_save_again(r->store))
+        ;
     unlock(r);
     tell_all(r);
     return NULL;

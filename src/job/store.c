@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -335,17 +336,20 @@ static void put(struct pq_store *s, size_t from, size_t to)
     s->entries[to] = e;
 }
 
-/* No number is left between two: all anew. */
-static int count_anew(struct pq_store *s, pique_error *err)
+/* No number is left between two: all anew, before those that were. They may be thousands, and
+ * nobody can ask anything while they are written, so that comes bit by bit, the first ones first:
+ * whatever is written then comes before what is not yet, in memory and on the disk. */
+static void count_anew(struct pq_store *s, double was)
 {
-    int rc = 0;
+    double first = was;
+    for (size_t i = 0; i < s->count; i++)
+        first = PQ_MIN(first, s->entries[i]->position);
+    first = ceil(first) - (double)s->count - 1;
     for (size_t i = 0; i < s->count; i++) {
-        s->entries[i]->position = (double)i + 1;
-        s->entries[i]->unsaved = true; /* where the disk refuses one, its turn comes again */
+        s->entries[i]->position = first + (double)i;
+        s->entries[i]->unsaved = true;
+        pq_store_touch(s, s->entries[i]);
     }
-    for (size_t i = 0; !rc && i < s->count; i++)
-        rc = pq_store_save(s, s->entries[i], err);
-    return rc;
 }
 
 int pq_store_move(struct pq_store *s, struct pq_entry *e, const struct pq_entry *before,
@@ -360,8 +364,10 @@ int pq_store_move(struct pq_store *s, struct pq_entry *e, const struct pq_entry 
     const double low = to ? s->entries[to - 1]->position : s->entries[s->count > 1]->position - 2;
     const double high = to + 1 < s->count ? s->entries[to + 1]->position : low + 2;
     e->position = (low + high) / 2;
-    if (!(e->position > low && e->position < high))
-        return count_anew(s, err);
+    if (!(e->position > low && e->position < high)) {
+        count_anew(s, was);
+        return 0;
+    }
     int rc = pq_store_save(s, e, err);
     if (!rc)
         return 0;

@@ -81,7 +81,8 @@ bool pq_store_save_again(struct pq_store *store);
  * entry itself. */
 void pq_store_set(struct pq_store *store, struct pq_entry *entry, enum pq_entry_state state,
                   json_t *error);
-/* Before another entry, or to the end (NULL). */
+/* Before another entry, or to the end (NULL). Where all get new numbers they are saved by
+ * pq_store_save_again(). */
 int pq_store_move(struct pq_store *store, struct pq_entry *entry, const struct pq_entry *before,
                   pique_error *err);
 /* Out of the queue, also after a restart, while its worker may still live. On failure it stays. */

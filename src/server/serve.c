@@ -16,7 +16,7 @@
 #include "server/api.h"
 #include "server/listen.h"
 
-enum { EVENT_BYTES = 4 << 20, LOOK_MS = 2000, MOST_BYTES = 4096 };
+enum { EVENT_BYTES = 4 << 20, LOOK_MS = 2000, TAKE_MS = 200, MOST_BYTES = 4096 };
 
 struct serving {
     const struct pq_serve_setup *setup;
@@ -25,6 +25,7 @@ struct serving {
     char token[65];
     char address[PQ_ADDRESS_BYTES]; /* that is listened on, as browsers write it; "": loopback */
     int64_t looked;                 /* at watched folders, ms */
+    int64_t spent;                  /* at the last look on what came, ms */
     bool has_store, has_folders, told_where;
 };
 
@@ -86,10 +87,8 @@ static void made(void *user)
     pq_http_wake(s->api.http);
 }
 
-/* A file that came into a watched folder; the store's lock is held. */
-static bool take_file(void *user, const char *path, const json_t *settings)
+static bool add_file(struct serving *s, const char *path, const json_t *settings)
 {
-    struct serving *s = user;
     struct pq_entry *e;
     if (pq_entry_of_file(path, &e, NULL) != 0)
         return false;
@@ -100,6 +99,17 @@ static bool take_file(void *user, const char *path, const json_t *settings)
     return false;
 }
 
+/* A file that came into a watched folder; the store's lock is held, so of thousands that come at
+ * once the others have their turn at the next look. */
+static bool take_file(void *user, const char *path, const json_t *settings)
+{
+    struct serving *s = user;
+    const int64_t start = pq_clock_ms();
+    const bool taken = s->spent < TAKE_MS && add_file(s, path, settings);
+    s->spent += pq_clock_ms() - start;
+    return taken;
+}
+
 static void tick(void *user)
 {
     struct serving *s = user;
@@ -107,6 +117,7 @@ static void tick(void *user)
     if (now - s->looked < LOOK_MS)
         return;
     s->looked = now;
+    s->spent = 0;
     pq_folders_look(&s->api.folders, take_file, s);
 }
 
