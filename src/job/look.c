@@ -40,6 +40,12 @@ struct look {
     bool begun;
 };
 
+/* What is said of an entry from here on is in the language of who added it. */
+static void speak(const struct pq_entry *e)
+{
+    pq_lang_on_thread(e && e->french ? PQ_LANG_FR : PQ_LANG_EN);
+}
+
 static void free_look(struct look *l)
 {
     pq_free(l->input);
@@ -88,6 +94,7 @@ static int begin_look(void *user, struct pq_runner *r, json_t **task, char **fol
     const struct look *l = user;
     const struct pq_entry *e = pq_store_find(r->store, l->id);
     json_t *words = e ? json_array() : NULL;
+    speak(e);
     char *write = e && l->output ? pq_folder_of(l->output) : NULL;
     if (write)
         pq_make_folders(write, NULL);
@@ -157,6 +164,7 @@ static void end_info(void *user, struct pq_runner *r, int status, const char *la
 {
     struct look *l = user;
     struct pq_entry *e = pq_store_find(r->store, l->id);
+    speak(e);
     if (e && !r->ending && status == 0 && json_object_get(l->told, "kind") &&
         take_info(e, l->told) == 0) {
         const enum pq_entry_state next = e->state != PQ_ENTRY_LOOKING ? e->state
@@ -215,6 +223,7 @@ static int begin_estimate(void *user, struct pq_runner *r, json_t **task, char *
     struct look *l = user;
     const struct pq_entry *e = pq_store_find(r->store, l->id);
     json_t *words = e ? json_array() : NULL;
+    speak(e);
     l->begun = true;
     char *write = e ? pq_asprintf("%s/estimate", l->folder) : NULL;
     const char *const reads[] = {l->input, NULL}, *const writes[] = {write, NULL};
@@ -283,6 +292,7 @@ static void end_estimate(void *user, struct pq_runner *r, int status, const char
 {
     struct look *l = user;
     struct pq_entry *e = pq_store_find(r->store, l->id);
+    speak(e);
     if (e && !r->ending) {
         set_estimate(r->store, e, l, last);
         pq_store_touch(r->store, e);
@@ -361,6 +371,7 @@ static void end_picture(void *user, struct pq_runner *r, int status, const char 
 {
     struct look *l = user;
     const struct pq_entry *e = pq_store_find(r->store, l->id);
+    speak(e);
     if (status != 0 && e && !r->ending)
         remember_failure(r, e, l, last);
     free_look(l);

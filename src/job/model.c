@@ -37,6 +37,7 @@ static void tell(struct pq_runner *r, const struct fetch *f, const char *state, 
 static int begin(void *user, struct pq_runner *r, json_t **task, char **folder)
 {
     const struct fetch *f = user;
+    pq_lang_on_thread(f->french ? PQ_LANG_FR : PQ_LANG_EN);
     json_t *words = json_pack("[s, s, s, s]", "--yes", "--json", "--", f->name);
     if (words)
         *task = pq_task_new(r, "fetch", words, NULL, NULL, f->french);

@@ -98,6 +98,24 @@ static int remove_rest(const struct pq_store *s, const char *id, pique_error *er
     return rc;
 }
 
+static int remove_test(void *context, const char *name)
+{
+    char *path = pq_starts_with(name, "test-") ? pq_asprintf("%s/%s", (char *)context, name) : NULL;
+    if (path)
+        pq_remove_tree(path, NULL);
+    pq_free(path);
+    return 0;
+}
+
+/* Tests are forgotten with the server; one that was killed left their folders. */
+static void remove_tests(const struct pq_store *s, const struct pq_entry *e)
+{
+    char *folder = pq_store_path(s, e, "");
+    if (folder)
+        pq_list_folder(folder, remove_test, folder, NULL);
+    pq_free(folder);
+}
+
 static int read_entry(struct pq_store *s, const char *id, pique_error *err)
 {
     struct pq_entry *e = NULL;
@@ -116,10 +134,12 @@ static int read_entry(struct pq_store *s, const char *id, pique_error *err)
         rc = pq_fail(err, PIQUE_EFORMAT, "%s: is of another entry", path);
     if (!rc)
         rc = insert(s, e, err);
-    if (!rc)
+    if (!rc) {
         wake_up(e);
-    else
+        remove_tests(s, e);
+    } else {
         pq_entry_free(&e);
+    }
     json_decref(root);
     pq_free(path);
     return rc;

@@ -190,6 +190,7 @@ static int begin_run(void *user, struct pq_runner *r, json_t **task, char **fold
     struct trial *t = user;
     json_t *words = t->over || !pq_store_find(r->store, t->entry) ? NULL : json_array();
     char *output = picture_of(t, t->current);
+    pq_lang_on_thread(t->french ? PQ_LANG_FR : PQ_LANG_EN);
     const char *const reads[] = {t->input, NULL}, *const writes[] = {t->folder, NULL};
     if (words && output && !(t->current >= 0 && add_settings(current(t), words)) &&
         !pq_words_add(words, "--json") && !pq_words_add(words, "--overwrite") &&
@@ -225,6 +226,7 @@ static void end_run(void *user, struct pq_runner *r, int status, const char *las
     struct trial *t = user;
     struct trial_run *run = current(t);
     char *path = picture_of(t, t->current);
+    pq_lang_on_thread(t->french ? PQ_LANG_FR : PQ_LANG_EN);
     t->busy = false;
     run->seconds = pq_seconds() - run->started;
     run->state = status == 0 && path && pq_exists(path) ? DONE : FAILED;

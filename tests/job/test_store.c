@@ -202,6 +202,30 @@ static void an_entry_goes_with_all_that_is_its_own(void **unused)
     pq_store_close(&s);
 }
 
+static void tests_of_a_server_that_was_killed_go(void **unused)
+{
+    static const char *const names[] = {"test-0123456789abcdef/task", "look", "in"};
+    struct pq_store s;
+    (void)unused;
+    open_store(&s, NULL);
+    struct pq_entry *e = add(&s, "a");
+    for (size_t i = 0; i < PQ_COUNT(names); i++) {
+        char *path = pq_store_path(&s, e, names[i]);
+        assert_int_equal(pq_make_folders(path, NULL), 0);
+        pq_free(path);
+    }
+    pq_store_close(&s);
+    open_store(&s, NULL);
+    for (size_t i = 0; i < PQ_COUNT(names); i++) {
+        char *path = pq_store_path(&s, s.entries[0], names[i]);
+        if (i == 0)
+            *strrchr(path, '/') = '\0';
+        assert_int_equal(pq_exists(path), i > 0);
+        pq_free(path);
+    }
+    pq_store_close(&s);
+}
+
 static void write_item(const char *id, const char *text)
 {
     char path[200];
@@ -768,6 +792,7 @@ int main(void)
         cmocka_unit_test_teardown(what_ran_waits_after_a_restart, sweep),
         cmocka_unit_test_teardown(entries_move_and_stay_where_they_are_put, sweep),
         cmocka_unit_test_teardown(an_entry_goes_with_all_that_is_its_own, sweep),
+        cmocka_unit_test_teardown(tests_of_a_server_that_was_killed_go, sweep),
         cmocka_unit_test_teardown(what_is_damaged_is_told_and_left_alone, sweep),
         cmocka_unit_test_teardown(one_server_at_a_time_has_the_queue, sweep),
         cmocka_unit_test_teardown(a_disk_that_refuses_is_no_lost_entry, sweep),

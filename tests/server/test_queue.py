@@ -93,8 +93,8 @@ class ServerCase(FilmCase):
     def get(self, path, status=200):
         return json.loads(self.ask('GET', path, status=status)[2])
 
-    def post(self, path, body=None, status=200):
-        return json.loads(self.ask('POST', path, body or {}, status=status)[2] or b'{}')
+    def post(self, path, body=None, status=200, headers=None):
+        return json.loads(self.ask('POST', path, body or {}, headers, status)[2] or b'{}')
 
     def until(self, what, seconds=PATIENCE):
         end = time.monotonic() + seconds
@@ -534,6 +534,21 @@ class Edges(ServerCase):
                           .encode())
         self.ask('GET', '/api/items/%s/source?side=99' % name, status=200)
         self.assertLess(len(os.listdir(self.own(name, 'look'))), 90)
+
+    def test_what_fails_is_said_in_the_language_of_who_asked(self):
+        self.stop()
+        self.start(before=('env', 'PIQUE_LANG=en'))
+        said = {}
+        for lang in ('fr', 'en', 'fr'):
+            item = self.post('/api/items', {'name': 'p.png', 'bytes': 4, 'settings': {}}, 201,
+                             headers={'Accept-Language': lang})
+            os.makedirs(self.own(item['id'], 'info'), exist_ok=True)
+            os.makedirs(self.own(item['id'], 'info', 'task.json')) # no worker can begin
+            self.ask('PUT', '/api/items/%s/content?offset=0' % item['id'], b'none', status=200)
+            said.setdefault(lang, set()).add(self.wait(item['id'], 'failed')['error']['text'])
+        self.assertTrue(all(len(texts) == 1 for texts in said.values()), said)
+        self.assertIn('est un dossier', said['fr'].pop())
+        self.assertIn('is a folder', said['en'].pop())
 
     def test_an_estimate_that_cannot_be_made_names_no_folder(self):
         name = self.add('p.png', data=png(8, 8), start=False)
