@@ -70,6 +70,7 @@ struct pq_entry {
     bool receives;   /* a request brings its content now */
     bool unsaved;    /* the disk refused its last state, which is tried again */
     bool disk_error; /* its error tells of that */
+    bool anew;       /* its device was lost, and what was said of that stays */
     char *making;    /* path of the result while it is made, or NULL */
 };
 

@@ -248,6 +248,29 @@ static void fail(struct pq_play *play, int status, const char *last)
                                             : error_of(play, "EINTERNAL", text, "retry"));
 }
 
+/* A device that was lost is lost for its process, and there again for the next one. A film goes on
+ * in that, from what is saved; but not for ever: each process must have saved more than the last.
+ */
+static bool lost_its_device(const struct pq_play *play)
+{
+    const struct pq_entry_progress *p = &play->entry->progress;
+    const char *code = json_string_value(json_object_get(play->why, "code"));
+    return code && strcmp(code, "EDEVICE") == 0 && p->film && p->saved > play->saved_before;
+}
+
+static void go_on_anew(struct pq_play *play)
+{
+    struct pq_entry *e = play->entry;
+    const char *text = json_string_value(json_object_get(play->why, "text"));
+    char note[600];
+    snprintf(note, sizeof note, pq_tr("%s; the film goes on in a new process, from what is saved"),
+             text ? text : "");
+    if (json_array_size(e->notes) < MOST_NOTES)
+        json_array_append_new(e->notes, json_string(note));
+    e->anew = true;
+    pq_store_set(play->runner->store, e, PQ_ENTRY_WAITING, NULL);
+}
+
 static void on_end(void *user, int status, const char *last)
 {
     struct pq_play *play = user;
@@ -266,6 +289,8 @@ static void on_end(void *user, int status, const char *last)
         if (e->state == PQ_ENTRY_RUNNING) /* and was started again before it had ended */
             e->state = PQ_ENTRY_WAITING;
         pq_store_save(r->store, e, NULL); /* else the state was set by who ended it */
+    } else if (lost_its_device(play)) {
+        go_on_anew(play);
     } else {
         fail(play, status, last);
     }
@@ -349,10 +374,13 @@ static bool begin(struct pq_runner *r, struct pq_entry *e)
     struct pq_play *play = pq_calloc(1, sizeof *play);
     if (!play)
         return false; /* the next round tries again */
-    *play = (struct pq_play){.next = r->first_play, .runner = r, .entry = e};
+    *play = (struct pq_play){
+        .next = r->first_play, .runner = r, .entry = e, .saved_before = e->progress.saved};
     e->progress = (struct pq_entry_progress){
         .per_second = -1, .seconds_left = -1, .saved = e->progress.saved};
-    json_array_clear(e->notes);
+    if (!e->anew)
+        json_array_clear(e->notes);
+    e->anew = false;
     if (start(play, &err) != 0) {
         fail_because(play, &err);
         pq_free(play);

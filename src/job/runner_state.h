@@ -27,7 +27,8 @@ struct pq_play {
     struct pq_process *process;
     bool hold, end_it; /* what is to be sent to it */
     bool ended_by_us;
-    bool done;   /* it told of its result */
+    int64_t saved_before; /* frames that could be read when it began */
+    bool done;            /* it told of its result */
     json_t *why; /* the error that it told of */
 };
 

@@ -153,6 +153,7 @@ static int allow_system(const struct list *l)
         {"/bin", RUN},
         {"/opt", RUN},
         {"/nix/store", RUN},
+        {"/run/opengl-driver", RUN}, /* where NixOS has drivers */
         {"/gnu/store", RUN},
         /* Of /etc what libraries read, and nothing that has a secret. */
         {"/etc/ld.so.cache", READ},

@@ -11,6 +11,8 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'cli'))
 from test_cli import Case, png, read  # noqa: E402
 from test_films import FilmCase  # noqa: E402
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'server'))
+from test_queue import ServerCase  # noqa: E402
 
 FOLDER = os.environ.get('PIQUE_STANDIN_FOLDER', '')
 
@@ -107,6 +109,35 @@ class Films(OnStandIn, FilmCase):
                           '--segment', '2')
         self.check(result, 0)
         self.assertEqual(self.frames_of('cpu.mkv'), self.frames_of('gpu.mkv'))
+
+
+class Queue(ServerCase):
+    def setUp(self):
+        super().setUp()
+        self.stop()
+
+    def start_on_gpu(self, launches):
+        """Every process loses its device at that launch. The sandbox lets it read the driver."""
+        self.start(LD_LIBRARY_PATH=FOLDER, PIQUE_MODULE_DIR=FOLDER, PIQUE_STANDIN='threads',
+                   PIQUE_STANDIN_FAILS=str(launches))
+
+    def test_a_film_goes_on_in_a_new_process_when_its_gpu_is_lost(self):
+        self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', 'yuv444p', '-c:v', 'ffv1')
+        self.check(self.run_pique('in.mkv', '-o', 'cpu.mkv', '--codec', 'ffv1'), 0)
+        self.start_on_gpu(60)
+        item = self.wait(self.add('in.mkv', {'model': 'tiny', 'device': 'cuda', 'precision': 'fp32', 'batch': 1,
+                                             'segment': 2, 'codec': 'ffv1'}), 'done')
+        anew = [n for n in item['notes'] if 'goes on in a new process' in n]
+        self.assertGreater(len(anew), 1, item['notes'])
+        self.assertIn('the GPU failed', anew[0])
+        made = [os.path.join('results', n) for n in self.files('results') if n.endswith('.mkv')]
+        self.assertEqual(self.ff('-i', 'cpu.mkv', '-f', 'md5', '-'), self.ff('-i', made[0], '-f', 'md5', '-'))
+
+    def test_a_gpu_that_gets_nowhere_is_given_up(self):
+        self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', 'yuv444p', '-c:v', 'ffv1')
+        self.start_on_gpu(3)
+        item = self.wait(self.add('in.mkv', {'model': 'tiny', 'device': 'cuda', 'segment': 2}), 'failed')
+        self.assertIn('the GPU failed', item['error']['text'])
 
 
 if __name__ == '__main__':
