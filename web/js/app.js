@@ -33,7 +33,7 @@ function Login() {
         }
     };
     return html`<${Alone} title=${t('login.title')} button text=${[t('login.how'), t('login.far')]}>
-        <form class="row" onSubmit=${enter}><label>${t('login.token')}<input name="token" required
+        <form class="row" onSubmit=${enter}><label>${t('login.token')} <input name="token" required
             type="password" autocomplete="off" /></label><button>${t('login.enter')}</button></form>
         <p role="alert">${said}</p><//>`;
 }

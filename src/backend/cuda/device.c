@@ -55,7 +55,7 @@ bool cuda_has_kernels(const struct cuda_driver *driver, cuda_device device, cons
         *why = PQ_SAID("the driver does not say what it is");
     else if (major < LEAST_MAJOR || (major == LEAST_MAJOR && minor < LEAST_MINOR))
         *why = PQ_SAID("it is older than Turing (compute capability 7.5)");
-    else if (cuda_kernels_bytes == 0 && !driver->has_kernels)
+    else if (&cuda_kernels[0] == &cuda_kernels_end[0] && !driver->has_kernels)
         *why = PQ_SAID("this pique was built without nvcc, which makes the kernels");
     return !*why;
 }

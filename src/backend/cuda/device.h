@@ -18,5 +18,4 @@ bool cuda_has_kernels(const struct cuda_driver *driver, cuda_device device, cons
 
 /* The kernels, a fatbin of all architectures that they were built for; of no bytes where there was
  * no nvcc. */
-extern const unsigned char cuda_kernels[];
-extern const uint64_t cuda_kernels_bytes;
+extern const unsigned char cuda_kernels[], cuda_kernels_end[];
