@@ -46,6 +46,10 @@ static __device__ inline void cuda_sync(void)
     __syncthreads();
 }
 
+/* Kernels are compiled for GPUs that lack what they need, too, and never launched there; one that
+ * is launched all the same must not go on. */
+#define CUDA_MISSING(a, b, c) ((void)(a), (void)(b), (void)(c), __trap())
+
 /* 16 bytes of global memory into shared memory, or zeros; behind the thread's back until
  * cuda_copies_wait(). */
 static __device__ inline void cuda_copy_async(void *shared, const void *from, bool there)
@@ -55,6 +59,8 @@ static __device__ inline void cuda_copy_async(void *shared, const void *from, bo
     const int bytes = there ? 16 : 0;
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes)
                  : "memory");
+#else
+    CUDA_MISSING(shared, from, there);
 #endif
 }
 
@@ -62,6 +68,8 @@ static __device__ inline void cuda_copies_wait(void)
 {
 #if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.wait_all;" ::: "memory");
+#else
+    __trap();
 #endif
 }
 
@@ -74,6 +82,8 @@ static __device__ inline void cuda_load_matrices(uint32_t r[4], const uint16_t *
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                  : "r"(from));
+#else
+    CUDA_MISSING(r, row, row);
 #endif
 }
 /* The row that each lane names is `expression` of the lane `named`. */
@@ -90,6 +100,8 @@ static __device__ inline void cuda_mma(float d[4], const uint32_t a[4], const ui
                  "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
                  : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+    CUDA_MISSING(d, a, b);
 #endif
 }
 

@@ -8,10 +8,10 @@ import os
 import subprocess
 import sys
 
-# Machine code for each generation, and PTX of the oldest, of which the driver makes code for those that
-# came after this list.
+# Machine code for each generation, and PTX, of which the driver makes code for those that come after
+# this list: that of the oldest that has matrix units for halves.
 CODES = ['75', '80', '86', '89', '90', '100', '120']
-PTX = '75'
+PTX = '80'
 
 
 def known(nvcc):
