@@ -27,17 +27,30 @@ static struct cuda_program *program_of(const struct cuda_run *run)
 
 /* ---- in ---- */
 
-/* The caller's rows, into a slot. */
-static void fill_slot(const struct cuda_run *run, const struct pq_band *in, int count,
-                      struct cuda_slot *slot)
+/* Rows between the caller's memory and a slot, shared out to the threads: of a large picture they
+ * are hundreds of megabytes. */
+struct copying {
+    const struct pq_band *band; /* the caller's */
+    float *slot;
+    size_t row; /* floats */
+    int rows;   /* of each frame */
+    bool out;   /* to the caller */
+};
+
+static void copy_row(void *context, int index, int worker)
 {
-    const size_t row =
-        (size_t)run->base.lines[0].width * (size_t)run->base.program->graph->ops[0].channels;
-    float *to = slot->in;
-    for (int f = 0; f < run->base.geometry.frames; f++) {
-        for (int y = 0; y < count; y++, to += row)
-            memcpy(to, in->data + f * in->frame_stride + y * in->row_stride, row * sizeof *to);
-    }
+    (void)worker;
+    const struct copying *c = context;
+    const int frame = index / c->rows, y = index % c->rows;
+    float *theirs = c->band->data + frame * c->band->frame_stride + y * c->band->row_stride;
+    float *ours = c->slot + (size_t)index * c->row;
+    memcpy(c->out ? theirs : ours, c->out ? ours : theirs, c->row * sizeof *ours);
+}
+
+static void copy_rows(const struct cuda_run *run, int op, struct copying *c)
+{
+    c->row = (size_t)run->base.lines[op].width * (size_t)run->base.program->graph->ops[op].channels;
+    pq_pool_run(program_of(run)->pool, run->base.geometry.frames * c->rows, copy_row, c);
 }
 
 static size_t band_bytes(const struct cuda_run *run, int op, int rows)
@@ -173,7 +186,7 @@ static int issue(struct cuda_run *run, const struct pq_band *in, int count, piqu
     const int rows = (int)(after[g->output] - run->base.done[g->output]);
     cuda_result r = run->issued == 0 ? upload_given(run) : CUDA_SUCCESS;
     if (!r && count) {
-        fill_slot(run, in, count, slot);
+        copy_rows(run, 0, &(struct copying){.band = in, .slot = slot->in, .rows = count});
         r = copy_in(run, count, slot);
     }
     if (!r)
@@ -193,17 +206,12 @@ static int hand_out(struct cuda_run *run, const struct pq_band *out, int *got, p
     const int output = run->base.program->graph->output;
     const int at = (int)(run->finished % run->space->slots);
     const struct cuda_slot *slot = &run->space->slot[at];
-    const size_t row = (size_t)run->base.lines[output].width *
-                       (size_t)run->base.program->graph->ops[output].channels;
     int rc = cuda_check(d, d->event_synchronize(slot->done), PQ_SAID("computed"), err);
     if (rc)
         return rc;
-    const float *from = slot->out;
-    for (int f = 0; f < run->base.geometry.frames; f++) {
-        for (int y = 0; y < run->rows[at]; y++, from += row)
-            memcpy(out->data + f * out->frame_stride + y * out->row_stride, from,
-                   row * sizeof *from);
-    }
+    copy_rows(
+        run, output,
+        &(struct copying){.band = out, .slot = slot->out, .rows = run->rows[at], .out = true});
     *got = run->rows[at];
     run->finished++;
     return 0;

@@ -90,7 +90,7 @@ int cuda_compile(const struct pq_graph *graph, const struct pq_device_options *o
         return pq_fail_nomem(err, sizeof *program);
     program->base = (struct pq_program){.backend = &pq_backend_cuda, .graph = graph};
     program->driver = cuda_driver(NULL);
-    program->log = options->log;
+    program->pool = options->pool;
     program->tier =
         options->precision == PIQUE_PRECISION_FP16 ? PIQUE_PRECISION_FP16 : PIQUE_PRECISION_FP32;
     snprintf(program->key, sizeof program->key, "cuda/%s",

@@ -21,7 +21,7 @@ struct cuda_space;
 struct cuda_program {
     struct pq_program base;
     const struct cuda_driver *driver;
-    struct pq_log *log; /* borrowed; may be NULL */
+    struct pq_pool *pool; /* borrowed; copies rows to and from pinned memory */
     cuda_device device;
     cuda_context context; /* retained */
     cuda_module module;

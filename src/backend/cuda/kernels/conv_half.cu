@@ -317,7 +317,7 @@ CUDA_INLINE void conv_half(const struct cuda_args *a, int64_t block, int sixteen
     extern "C" __global__ void __launch_bounds__(CUDA_THREADS, 2)                                  \
         name(const __grid_constant__ struct cuda_args a)                                           \
     {                                                                                              \
-        extern __shared__ __align__(128) uint16_t shared[];                                                      \
+        extern __shared__ __align__(128) uint16_t shared[];                                        \
         conv_half(&a, blockIdx.x, sixteens, shared);                                               \
     }
 #else
