@@ -410,6 +410,10 @@ static void devices_are_told(void **state)
     start(STANDIN_LAZY, 1);
     standin_devices(0);
     assert_null(pq_backend_find("cuda"));
+    assert_true(cuda->describe(0, &info));
+    assert_false(info.usable);
+    assert_non_null(strstr(info.reason, "no GPU"));
+    assert_false(cuda->describe(1, &info));
     start(STANDIN_LAZY, 1);
 }
 

@@ -88,16 +88,17 @@ bool cuda_describe(size_t i, pique_device_info *info)
     static _Thread_local char id[16], name[160];
     const char *why;
     const struct cuda_driver *driver = cuda_driver(&why);
+    const int count = count_devices(driver);
     *info = (pique_device_info){.size = info->size, .id = id, .name = name, .reason = ""};
     snprintf(id, sizeof id, "cuda:%zu", i);
-    if (!driver && i == 0) { /* said once, so that nobody wonders */
+    if (count == 0 && i == 0) { /* said once, so that nobody wonders */
         snprintf(id, sizeof id, "cuda");
         snprintf(name, sizeof name, "NVIDIA GPU");
-        info->reason = why;
+        info->reason = driver ? PQ_SAID("the NVIDIA driver finds no GPU") : why;
         return true;
     }
     cuda_device device;
-    if ((int)i >= count_devices(driver) || driver->device_get(&device, (int)i) != CUDA_SUCCESS)
+    if ((int)i >= count || driver->device_get(&device, (int)i) != CUDA_SUCCESS)
         return false;
     char brand[128];
     int major = 0, minor = 0;

@@ -38,9 +38,10 @@ static const char *load(void *library, struct cuda_driver *d)
     int version = 0;
     if (d->driver_version(&version) != CUDA_SUCCESS || version < 12000)
         return PQ_SAID("the NVIDIA driver is too old: CUDA 12 is needed");
-    if (d->init(0) != CUDA_SUCCESS)
-        return PQ_SAID("the NVIDIA driver does not start");
-    return NULL;
+    const cuda_result started = d->init(0);
+    if (started == CUDA_ERROR_NO_DEVICE)
+        return PQ_SAID("the NVIDIA driver finds no GPU");
+    return started ? PQ_SAID("the NVIDIA driver does not start") : NULL;
 }
 
 static void find(void)
