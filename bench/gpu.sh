@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 model=$1 device=${2:-cuda} batches=${3:-1000}
 
 [ -f build/build.ninja ] || meson setup build
-ninja -C build build/pique 2>/dev/null || ninja -C build
+ninja -C build
 ninja -C build bench/bench-gpu
 date -u +%F
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader || true
