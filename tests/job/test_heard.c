@@ -67,8 +67,9 @@ static void nothing_else_goes_into_an_entry(void **unused)
     json_object_set_new(told, "more", parse(bomb));
     json_t *tracks = json_array();
     for (int i = 0; i < 1000; i++) {
-        json_t *track = json_pack("{s:o, s:s}", "kind", parse(bomb), "language", page);
-        json_array_append_new(tracks, i % 2 ? parse(bomb) : track);
+        json_t *track =
+            i % 2 ? parse(bomb) : json_pack("{s:o, s:s}", "kind", parse(bomb), "language", page);
+        json_array_append_new(tracks, track);
     }
     json_object_set_new(told, "tracks", tracks);
     json_t *info = pq_info_of(told);
