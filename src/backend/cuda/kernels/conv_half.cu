@@ -190,20 +190,26 @@ CUDA_INLINE void multiply(struct products *p, int m, int n)
     cuda_mma(p->d[m][n], p->a[m], p->b[n]);
 }
 #else
-/* All lanes of a warp: the sum over k of row `row` and column `column` is added to what the lane
- * that has it holds. */
+/* All lanes of a warp, from whose registers the matrices are put together. */
 static inline void multiply(struct products *p, int m, int n)
 {
-    for (int row = 0; row < 16; row++) {
-        for (int column = 0; column < 8; column++) {
+    float a[16][16], b[16][8];
+    for (int lane = 0; lane < CUDA_WARP; lane++) {
+        const int row = lane / 4, pair = lane % 4 * 2;
+        for (int half = 0; half < 2; half++) {
+            for (int r = 0; r < 4; r++)
+                a[row + r % 2 * 8][pair + half + r / 2 * 8] = cuda_half_of(p[lane].a[m][r], half);
+            for (int r = 0; r < 2; r++)
+                b[pair + half + r * 8][row] = cuda_half_of(p[lane].b[n][r], half);
+        }
+    }
+    for (int lane = 0; lane < CUDA_WARP; lane++) {
+        for (int i = 0; i < 4; i++) {
+            const int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
             float sum = 0.0f;
-            for (int k = 0; k < 16; k++) {
-                const int pair = k % 8 / 2;
-                const uint32_t a = p[row % 8 * 4 + pair].a[m][row / 8 + k / 8 * 2];
-                const uint32_t b = p[column * 4 + pair].b[n][k / 8];
-                sum += cuda_half_of(a, k % 2) * cuda_half_of(b, k % 2);
-            }
-            p[row % 8 * 4 + column / 2].d[m][n][row / 8 * 2 + column % 2] += sum;
+            for (int k = 0; k < 16; k++)
+                sum += a[row][k] * b[k][column];
+            p[lane].d[m][n][i] += sum;
         }
     }
 }
