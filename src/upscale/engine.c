@@ -51,11 +51,9 @@ int pq_engine_check_cancel(const pique_engine *engine, pique_error *err)
 /* ---- open and close ---- */
 
 /* Never less than line buffers take on any machine. */
-static uint64_t default_budget(const char *device)
+static uint64_t default_budget(const struct pq_backend *backend, const char *device)
 {
-    const uint64_t least = UINT64_C(96) << 20;
-    const struct pq_backend *backend = pq_backend_find(device);
-    return backend ? PQ_MAX(backend->free_memory(device), least) : least;
+    return PQ_MAX(backend->free_memory(device), UINT64_C(96) << 20);
 }
 
 /* Copy what the caller's struct has; later fields than it knows stay zero. */
@@ -119,7 +117,6 @@ int pique_engine_open(const pique_model *model, const pique_engine_options *opti
     engine->cancel = o.cancel;
     engine->band_rows = o.band_rows;
     engine->no_scratch = o.no_scratch_file;
-    engine->memory_bytes = o.memory_bytes ? o.memory_bytes : default_budget(o.device);
     if (o.allocator)
         engine->allocator = *o.allocator;
     pq_log_init(&engine->log, o.log, o.log_user);
@@ -144,6 +141,9 @@ int pique_engine_open(const pique_model *model, const pique_engine_options *opti
         };
         rc = pq_program_compile(pq_model_graph(model), &engine->device, &engine->program, err);
     }
+    if (!rc) /* what a GPU has left beside the weights */
+        engine->memory_bytes =
+            o.memory_bytes ? o.memory_bytes : default_budget(engine->program->backend, o.device);
     if (rc) {
         pique_engine_close(&engine);
         return rc;

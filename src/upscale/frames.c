@@ -361,19 +361,23 @@ static int attempt_twice(struct pq_frames *f, int count, const struct pq_image *
 static int attempt_fewer(struct pq_frames *f, int count, const struct pq_image *in,
                          struct pq_image *out, pique_error *err)
 {
-    int rc = 0;
-    for (int done = 0; !rc && done < count; done += f->batch) {
-        rc = attempt_twice(f, PQ_MIN(f->batch, count - done), in + done, out + done, err);
-        if (rc != PIQUE_ENOMEM || f->batch == 1)
+    int done = 0;
+    while (done < count) {
+        const int n = PQ_MIN(f->batch, count - done);
+        const int rc = attempt_twice(f, n, in + done, out + done, err);
+        if (!rc) {
+            f->inferences++;
+            done += n;
             continue;
+        }
+        if (rc != PIQUE_ENOMEM || n == 1)
+            return rc;
+        f->batch = (n + 1) / 2;
         pq_engine_note(f->engine, PIQUE_EVENT_NOTE,
                        "%s: there is no memory for a batch of %d (%s); it is lowered to %d",
-                       f->name, f->batch, err->message, (f->batch + 1) / 2);
-        f->batch = (f->batch + 1) / 2;
-        rc = 0;
-        done -= f->batch; /* the same frames again */
+                       f->name, n, err->message, f->batch);
     }
-    return rc;
+    return 0;
 }
 
 static bool fits(const struct pq_image *image, const struct pq_image *like)
@@ -409,7 +413,6 @@ int pq_frames_run(struct pq_frames *f, int count, const struct pq_image *in, str
     fesetenv(FE_DFL_ENV);
     const int rc = attempt_fewer(f, count, in, out, &why);
     fesetenv(&theirs);
-    f->inferences += !rc;
     if (rc && err)
         *err = why;
     return rc;

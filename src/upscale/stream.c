@@ -53,6 +53,11 @@ static int leave_memory(pique_engine *engine, const struct pq_program *program,
                        "%d x %d pixels need %llu MiB of line buffers, the budget is %llu MiB; "
                        "--memory raises it",
                        geometry->width, geometry->height, need, have);
+    if (program->backend->own_memory)
+        return pq_fail(err, PIQUE_ENOSPC,
+                       "the maps of this network take %llu MiB, more than the %llu MiB that the "
+                       "device may hold, and it can use no scratch file",
+                       need, have);
     if (engine->no_scratch)
         return pq_fail(err, PIQUE_ENOSPC,
                        "the maps of this network take %llu MiB, more than the %llu MiB that memory "
