@@ -183,7 +183,7 @@ typedef struct pique_device_info {
     const char *name;                   /**< "AMD EPYC 9354, 2 threads, AVX-512" */
     int threads;                        /**< cores that this process may use; of a GPU, its
                                              multiprocessors */
-    uint64_t memory_total, memory_free; /**< bytes */
+    uint64_t memory_total, memory_free; /**< bytes; 0: not known */
     bool usable;                        /**< false: `reason` says why */
     const char *reason;
 } pique_device_info;

@@ -1,30 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Which pixel stands where: arithmetic on whole numbers that plans, backends and their kernels
- * share. */
+/* Which pixel stands where beyond a border: for plans, backends and their kernels. */
 #pragma once
 
-#include "base/inline.h"
+#include "base/whole.h"
 #include "graph/graph.h"
-
-PQ_INLINE int64_t pq_floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b != 0 && (a < 0) != (b < 0));
-}
-
-PQ_INLINE int64_t pq_floor_mod(int64_t a, int64_t b)
-{
-    return a - pq_floor_div(a, b) * b;
-}
-
-PQ_INLINE int64_t pq_ceil_div(int64_t a, int64_t b)
-{
-    return -pq_floor_div(-a, b);
-}
-
-PQ_INLINE int64_t pq_clamp_place(int64_t i, int64_t n)
-{
-    return i < 0 ? 0 : i >= n ? n - 1 : i;
-}
 
 /* For a reflection at both borders without the edge, to and fro as often as it takes. */
 PQ_INLINE int64_t pq_reflect(int64_t i, int64_t n)

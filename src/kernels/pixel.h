@@ -54,17 +54,10 @@ void pq_clip_row(const float *in, int in_stride, float low, float high, int widt
 void pq_affine_row(const float *in, int in_stride, const float *factors, const float *terms,
                    int width, int channels, float *out, int out_stride);
 
-/* Where output pixel i of out lies among in pixels, centres aligned: between pixel *first, which
- * may be -1, and the next, *t of the way. */
-void pq_bilinear_place(int64_t i, int64_t in, int64_t out, int64_t *first, float *t);
 /* One output row from its two input rows, t of the way from the first to the second: first across,
  * then down. */
 void pq_bilinear_row(const float *const rows[2], float t, int in_stride, int in_width, int channels,
                      float *out, int out_stride, int out_width);
-
-/* Weights of the four taps around the position `t` of the way from tap 1 to tap 2; Keys 1981 with
- * a = -0.75. */
-void pq_bicubic_weights(float t, float weights[4]);
 
 /* One output row of a bicubic resampling by num/den from its four input rows, whose weights are
  * wy: first across, then down, each as ((w0 v0 + w1 v1) + w2 v2) + w3 v3. */

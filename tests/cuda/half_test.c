@@ -25,7 +25,8 @@ static float *run(const struct pq_graph *graph, const char *device, enum pique_p
 }
 
 /* The halves of a GPU differ from those of the processor by the order of a sum, and so by one place
- * where the sum lies between two halves; that of a network adds up. */
+ * where the sum lies between two halves; what is the difference of two sums, and what a network
+ * makes of it, differs by as much in larger places. The bound is twice what was seen. */
 static void compare(const struct pq_graph *graph, const struct pq_geometry *g, const float *in,
                     double places, const char *what)
 {
@@ -94,7 +95,7 @@ static void a_network_stays_near_the_emulation(void **state)
             net_rrdb(&net, seed, 20, 12, 1, true);
         const struct pq_geometry g = {2, 37, 19, 7};
         float *in = net_picture(&r, &g, 3);
-        compare(net.graph, &g, in, 16, "a network");
+        compare(net.graph, &g, in, 8, "a network");
         free(in);
         net_free(&net);
     }
@@ -146,7 +147,7 @@ static void other_operations_take_floats(void **state)
     assert_int_equal(pq_graph_finish(net.graph, y, NULL), 0);
     const struct pq_geometry g = {2, 33, 20, 6};
     float *in = net_picture(&r, &g, 20);
-    compare(net.graph, &g, in, 16, "a network with statistics");
+    compare(net.graph, &g, in, 8, "a network with statistics");
     free(in);
     net_free(&net);
 }

@@ -20,10 +20,10 @@ FOLDER = os.environ.get('PIQUE_STANDIN_FOLDER', '')
 class OnStandIn:
     """Runs everything with the stand-in driver; its faults end the program with status 1."""
 
-    def gpu(self, *words, **more):
+    def gpu(self, *words, model='tiny', **more):
         env = self.environment(LD_LIBRARY_PATH=FOLDER, PIQUE_STANDIN_STRICT='1',
                                **{'PIQUE_STANDIN': 'threads', **more})
-        return self.run_pique('--device', 'cuda', *words, env=env)
+        return self.run_pique('--device', 'cuda', *words, env=env, model=model)
 
 
 class Pictures(OnStandIn, Case):
@@ -57,6 +57,19 @@ class Pictures(OnStandIn, Case):
             result = self.gpu('in.png', '-o', 'out.png', PIQUE_STANDIN_FAILS=launch)
             self.check(result, 69, 'the GPU failed')
             self.assertEqual(self.files(), ['in.png'])
+
+    def test_a_network_with_statistics_is_that_of_the_processor_or_says_that_it_has_no_room(self):
+        """A GPU has no scratch file: what it cannot hold is not told to go through one."""
+        model = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'golden', 'nets',
+                             'realplksr-x1-no-ea.pth')
+        self.put('in.png', png(90, 70, 'noise'))
+        self.check(self.run_pique('in.png', '-o', 'cpu.png', model=model), 0)
+        self.check(self.gpu('in.png', '-o', 'gpu.png', '--precision', 'fp32', '-m', model, model=None), 0)
+        self.assertEqual(read(self.path('cpu.png')), read(self.path('gpu.png')))
+        result = self.gpu('in.png', '-o', 'no.png', '--memory', '1M', '-m', model, model=None)
+        self.check(result, 75)
+        self.assertNotIn('they go through a scratch file', result.stderr.decode())
+        self.assertFalse(os.path.exists(self.path('no.png')))
 
     def test_a_device_that_is_not_there_is_named(self):
         self.put('in.png')

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "kernels/curve.h"
 #include "kernels/pixel.h"
+#include "kernels/taps.h"
 
 static float *random_row(struct rng *r, int n)
 {

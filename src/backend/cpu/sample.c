@@ -6,20 +6,17 @@
 #include "base/alloc.h"
 #include "graph/place.h"
 #include "kernels/pixel.h"
+#include "kernels/taps.h"
 
 void cpu_bicubic(const struct cpu_job *job, int frame, int64_t y, float *out)
 {
     const struct pq_op *op = job->op;
     const struct pq_line *in = cpu_input_line(job, 0);
-    const struct pq_flow flow = {op, 0, in->height, job->run->base.lines[job->i].height};
-    int64_t in0, in1;
-    pq_rows_needed(&flow, y, y + 1, &in0, &in1);
-    int64_t twice = (2 * y + 1) * op->rate_den - op->rate_num, period = 2 * (int64_t)op->rate_num;
     float wy[4];
-    pq_bicubic_weights((float)(twice - (in0 + 1) * period) / (float)period, wy);
+    const int64_t first = pq_bicubic_place(y, op->rate_num, op->rate_den, wy);
     const float *rows[4];
     for (int k = 0; k < 4; k++)
-        rows[k] = cpu_input_row(job, 0, frame, pq_clamp_place(in0 + k, in->height));
+        rows[k] = cpu_input_row(job, 0, frame, pq_clamp_place(first + k, in->height));
     pq_bicubic_row(rows, wy, cpu_input_ring(job, 0)->stride, (int)in->width, op->channels,
                    op->rate_num, op->rate_den, out, cpu_stride(job), cpu_width(job));
 }
@@ -27,9 +24,8 @@ void cpu_bicubic(const struct cpu_job *job, int frame, int64_t y, float *out)
 void cpu_bilinear(const struct cpu_job *job, int frame, int64_t y, float *out)
 {
     const struct pq_line *in = cpu_input_line(job, 0);
-    int64_t first;
     float t;
-    pq_bilinear_place(y, in->height, job->run->base.lines[job->i].height, &first, &t);
+    const int64_t first = pq_bilinear_place(y, in->height, job->run->base.lines[job->i].height, &t);
     const float *rows[2];
     for (int k = 0; k < 2; k++)
         rows[k] = cpu_input_row(job, 0, frame, pq_clamp_place(first + k, in->height));
@@ -89,17 +85,6 @@ void cpu_pool(const struct cpu_job *job, int frame, int64_t y, float *out)
         job->program->wide->mean_pool(&args);
 }
 
-/* A place between two pixels, borders clamped: the first of them and the way to the second. NaN
- * goes to the border and stays in the weight. */
-static int64_t split(float at, int64_t extent, float *t)
-{
-    float most = (float)(extent - 1);
-    at = at > most ? most : at < 0 ? 0 : at;
-    int64_t first = at == at ? PQ_MIN((int64_t)at, extent - 1) : 0;
-    *t = at - (float)first;
-    return first;
-}
-
 void cpu_dysample(const struct cpu_job *job, int frame, int64_t y, float *out)
 {
     const struct pq_op *op = job->op;
@@ -112,8 +97,8 @@ void cpu_dysample(const struct cpu_job *job, int frame, int64_t y, float *out)
         const float *at = offsets + (ptrdiff_t)(x / f) * offset_stride + dy * f + x % f;
         for (int g = 0; g < op->groups; g++) {
             float tx, ty;
-            int64_t x0 = split((float)(x / f) + at[g * f * f], in->width, &tx);
-            int64_t y0 = split((float)(y / f) + at[area + g * f * f], in->height, &ty);
+            int64_t x0 = pq_split_place((float)(x / f) + at[g * f * f], in->width, &tx);
+            int64_t y0 = pq_split_place((float)(y / f) + at[area + g * f * f], in->height, &ty);
             const float *top = cpu_input_row(job, 0, frame, y0) + g * dim;
             const float *low =
                 cpu_input_row(job, 0, frame, pq_clamp_place(y0 + 1, in->height)) + g * dim;

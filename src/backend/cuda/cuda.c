@@ -176,12 +176,10 @@ static cuda_result upload_given(const struct cuda_run *run)
 static int issue(struct cuda_run *run, const struct pq_band *in, int count, pique_error *err)
 {
     const struct pq_graph *g = run->base.program->graph;
-    const size_t n = (size_t)g->count;
+    const size_t bytes = (size_t)g->count * sizeof(int64_t);
     struct cuda_slot *slot = &run->space->slot[run->issued % run->space->slots];
-    int64_t *after = pq_malloc(n * sizeof *after);
-    if (!after)
-        return pq_fail_nomem(err, n * sizeof *after);
-    memcpy(after, run->base.done, n * sizeof *after);
+    int64_t *after = run->space->after;
+    memcpy(after, run->base.done, bytes);
     plan_step(run, count, after);
     const int rows = (int)(after[g->output] - run->base.done[g->output]);
     cuda_result r = run->issued == 0 ? upload_given(run) : CUDA_SUCCESS;
@@ -193,8 +191,7 @@ static int issue(struct cuda_run *run, const struct pq_band *in, int count, piqu
         r = compute(run, slot, count, run->base.done, after);
     if (!r)
         r = copy_out(run, rows, slot);
-    memcpy(run->base.done, after, n * sizeof *after);
-    pq_free(after);
+    memcpy(run->base.done, after, bytes);
     run->rows[run->issued++ % run->space->slots] = rows;
     return cuda_check(program_of(run)->driver, r, PQ_SAID("was given work"), err);
 }
@@ -247,7 +244,7 @@ static int step(struct pq_run *base, const struct pq_band *in, int count, const 
     if (rc)
         return rc;
     rc = step_inside(run, in, count, out, got, err);
-    run->space->failed = rc != 0;
+    run->space->failed |= rc != 0;
     cuda_leave(program_of(run));
     return rc;
 }

@@ -81,8 +81,7 @@ uint64_t cuda_free_memory(const char *id)
     return available - margin;
 }
 
-/* What is free is known to a context alone, which takes a while to make: the whole is told for it.
- */
+/* What is free is known to a context alone, which takes a while to make: it is not told. */
 bool cuda_describe(size_t i, pique_device_info *info)
 {
     static _Thread_local char id[16], name[160];
@@ -110,7 +109,7 @@ bool cuda_describe(size_t i, pique_device_info *info)
     driver->device_attribute(&minor, CUDA_ATTRIBUTE_MINOR, device);
     driver->device_attribute(&info->threads, CUDA_ATTRIBUTE_MULTIPROCESSORS, device);
     if (driver->device_memory(&bytes, device) == CUDA_SUCCESS)
-        info->memory_total = info->memory_free = bytes;
+        info->memory_total = bytes;
     snprintf(name, sizeof name, pq_tr("%s, compute capability %d.%d"), brand, major, minor);
     return true;
 }

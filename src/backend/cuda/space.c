@@ -220,9 +220,11 @@ static int make(struct cuda_program *program, const struct pq_geometry *geometry
     struct cuda_space *s = pq_calloc(1, sizeof *s);
     if (s)
         s->maps = pq_calloc(count, sizeof *s->maps);
+    if (s)
+        s->after = pq_calloc(count, sizeof *s->after);
     *out = s;
-    if (!s || !s->maps)
-        return pq_fail_nomem(err, sizeof *s + count * sizeof *s->maps);
+    if (!s || !s->maps || !s->after)
+        return pq_fail_nomem(err, sizeof *s + count * (sizeof *s->maps + sizeof *s->after));
     s->geometry = *geometry;
     s->slots = slots_of(geometry);
     int rc = cuda_check(program->driver, allocate(program, l, s), PQ_SAID("made room"), err);
@@ -307,6 +309,7 @@ void cuda_space_free(const struct cuda_program *program, struct cuda_space **spa
     if (s->arena)
         d->memory_free(s->arena);
     pq_free(s->maps);
+    pq_free(s->after);
     pq_free(s);
     *space = NULL;
 }

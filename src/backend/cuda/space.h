@@ -38,6 +38,7 @@ struct cuda_space {
     cuda_ptr arena;        /* all maps, the scratch, statistics that are given, and the slots */
     float *pinned;         /* slots, and statistics that are given */
     struct cuda_map *maps; /* one an operation */
+    int64_t *after;        /* where each operation stands after the step that is enqueued */
     cuda_ptr scratch;
     size_t scratch_floats;
     cuda_ptr given;

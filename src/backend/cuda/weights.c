@@ -87,7 +87,7 @@ static void tile_chunk(struct tile_packing *t, int block, int from, int channels
     t->to += t->taps * t->width * channels;
 }
 
-static void tile_weights(struct tile_packing *t)
+static void pack_tiles(struct tile_packing *t)
 {
     for (int block = 0; block < cuda_tile_blocks(t->op->channels); block++) {
         int from = 0;
@@ -101,8 +101,8 @@ static void tile_weights(struct tile_packing *t)
     }
 }
 
-static void tiled_conv(struct packing *p, const struct pq_graph *graph, const struct pq_op *op,
-                       struct cuda_step *s)
+static void tiled_weights(struct packing *p, const struct pq_graph *graph, const struct pq_op *op,
+                          int64_t *at)
 {
     struct tile_packing t = {.graph = graph,
                              .op = op,
@@ -110,31 +110,33 @@ static void tiled_conv(struct packing *p, const struct pq_graph *graph, const st
                              .width = cuda_tile_sixteens(op->channels) * 16};
     const size_t halves = (size_t)cuda_tile_blocks(op->channels) * (size_t)t.width *
                           (size_t)all_channels(graph, op) * (size_t)t.taps;
-    float *w = room(p, halves / 2, &s->weights);
+    float *w = room(p, halves / 2, at);
     t.to = (uint16_t *)(void *)w;
     if (w)
-        tile_weights(&t);
-    vector(p, &op->bias, 0.0f, op->channels, op->channels, &s->bias);
-    if (op->act.on)
-        vector(p, &op->act.slopes, op->act.slope, op->channels, op->channels, &s->slopes);
+        pack_tiles(&t);
 }
 
 /* Where maps are halves, so are weights, whoever multiplies them. */
-static void round_to_halves(float *values, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        values[i] = cuda_half_value(cuda_half_bits(values[i]));
-}
-
-static void conv(struct packing *p, const struct pq_op *op, struct cuda_step *s)
+static void direct_weights(struct packing *p, const struct pq_op *op, bool halves, int64_t *at)
 {
     const int in = (int)op->weight.shape[1], taps = op->ver.kernel * op->hor.kernel;
+    const size_t count = (size_t)cuda_to_16(op->channels) * (size_t)in * (size_t)taps;
+    float *w = room(p, count, at);
+    if (!w)
+        return;
+    conv_weights(&op->weight, op->channels, in, taps, w);
+    for (size_t i = 0; halves && i < count; i++)
+        w[i] = cuda_half_value(cuda_half_bits(w[i]));
+}
+
+static void conv(struct packing *p, const struct pq_graph *graph, const struct pq_op *op,
+                 struct cuda_step *s)
+{
     const int lanes = cuda_to_16(op->channels);
-    float *w = room(p, (size_t)lanes * (size_t)in * (size_t)taps, &s->weights);
-    if (w)
-        conv_weights(&op->weight, op->channels, in, taps, w);
-    if (w && s->half)
-        round_to_halves(w, (size_t)lanes * (size_t)in * (size_t)taps);
+    if (s->tiled)
+        tiled_weights(p, graph, op, &s->weights);
+    else
+        direct_weights(p, op, s->half, &s->weights);
     vector(p, &op->bias, 0.0f, op->channels, lanes, &s->bias);
     if (op->act.on)
         vector(p, &op->act.slopes, op->act.slope, op->channels, lanes, &s->slopes);
@@ -190,10 +192,7 @@ static void pack(struct packing *p, const struct pq_graph *graph, int i, struct 
     const struct pq_op *op = &graph->ops[i];
     switch (op->kind) {
     case PQ_OP_CONV2D:
-        if (s->tiled)
-            tiled_conv(p, graph, op, s);
-        else
-            conv(p, op, s);
+        conv(p, graph, op, s);
         break;
     case PQ_OP_DEPTHWISE:
         depthwise(p, op, s);

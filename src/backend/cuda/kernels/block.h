@@ -22,6 +22,8 @@
  *     d (16 x 8)   value i: row lane/4 + 8 (i / 2), column 2 (lane % 4) + i % 2 */
 #pragma once
 
+#include <string.h>
+
 #include "backend/cuda/kernels/half.h"
 #include "backend/cuda/kernels/kernel.h"
 

@@ -3,9 +3,8 @@
 #pragma once
 
 #include <stdint.h>
-#include <string.h>
 
-#include "base/inline.h"
+#include "tensor/tensor.h"
 
 #ifdef __CUDACC__
 
@@ -27,17 +26,12 @@ static __device__ inline uint16_t cuda_half_bits(float value)
 
 static inline float cuda_half_value(uint16_t bits)
 {
-    _Float16 half;
-    memcpy(&half, &bits, sizeof half);
-    return (float)half;
+    return pq_f16_to_f32(bits);
 }
 
 static inline uint16_t cuda_half_bits(float value)
 {
-    const _Float16 half = (_Float16)value;
-    uint16_t bits;
-    memcpy(&bits, &half, sizeof bits);
-    return bits;
+    return pq_f64_to_f16((double)value);
 }
 
 #endif

@@ -56,7 +56,7 @@ struct cuda_args {
     int32_t factor, first, groups, multiple, rate_num, rate_den;
     int32_t key_height, key_width;    /* of a window of keys without its reach, and */
     int32_t key_shift_y, key_shift_x; /* where number 0 begins: pq_attention_key_size(), _shift() */
-    bool by_place, squares, residual, given_factors;
+    bool by_place, residual;
     float scale, eps, low, high;
 };
 

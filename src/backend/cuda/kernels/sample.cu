@@ -5,64 +5,31 @@
 
 #include "backend/cuda/kernels/kernel.h"
 #include "graph/place.h"
-
-/* Weights of the four taps around the position t of the way from tap 1 to tap 2, as
- * pq_bicubic_weights(). */
-CUDA_INLINE void bicubic_weights(float t, float weights[4])
-{
-    const float a = -0.75f;
-    const float d0 = t + 1.0f, d1 = t, d2 = 1.0f - t;
-    weights[0] = ((a * d0 - 5.0f * a) * d0 + 8.0f * a) * d0 - 4.0f * a;
-    weights[1] = ((a + 2.0f) * d1 - (a + 3.0f)) * d1 * d1 + 1.0f;
-    weights[2] = ((a + 2.0f) * d2 - (a + 3.0f)) * d2 * d2 + 1.0f;
-    weights[3] = 1.0f - weights[0] - weights[1] - weights[2];
-}
-
-/* Position (i + 1/2) den/num - 1/2: the first of its four taps, and their weights. */
-CUDA_INLINE int64_t bicubic_place(const struct cuda_args *a, int64_t i, float weights[4])
-{
-    const int64_t twice = (2 * i + 1) * a->rate_den - a->rate_num;
-    const int64_t period = 2 * (int64_t)a->rate_num, whole = pq_floor_div(twice, period);
-    bicubic_weights((float)(twice - whole * period) / (float)period, weights);
-    return whole - 1;
-}
-
-CUDA_INLINE float four_taps(const float v[4], const float w[4])
-{
-    return ((w[0] * v[0] + w[1] * v[1]) + w[2] * v[2]) + w[3] * v[3];
-}
+#include "kernels/taps.h"
 
 CUDA_INLINE float bicubic_value(const struct cuda_args *a, const struct cuda_item *i)
 {
     const struct cuda_map *in = &a->in[0];
     float wy[4], wx[4], across[4];
-    const int64_t y0 = bicubic_place(a, i->y, wy), x0 = bicubic_place(a, i->x, wx);
+    const int64_t y0 = pq_bicubic_place(i->y, a->rate_num, a->rate_den, wy);
+    const int64_t x0 = pq_bicubic_place(i->x, a->rate_num, a->rate_den, wx);
     for (int k = 0; k < 4; k++) {
         const int64_t y = pq_clamp_place(y0 + k, in->height);
         float v[4];
         for (int j = 0; j < 4; j++)
             v[j] = cuda_value(in, i->frame, y, pq_clamp_place(x0 + j, in->width), i->c);
-        across[k] = four_taps(v, wx);
+        across[k] = pq_four_taps(v, wx);
     }
-    return four_taps(across, wy);
+    return pq_four_taps(across, wy);
 }
 CUDA_VALUE_KERNEL(cuda_bicubic, bicubic_value)
-
-/* As pq_bilinear_place(). */
-CUDA_INLINE int64_t bilinear_place(int64_t i, int64_t in, int64_t out, float *t)
-{
-    const int64_t twice = (2 * i + 1) * in - out, period = 2 * out;
-    const int64_t first = twice < 0 ? -1 : twice / period;
-    *t = (float)(twice - first * period) / (float)period;
-    return first;
-}
 
 CUDA_INLINE float bilinear_value(const struct cuda_args *a, const struct cuda_item *i)
 {
     const struct cuda_map *in = &a->in[0];
     float down, across, rows[2];
-    const int64_t y0 = bilinear_place(i->y, in->height, a->out.height, &down);
-    const int64_t x0 = bilinear_place(i->x, in->width, a->out.width, &across);
+    const int64_t y0 = pq_bilinear_place(i->y, in->height, a->out.height, &down);
+    const int64_t x0 = pq_bilinear_place(i->x, in->width, a->out.width, &across);
     const int64_t left = pq_clamp_place(x0, in->width), right = pq_clamp_place(x0 + 1, in->width);
     for (int k = 0; k < 2; k++) {
         const int64_t y = pq_clamp_place(y0 + k, in->height);
@@ -118,19 +85,6 @@ CUDA_INLINE float mean_pool_value(const struct cuda_args *a, const struct cuda_i
 }
 CUDA_VALUE_KERNEL(cuda_mean_pool, mean_pool_value)
 
-/* A place between two pixels, borders clamped: the first of them and the way to the second. NaN
- * goes to the border and stays in the weight. */
-CUDA_INLINE int64_t split(float at, int64_t extent, float *t)
-{
-    const float most = (float)(extent - 1);
-    at = at > most ? most : at < 0 ? 0 : at;
-    int64_t first = 0;
-    if (at == at)
-        first = (int64_t)at < extent - 1 ? (int64_t)at : extent - 1;
-    *t = at - (float)first;
-    return first;
-}
-
 CUDA_INLINE float dysample_value(const struct cuda_args *a, const struct cuda_item *i)
 {
     const struct cuda_map *in = &a->in[0];
@@ -138,11 +92,11 @@ CUDA_INLINE float dysample_value(const struct cuda_args *a, const struct cuda_it
     const int place = (int)(i->y % f) * f + i->x % f + g * f * f;
     float tx, ty, rows[2];
     const int64_t x0 =
-        split((float)(i->x / f) + cuda_value_of(a, 1, i->frame, i->y / f, i->x / f, place),
-              in->width, &tx);
-    const int64_t y0 =
-        split((float)(i->y / f) + cuda_value_of(a, 1, i->frame, i->y / f, i->x / f, area + place),
-              in->height, &ty);
+        pq_split_place((float)(i->x / f) + cuda_value_of(a, 1, i->frame, i->y / f, i->x / f, place),
+                       in->width, &tx);
+    const int64_t y0 = pq_split_place(
+        (float)(i->y / f) + cuda_value_of(a, 1, i->frame, i->y / f, i->x / f, area + place),
+        in->height, &ty);
     const int64_t right = pq_clamp_place(x0 + 1, in->width);
     for (int k = 0; k < 2; k++) {
         const int64_t y = pq_clamp_place(y0 + k, in->height);
