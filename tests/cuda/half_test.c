@@ -26,7 +26,7 @@ static float *run(const struct pq_graph *graph, const char *device, enum pique_p
 
 /* The halves of a GPU differ from those of the processor by the order of a sum, and so by one place
  * where the sum lies between two halves; what is the difference of two sums, and what a network
- * makes of it, differs by as much in larger places. The bound is twice what was seen. */
+ * makes of it, differs by as much in larger places. The bound is at most twice what was seen. */
 static void compare(const struct pq_graph *graph, const struct pq_geometry *g, const float *in,
                     double places, const char *what)
 {

@@ -6,6 +6,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { after, afterEach, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
@@ -45,7 +46,7 @@ export const nonsense = (name) => sample(name, (f) => fs.writeFileSync(f, 'no pi
 let serial = 0;
 
 // Its one model has random weights; a slow one takes its time for a frame.
-export class Server {
+class Server {
     constructor({ slow = false } = {}) {
         this.home = path.join(dir, `home-${++serial}`);
         this.port = 20000 + process.pid % 20000 + serial;
@@ -105,10 +106,20 @@ export class Server {
 /* ---- the browser ---- */
 
 let browser = null;
-export async function openBrowser() {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+// A server and a browser for the tests of a file, each of which begins with an empty queue.
+export function serve(options) {
+    const server = new Server(options);
+    before(async () => {
+        await server.start();
+        browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+    });
+    afterEach(() => server.clear());
+    after(async () => {
+        await browser.close();
+        await server.end();
+    });
+    return server;
 }
-export const closeBrowser = () => browser.close();
 
 // A visitor whom the server knows, or a stranger. forgive: what the console may say, where a test breaks things.
 export class Visitor {

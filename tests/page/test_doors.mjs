@@ -4,20 +4,10 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { after, afterEach, before, test } from 'node:test';
-import { closeBrowser, film, nonsense, openBrowser, picture, Server, sleep, Visitor }
-    from './browser.mjs';
+import { test } from 'node:test';
+import { film, nonsense, picture, serve, sleep, Visitor } from './browser.mjs';
 
-const server = new Server();
-before(async () => {
-    await server.start();
-    await openBrowser();
-});
-afterEach(() => server.clear());
-after(async () => {
-    await closeBrowser();
-    await server.end();
-});
+const server = serve();
 
 const names = async () => (await server.api('state')).items.map((i) => i.name);
 

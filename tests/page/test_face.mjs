@@ -2,20 +2,10 @@
 // How the page meets people: two languages and themes, keys alone, a narrow screen, a reader of
 // screens; and how soon it is there.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
-import { closeBrowser, film, glass, nonsense, openBrowser, picture, Server, Visitor }
-    from './browser.mjs';
+import { test } from 'node:test';
+import { film, glass, nonsense, picture, serve, Visitor } from './browser.mjs';
 
-const server = new Server();
-before(async () => {
-    await server.start();
-    await openBrowser();
-});
-afterEach(() => server.clear());
-after(async () => {
-    await closeBrowser();
-    await server.end();
-});
+const server = serve();
 
 const press = (v, ...keys) => keys.reduce((p, k) => p.then(() => v.page.keyboard.press(k)),
     Promise.resolve());

@@ -1,20 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What happens in mid-job: pause, stop, reload, a server that dies, tabs beside tabs.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, test } from 'node:test';
-import { closeBrowser, film, openBrowser, PATIENCE, picture, Server, sleep, Visitor }
-    from './browser.mjs';
+import { test } from 'node:test';
+import { film, PATIENCE, picture, serve, sleep, Visitor } from './browser.mjs';
 
-const server = new Server({ slow: true });
-before(async () => {
-    await server.start();
-    await openBrowser();
-});
-afterEach(() => server.clear());
-after(async () => {
-    await closeBrowser();
-    await server.end();
-});
+const server = serve({ slow: true });
 
 const item = async (name) => (await server.api('state')).items.find((i) => i.name === name);
 async function until(name, f) {

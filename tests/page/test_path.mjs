@@ -3,20 +3,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import { after, afterEach, before, test } from 'node:test';
-import { closeBrowser, film, glass, nonsense, openBrowser, picture, Server, Visitor }
-    from './browser.mjs';
+import { test } from 'node:test';
+import { film, glass, nonsense, picture, serve, Visitor } from './browser.mjs';
 
-const server = new Server();
-before(async () => {
-    await server.start();
-    await openBrowser();
-});
-afterEach(() => server.clear());
-after(async () => {
-    await closeBrowser();
-    await server.end();
-});
+const server = serve();
 
 async function kept(visitor, click) {
     const [download] = await Promise.all([visitor.page.waitForEvent('download'), click()]);
