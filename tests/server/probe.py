@@ -10,6 +10,15 @@ PROBE = os.environ.get('PIQUE_HTTP_PROBE') or os.path.join(
     os.path.dirname(os.path.abspath(__file__)), '..', '..', 'build', 'tests', 'server', 'http-probe')
 
 
+def allow_files(test, least):
+    """As many open files for one test, which is skipped where the system refuses."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < least and hard < least:
+        test.skipTest('skipped: fewer than %d files may be open here' % least)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, least), hard))
+    test.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+
+
 class Probe:
     """One http-probe. port and word as it printed them."""
 

@@ -6,12 +6,11 @@ never with what was asked for, and never with the end of the server.
 A table of blocks. Each row is bytes as they go over the wire, or a function of them; HOST, AUTH and
 MARK stand for the lines of an honest client. After each block an honest request is answered."""
 import json
-import resource
 import socket
 import time
 import unittest
 
-from probe import Probe, TOKEN
+from probe import Probe, TOKEN, allow_files
 
 CRLF = b'\r\n'
 
@@ -401,11 +400,7 @@ class Hostile(unittest.TestCase):
 
     def test_slow_bodies_of_whom_nobody_knows_make_room_and_end(self):
         """More of them than there may be connections; each byte breaks the silence."""
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft < 1000 and hard < 1000:
-            self.skipTest('skipped: fewer than 1000 files may be open here')
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1000), hard))
-        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        allow_files(self, 1000)
         probe = Probe(files=600)
         self.addCleanup(probe.close)
         row = Table(probe.port).post(auth=b'', length=b'Content-Length: 60000\r\n', body=b'{')
