@@ -36,6 +36,9 @@ int pq_program_compile(const struct pq_graph *graph, const struct pq_device_opti
     if (!backend)
         return pq_fail(err, PIQUE_EDEVICE, "there is no device '%s'; 'pique devices' lists them",
                        options->id);
+    if ((graph->in.planes || graph->out.planes) && !backend->advance)
+        return pq_fail(err, PIQUE_EUNSUPPORTED, "device '%s' takes no whole pictures",
+                       backend->name);
     for (int i = 0; i < graph->count; i++) {
         const char *reason = "";
         if (!backend->supports(&graph->ops[i], &reason))
@@ -65,6 +68,8 @@ static bool band_bytes(const struct pq_graph *g, const struct pq_geometry *geome
     const size_t rows[] = {(size_t)geometry->band, (size_t)ends[1]->rows};
     const int channels[] = {g->ops[0].channels, g->ops[g->output].channels};
     *bytes = 0;
+    if (g->in.planes) /* pictures are the caller's, whole */
+        return true;
     for (int i = 0; i < 2; i++) {
         size_t floats, band;
         if (!pq_mul_size((size_t)ends[i]->width, (size_t)channels[i], &floats) ||
@@ -226,4 +231,18 @@ int pq_run_step(struct pq_run *run, const struct pq_band *in, int count, const s
     int rc = run->program->backend->step(run, in, count, out, got, err);
     run->handed_out += *got;
     return rc;
+}
+
+int pq_run_advance(struct pq_run *run, const struct pq_picture *in, const struct pq_picture *out,
+                   pique_error *err)
+{
+    int got = 0;
+    int rc = run->program->backend->advance(run, in, out, &got, err);
+    run->handed_out += got;
+    return rc;
+}
+
+const struct pq_range *pq_run_seen(const struct pq_run *run, int pass, bool out)
+{
+    return run->program->backend->seen(run, pass, out);
 }

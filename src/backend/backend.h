@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "graph/place.h"
 #include "graph/plan.h"
 #include "pique/engine.h"
 
@@ -34,7 +35,13 @@ struct pq_band {
     ptrdiff_t row_stride, frame_stride; /* floats */
 };
 
-/* What a backend fills in. Every entry is needed. */
+/* A picture in the host's memory: planes as a graph's `in` or `out` says. */
+struct pq_picture {
+    void *data[PQ_SAMPLE_PLANES];
+    ptrdiff_t stride[PQ_SAMPLE_PLANES]; /* bytes */
+};
+
+/* What a backend fills in. Every entry is needed, but those of whole pictures. */
 struct pq_backend {
     const char *name;
     /* Input rows of a step beyond which it gains nothing. */
@@ -66,6 +73,14 @@ struct pq_backend {
      * most pq_run_max_out(), and their number. */
     int (*step)(struct pq_run *run, const struct pq_band *in, int count, const struct pq_band *out,
                 int *got, pique_error *err);
+    /* Of a graph whose ends are planes, a step: rows of the pictures in, one for each frame, and
+     * those that are finished into `out`; *got: how many of the graph's result. NULL where the
+     * device takes no pictures. */
+    int (*advance)(struct pq_run *run, const struct pq_picture *in, const struct pq_picture *out,
+                   int *got, pique_error *err);
+    /* Once such a run has finished: what was seen of what went into a pass, or came out of it:
+     * [row of tiles][column][frame][channel]. */
+    const struct pq_range *(*seen)(const struct pq_run *run, int pass, bool out);
     /* What a statistic (pq_op_is_statistic) came to for a frame, once its row is done: one float a
      * channel into out. */
     int (*statistic)(const struct pq_run *run, int op, int frame, float *out, pique_error *err);
@@ -139,3 +154,8 @@ bool pq_run_finished(const struct pq_run *run);
  * before the last ones come out of its end, and one with statistics over the whole picture many. */
 int pq_run_step(struct pq_run *run, const struct pq_band *in, int count, const struct pq_band *out,
                 int *got, pique_error *err);
+/* The same where pictures come and go whole, one for each frame; until pq_run_finished(). */
+int pq_run_advance(struct pq_run *run, const struct pq_picture *in, const struct pq_picture *out,
+                   pique_error *err);
+/* What the device saw, once finished (struct pq_backend). */
+const struct pq_range *pq_run_seen(const struct pq_run *run, int pass, bool out);

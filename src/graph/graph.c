@@ -55,6 +55,10 @@ const char *pq_op_name(enum pq_op_kind kind)
         [PQ_OP_RANK] = PQ_SAID("rank"),
         [PQ_OP_PICK] = PQ_SAID("pick"),
         [PQ_OP_RUN_ATTENTION] = PQ_SAID("attention in runs"),
+        [PQ_OP_FROM_YUV] = PQ_SAID("colours of luma and chroma"),
+        [PQ_OP_TO_YUV] = PQ_SAID("luma and chroma"),
+        [PQ_OP_RESIZE] = PQ_SAID("resize"),
+        [PQ_OP_EFFECTS] = PQ_SAID("effects"),
     };
     return pq_tr(names[kind]);
 }

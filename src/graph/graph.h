@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "graph/samples.h"
 #include "tensor/tensor.h"
 
 /* clang-format off */
@@ -85,6 +86,12 @@ enum pq_op_kind {
     PQ_OP_RUN_ATTENTION,     /* softmax attention among `multiple` pixels that follow one another
                                 row by row; the last run is filled up by the last pixels,
                                 backwards */
+    /* Before and behind a network; devices that take whole pictures have them. */
+    PQ_OP_FROM_YUV,          /* luma and chroma as they are stored -> R, G and B, clipped to 0..1;
+                                chroma by Catmull-Rom, borders mirrored */
+    PQ_OP_TO_YUV,            /* and back, not rounded; the size is a multiple of factor */
+    PQ_OP_RESIZE,            /* Lanczos-3 along one axis to `extent` pixels (graph/axis.h) */
+    PQ_OP_EFFECTS,           /* struct pq_touch; in[1], global, is the mean of contrast */
     PQ_OP_KINDS
 };
 /* clang-format on */
@@ -161,6 +168,16 @@ struct pq_attention {
     const int32_t *index;
 };
 
+/* What is done to a finished picture, in this order. Values as they act: 0, 1, 1 is nothing.
+ *
+ *     sharpen     x + s (x - smooth(x)), smooth = [1 1 1; 1 5 1; 1 1 1] / 13; the outermost pixels
+ *                 are their own smooth value, so they do not change
+ *     contrast    mean + c (x - mean), mean: a luma that is given
+ *     saturation  L + s (x - L), L: the pixel's own luma */
+struct pq_touch {
+    float sharpen, contrast, saturation;
+};
+
 struct pq_op {
     enum pq_op_kind kind;
     int in[PQ_MAX_INPUTS];  /* indices of inputs */
@@ -191,7 +208,14 @@ struct pq_op {
     bool residual;           /* CONV2D: the last input is no part of the sum; the result is that
                                 input + scale x what the activation yields */
     struct pq_attention
-        attention; /* ATTENTION, CHANNEL_ATTENTION; heads and scale: RUN_ATTENTION */
+        attention;           /* ATTENTION, CHANNEL_ATTENTION; heads and scale: RUN_ATTENTION */
+    struct pq_yuv yuv;       /* FROM_YUV, TO_YUV: pixel (factor x + dx, factor y + dy) of a place is
+                                channel dy factor + dx; all Cb follow likewise, then all Cr */
+    bool across;             /* RESIZE: along a row; else along a column */
+    int from, extent;        /* RESIZE: of the input, which must have it, and of the result */
+    struct pq_touch touch;   /* EFFECTS */
+    int watch_in, watch_out; /* not 0: what goes into, or comes out of, this pass of a network, and
+                                a device that takes whole pictures has to look at it */
 };
 
 struct pq_graph {
@@ -201,6 +225,7 @@ struct pq_graph {
     uint64_t weights; /* of all operations */
     void **owned;     /* memory of pq_graph_own() */
     int owned_count;
+    struct pq_sample_layout in, out; /* planes 0: what comes and goes are rows of floats */
 };
 
 int pq_graph_new(struct pq_graph **out, pique_error *err);
@@ -340,6 +365,23 @@ int pq_graph_channel_attention(struct pq_graph *g, int q, int k, int v,
  * to read for output pixel (factor y + dy, factor x + dx), counted from pixel (y, x). */
 int pq_graph_dysample(struct pq_graph *g, int in, int offsets, int factor, int groups,
                       pique_error *err);
+
+/* ---- before and behind a network (build_samples.c) ---- */
+
+/* Channels of a tensor of luma and chroma as they are stored: those of 2 x 2 pixels a place where
+ * chroma is subsampled, else of one. */
+int pq_yuv_channels(const struct pq_yuv *yuv);
+/* How such a picture of width x height pixels lies in planes. */
+void pq_yuv_layout(const struct pq_yuv *yuv, int width, int height,
+                   struct pq_sample_layout *layout);
+int pq_graph_from_yuv(struct pq_graph *g, int in, const struct pq_yuv *yuv, pique_error *err);
+int pq_graph_to_yuv(struct pq_graph *g, int in, const struct pq_yuv *yuv, pique_error *err);
+/* One axis of `from` pixels to `to`; the graph is then one for pictures of that size. */
+int pq_graph_resize(struct pq_graph *g, int in, bool across, int from, int to, pique_error *err);
+/* The mean, where contrast needs it, is value 0 of what is given to the run. */
+int pq_graph_effects(struct pq_graph *g, int in, const struct pq_touch *touch, pique_error *err);
+/* Rows and columns off the top, left, bottom and right, any number of them. */
+int pq_graph_cut(struct pq_graph *g, int in, const int sides[4], pique_error *err);
 
 /* A finished graph with operation `in` in place of its input; the index of its result. Its weights
  * stay where they are and must live as long as g. */

@@ -35,3 +35,30 @@ PQ_INLINE int64_t pq_pad_source(enum pq_pad_mode mode, int64_t i, int64_t n)
         return -1;
     }
 }
+
+/* ---- tiles of the sanity check ---- */
+
+/* A picture is looked at in tiles of so many pixels a side of the network's result, less at the
+ * right and bottom border. */
+enum { PQ_TILE = 64 };
+
+PQ_INLINE int pq_tiles_of(int64_t out)
+{
+    return (int)((out + PQ_TILE - 1) / PQ_TILE);
+}
+
+/* Along an axis, of whose `in` pixels a network makes `out`: pixels [*first, *end) of the input lie
+ * wholly under tile t. With in = out: pixels of the tile itself. */
+PQ_INLINE void pq_under_tile(int64_t t, int64_t in, int64_t out, int64_t *first, int64_t *end)
+{
+    const int64_t start = t * PQ_TILE;
+    const int64_t stop = start + PQ_TILE < out ? start + PQ_TILE : out;
+    *first = (start * in + out - 1) / out;
+    *end = stop * in / out;
+}
+
+/* What was seen of a channel of a tile. */
+struct pq_range {
+    float low, high; /* low > high: no value yet */
+    int bad;         /* not 0: some value was not a finite number */
+};

@@ -6,6 +6,7 @@
 #include <limits.h>
 
 #include "base/alloc.h"
+#include "graph/axis.h"
 #include "graph/place.h"
 
 /* ---- sizes ---- */
@@ -28,8 +29,14 @@ int64_t pq_op_extent(const struct pq_op *op, bool hor, int64_t in_extent, int64_
     case PQ_OP_PIXEL_SHUFFLE:
     case PQ_OP_NEAREST:
     case PQ_OP_DYSAMPLE:
+    case PQ_OP_FROM_YUV:
         return in_extent * op->factor;
+    case PQ_OP_RESIZE:
+        if (op->across != hor)
+            return in_extent;
+        return in_extent == op->from ? op->extent : 0;
     case PQ_OP_PIXEL_UNSHUFFLE:
+    case PQ_OP_TO_YUV:
         return in_extent % op->factor ? 0 : in_extent / op->factor;
     case PQ_OP_PAD:
         in_extent = PQ_MAX(pq_ceil_div(in_extent, op->multiple) * op->multiple, op->least);
@@ -160,6 +167,8 @@ static const struct pq_window *sliding(const struct pq_flow *f)
     case PQ_OP_DEPTHWISE:
     case PQ_OP_MAX_POOL:
     case PQ_OP_MEAN_POOL:
+    case PQ_OP_TO_YUV:
+    case PQ_OP_EFFECTS:
         return &op->ver;
     default:
         return NULL;
@@ -190,6 +199,49 @@ static void pad_rows(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *i
     }
     if (*in0 > *in1)
         *in0 = *in1 = PQ_MIN(PQ_MAX(y0 - before, 0), n); /* zeros alone */
+}
+
+/* Rows of chroma above and below its own that a pixel is made of. */
+static int chroma_reach(const struct pq_op *op)
+{
+    return op->yuv.sub_y ? 2 : 0;
+}
+
+static struct pq_axis axis_of(const struct pq_flow *f)
+{
+    return pq_axis_of((int)f->in_height, (int)f->out_height);
+}
+
+static void resized_rows(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *in0,
+                         int64_t *in1)
+{
+    if (f->op->across)
+        return;
+    const struct pq_axis axis = axis_of(f);
+    int first;
+    pq_axis_span(&axis, (int)y0, &first);
+    *in0 = first;
+    const int count = pq_axis_span(&axis, (int)y1 - 1, &first);
+    *in1 = (int64_t)first + count;
+}
+
+/* Rows behind the last of which all taps are among the first `have`. */
+static int64_t resized_ready(const struct pq_flow *f, int64_t have)
+{
+    if (f->op->across)
+        return have;
+    const struct pq_axis axis = axis_of(f);
+    int64_t low = 0, high = f->out_height; /* row low-1 is ready, row high is not */
+    while (low < high) {
+        const int64_t y = (low + high) / 2;
+        int first;
+        const int count = pq_axis_span(&axis, (int)y, &first);
+        if ((int64_t)first + count <= have)
+            low = y + 1;
+        else
+            high = y;
+    }
+    return low;
 }
 
 void pq_rows_needed(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *in0, int64_t *in1)
@@ -228,6 +280,13 @@ void pq_rows_needed(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *in
         case PQ_OP_BILINEAR:
             *in0 = bilinear_first(f, y0);
             *in1 = bilinear_first(f, y1 - 1) + 2;
+            break;
+        case PQ_OP_FROM_YUV:
+            *in0 = pq_floor_div(y0, op->factor) - chroma_reach(op);
+            *in1 = pq_floor_div(y1 - 1, op->factor) + chroma_reach(op) + 1;
+            break;
+        case PQ_OP_RESIZE:
+            resized_rows(f, y0, y1, in0, in1);
             break;
         case PQ_OP_PAD:
             pad_rows(f, y0, y1, in0, in1);
@@ -301,6 +360,12 @@ int64_t pq_rows_ready(const struct pq_flow *f, int64_t have)
         case PQ_OP_BILINEAR:
             /* All y with first(y) + 2 <= have: (2y+1) in < (2 have - 1) out. */
             ready = pq_ceil_div((2 * have - 1) * f->out_height - f->in_height, 2 * f->in_height);
+            break;
+        case PQ_OP_FROM_YUV:
+            ready = (have - chroma_reach(op)) * op->factor;
+            break;
+        case PQ_OP_RESIZE:
+            ready = resized_ready(f, have);
             break;
         case PQ_OP_PAD:
             ready = pad_ready(f, have);

@@ -33,3 +33,9 @@ int pq_check_input(struct pq_check *check, const pique_rows *rows, int count, pi
  * the sentence. */
 int pq_check_output(struct pq_check *check, const pique_rows *rows, int count, int pass,
                     pique_error *err);
+
+/* The same of a device that looked itself (graph/place.h): [row of tiles][column][frame][channel],
+ * of what lies under each tile of the output and of the tiles themselves. */
+struct pq_range;
+int pq_check_seen(const struct pq_check_shape *shape, const struct pq_range *in,
+                  const struct pq_range *out, int pass, pique_error *err);

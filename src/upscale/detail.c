@@ -4,7 +4,7 @@
 #include "upscale/detail.h"
 
 #include "base/alloc.h"
-#include "upscale/luma.h"
+#include "kernels/colour.h"
 #include "upscale/ring.h"
 
 enum { BLOCK = 16, MOST_BLOCKS = 512 /* a side */ };

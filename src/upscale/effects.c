@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* What happens to the finished picture, in float; nothing is rounded or clipped before the end.
- *
- *     sharpen     x + s (x - smooth(x)), smooth = [1 1 1; 1 5 1; 1 1 1] / 13; the outermost pixels
- *                 are their own smooth value, so they do not change
- *     contrast    mean + c (x - mean), mean: luma of the source picture
- *     saturation  L + s (x - L), L: the pixel's own luma
- *
- * These are Pillow's ImageEnhance formulas, which round to 8 bit after each step. Alpha does not
- * change. */
+/* What happens to the finished picture (struct pq_touch), in float; nothing is rounded or clipped
+ * before the end. These are Pillow's ImageEnhance formulas, which round to 8 bit after each step.
+ * The mean of contrast is the luma of the source picture. Alpha does not change. */
 #include <assert.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "upscale/luma.h"
+#include "kernels/colour.h"
 #include "upscale/ring.h"
 #include "upscale/stages.h"
 
@@ -28,19 +22,6 @@ struct effects {
     float *out; /* where the loop over rows writes */
 };
 
-static float smooth(const float *above, const float *here, const float *below, size_t planes)
-{
-    const float *rows[3] = {above, here, below};
-    float sum = 0;
-    for (int dy = 0; dy < 3; dy++) {
-        const float *p = rows[dy];
-        sum += *(p - planes);
-        sum += dy == 1 ? 5 * *p : *p;
-        sum += *(p + planes);
-    }
-    return sum / 13;
-}
-
 static void sharpen_row(const struct effects *e, int64_t y, float *out)
 {
     const size_t planes = (size_t)e->stage.planes, width = (size_t)e->stage.width;
@@ -51,15 +32,15 @@ static void sharpen_row(const struct effects *e, int64_t y, float *out)
     const float *below = pq_ring_row(&e->rows, y + 1);
     for (size_t x = 1; x + 1 < width; x++)
         for (size_t i = x * planes; i < x * planes + 3; i++)
-            out[i] = here[i] +
-                     e->value.sharpen * (here[i] - smooth(above + i, here + i, below + i, planes));
+            out[i] = pq_sharpened(here[i], pq_smooth(above + i, here + i, below + i, (long)planes),
+                                  e->value.touch.sharpen);
 }
 
 static void effects_task(void *context, int index, int worker)
 {
     (void)worker;
     const struct effects *e = context;
-    const struct pq_effects *v = &e->value;
+    const struct pq_touch *v = &e->value.touch;
     const size_t planes = (size_t)e->stage.planes;
     const size_t n = (size_t)e->stage.width * planes;
     const int64_t y = e->y + index;
@@ -70,11 +51,11 @@ static void effects_task(void *context, int index, int worker)
     for (float *p = out; p < out + n; p += planes) {
         if (v->contrast != 1)
             for (int c = 0; c < 3; c++)
-                p[c] = v->mean + v->contrast * (p[c] - v->mean);
+                p[c] = pq_away_from(p[c], e->value.mean, v->contrast);
         if (v->saturation != 1) {
             const float luma = pq_luma(p);
             for (int c = 0; c < 3; c++)
-                p[c] = luma + v->saturation * (p[c] - luma);
+                p[c] = pq_away_from(p[c], luma, v->saturation);
         }
     }
 }

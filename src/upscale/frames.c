@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "upscale/budget.h"
+#include "upscale/framed.h"
 #include "upscale/plan.h"
 #include "upscale/planes.h"
 #include "upscale/ring.h"
@@ -34,7 +35,13 @@ struct pq_frames {
     uint64_t memory, inferences;
     int retries;
     bool approximate;
+    struct pq_framed *framed; /* where the device does all of it; else NULL */
 };
+
+bool pq_frames_can_yuv(const struct pq_engines *engines, const pique_picture_options *options)
+{
+    return pq_framed_possible(engines, options);
+}
 
 /* ---- before ---- */
 
@@ -48,9 +55,21 @@ static void round_up(struct pq_size *s, int multiple_x, int multiple_y)
     s->height = height;
 }
 
+static int fit_framed(struct pq_frames *f, int batch, pique_error *err)
+{
+    const uint64_t budget = pq_engine_memory_budget(f->engine);
+    uint64_t least;
+    int rc = pq_framed_bytes(f->framed, batch, &least, &f->memory, err);
+    if (!rc && least > budget)
+        rc = pq_fail_nomem(err, least);
+    return rc;
+}
+
 /* What a batch of so many takes of the budget; PIQUE_ENOMEM where it does not fit. */
 static int share_budget(struct pq_frames *f, int batch, pique_error *err)
 {
+    if (f->framed)
+        return fit_framed(f, batch, err);
     struct pq_plan *p = &f->plan;
     const bool alpha = p->alpha == PIQUE_ALPHA_KEEP;
     const struct pq_picture_format format = {.width = f->in.width,
@@ -96,16 +115,28 @@ static int choose_batch(struct pq_frames *f, int wanted, pique_error *err)
     return 0;
 }
 
+/* On the device, where it can and has room; luma and chroma only there. */
+static int open_framed(struct pq_frames *f, const struct pq_frames_setup *setup, pique_error *err)
+{
+    int rc = pq_framed_open(setup, &f->plan, &f->out, &f->framed, err);
+    if (!rc && (rc = fit_framed(f, 1, err)))
+        pq_framed_close(&f->framed);
+    const bool elsewhere = rc == PIQUE_EUNSUPPORTED || rc == PIQUE_ENOMEM;
+    return elsewhere && !setup->in_yuv && !setup->out_yuv ? 0 : rc;
+}
+
 static int decide(struct pq_frames *f, const struct pq_frames_setup *setup, pique_error *err)
 {
     struct pq_plan *p = &f->plan;
     struct pq_scale scales[PIQUE_CHAIN_MODELS];
+    const int width = setup->crop_width ? setup->crop_width : f->in.width;
+    const int height = setup->crop_width ? setup->crop_height : f->in.height;
     int rc = pq_plan_options(p, setup->options, err);
     if (!rc)
         rc = pq_engines_scales(&f->engines, scales, err);
     if (!rc)
-        rc = pq_size_resolve(&p->options, f->in.width, f->in.height, scales, f->engines.count,
-                             f->name, &p->size, err);
+        rc = pq_size_resolve(&p->options, width, height, scales, f->engines.count, f->name,
+                             &p->size, err);
     if (rc)
         return rc;
     round_up(&p->size, PQ_MAX(setup->multiple_x, 1), PQ_MAX(setup->multiple_y, 1));
@@ -114,7 +145,8 @@ static int decide(struct pq_frames *f, const struct pq_frames_setup *setup, piqu
                                .height = p->size.height,
                                .planes = p->alpha == PIQUE_ALPHA_KEEP ? 4 : 3,
                                .depth = setup->out_depth};
-    return choose_batch(f, setup->batch, err);
+    rc = open_framed(f, setup, err);
+    return rc ? rc : choose_batch(f, setup->batch, err);
 }
 
 int pq_frames_open(const struct pq_frames_setup *setup, struct pq_frames **out, pique_error *err)
@@ -142,6 +174,8 @@ int pq_frames_open(const struct pq_frames_setup *setup, struct pq_frames **out, 
 
 void pq_frames_close(struct pq_frames **frames)
 {
+    if (*frames)
+        pq_framed_close(&(*frames)->framed);
     pq_free(*frames);
     *frames = NULL;
 }
@@ -213,7 +247,7 @@ static int survey(struct batch *b, int i, pique_error *err)
     struct pq_stage *stage = NULL;
     struct pq_survey found;
     b->effects[i] = p->effects;
-    if (p->effects.contrast == 1)
+    if (p->effects.touch.contrast == 1)
         return 0;
     int rc = source(b, i, &stage, err);
     if (rc)
@@ -327,12 +361,26 @@ static int pump(struct batch *b, pique_error *err)
     return rc;
 }
 
+/* All of it on the device. */
+static int attempt_framed(struct batch *b, pique_error *err)
+{
+    float means[PQ_MAX_BATCH];
+    int rc = 0;
+    for (int i = 0; !rc && i < b->count; i++) {
+        rc = survey(b, i, err);
+        means[i] = b->effects[i].mean;
+    }
+    return rc ? rc : pq_framed_run(b->frames->framed, b->count, b->in, b->out, means, err);
+}
+
 static int attempt(struct pq_frames *f, int count, const struct pq_image *in, struct pq_image *out,
                    pique_error *err)
 {
     struct batch b = {.frames = f, .count = count, .in = in, .out = out};
     b.tally.engine = f->engine;
     b.tally.silent = true;
+    if (f->framed)
+        return attempt_framed(&b, err);
     int rc = build(&b, err);
     if (!rc)
         rc = pump(&b, err);

@@ -17,11 +17,19 @@ struct pq_frames_setup {
     const pique_picture_options *options; /* size, effects, alpha, tta; borrowed for the call */
     int width, height;                    /* of what comes in */
     int planes, depth;                    /* of what comes in */
-    int out_depth;                        /* 8 or 16 */
-    int multiple_x, multiple_y;           /* the output's sides are rounded up to these; 1: as is */
-    int batch;                            /* 1 .. PQ_MAX_BATCH; 0: the most that pays and fits */
-    const char *name;                     /* of the film, for messages; borrowed */
+    const struct pq_yuv *in_yuv,
+        *out_yuv; /* what comes in, or goes out, is that; NULL: R, G and B.
+                     Only where pq_frames_can_yuv(); borrowed for the call */
+    int crop_x, crop_y, crop_width, crop_height; /* of what comes in, the piece that is upscaled;
+                                                    width 0: all. Of in_yuv alone */
+    int out_depth;                               /* 8 or 16 */
+    int multiple_x, multiple_y; /* the output's sides are rounded up to these; 1: as is */
+    int batch;                  /* 1 .. PQ_MAX_BATCH; 0: the most that pays and fits */
+    const char *name;           /* of the film, for messages; borrowed */
 };
+
+/* Whether a device of these engines takes and gives luma and chroma itself, for these options. */
+bool pq_frames_can_yuv(const struct pq_engines *engines, const pique_picture_options *options);
 
 /* Thread-safety: one call at a time over all frames of an engine. */
 struct pq_frames;
@@ -45,7 +53,8 @@ uint64_t pq_frames_memory(const struct pq_frames *frames);
  * PIQUE_ECANCELED. */
 int pq_frames_run(struct pq_frames *frames, int count, const struct pq_image *in,
                   struct pq_image *out, pique_error *err);
-/* One picture at the size of the output without any network, by Lanczos alone: for estimates. */
+/* One picture at the size of the output without any network, by Lanczos alone: for estimates. Not
+ * of luma and chroma. */
 int pq_frames_plain(struct pq_frames *frames, const struct pq_image *in, struct pq_image *out,
                     pique_error *err);
 /* So far: runs over a batch, results computed again, whether any was approximate. */

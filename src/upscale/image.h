@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "graph/samples.h"
 #include "pique/engine.h"
 
 /* Planes R, G, B and, where there are four, A, which is not premultiplied. */

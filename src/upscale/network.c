@@ -24,9 +24,9 @@
 
 #include "base/alloc.h"
 #include "base/lang.h"
+#include "kernels/colour.h"
 #include "upscale/check.h"
 #include "upscale/engine.h"
-#include "upscale/luma.h"
 #include "upscale/ring.h"
 #include "upscale/stages.h"
 

@@ -44,5 +44,13 @@ struct pq_stream {
     struct pq_run *run;
 };
 
+/* As pq_stream_open() and pq_stream_bytes(), for another program of this engine's device. */
+int pq_stream_open_program(pique_engine *engine, struct pq_program *program, int frames, int width,
+                           int height, uint64_t memory_bytes, struct pq_stream **out,
+                           pique_error *err);
+int pq_stream_program_bytes(const pique_engine *engine, const struct pq_program *program,
+                            int frames, int width, int height, uint64_t memory_bytes,
+                            uint64_t *least, uint64_t *wanted, pique_error *err);
+
 /* End the batch that runs, if any (batch.c). */
 void pq_batch_end(pique_engine *engine);

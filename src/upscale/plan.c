@@ -56,13 +56,14 @@ int pq_plan_options(struct pq_plan *plan, const pique_picture_options *options, 
     o->size = sizeof *o;
     for (int c = 0; c < 3; c++)
         plan->background[c] = o->background_set ? o->background[c] : 255;
-    plan->effects = (struct pq_effects){
-        .sharpen = (float)o->sharpen,
-        .contrast = o->contrast == 0 ? 1 : (float)o->contrast,
-        .saturation = o->saturation == 0    ? 1
-                      : o->saturation == -1 ? 0
-                                            : (float)o->saturation,
-    };
+    plan->effects =
+        (struct pq_effects){.touch = {
+                                .sharpen = (float)o->sharpen,
+                                .contrast = o->contrast == 0 ? 1 : (float)o->contrast,
+                                .saturation = o->saturation == 0    ? 1
+                                              : o->saturation == -1 ? 0
+                                                                    : (float)o->saturation,
+                            }};
     int rc = pq_size_check(o, err);
     if (!rc)
         rc = check_effects(o, err);
@@ -152,7 +153,7 @@ static int check_cancel(void *engine, pique_error *err)
 static int survey(struct pq_plan *p, pique_engine *engine, struct pq_row_source *source,
                   const char *src, bool *used, pique_error *err)
 {
-    if (p->alpha == PIQUE_ALPHA_DROP && p->effects.contrast == 1)
+    if (p->alpha == PIQUE_ALPHA_DROP && p->effects.touch.contrast == 1)
         return 0;
     struct pq_stage *stage = NULL;
     struct pq_survey found;

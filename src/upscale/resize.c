@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Lanczos-3 to an exact size, streaming.
+/* Lanczos-3 (graph/axis.h) to an exact size, streaming.
  *
- * Output pixel x lies at (x + 0.5) in/out - 0.5 of the input. Its value is the mean of the input
- * pixels within 3 pixels, or within 3 in/out when the picture gets smaller (so that nothing
- * aliases), weighted by sinc(d) sinc(d/3); weights are normalised over the pixels that lie inside
- * the picture. Rows are resized along x as they come in and wait in a ring; an output row is the
- * weighted sum of rows of the ring. Sums run over ascending taps in float.
+ * Rows are resized along x as they come in and wait in a ring; an output row is the weighted sum of
+ * rows of the ring. Sums run over ascending taps in float.
  *
  * Alpha: colours are multiplied by alpha on the way in and divided by it on the way out, so a
  * pixel that nobody sees has no say; alpha comes out rounded to 16 bits. Where all rows that an
@@ -17,71 +14,16 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "upscale/luma.h"
+#include "graph/axis.h"
+#include "kernels/colour.h"
 #include "upscale/ring.h"
 #include "upscale/stages.h"
 
 enum {
-    LOBES = 3,
     IN_ROWS = 8,  /* input rows that are resized along x at a time */
     OUT_ROWS = 8, /* output rows that are summed at a time */
     SPAN = 2048   /* floats of a row summed at a time, so that they stay in the nearest cache */
 };
-
-/* sin(pi x), by the same few multiplications on every machine: what a C library returns depends on
- * its version. The Taylor series to the 21st power is exact to a double within a half turn, and at
- * whole x the result is exactly 0. */
-static double sin_pi(double x)
-{
-    const double turn = rint(x);
-    const double t = (x - turn) * 3.14159265358979323846;
-    double sum = 1;
-    for (int k = 20; k >= 2; k -= 2)
-        sum = 1 - sum * t * t / (k * (k + 1));
-    sum *= t;
-    return fmod(turn, 2) == 0 ? sum : -sum;
-}
-
-static double lanczos(double x)
-{
-    const double pi = 3.14159265358979323846;
-    if (fabs(x) < 1e-9)
-        return 1;
-    if (fabs(x) >= LOBES)
-        return 0;
-    return LOBES * sin_pi(x) * sin_pi(x / LOBES) / (pi * pi * x * x);
-}
-
-/* One direction: how `in` pixels become `out`. */
-struct axis {
-    int in, out;
-    int taps; /* no output pixel reads more */
-};
-
-static struct axis make_axis(int in, int out)
-{
-    const double ratio = in > out ? (double)in / out : 1;
-    const double taps = 2 * ceil(LOBES * ratio) + 1;
-    return (struct axis){.in = in, .out = out, .taps = taps < in ? (int)taps : in};
-}
-
-/* Weights of output pixel i into w (axis->taps floats): input pixels *first .. *first+n-1.
- * Returns n. */
-static int axis_weights(const struct axis *axis, int i, int *first, float *w)
-{
-    const double ratio = axis->in > axis->out ? (double)axis->in / axis->out : 1;
-    const double centre = (i + 0.5) * axis->in / axis->out - 0.5;
-    int lo = (int)ceil(PQ_MAX(centre - LOBES * ratio, 0));
-    const int hi = (int)floor(PQ_MIN(centre + LOBES * ratio, axis->in - 1));
-    const int n = PQ_MIN(hi - lo + 1, axis->taps);
-    double sum = 0;
-    for (int k = 0; k < n; k++)
-        sum += lanczos((lo + k - centre) / ratio);
-    for (int k = 0; k < n; k++)
-        w[k] = (float)(lanczos((lo + k - centre) / ratio) / sum);
-    *first = lo;
-    return n;
-}
 
 /* The pixels that output pixel x of a row reads. */
 struct span {
@@ -92,7 +34,7 @@ struct resize {
     struct pq_stage stage;
     struct pq_stage *in;
     struct pq_pool *pool;
-    struct axis across, down;
+    struct pq_axis across, down;
     struct span *spans;  /* one an output column */
     float *weights;      /* across.taps an output column */
     float *down_weights; /* down.taps for each of OUT_ROWS rows */
@@ -218,8 +160,8 @@ static int resize_read(struct pq_stage *stage, int rows, float *data, pique_erro
         int64_t end = 0;
         for (int i = 0; i < n; i++) {
             struct span *span = &r->down_spans[i];
-            span->count = axis_weights(&r->down, (int)(r->y + i), &span->first,
-                                       r->down_weights + (size_t)i * (size_t)r->down.taps);
+            span->count = pq_axis_weights(&r->down, (int)(r->y + i), &span->first,
+                                          r->down_weights + (size_t)i * (size_t)r->down.taps);
             end = PQ_MAX(end, (int64_t)span->first + span->count);
         }
         pq_ring_drop(&r->ring, r->down_spans[0].first);
@@ -258,7 +200,7 @@ struct sizes {
     int ring_rows;
 };
 
-static bool count_sizes(const struct axis *across, const struct axis *down, int planes,
+static bool count_sizes(const struct pq_axis *across, const struct pq_axis *down, int planes,
                         struct sizes *s)
 {
     /* OUT_ROWS output rows read so many input rows more than one does. */
@@ -278,7 +220,7 @@ static bool count_sizes(const struct axis *across, const struct axis *down, int 
 
 uint64_t pq_resize_bytes(int in_width, int in_height, int planes, int width, int height)
 {
-    const struct axis across = make_axis(in_width, width), down = make_axis(in_height, height);
+    const struct pq_axis across = pq_axis_of(in_width, width), down = pq_axis_of(in_height, height);
     struct sizes s;
     size_t sum;
     if (!count_sizes(&across, &down, planes, &s) ||
@@ -304,8 +246,8 @@ static int resize_buffers(struct resize *r, pique_error *err)
     if (!r->spans || !r->weights || !r->down_weights || !r->pulled)
         return pq_fail_nomem(err, s.spans + s.weights + s.down_weights + s.pulled);
     for (int x = 0; x < r->across.out; x++)
-        r->spans[x].count = axis_weights(&r->across, x, &r->spans[x].first,
-                                         r->weights + (size_t)x * (size_t)r->across.taps);
+        r->spans[x].count = pq_axis_weights(&r->across, x, &r->spans[x].first,
+                                            r->weights + (size_t)x * (size_t)r->across.taps);
     return 0;
 }
 
@@ -325,8 +267,8 @@ int pq_resize_stage(struct pq_stage **chain, int width, int height, struct pq_po
                                  .close = resize_close};
     r->in = in;
     r->pool = pool;
-    r->across = make_axis(in->width, width);
-    r->down = make_axis(in->height, height);
+    r->across = pq_axis_of(in->width, width);
+    r->down = pq_axis_of(in->height, height);
     int rc = resize_buffers(r, err);
     if (rc) {
         resize_free(r);

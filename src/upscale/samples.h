@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/colour.h"
 #include "pique/engine.h"
-#include "upscale/luma.h"
 
 /* Inlined with a depth that is known, so that nothing is asked for each sample. */
 #define PQ_SAMPLE_INLINE static inline __attribute__((always_inline))
@@ -20,13 +20,12 @@ PQ_SAMPLE_INLINE float pq_sample_load(const void *row, size_t i, int depth)
                       : (float)((const uint16_t *)row)[i] * (1.0f / 65535.0f);
 }
 
-/* Clipping first leaves nothing for floor() to do but what the cast does. */
 PQ_SAMPLE_INLINE void pq_sample_store(void *row, size_t i, float v, int depth)
 {
     if (depth == 8)
-        ((uint8_t *)row)[i] = (uint8_t)(pq_clip01(v) * 255 + 0.5f);
+        ((uint8_t *)row)[i] = (uint8_t)pq_sample_of(v, 255.0f);
     else
-        ((uint16_t *)row)[i] = (uint16_t)(pq_clip01(v) * 65535 + 0.5f);
+        ((uint16_t *)row)[i] = (uint16_t)pq_sample_of(v, 65535.0f);
 }
 
 /* Whole rows of the public API. */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/pool.h"
+#include "graph/graph.h"
 #include "pique/engine.h"
 #include "upscale/engine.h"
 #include "upscale/rows.h"
@@ -104,14 +105,14 @@ int pq_resize_stage(struct pq_stage **chain, int width, int height, struct pq_po
 /* Bytes that such a stage takes; UINT64_MAX on overflow. */
 uint64_t pq_resize_bytes(int in_width, int in_height, int planes, int width, int height);
 
-/* What happens after the last resize, in this order. Values as they act: 0, 1, 1 is nothing. */
+/* What happens after the last resize. */
 struct pq_effects {
-    float sharpen, contrast, saturation;
+    struct pq_touch touch;
     float mean; /* luma about which contrast turns (survey.h) */
 };
 static inline bool pq_has_effect(const struct pq_effects *e)
 {
-    return e->sharpen != 0 || e->contrast != 1 || e->saturation != 1;
+    return e->touch.sharpen != 0 || e->touch.contrast != 1 || e->touch.saturation != 1;
 }
 int pq_effects_stage(struct pq_stage **chain, const struct pq_effects *effects,
                      struct pq_pool *pool, pique_error *err);

@@ -25,19 +25,29 @@ static int choose_band(const pique_engine *engine, const struct pq_program *prog
     }
 }
 
-int pq_stream_bytes(const pique_engine *engine, int frames, int width, int height,
-                    uint64_t memory_bytes, uint64_t *least, uint64_t *wanted, pique_error *err)
+int pq_stream_program_bytes(const pique_engine *engine, const struct pq_program *program,
+                            int frames, int width, int height, uint64_t memory_bytes,
+                            uint64_t *least, uint64_t *wanted, pique_error *err)
 {
     const uint64_t budget = memory_bytes ? memory_bytes : engine->memory_bytes;
     struct pq_geometry geometry = {frames, width, height, 1};
     size_t bytes;
-    int rc = pq_program_memory(engine->program, &geometry, &bytes, err);
+    int rc = pq_program_memory(program, &geometry, &bytes, err);
     *least = rc ? 0 : bytes;
+    if (!rc)
+        rc = choose_band(engine, program, &geometry, budget, &bytes, err);
+    *wanted = rc ? 0 : bytes;
+    return rc;
+}
+
+int pq_stream_bytes(const pique_engine *engine, int frames, int width, int height,
+                    uint64_t memory_bytes, uint64_t *least, uint64_t *wanted, pique_error *err)
+{
+    const uint64_t budget = memory_bytes ? memory_bytes : engine->memory_bytes;
+    const int rc = pq_stream_program_bytes(engine, engine->program, frames, width, height,
+                                           memory_bytes, least, wanted, err);
     if (pq_graph_is_whole(engine->program->graph))
         *least = PQ_MIN(*least, budget / 4); /* whole maps may lie on a disk */
-    if (!rc)
-        rc = choose_band(engine, engine->program, &geometry, budget, &bytes, err);
-    *wanted = rc ? 0 : bytes;
     return rc;
 }
 
@@ -89,8 +99,9 @@ static int begin_run(pique_engine *engine, struct pq_program *program, struct pq
     return rc;
 }
 
-static int open_stream(pique_engine *engine, struct pq_program *program, int frames, int width,
-                       int height, uint64_t memory_bytes, struct pq_stream **out, pique_error *err)
+int pq_stream_open_program(pique_engine *engine, struct pq_program *program, int frames, int width,
+                           int height, uint64_t memory_bytes, struct pq_stream **out,
+                           pique_error *err)
 {
     *out = NULL;
     const uint64_t budget = memory_bytes ? memory_bytes : engine->memory_bytes;
@@ -123,7 +134,8 @@ static int open_stream(pique_engine *engine, struct pq_program *program, int fra
 int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint64_t memory_bytes,
                    struct pq_stream **out, pique_error *err)
 {
-    return open_stream(engine, engine->program, frames, width, height, memory_bytes, out, err);
+    return pq_stream_open_program(engine, engine->program, frames, width, height, memory_bytes, out,
+                                  err);
 }
 
 /* ---- statistics from elsewhere ---- */
@@ -154,7 +166,7 @@ int pq_stream_open_given(pique_engine *engine, int frames, int width, int height
     *out = NULL;
     int rc = given_program(engine, &program, err);
     if (!rc)
-        rc = open_stream(engine, program, frames, width, height, memory_bytes, out, err);
+        rc = pq_stream_open_program(engine, program, frames, width, height, memory_bytes, out, err);
     if (!rc)
         pq_run_give((*out)->run, given);
     return rc;

@@ -2,7 +2,7 @@
 #include "upscale/survey.h"
 
 #include "base/alloc.h"
-#include "upscale/luma.h"
+#include "kernels/colour.h"
 #include "upscale/ring.h"
 #include "upscale/stages.h"
 

@@ -12,7 +12,7 @@
  * order of the turns, so it depends on nothing else; values are clipped after the mean and not
  * before, which would pull it away from black and white. */
 #include "base/alloc.h"
-#include "upscale/luma.h"
+#include "kernels/colour.h"
 #include "upscale/stages.h"
 #include "upscale/whole.h"
 

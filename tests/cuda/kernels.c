@@ -9,9 +9,11 @@
 #include "backend/cuda/kernels/local.cu"
 #include "backend/cuda/kernels/norm.cu"
 #include "backend/cuda/kernels/sample.cu"
+#include "backend/cuda/kernels/samples.cu"
 #include "backend/cuda/kernels/sort.cu"
 #include "backend/cuda/kernels/table.h"
 #include "backend/cuda/kernels/tokens.cu"
+#include "backend/cuda/kernels/watch.cu"
 
 const struct standin_kernel standin_kernels[] = {
 #define ROW(which, name, items) {#name, name},

@@ -112,7 +112,7 @@ static bool touch_map(struct si_actor *who, const struct cuda_map *m, int frames
                       int64_t rows, bool writes)
 {
     const size_t values = (size_t)(m->width - 1) * (size_t)m->stride + (size_t)cuda_written(m);
-    const size_t size = m->half ? sizeof(uint16_t) : sizeof(float);
+    const size_t size = m->bytes ? (size_t)m->bytes : m->half ? sizeof(uint16_t) : sizeof(float);
     for (int f = 0; f < frames; f++)
         for (int64_t y = y0; y < y0 + rows; y++)
             if (!si_touch_part(who, m->data,
@@ -129,6 +129,15 @@ static bool touch_begin(struct si_actor *who, const void *address)
     return !address || si_touch_device(who, address, sizeof(float), false);
 }
 
+/* The rows of tiles that a launch may write. */
+static bool touch_seen(struct si_actor *who, const struct cuda_args *a)
+{
+    const size_t row = (size_t)pq_tiles_of(a->like.width) * (size_t)a->frames *
+                       (size_t)a->in[0].channels;
+    return si_touch_device(who, a->seen + (size_t)a->first_tile * row,
+                           (size_t)a->tiles * row * sizeof *a->seen, true);
+}
+
 bool si_touch_launch(struct si_actor *who, const struct cuda_args *a)
 {
     for (int k = 0; k < a->inputs; k++)
@@ -137,6 +146,7 @@ bool si_touch_launch(struct si_actor *who, const struct cuda_args *a)
     return touch_begin(who, a->weights) && touch_begin(who, a->bias) &&
            touch_begin(who, a->slopes) && touch_begin(who, a->index) &&
            (!a->out.data || touch_map(who, &a->out, a->frames, a->y0, a->rows, true)) &&
+           (!a->seen || touch_seen(who, a)) &&
            (!a->scratch ||
             si_touch_device(who, a->scratch, (size_t)a->scratch_floats * sizeof(float), true));
 }

@@ -137,7 +137,7 @@ class Queue(ServerCase):
     def test_a_film_goes_on_in_a_new_process_when_its_gpu_is_lost(self):
         self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', 'yuv444p', '-c:v', 'ffv1')
         self.check(self.run_pique('in.mkv', '-o', 'cpu.mkv', '--codec', 'ffv1'), 0)
-        self.start_on_gpu(60)
+        self.start_on_gpu(90)
         item = self.wait(self.add('in.mkv', {'model': 'tiny', 'device': 'cuda', 'precision': 'fp32', 'batch': 1,
                                              'segment': 2, 'codec': 'ffv1'}), 'done')
         anew = [n for n in item['notes'] if 'goes on in a new process' in n]

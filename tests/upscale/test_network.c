@@ -8,7 +8,7 @@
 #include "base/fault.h"
 #include "fake.h"
 #include "upscale/check.h"
-#include "upscale/luma.h"
+#include "kernels/colour.h"
 #include "upscale/stages.h"
 
 static struct pq_pool *pool; /* of three threads */

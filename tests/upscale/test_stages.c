@@ -509,13 +509,13 @@ static struct image direct_effects(const struct image *in, const struct pq_effec
             const float *p = image_at(in, x, y);
             double v[3];
             for (int c = 0; c < 3; c++) {
-                v[c] = p[c] + e->sharpen * (p[c] - direct_smooth(in, x, y, c));
-                v[c] = e->mean + e->contrast * (v[c] - e->mean);
+                v[c] = p[c] + e->touch.sharpen * (p[c] - direct_smooth(in, x, y, c));
+                v[c] = e->mean + e->touch.contrast * (v[c] - e->mean);
             }
             const double luma = (19595 * v[0] + 38470 * v[1] + 7471 * v[2]) / 65536;
             float *q = image_at(&out, x, y);
             for (int c = 0; c < 3; c++)
-                q[c] = (float)(luma + e->saturation * (v[c] - luma));
+                q[c] = (float)(luma + e->touch.saturation * (v[c] - luma));
             if (in->planes == 4)
                 q[3] = p[3];
         }
@@ -527,7 +527,7 @@ static void effects_follow_their_formulas_and_leave_alpha_alone(void **state)
     (void)state;
     static const int sizes[][2] = {{1, 1}, {1, 20}, {20, 1}, {2, 2}, {3, 3}, {29, 37}};
     static struct pq_effects effects[] = {
-        {1.3f, 1, 1, 0.4f}, {0, 1.7f, 1, 0.4f}, {0, 1, 0, 0.4f}, {2, 0.5f, 1.8f, 0.31f}};
+        {{1.3f, 1, 1}, 0.4f}, {{0, 1.7f, 1}, 0.4f}, {{0, 1, 0}, 0.4f}, {{2, 0.5f, 1.8f}, 0.31f}};
     for (int i = 0; i < 6 * 4 * 2; i++) {
         struct image in = image_random(sizes[i % 6][0], sizes[i % 6][1], 3 + i % 2, 50u);
         struct image out = result_of(&in, add_effects, &effects[i / 6 % 4]);
@@ -593,7 +593,7 @@ static void samples_are_rounded_to_the_nearest_and_hashed(void **state)
 
 static int build(struct pq_stage **chain, struct pq_row_source *source)
 {
-    const struct pq_effects effects = {1, 1.1f, 0.9f, 0.5f};
+    const struct pq_effects effects = {{1, 1.1f, 0.9f}, 0.5f};
     const unsigned char white[3] = {255, 255, 255};
     int rc = pq_source_stage(chain, source, PIQUE_ALPHA_KEEP, white, NULL, NULL);
     rc = rc ? rc : pq_resize_stage(chain, 9, 7, NULL, NULL);

@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "base/fault.h"
 #include "fake.h"
-#include "upscale/luma.h"
+#include "kernels/colour.h"
 #include "upscale/size.h"
 #include "upscale/stages.h"
 

@@ -3,6 +3,12 @@
 
 #include "backend/cuda/kernels/tile.h"
 
+/* Whose kernels read maps of either type, though what they write is too fine for halves. */
+static bool reads_halves(const struct pq_op *op)
+{
+    return op->kind == PQ_OP_TO_YUV || op->kind == PQ_OP_RESIZE || op->kind == PQ_OP_EFFECTS;
+}
+
 /* Whose kernels read and write maps of either type. The others have sums of their own, which lose
  * nothing by being few and in fp32. */
 static bool takes_halves(const struct pq_op *op)
@@ -49,8 +55,10 @@ void cuda_choose(const struct pq_graph *graph, enum pique_precision tier, struct
     for (int i = 0; i < graph->count; i++) {
         const struct pq_op *op = &graph->ops[i];
         steps[i].half = halves && !op->column && !op->global && takes_halves(op);
+        if (op->kind == PQ_OP_ACT && op->act.kind == PQ_ACT_CLIP) /* of a resize: as fine */
+            steps[i].half &= steps[op->in[0]].half;
         steps[i].tiled = halves && is_tiled(op);
-        for (int k = 0; k < op->inputs && !takes_halves(op); k++)
+        for (int k = 0; k < op->inputs && !takes_halves(op) && !reads_halves(op); k++)
             steps[op->in[k]].half = false;
     }
     for (int i = 0; i < graph->count; i++) {

@@ -8,8 +8,10 @@
 
 #include "backend/cuda/device.h"
 #include "backend/cuda/launch.h"
+#include "backend/cuda/planes.h"
 #include "backend/cuda/program.h"
 #include "backend/cuda/space.h"
+#include "backend/cuda/watch.h"
 #include "base/alloc.h"
 #include "base/lang.h"
 
@@ -18,6 +20,13 @@ struct cuda_run {
     struct cuda_space *space;
     int64_t issued, finished; /* steps enqueued, and handed out */
     int rows[CUDA_SLOTS];     /* of the result that the step in a slot yields */
+    int64_t given_out;        /* rows of the result */
+};
+
+/* Where the rows of a step come from and go to: bands of floats, or whole pictures. */
+struct ends {
+    const struct pq_band *in, *out;
+    const struct pq_picture *from, *to;
 };
 
 static struct cuda_program *program_of(const struct cuda_run *run)
@@ -53,8 +62,38 @@ static void copy_rows(const struct cuda_run *run, int op, struct copying *c)
     pq_pool_run(program_of(run)->pool, run->base.geometry.frames * c->rows, copy_row, c);
 }
 
+/* The same of whole pictures. */
+static void carry_rows(const struct cuda_run *run, int op, const struct pq_picture *pictures,
+                       float *slot, int64_t y0, int64_t y1)
+{
+    const struct pq_graph *g = run->base.program->graph;
+    const bool out = op == g->output;
+    cuda_carry(program_of(run)->pool,
+               &(struct cuda_carrying){.layout = out ? &g->out : &g->in,
+                                       .pictures = pictures,
+                                       .slot = (unsigned char *)slot,
+                                       .width = run->base.lines[op].width,
+                                       .slot_rows =
+                                           out ? run->base.lines[op].rows : run->base.geometry.band,
+                                       .frames = run->base.geometry.frames,
+                                       .y0 = y0,
+                                       .y1 = y1,
+                                       .out = out});
+}
+
+/* Of planes all that a slot has room for: they do not lie one behind another for fewer rows. */
 static size_t band_bytes(const struct cuda_run *run, int op, int rows)
 {
+    const struct pq_graph *g = run->base.program->graph;
+    const bool out = op == g->output;
+    const struct pq_sample_layout *layout = out ? &g->out : &g->in;
+    const int64_t room = out ? run->base.lines[op].rows : run->base.geometry.band;
+    size_t floats;
+    if (layout->planes) {
+        cuda_planes_of(layout, run->base.lines[op].width, room, run->base.geometry.frames, NULL,
+                       &floats);
+        return floats * sizeof(float);
+    }
     return (size_t)run->base.geometry.frames * (size_t)rows * (size_t)run->base.lines[op].width *
            (size_t)run->base.program->graph->ops[op].channels * sizeof(float);
 }
@@ -80,9 +119,11 @@ static cuda_result launch_step(const struct cuda_run *run, const struct cuda_slo
     cuda_result r = CUDA_SUCCESS;
     if (count)
         r = cuda_launch_load(p, run->space, slot, before[0], after[0]);
-    for (int i = 1; !r && i < g->count; i++) {
-        if (after[i] > before[i])
+    for (int i = 0; !r && i < g->count; i++) {
+        if (i && after[i] > before[i])
             r = cuda_launch_op(p, run->space, i, before[i], after[i]);
+        if (!r && after[i] > before[i])
+            r = cuda_watch(p, run->space, i, before[i], after[i]);
     }
     if (!r && after[g->output] > before[g->output])
         r = cuda_launch_store(p, run->space, slot, before[g->output], after[g->output]);
@@ -121,8 +162,19 @@ static cuda_result compute(const struct cuda_run *run, const struct cuda_slot *s
 
 /* ---- out ---- */
 
+/* What was seen goes out with the last rows. */
+static cuda_result copy_seen(const struct cuda_run *run, int64_t y1)
+{
+    const struct cuda_space *s = run->space;
+    if (!s->seen_floats || y1 < run->base.lines[run->base.program->graph->output].height)
+        return CUDA_SUCCESS;
+    return program_of(run)->driver->copy_out(s->pinned_seen, s->seen,
+                                             s->seen_floats * sizeof(float), s->out);
+}
+
 /* `done` is behind everything that the step does in its slot. */
-static cuda_result copy_out(const struct cuda_run *run, int rows, struct cuda_slot *slot)
+static cuda_result copy_out(const struct cuda_run *run, int rows, int64_t y1,
+                            struct cuda_slot *slot)
 {
     const struct cuda_driver *d = program_of(run)->driver;
     const struct cuda_space *s = run->space;
@@ -134,6 +186,8 @@ static cuda_result copy_out(const struct cuda_run *run, int rows, struct cuda_sl
     if (!r)
         r = d->copy_out(slot->out, slot->device_out,
                         band_bytes(run, run->base.program->graph->output, rows), s->out);
+    if (!r)
+        r = copy_seen(run, y1);
     return r ? r : d->event_record(slot->done, s->out);
 }
 
@@ -173,7 +227,7 @@ static cuda_result upload_given(const struct cuda_run *run)
     return d->copy_in(run->space->given, run->space->pinned_given, bytes, run->space->compute);
 }
 
-static int issue(struct cuda_run *run, const struct pq_band *in, int count, pique_error *err)
+static int issue(struct cuda_run *run, const struct ends *ends, int count, pique_error *err)
 {
     const struct pq_graph *g = run->base.program->graph;
     const size_t bytes = (size_t)g->count * sizeof(int64_t);
@@ -184,20 +238,23 @@ static int issue(struct cuda_run *run, const struct pq_band *in, int count, piqu
     const int rows = (int)(after[g->output] - run->base.done[g->output]);
     cuda_result r = run->issued == 0 ? upload_given(run) : CUDA_SUCCESS;
     if (!r && count) {
-        copy_rows(run, 0, &(struct copying){.band = in, .slot = slot->in, .rows = count});
+        if (ends->from)
+            carry_rows(run, 0, ends->from, slot->in, run->base.done[0], after[0]);
+        else
+            copy_rows(run, 0, &(struct copying){.band = ends->in, .slot = slot->in, .rows = count});
         r = copy_in(run, count, slot);
     }
     if (!r)
         r = compute(run, slot, count, run->base.done, after);
     if (!r)
-        r = copy_out(run, rows, slot);
+        r = copy_out(run, rows, after[g->output], slot);
     memcpy(run->base.done, after, bytes);
     run->rows[run->issued++ % run->space->slots] = rows;
     return cuda_check(program_of(run)->driver, r, PQ_SAID("was given work"), err);
 }
 
 /* Wait for the oldest step, and hand its rows out. */
-static int hand_out(struct cuda_run *run, const struct pq_band *out, int *got, pique_error *err)
+static int hand_out(struct cuda_run *run, const struct ends *ends, int *got, pique_error *err)
 {
     const struct cuda_driver *d = program_of(run)->driver;
     const int output = run->base.program->graph->output;
@@ -206,10 +263,15 @@ static int hand_out(struct cuda_run *run, const struct pq_band *out, int *got, p
     int rc = cuda_check(d, d->event_synchronize(slot->done), PQ_SAID("computed"), err);
     if (rc)
         return rc;
-    copy_rows(
-        run, output,
-        &(struct copying){.band = out, .slot = slot->out, .rows = run->rows[at], .out = true});
+    if (ends->to)
+        carry_rows(run, output, ends->to, slot->out, run->given_out,
+                   run->given_out + run->rows[at]);
+    else
+        copy_rows(run, output,
+                  &(struct copying){
+                      .band = ends->out, .slot = slot->out, .rows = run->rows[at], .out = true});
     *got = run->rows[at];
+    run->given_out += *got;
     run->finished++;
     return 0;
 }
@@ -224,29 +286,51 @@ static bool is_left(const struct cuda_run *run)
     return false;
 }
 
-static int step_inside(struct cuda_run *run, const struct pq_band *in, int count,
-                       const struct pq_band *out, int *got, pique_error *err)
+static int step_inside(struct cuda_run *run, const struct ends *ends, int count, int *got,
+                       pique_error *err)
 {
     const bool left = is_left(run);
-    int rc = left ? issue(run, in, count, err) : 0;
+    int rc = left ? issue(run, ends, count, err) : 0;
     /* All slots are taken, or nothing more will come in: somebody waits for rows. */
     while (!rc && *got == 0 && run->finished < run->issued &&
            (run->issued - run->finished == run->space->slots || pq_run_missing(&run->base) == 0))
-        rc = hand_out(run, out, got, err);
+        rc = hand_out(run, ends, got, err);
+    return rc;
+}
+
+static int step_with(struct cuda_run *run, const struct ends *ends, int count, int *got,
+                     pique_error *err)
+{
+    int rc = cuda_enter(program_of(run), err);
+    if (rc)
+        return rc;
+    rc = step_inside(run, ends, count, got, err);
+    run->space->failed |= rc != 0;
+    cuda_leave(program_of(run));
     return rc;
 }
 
 static int step(struct pq_run *base, const struct pq_band *in, int count, const struct pq_band *out,
                 int *got, pique_error *err)
 {
-    struct cuda_run *run = (struct cuda_run *)base;
-    int rc = cuda_enter(program_of(run), err);
-    if (rc)
-        return rc;
-    rc = step_inside(run, in, count, out, got, err);
-    run->space->failed |= rc != 0;
-    cuda_leave(program_of(run));
-    return rc;
+    const struct ends ends = {.in = in, .out = out};
+    return step_with((struct cuda_run *)base, &ends, count, got, err);
+}
+
+static int advance(struct pq_run *base, const struct pq_picture *in, const struct pq_picture *out,
+                   int *got, pique_error *err)
+{
+    const struct ends ends = {.from = in, .to = out};
+    const int count = (int)PQ_MIN(pq_run_missing(base), base->geometry.band);
+    return step_with((struct cuda_run *)base, &ends, count, got, err);
+}
+
+static const struct pq_range *seen(const struct pq_run *base, int pass, bool out)
+{
+    const struct cuda_run *run = (const struct cuda_run *)base;
+    return (const struct pq_range *)(const void *)(run->space->pinned_seen +
+                                                   cuda_watch_at(program_of(run), run->space, pass,
+                                                                 out));
 }
 
 /* ---- runs ---- */
@@ -341,6 +425,8 @@ const struct pq_backend pq_backend_cuda = {
     .begin = begin,
     .end = end,
     .step = step,
+    .advance = advance,
+    .seen = seen,
     .statistic = statistic,
     .free_memory = cuda_free_memory,
     .describe = cuda_describe,

@@ -8,8 +8,10 @@
 #include "backend/cuda/kernels/table.h"
 #include "backend/cuda/kernels/tile.h"
 #include "backend/cuda/kernels/windows.h"
+#include "backend/cuda/planes.h"
 #include "base/alloc.h"
 #include "base/lang.h"
+#include "graph/axis.h"
 
 struct kernel {
     const char *name;
@@ -96,6 +98,11 @@ static void set_op(const struct pq_op *op, struct cuda_args *a)
     if (op->kind == PQ_OP_ATTENTION || op->kind == PQ_OP_CHANNEL_ATTENTION ||
         op->kind == PQ_OP_RUN_ATTENTION)
         set_attention(op, a);
+    a->yuv = op->yuv;
+    a->touch = op->touch;
+    a->along_row = op->across;
+    if (op->kind == PQ_OP_RESIZE)
+        a->taps = pq_axis_of(op->from, op->extent).taps;
 }
 
 /* Statistics that are given lie one behind another. */
@@ -178,12 +185,16 @@ static int64_t count_items(enum cuda_items items, const struct cuda_args *a)
         return rows * a->out.channels;
     case CUDA_WINDOW:
         return cuda_channel_items(a);
+    case CUDA_WATCH_COLUMN:
+        return (int64_t)a->frames * a->tiles * a->in[0].width * a->in[0].channels;
+    case CUDA_WATCH_TILE:
+        return (int64_t)a->frames * a->tiles * pq_tiles_of(a->like.width) * a->in[0].channels;
     }
     return 0;
 }
 
-static cuda_result launch(const struct cuda_program *program, const struct cuda_space *space,
-                          int kernel, struct cuda_args *a)
+cuda_result cuda_launch(const struct cuda_program *program, const struct cuda_space *space,
+                        int kernel, struct cuda_args *a)
 {
     a->count = count_items(kernels[kernel].items, a);
     void *parameters[] = {a};
@@ -215,12 +226,14 @@ cuda_result cuda_launch_op(const struct cuda_program *program, const struct cuda
     }
     cuda_result r = CUDA_SUCCESS;
     if (op->kind == PQ_OP_CHANNEL_ATTENTION)
-        r = launch(program, space, CUDA_CHANNEL_MATRIX, &a);
+        r = cuda_launch(program, space, CUDA_CHANNEL_MATRIX, &a);
     int kernel = (int)op->kind;
     if (program->steps[i].tiled)
         kernel = CUDA_CONV_HALF + cuda_tile_sixteens(op->channels) - 1;
-    return r ? r : launch(program, space, kernel, &a);
+    return r ? r : cuda_launch(program, space, kernel, &a);
 }
+
+/* ---- in and out ---- */
 
 /* Rows [y0, y1) of a step, without anything between two pixels: row y0 is the first. */
 static struct cuda_map band_map(const struct cuda_map *of, cuda_ptr data, int64_t y0, int64_t y1)
@@ -235,16 +248,79 @@ static struct cuda_map band_map(const struct cuda_map *of, cuda_ptr data, int64_
     return map;
 }
 
+/* The samples of a plane that belong to `rows` rows; a slot has room for more. */
+static struct cuda_map plane_map(const struct pq_sample_layout *layout,
+                                 const struct cuda_plane *plane, cuda_ptr slot, int64_t rows)
+{
+    return (struct cuda_map){.data = (float *)(uintptr_t)(slot + plane->at),
+                             .row = (int64_t)plane->row,
+                             .frame = (int64_t)plane->frame,
+                             .stride = 1,
+                             .rows = (int32_t)(rows * plane->down),
+                             .width = (int32_t)plane->row,
+                             .height = (int32_t)(rows * plane->down),
+                             .channels = 1,
+                             .bytes = (int32_t)cuda_sample_bytes(layout)};
+}
+
+static void set_samples(const struct pq_sample_layout *layout, struct cuda_args *a)
+{
+    a->codes = layout->codes;
+    a->dither = layout->codes && layout->depth < 16;
+    a->high = (float)((1 << layout->depth) - 1);
+}
+
+static cuda_result load_planes(const struct cuda_program *program, const struct cuda_space *space,
+                               const struct cuda_slot *slot, struct cuda_args *a)
+{
+    const struct pq_sample_layout *layout = &program->base.graph->in;
+    struct cuda_plane planes[PQ_SAMPLE_PLANES];
+    size_t floats;
+    cuda_planes_of(layout, a->out.width, space->geometry.band, a->frames, planes, &floats);
+    a->inputs = layout->planes;
+    for (int p = 0; p < layout->planes; p++) {
+        a->in[p] = plane_map(layout, &planes[p], slot->device_in, a->rows);
+        a->across[p] = planes[p].across;
+        a->down[p] = planes[p].down;
+    }
+    set_samples(layout, a);
+    return cuda_launch(program, space, CUDA_LOAD_PLANES, a);
+}
+
 cuda_result cuda_launch_load(const struct cuda_program *program, const struct cuda_space *space,
                              const struct cuda_slot *slot, int64_t y0, int64_t y1)
 {
     struct cuda_args a;
     memset(&a, 0, sizeof a);
-    a.inputs = 1;
     a.out = space->maps[0];
-    a.in[0] = band_map(&a.out, slot->device_in, y0, y1);
     set_rows(&a, y0, y1, space->geometry.frames);
-    return launch(program, space, CUDA_LOAD, &a);
+    if (program->base.graph->in.planes)
+        return load_planes(program, space, slot, &a);
+    a.inputs = 1;
+    a.in[0] = band_map(&a.out, slot->device_in, y0, y1);
+    return cuda_launch(program, space, CUDA_LOAD, &a);
+}
+
+static cuda_result store_planes(const struct cuda_program *program, const struct cuda_space *space,
+                                const struct cuda_slot *slot, struct cuda_args *a)
+{
+    const struct pq_sample_layout *layout = &program->base.graph->out;
+    const int64_t y0 = a->y0, rows = a->rows;
+    struct cuda_plane planes[PQ_SAMPLE_PLANES];
+    size_t floats;
+    cuda_result r = CUDA_SUCCESS;
+    cuda_planes_of(layout, a->in[0].width, a->in[0].rows, a->frames, planes, &floats);
+    set_samples(layout, a);
+    a->from_y = y0;
+    for (int p = 0; p < layout->planes && !r; p++) {
+        a->out = plane_map(layout, &planes[p], slot->device_out, rows);
+        a->across[0] = planes[p].across;
+        a->down[0] = planes[p].down;
+        a->first = planes[p].first;
+        set_rows(a, 0, rows * planes[p].down, a->frames);
+        r = cuda_launch(program, space, CUDA_STORE_PLANE, a);
+    }
+    return r;
 }
 
 cuda_result cuda_launch_store(const struct cuda_program *program, const struct cuda_space *space,
@@ -254,9 +330,11 @@ cuda_result cuda_launch_store(const struct cuda_program *program, const struct c
     memset(&a, 0, sizeof a);
     a.inputs = 1;
     a.in[0] = space->maps[program->base.graph->output];
-    a.out = band_map(&a.in[0], slot->device_out, y0, y1);
     set_rows(&a, y0, y1, space->geometry.frames);
-    return launch(program, space, CUDA_STORE, &a);
+    if (program->base.graph->out.planes)
+        return store_planes(program, space, slot, &a);
+    a.out = band_map(&a.in[0], slot->device_out, y0, y1);
+    return cuda_launch(program, space, CUDA_STORE, &a);
 }
 
 /* ---- scratch ---- */

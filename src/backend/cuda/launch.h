@@ -11,6 +11,10 @@ int cuda_find_kernels(struct cuda_program *program, pique_error *err);
 bool cuda_scratch_floats(const struct cuda_program *program, const struct pq_geometry *geometry,
                          const struct pq_line *lines, int i, size_t *floats);
 
+struct cuda_args;
+/* A launch on the compute stream, whose items are counted here. */
+cuda_result cuda_launch(const struct cuda_program *program, const struct cuda_space *space,
+                        int kernel, struct cuda_args *args);
 /* Enqueue on the compute stream: rows [y0, y1) of operation i, all frames. */
 cuda_result cuda_launch_op(const struct cuda_program *program, const struct cuda_space *space,
                            int i, int64_t y0, int64_t y1);

@@ -5,6 +5,8 @@
 
 #include "backend/arena.h"
 #include "backend/cuda/launch.h"
+#include "backend/cuda/planes.h"
+#include "backend/cuda/watch.h"
 #include "base/alloc.h"
 #include "base/lang.h"
 
@@ -18,6 +20,7 @@ struct layout {
     size_t scratch, scratch_floats;
     size_t given, given_floats;
     size_t slots, in_floats, out_floats; /* of one slot */
+    size_t seen, seen_floats;
     size_t floats;
 };
 
@@ -47,8 +50,11 @@ static bool map_floats(const struct pq_line *line, const struct cuda_step *step,
 }
 
 /* Rows of a step, as they come and go: without anything between two pixels. */
-static bool band_floats(const struct pq_line *line, int rows, int channels, int frames, size_t *out)
+static bool band_floats(const struct pq_sample_layout *layout, const struct pq_line *line, int rows,
+                        int channels, int frames, size_t *out)
 {
+    if (layout->planes)
+        return cuda_planes_of(layout, line->width, rows, frames, NULL, out);
     return pq_mul_size((size_t)line->width, (size_t)channels, out) &&
            pq_mul_size(*out, (size_t)rows, out) && pq_mul_size(*out, (size_t)frames, out) &&
            align(*out, out);
@@ -82,14 +88,18 @@ static bool measure(const struct cuda_program *program, const struct pq_geometry
 {
     const struct pq_graph *g = program->base.graph;
     const struct pq_line *out = &lines[g->output];
+    size_t scratch;
     for (int i = 0; i < g->count; i++) {
         if (!measure_op(program, geometry, lines, i, l))
             return false;
     }
+    if (!cuda_watch_floats(program, geometry, lines, &l->seen_floats, &scratch))
+        return false;
+    l->scratch_floats = PQ_MAX(l->scratch_floats, scratch);
     return align(l->scratch_floats, &l->scratch_floats) &&
-           band_floats(&lines[0], geometry->band, g->ops[0].channels, geometry->frames,
+           band_floats(&g->in, &lines[0], geometry->band, g->ops[0].channels, geometry->frames,
                        &l->in_floats) &&
-           band_floats(out, (int)out->rows, g->ops[g->output].channels, geometry->frames,
+           band_floats(&g->out, out, (int)out->rows, g->ops[g->output].channels, geometry->frames,
                        &l->out_floats);
 }
 
@@ -102,7 +112,8 @@ static bool lay_behind(const struct pq_geometry *geometry, struct layout *l)
            pq_add_size(l->given, l->given_floats, &l->slots) &&
            pq_add_size(l->in_floats, l->out_floats, &slot) &&
            pq_mul_size(slot, (size_t)slots_of(geometry), &slots) &&
-           pq_add_size(l->slots, slots, &l->floats) &&
+           pq_add_size(l->slots, slots, &l->seen) &&
+           pq_add_size(l->seen, l->seen_floats, &l->floats) &&
            pq_mul_size(l->floats, sizeof(float), &bytes);
 }
 
@@ -162,6 +173,8 @@ static void set_maps(const struct cuda_program *program, const struct pq_line *l
     s->scratch = address(s, l->scratch);
     s->scratch_floats = l->scratch_floats;
     s->given = address(s, l->given);
+    s->seen = address(s, l->seen);
+    s->seen_floats = l->seen_floats;
 }
 
 static void set_slots(const struct layout *l, struct cuda_space *s)
@@ -175,6 +188,7 @@ static void set_slots(const struct layout *l, struct cuda_space *s)
         t->device_out = t->device_in + l->in_floats * sizeof(float);
     }
     s->pinned_given = s->pinned + (size_t)s->slots * slot;
+    s->pinned_seen = s->pinned_given + l->given_floats;
 }
 
 static cuda_result make_events(const struct cuda_driver *d, struct cuda_slot *slot)
@@ -201,7 +215,8 @@ static cuda_result allocate(struct cuda_program *program, const struct layout *l
                             struct cuda_space *s)
 {
     const struct cuda_driver *d = program->driver;
-    const size_t pinned = (l->in_floats + l->out_floats) * (size_t)s->slots + l->given_floats;
+    const size_t pinned =
+        (l->in_floats + l->out_floats) * (size_t)s->slots + l->given_floats + l->seen_floats;
     cuda_result r = d->memory_alloc(&s->arena, l->floats * sizeof(float));
     for (int i = 0; r == CUDA_ERROR_OUT_OF_MEMORY && i < CUDA_IDLE; i++) {
         if (!program->idle[i])

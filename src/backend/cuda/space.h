@@ -26,7 +26,7 @@ enum {
     CUDA_GRAPHS = 64 /* steps of a picture whose launches are kept as a graph */
 };
 
-/* The rows of one step on their way in and out. */
+/* The rows of one step on their way in and out: floats, or planes of samples (planes.h). */
 struct cuda_slot {
     float *in, *out; /* pinned */
     cuda_ptr device_in, device_out;
@@ -35,14 +35,18 @@ struct cuda_slot {
 
 struct cuda_space {
     struct pq_geometry geometry;
-    cuda_ptr arena;        /* all maps, the scratch, statistics that are given, and the slots */
-    float *pinned;         /* slots, and statistics that are given */
+    cuda_ptr arena;        /* all maps, the scratch, statistics that are given, the slots, and what
+                              is seen */
+    float *pinned;         /* slots, statistics that are given, and what is seen */
     struct cuda_map *maps; /* one an operation */
     int64_t *after;        /* where each operation stands after the step that is enqueued */
     cuda_ptr scratch;
     size_t scratch_floats;
     cuda_ptr given;
     float *pinned_given;
+    cuda_ptr seen; /* of all passes (watch.h) */
+    float *pinned_seen;
+    size_t seen_floats;
     int slots;
     struct cuda_slot slot[CUDA_SLOTS];
     cuda_stream in, compute, out;

@@ -5,6 +5,7 @@
 
 #include "backend/cuda/kernels/tile.h"
 #include "base/alloc.h"
+#include "graph/axis.h"
 
 /* Of a convolution's block of output channels, and of where an array begins, in floats. */
 enum { LANES = 16, ALIGN = 64 };
@@ -187,6 +188,19 @@ static void tokens_linear(struct packing *p, const struct pq_op *op, struct cuda
     vector(p, &op->bias, 0.0f, out, out, &s->bias);
 }
 
+/* Weights of every pixel along the axis, and of each the first tap and how many there are. */
+static void resize(struct packing *p, const struct pq_op *op, struct cuda_step *s)
+{
+    const struct pq_axis axis = pq_axis_of(op->from, op->extent);
+    float *w = room(p, (size_t)op->extent * (size_t)axis.taps, &s->weights);
+    float *index = room(p, 2 * (size_t)op->extent, &s->index);
+    for (int i = 0; w && i < op->extent; i++) {
+        int32_t span[2];
+        span[1] = pq_axis_weights(&axis, i, &span[0], w + (size_t)i * (size_t)axis.taps);
+        memcpy(index + 2 * (size_t)i, span, sizeof span);
+    }
+}
+
 static void pack(struct packing *p, const struct pq_graph *graph, int i, struct cuda_step *s)
 {
     const struct pq_op *op = &graph->ops[i];
@@ -225,6 +239,9 @@ static void pack(struct packing *p, const struct pq_graph *graph, int i, struct 
         break;
     case PQ_OP_TOKENS_LINEAR:
         tokens_linear(p, op, s);
+        break;
+    case PQ_OP_RESIZE:
+        resize(p, op, s);
         break;
     default:
         break;

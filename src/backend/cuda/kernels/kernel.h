@@ -18,6 +18,7 @@
 #include "backend/cuda/kernels/half.h"
 #include "base/inline.h"
 #include "graph/graph.h"
+#include "graph/place.h"
 
 /* A tensor of a batch on the device: rows of pixels in a ring, row y in slot y mod rows. Its values
  * are floats or halves, and so are offsets; where products of matrices read halves, a pixel has a
@@ -29,7 +30,8 @@ struct cuda_map {
     int32_t stride;     /* from a pixel to the next; at least channels */
     int32_t rows;       /* of the ring */
     int32_t width, height, channels;
-    int32_t half; /* not 0: `data` are halves */
+    int32_t half;  /* not 0: `data` are halves */
+    int32_t bytes; /* not 0: `data` are samples of a plane, of so many bytes */
 };
 
 /* The arguments of every kernel. A launch computes `count` items, which together are the rows
@@ -58,6 +60,18 @@ struct cuda_args {
     int32_t key_shift_y, key_shift_x; /* where number 0 begins: pq_attention_key_size(), _shift() */
     bool by_place, residual;
     float scale, eps, low, high;
+
+    /* Planes of samples (samples.cu): of each how many samples across and down are a pixel, and the
+     * row of the result that comes first; high is the largest sample. */
+    int32_t across[PQ_SAMPLE_PLANES], down[PQ_SAMPLE_PLANES];
+    int64_t from_y;
+    bool codes, dither;
+    struct pq_yuv yuv;
+    bool along_row; /* of resize, and the most taps */
+    int32_t taps;
+    struct pq_touch touch;
+    struct pq_range *seen; /* watch.cu; like is the size of what the network makes of in[0] */
+    int32_t first_tile, tiles;
 };
 
 #ifdef __CUDACC__

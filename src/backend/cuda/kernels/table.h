@@ -9,6 +9,10 @@
 enum cuda_kernel {
     CUDA_LOAD = PQ_OP_KINDS,
     CUDA_STORE,
+    CUDA_LOAD_PLANES,
+    CUDA_STORE_PLANE,
+    CUDA_WATCH_COLUMNS,
+    CUDA_WATCH_TILES,
     CUDA_CHANNEL_MATRIX,
     CUDA_CONV_HALF, /* and the three behind it: of 16, 32, 48, 64 channels */
     CUDA_KERNEL_COUNT = CUDA_CONV_HALF + 4
@@ -22,10 +26,12 @@ enum cuda_items {
     CUDA_GROUP,
     CUDA_GROUP_ROW, /* a row of the square matrix of a group */
     CUDA_HEAD,
-    CUDA_ROW,       /* a whole row */
-    CUDA_ROW_VALUE, /* a channel of a whole row */
-    CUDA_WINDOW,    /* a channel of a window */
-    CUDA_TILE       /* a thread of a block, of which there are some a tile */
+    CUDA_ROW,          /* a whole row */
+    CUDA_ROW_VALUE,    /* a channel of a whole row */
+    CUDA_WINDOW,       /* a channel of a window */
+    CUDA_WATCH_COLUMN, /* of each row of tiles */
+    CUDA_WATCH_TILE,
+    CUDA_TILE /* a thread of a block, of which there are some a tile */
 };
 
 #define CUDA_KERNELS(F)                                                                            \
@@ -73,6 +79,14 @@ enum cuda_items {
     F(PQ_OP_PICK, cuda_pick, CUDA_VALUE)                                                           \
     F(PQ_OP_RUN_ATTENTION, cuda_run_attention, CUDA_HEAD)                                          \
     F(CUDA_LOAD, cuda_load, CUDA_VALUE)                                                            \
+    F(PQ_OP_FROM_YUV, cuda_from_yuv, CUDA_VALUE)                                                   \
+    F(PQ_OP_TO_YUV, cuda_to_yuv, CUDA_VALUE)                                                       \
+    F(PQ_OP_RESIZE, cuda_resize, CUDA_VALUE)                                                       \
+    F(PQ_OP_EFFECTS, cuda_effects, CUDA_VALUE)                                                     \
+    F(CUDA_LOAD_PLANES, cuda_load_planes, CUDA_VALUE)                                              \
+    F(CUDA_STORE_PLANE, cuda_store_plane, CUDA_VALUE)                                              \
+    F(CUDA_WATCH_COLUMNS, cuda_watch_columns, CUDA_WATCH_COLUMN)                                   \
+    F(CUDA_WATCH_TILES, cuda_watch_tiles, CUDA_WATCH_TILE)                                         \
     F(CUDA_STORE, cuda_store, CUDA_VALUE)                                                          \
     F(CUDA_CHANNEL_MATRIX, cuda_channel_matrix, CUDA_WINDOW)                                       \
     F(CUDA_CONV_HALF, cuda_conv_half16, CUDA_TILE)                                                 \

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* What is done to a colour, by the same few operations on the processor and in the kernels of a
+ * GPU. */
+#pragma once
+
+#include "base/inline.h"
+
+/* BT.601 luma, with the coefficients that picture programs have used since Pillow's "L" mode:
+ * 16-bit fractions of 0.299, 0.587 and 0.114 whose sum is exactly 1. */
+PQ_INLINE float pq_luma(const float *rgb)
+{
+    const float r = 19595 / 65536.0f, g = 38470 / 65536.0f, b = 7471 / 65536.0f;
+    return r * rgb[0] + g * rgb[1] + b * rgb[2];
+}
+
+/* Also what is not a number becomes 0; the sanity check (upscale/check.h) has refused it before. */
+PQ_INLINE float pq_clip01(float v)
+{
+    return v > 0.0f ? (v < 1.0f ? v : 1.0f) : 0.0f;
+}
+
+/* Of a sample whose largest value is `max`: clipping first leaves nothing for floor() to do but
+ * what the cast does. */
+PQ_INLINE int pq_sample_of(float v, float max)
+{
+    return (int)(pq_clip01(v) * max + 0.5f);
+}
+
+/* ---- effects (struct pq_touch) ---- */
+
+/* The value and its eight neighbours, row by row, `step` from one to the next of a row. */
+PQ_INLINE float pq_smooth(const float *above, const float *here, const float *below, long step)
+{
+    const float *rows[3] = {above, here, below};
+    float sum = 0.0f;
+    for (int dy = 0; dy < 3; dy++) {
+        const float *p = rows[dy];
+        sum += *(p - step);
+        sum += dy == 1 ? 5.0f * *p : *p;
+        sum += *(p + step);
+    }
+    return sum / 13.0f;
+}
+
+PQ_INLINE float pq_sharpened(float v, float smooth, float sharpen)
+{
+    return v + sharpen * (v - smooth);
+}
+
+/* Colours away from a value that stands for gray: contrast about a mean, saturation about luma. */
+PQ_INLINE float pq_away_from(float v, float centre, float factor)
+{
+    return centre + factor * (v - centre);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Pictures through a device that takes them whole. What the stages of a chain do on the host is
+ * there one graph with the network, a batch an inference; only samples go in and come out:
+ *
+ *     samples -> [luma and chroma -> RGB, piece] -> [resize] -> network, once a pass
+ *             -> [resize] -> [effects] -> [luma and chroma] -> samples
+ *
+ * RGB in fp32 has the bits of the stages, on the same device. Luma and chroma are converted in
+ * float, and dithered by a pattern of x and y where they have less than 16 bits. */
+#pragma once
+
+#include "upscale/frames.h"
+#include "upscale/plan.h"
+
+struct pq_framed;
+
+/* Whether the device of these engines can, for these options. */
+bool pq_framed_possible(const struct pq_engines *engines, const pique_picture_options *options);
+
+/* setup: what comes in; plan: size, effects and alpha are resolved; out: what comes out.
+ * @return 0; PIQUE_EUNSUPPORTED where stages must do it; PIQUE_ENOMEM; PIQUE_EDEVICE. */
+int pq_framed_open(const struct pq_frames_setup *setup, const struct pq_plan *plan,
+                   const struct pq_image *out, struct pq_framed **framed, pique_error *err);
+void pq_framed_close(struct pq_framed **framed);
+/* Bytes of a batch: the least, and with bands as high as the engine's budget lets them be. */
+int pq_framed_bytes(const struct pq_framed *framed, int count, uint64_t *least, uint64_t *wanted,
+                    pique_error *err);
+/* means: of each picture, about which contrast turns. Errors as pq_frames_run(). */
+int pq_framed_run(struct pq_framed *framed, int count, const struct pq_image *in,
+                  struct pq_image *out, const float *means, pique_error *err);
