@@ -163,7 +163,12 @@ int pique_batch_pull(pique_engine *engine, const pique_rows *rows, int count, pi
 int pique_batch_run(pique_engine *engine, int frames, int width, int height, const pique_rows *in,
                     const pique_rows *out, pique_error *err)
 {
-    int rc = pique_batch_begin(engine, frames, width, height, err);
+    pq_batch_end(engine);
+    int rc = check_batch(frames, width, height, err);
+    if (!rc && pq_batch_takes_whole(engine, in, out))
+        return pq_batch_run_whole(engine, frames, width, height, in, out, err);
+    if (!rc)
+        rc = pique_batch_begin(engine, frames, width, height, err);
     if (rc)
         return rc;
     int out_width, out_height;

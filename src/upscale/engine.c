@@ -161,6 +161,7 @@ void pique_engine_close(pique_engine **enginep)
     if (!engine)
         return;
     pq_batch_end(engine);
+    pq_batch_drop_whole(engine);
     pq_program_release(&engine->given_program);
     pq_graph_free(&engine->given_graph);
     pq_program_release(&engine->program);

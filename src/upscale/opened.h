@@ -24,6 +24,8 @@ struct pique_engine {
     struct pq_program *program;
     struct pq_graph *given_graph; /* the same network with statistics given; NULL until asked for */
     struct pq_program *given_program;
+    struct pq_graph *whole_graph; /* with samples at both ends (batch_whole.c); likewise */
+    struct pq_program *whole_program;
     struct pq_device_options device; /* what programs are compiled for */
     char *device_id;
     bool no_scratch;
@@ -51,6 +53,12 @@ int pq_stream_open_program(pique_engine *engine, struct pq_program *program, int
 int pq_stream_program_bytes(const pique_engine *engine, const struct pq_program *program,
                             int frames, int width, int height, uint64_t memory_bytes,
                             uint64_t *least, uint64_t *wanted, pique_error *err);
+
+/* A whole batch on a device that converts samples itself (batch_whole.c). */
+bool pq_batch_takes_whole(const pique_engine *engine, const pique_rows *in, const pique_rows *out);
+int pq_batch_run_whole(pique_engine *engine, int frames, int width, int height,
+                       const pique_rows *in, const pique_rows *out, pique_error *err);
+void pq_batch_drop_whole(pique_engine *engine);
 
 /* End the batch that runs, if any (batch.c). */
 void pq_batch_end(pique_engine *engine);

@@ -277,6 +277,56 @@ static void colours_have_the_bits_of_the_host(void **state)
     assert_alike(&ways[4], STANDIN_THREADS);
 }
 
+/* ---- the public API ---- */
+
+/* Rows of any stride through an engine; the bytes of all rows. */
+static unsigned char *batch_run(const char *device, const struct way *w, int frames, size_t *bytes)
+{
+    pique_engine *engine = open_engine(device, w);
+    const size_t in_row = (size_t)w->width * 3 * (size_t)w->depth / 8 + 5;
+    const size_t out_row = (size_t)w->width * 6 * (size_t)w->out_depth / 8 + 3;
+    const size_t in_bytes = in_row * (size_t)w->height * (size_t)frames;
+    struct rng r = {5};
+    unsigned char *in = malloc(in_bytes + 1);
+    *bytes = out_row * 2 * (size_t)w->height * (size_t)frames;
+    unsigned char *out = malloc(*bytes + 1);
+    for (size_t i = 0; i < in_bytes; i++)
+        in[i] = (unsigned char)rng_next(&r);
+    memset(out, 0x5a, *bytes);
+    const pique_rows from = {in, (ptrdiff_t)in_row, (ptrdiff_t)in_row * w->height,
+                             w->depth == 8 ? PIQUE_SAMPLE_U8 : PIQUE_SAMPLE_U16};
+    const pique_rows to = {out, (ptrdiff_t)out_row, (ptrdiff_t)out_row * 2 * w->height,
+                           w->out_depth == 8 ? PIQUE_SAMPLE_U8 : PIQUE_SAMPLE_U16};
+    pique_error err;
+    for (int twice = 0; twice < 2; twice++) {
+        if (pique_batch_run(engine, frames, w->width, w->height, &from, &to, &err))
+            fail_msg("%s", err.message);
+    }
+    free(in);
+    pique_engine_close(&engine);
+    return out;
+}
+
+static void batches_of_samples_have_the_bits_of_the_host(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4 * 3; i++) {
+        const struct way w = filled(&(struct way){.depth = i % 2 ? 16 : 8,
+                                                  .out_depth = i / 2 % 2 ? 16 : 8,
+                                                  .width = i / 4 == 2 ? 1 : 21 + i,
+                                                  .height = 30,
+                                                  .band = i / 4 == 1 ? 100 : 4});
+        size_t bytes;
+        start(STANDIN_LAZY, (uint64_t)i);
+        unsigned char *want = batch_run("cpu", &w, 1 + i / 4, &bytes);
+        unsigned char *have = batch_run("cuda", &w, 1 + i / 4, &bytes);
+        assert_memory_equal(want, have, bytes);
+        free(want);
+        free(have);
+        nothing_is_wrong();
+    }
+}
+
 /* ---- luma and chroma, against their definition ---- */
 
 static double catmull_rom(double d)
@@ -630,6 +680,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(colours_have_the_bits_of_the_host),
+        cmocka_unit_test(batches_of_samples_have_the_bits_of_the_host),
         cmocka_unit_test(luma_and_chroma_become_the_colours_that_they_mean),
         cmocka_unit_test(colours_become_luma_and_chroma),
         cmocka_unit_test(a_piece_is_upscaled_as_if_it_were_cut_out_of_the_colours),

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* A whole batch of the public API on a device that takes pictures whole: samples go in and come
+ * out, and the device converts them. */
+#include "base/alloc.h"
+#include "upscale/opened.h"
+
+static int depth_of(enum pique_sample sample)
+{
+    return sample == PIQUE_SAMPLE_U8 ? 8 : 16;
+}
+
+bool pq_batch_takes_whole(const pique_engine *engine, const pique_rows *in, const pique_rows *out)
+{
+    return engine->program->backend->advance && in->sample != PIQUE_SAMPLE_F32 &&
+           out->sample != PIQUE_SAMPLE_F32;
+}
+
+/* One plane, whose pixels are as many samples as there are channels. Its size is that of the batch.
+ */
+static struct pq_sample_layout interleaved(enum pique_sample sample, int channels)
+{
+    return (struct pq_sample_layout){
+        .planes = 1, .depth = depth_of(sample), .plane = {{.across = channels, .down = 1}}};
+}
+
+static int build(pique_engine *engine, const pique_rows *in, const pique_rows *out,
+                 pique_error *err)
+{
+    const struct pq_graph *network = engine->program->graph;
+    struct pq_graph *g;
+    int rc = pq_graph_new(&engine->whole_graph, err);
+    if (rc)
+        return rc;
+    g = engine->whole_graph;
+    const int channels = network->ops[0].channels;
+    g->in = interleaved(in->sample, channels);
+    g->out = interleaved(out->sample, network->ops[network->output].channels);
+    int at = pq_graph_input(g, channels, err);
+    if (at >= 0)
+        at = pq_graph_append_graph(g, network, at, err);
+    if (at >= 0)
+        at = pq_graph_finish(g, at, err);
+    return at < 0 ? at : pq_program_compile(g, &engine->device, &engine->whole_program, err);
+}
+
+void pq_batch_drop_whole(pique_engine *engine)
+{
+    pq_program_release(&engine->whole_program);
+    pq_graph_free(&engine->whole_graph);
+}
+
+/* The program for such samples: kept for the next batch. */
+static int prepare(pique_engine *engine, const pique_rows *in, const pique_rows *out,
+                   pique_error *err)
+{
+    const struct pq_graph *g = engine->whole_graph;
+    if (g && g->in.depth == depth_of(in->sample) && g->out.depth == depth_of(out->sample))
+        return 0;
+    pq_batch_drop_whole(engine);
+    const int rc = build(engine, in, out, err);
+    if (rc)
+        pq_batch_drop_whole(engine);
+    return rc;
+}
+
+static void set_size(struct pq_sample_layout *layout, const struct pq_line *line)
+{
+    layout->plane[0].width = (int)line->width * layout->plane[0].across;
+    layout->plane[0].height = (int)line->height;
+}
+
+static void set_pictures(struct pq_picture *pictures, const pique_rows *rows, int frames)
+{
+    for (int f = 0; f < frames; f++)
+        pictures[f] = (struct pq_picture){.data = {(char *)rows->data + f * rows->frame_stride},
+                                          .stride = {rows->row_stride}};
+}
+
+static int run(pique_engine *engine, struct pq_run *run, const struct pq_picture *in,
+               const struct pq_picture *out, pique_error *err)
+{
+    struct pq_graph *g = engine->whole_graph;
+    int rc = 0;
+    set_size(&g->in, &run->lines[0]);
+    set_size(&g->out, &run->lines[g->output]);
+    while (!rc && !pq_run_finished(run)) {
+        rc = pq_engine_check_cancel(engine, err);
+        if (!rc)
+            rc = pq_run_advance(run, in, out, err);
+    }
+    return rc;
+}
+
+int pq_batch_run_whole(pique_engine *engine, int frames, int width, int height,
+                       const pique_rows *in, const pique_rows *out, pique_error *err)
+{
+    struct pq_stream *stream = NULL;
+    struct pq_picture *pictures = pq_calloc(2 * (size_t)frames, sizeof *pictures);
+    int rc = pictures ? 0 : pq_fail_nomem(err, 2 * (size_t)frames * sizeof *pictures);
+    if (!rc)
+        rc = prepare(engine, in, out, err);
+    if (!rc)
+        rc = pq_stream_open_program(engine, engine->whole_program, frames, width, height, 0,
+                                    &stream, err);
+    if (!rc) {
+        set_pictures(pictures, in, frames);
+        set_pictures(pictures + frames, out, frames);
+        rc = run(engine, stream->run, pictures, pictures + frames, err);
+        pq_stream_close(&stream);
+    }
+    pq_free(pictures);
+    return rc;
+}
