@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tensor/bf16.h"
+
 static const struct {
     const char *name;
     size_t size;
@@ -59,11 +61,6 @@ static float f32_of_bits(uint32_t bits)
     float f;
     memcpy(&f, &bits, sizeof f);
     return f;
-}
-
-float pq_bf16_to_f32(uint16_t bits)
-{
-    return f32_of_bits((uint32_t)bits << 16);
 }
 
 /* IEEE 754 binary16, subnormals, infinities and NaN included. */

@@ -41,4 +41,3 @@ void pq_tensor_to_f32(const struct pq_tensor *t, size_t first, size_t count, flo
 /* To nearest, ties to even; what is too large becomes infinite. */
 uint16_t pq_f64_to_f16(double value);
 float pq_f16_to_f32(uint16_t half);
-float pq_bf16_to_f32(uint16_t bits);

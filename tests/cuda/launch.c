@@ -112,7 +112,9 @@ static bool touch_map(struct si_actor *who, const struct cuda_map *m, int frames
                       int64_t rows, bool writes)
 {
     const size_t values = (size_t)(m->width - 1) * (size_t)m->stride + (size_t)cuda_written(m);
-    const size_t size = m->bytes ? (size_t)m->bytes : m->half ? sizeof(uint16_t) : sizeof(float);
+    const size_t size = m->bytes            ? (size_t)m->bytes
+                        : m->type == PQ_F32 ? sizeof(float)
+                                            : sizeof(uint16_t);
     for (int f = 0; f < frames; f++)
         for (int64_t y = y0; y < y0 + rows; y++)
             if (!si_touch_part(who, m->data,

@@ -51,6 +51,19 @@ class Pictures(OnStandIn, Case):
         self.check(result, 0, 'cuda/fp16/tiles-1')
         self.assert_png('out.png', 122, 94)
 
+    def test_auto_is_bf16_where_that_is_safe_and_fp16_is_not(self):
+        model = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'golden', 'nets', 'realplksr-x4.pth')
+        self.put('in.png', png(31, 27, 'noise'))
+        for words, key in (((), 'cuda/bf16/tiles-1'), (('--precision', 'fp16'), 'cuda/fp16/tiles-1')):
+            result = self.gpu('in.png', '-o', 'out.png', '--overwrite', '--verbose', '-m', model, *words, model=None)
+            self.check(result, 0, key)
+        self.assert_png('out.png', 124, 108)
+
+    def test_bf16_is_near_fp32(self):
+        self.put('in.png', png(61, 47, 'noise'))
+        self.check(self.gpu('in.png', '-o', 'out.png', '--precision', 'bf16', '--verbose'), 0, 'cuda/bf16/tiles-1')
+        self.assert_png('out.png', 122, 94)
+
     def test_a_kernel_that_fails_leaves_no_picture(self):
         self.put('in.png', png(61, 47))
         for launch in ('1', '5', '9'):

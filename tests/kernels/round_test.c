@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "kernels/wide.h"
+#include "tensor/bf16.h"
 #include "tensor/tensor.h"
 
 enum { BATCH = 37 }; /* no multiple of a register */

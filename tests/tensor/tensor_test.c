@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "tensor/bf16.h"
 #include "tensor/tensor.h"
 
 /* The definition of binary16, in double. */
@@ -65,6 +66,32 @@ static void bf16_is_the_upper_half_of_a_float(void **state)
     assert_true(isinf(pq_bf16_to_f32(0x7f80)));
     assert_true(isnan(pq_bf16_to_f32(0x7fc0)));
     assert_true(pq_bf16_to_f32(0x0001) == 0x1p-133f);
+}
+
+/* Every bf16 below infinity, the middle between it and the next, and what lies just beside that
+ * middle; the middles are floats, and beyond the largest one comes infinity. */
+static void a_float_becomes_the_nearest_bf16(void **state)
+{
+    (void)state;
+    for (uint32_t b = 0; b < 0x7f80; b++) {
+        const uint32_t middle = b << 16 | 0x8000, even = b + b % 2;
+        const uint32_t floats[] = {b << 16, middle - 1, middle, middle + 1};
+        const uint32_t wants[] = {b, b, even, b + 1};
+        for (int i = 0; i < 4; i++) {
+            for (uint32_t sign = 0; sign < 2; sign++) {
+                float value;
+                const uint32_t bits = floats[i] | sign << 31;
+                memcpy(&value, &bits, sizeof value);
+                assert_int_equal(pq_f32_to_bf16(value), wants[i] | sign << 15);
+            }
+        }
+    }
+    assert_int_equal(pq_f32_to_bf16(INFINITY), 0x7f80);
+    assert_int_equal(pq_f32_to_bf16(-INFINITY), 0xff80);
+    for (uint32_t low = 1; low < 0x800000; low = low * 2 + 1) { /* NaN of every payload */
+        assert_true(isnan(pq_bf16_to_f32((uint16_t)(pq_bf16_round(0x7f800000 | low) >> 16))));
+        assert_true(isnan(pq_bf16_to_f32((uint16_t)(pq_bf16_round(0xff800000 | low) >> 16))));
+    }
 }
 
 static void conversion_reads_any_alignment(void **state)
@@ -132,6 +159,7 @@ int main(void)
         cmocka_unit_test(all_halves_convert_exactly),
         cmocka_unit_test(a_number_becomes_the_nearest_half),
         cmocka_unit_test(bf16_is_the_upper_half_of_a_float),
+        cmocka_unit_test(a_float_becomes_the_nearest_bf16),
         cmocka_unit_test(conversion_reads_any_alignment),
         cmocka_unit_test(products_that_do_not_fit_are_seen),
         cmocka_unit_test(shapes_are_written_as_people_write_them),

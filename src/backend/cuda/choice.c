@@ -51,21 +51,22 @@ static bool is_tiled(const struct pq_op *op)
 
 void cuda_choose(const struct pq_graph *graph, enum pique_precision tier, struct cuda_step *steps)
 {
-    const bool halves = tier == PIQUE_PRECISION_FP16;
+    const enum pq_dtype type = cuda_type_of(tier);
     for (int i = 0; i < graph->count; i++) {
         const struct pq_op *op = &graph->ops[i];
-        steps[i].half = halves && !op->column && !op->global && takes_halves(op);
-        if (op->kind == PQ_OP_ACT && op->act.kind == PQ_ACT_CLIP) /* of a resize: as fine */
-            steps[i].half &= steps[op->in[0]].half;
-        steps[i].tiled = halves && is_tiled(op);
+        steps[i].type = !op->column && !op->global && takes_halves(op) ? type : PQ_F32;
+        if (op->kind == PQ_OP_ACT && op->act.kind == PQ_ACT_CLIP &&
+            steps[op->in[0]].type == PQ_F32) /* of a resize: as fine */
+            steps[i].type = PQ_F32;
+        steps[i].tiled = type != PQ_F32 && is_tiled(op);
         for (int k = 0; k < op->inputs && !takes_halves(op) && !reads_halves(op); k++)
-            steps[op->in[k]].half = false;
+            steps[op->in[k]].type = PQ_F32;
     }
     for (int i = 0; i < graph->count; i++) {
         const struct pq_op *op = &graph->ops[i];
         steps[i].stride = op->kind == PQ_OP_CONV2D ? cuda_to_16(op->channels) : op->channels;
         for (int k = 0; k < op->inputs - op->residual && steps[i].tiled; k++) {
-            if (steps[op->in[k]].half)
+            if (steps[op->in[k]].type != PQ_F32)
                 steps[op->in[k]].stride = cuda_to_16(graph->ops[op->in[k]].channels);
         }
     }

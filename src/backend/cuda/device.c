@@ -43,7 +43,8 @@ unsigned cuda_tiers(const char *id)
     if (driver->device_get(&device, ordinal) != CUDA_SUCCESS ||
         driver->device_attribute(&major, CUDA_ATTRIBUTE_MAJOR, device) != CUDA_SUCCESS)
         return 0;
-    return 1u << PIQUE_PRECISION_FP32 | (major >= 8 ? 1u << PIQUE_PRECISION_FP16 : 0);
+    const unsigned halves = 1u << PIQUE_PRECISION_FP16 | 1u << PIQUE_PRECISION_BF16;
+    return 1u << PIQUE_PRECISION_FP32 | (major >= 8 ? halves : 0);
 }
 
 bool cuda_has_kernels(const struct cuda_driver *driver, cuda_device device, const char **why)

@@ -34,6 +34,20 @@ static cuda_result find_kernel(struct cuda_program *program, int i)
     return r;
 }
 
+/* The first of the four convolutions of a tier that are products of matrices; none in fp32. */
+static int first_tiled(enum pq_dtype type)
+{
+    if (type == PQ_F16)
+        return CUDA_CONV_HALF;
+    return type == PQ_BF16 ? CUDA_CONV_BRAIN : CUDA_KERNEL_COUNT;
+}
+
+static bool is_wanted(const struct cuda_program *program, int i)
+{
+    const int first = first_tiled(cuda_type_of(program->tier));
+    return kernels[i].name && (kernels[i].items != CUDA_TILE || (i >= first && i < first + 4));
+}
+
 /* The matrix units that kernels of tiles want are not in all GPUs: who has not chosen their tier
  * does not ask for them. */
 int cuda_find_kernels(struct cuda_program *program, pique_error *err)
@@ -42,8 +56,7 @@ int cuda_find_kernels(struct cuda_program *program, pique_error *err)
     if (!program->functions)
         return pq_fail_nomem(err, CUDA_KERNEL_COUNT * sizeof(cuda_function));
     for (int i = 0; i < CUDA_KERNEL_COUNT; i++) {
-        const bool tiles = kernels[i].items == CUDA_TILE;
-        if (!kernels[i].name || (tiles && program->tier != PIQUE_PRECISION_FP16))
+        if (!is_wanted(program, i))
             continue;
         int rc =
             cuda_check(program->driver, find_kernel(program, i), PQ_SAID("took the kernels"), err);
@@ -229,7 +242,7 @@ cuda_result cuda_launch_op(const struct cuda_program *program, const struct cuda
         r = cuda_launch(program, space, CUDA_CHANNEL_MATRIX, &a);
     int kernel = (int)op->kind;
     if (program->steps[i].tiled)
-        kernel = CUDA_CONV_HALF + cuda_tile_sixteens(op->channels) - 1;
+        kernel = first_tiled(cuda_type_of(program->tier)) + cuda_tile_sixteens(op->channels) - 1;
     return r ? r : cuda_launch(program, space, kernel, &a);
 }
 
@@ -240,7 +253,7 @@ static struct cuda_map band_map(const struct cuda_map *of, cuda_ptr data, int64_
 {
     struct cuda_map map = *of;
     map.data = (float *)(uintptr_t)data;
-    map.half = 0;
+    map.type = PQ_F32;
     map.stride = map.channels;
     map.row = (int64_t)map.width * map.channels;
     map.rows = (int32_t)(y1 - y0);
@@ -260,6 +273,7 @@ static struct cuda_map plane_map(const struct pq_sample_layout *layout,
                              .width = (int32_t)plane->row,
                              .height = (int32_t)(rows * plane->down),
                              .channels = 1,
+                             .type = PQ_F32,
                              .bytes = (int32_t)cuda_sample_bytes(layout)};
 }
 

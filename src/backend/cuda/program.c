@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "backend/cuda/program.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "backend/cuda/choice.h"
@@ -74,12 +73,19 @@ static int load(struct cuda_program *program, pique_error *err)
     if (!rc)
         rc = cuda_find_kernels(program, err);
     if (!rc)
-        rc = cuda_pack(program->base.graph, program->steps, &weights, &floats, err);
+        rc = cuda_pack(program->base.graph, program->tier, program->steps, &weights, &floats, err);
     if (!rc)
         rc = upload(program, weights, floats, err);
     pq_free(weights);
     return rc;
 }
+
+static const char *const keys[] = {
+    [PIQUE_PRECISION_AUTO] = "cuda/fp32/direct-1",
+    [PIQUE_PRECISION_FP32] = "cuda/fp32/direct-1",
+    [PIQUE_PRECISION_FP16] = "cuda/fp16/tiles-1",
+    [PIQUE_PRECISION_BF16] = "cuda/bf16/tiles-1",
+};
 
 int cuda_compile(const struct pq_graph *graph, const struct pq_device_options *options,
                  struct pq_program **out, pique_error *err)
@@ -91,10 +97,8 @@ int cuda_compile(const struct pq_graph *graph, const struct pq_device_options *o
     program->base = (struct pq_program){.backend = &pq_backend_cuda, .graph = graph};
     program->driver = cuda_driver(NULL);
     program->pool = options->pool;
-    program->tier =
-        options->precision == PIQUE_PRECISION_FP16 ? PIQUE_PRECISION_FP16 : PIQUE_PRECISION_FP32;
-    snprintf(program->key, sizeof program->key, "cuda/%s",
-             program->tier == PIQUE_PRECISION_FP16 ? "fp16/tiles-1" : "fp32/direct-1");
+    program->tier = options->precision;
+    program->key = keys[options->precision];
     program->steps = pq_calloc(count, sizeof *program->steps);
     int rc = program->steps ? 0 : pq_fail_nomem(err, count * sizeof *program->steps);
     if (!rc)

@@ -8,9 +8,9 @@
 /* How an operation is computed, and its weights: where each array lies, in floats from the first;
  * -1: there is none. */
 struct cuda_step {
-    int stride; /* values from one pixel of the result to the next */
-    bool half;  /* the result is stored in halves */
-    bool tiled; /* a convolution as products of matrices of halves */
+    int stride;         /* values from one pixel of the result to the next */
+    enum pq_dtype type; /* that the result is stored in */
+    bool tiled;         /* a convolution as products of matrices of halves */
     int64_t weights, bias, slopes, index;
 };
 
@@ -30,8 +30,16 @@ struct cuda_program {
     cuda_ptr weights;
     struct cuda_step *steps; /* one an operation */
     struct cuda_space *idle[CUDA_IDLE];
-    char key[64];
+    const char *key; /* static */
 };
+
+/* What a tier multiplies, and stores where kernels take it. */
+static inline enum pq_dtype cuda_type_of(enum pique_precision tier)
+{
+    if (tier == PIQUE_PRECISION_FP16)
+        return PQ_F16;
+    return tier == PIQUE_PRECISION_BF16 ? PQ_BF16 : PQ_F32;
+}
 
 int cuda_compile(const struct pq_graph *graph, const struct pq_device_options *options,
                  struct pq_program **out, pique_error *err);

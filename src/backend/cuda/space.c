@@ -45,7 +45,7 @@ static bool map_floats(const struct pq_line *line, const struct cuda_step *step,
     if (!row_values(line, step, out) || !pq_mul_size(*out, (size_t)line->rows, out) ||
         !pq_mul_size(*out, (size_t)frames, out))
         return false;
-    *out = step->half ? *out / 2 : *out;
+    *out = step->type == PQ_F32 ? *out : *out / 2;
     return align(*out, out);
 }
 
@@ -167,7 +167,7 @@ static void set_maps(const struct cuda_program *program, const struct pq_line *l
             .width = (int32_t)lines[i].width,
             .height = (int32_t)lines[i].height,
             .channels = program->base.graph->ops[i].channels,
-            .half = program->steps[i].half,
+            .type = program->steps[i].type,
         };
     }
     s->scratch = address(s, l->scratch);

@@ -12,7 +12,8 @@ enum { LANES = 16, ALIGN = 64 };
 
 /* Where arrays go: first only counted, then written. */
 struct packing {
-    float *data; /* NULL while they are counted */
+    enum pq_dtype type; /* of halves; PQ_F32: there are none */
+    float *data;        /* NULL while they are counted */
     size_t floats;
 };
 
@@ -59,7 +60,8 @@ static void conv_weights(const struct pq_tensor *t, int out, int in, int taps, f
 struct tile_packing {
     const struct pq_graph *graph;
     const struct pq_op *op;
-    int taps, width; /* output channels of a block */
+    enum pq_dtype type; /* of halves */
+    int taps, width;    /* output channels of a block */
     uint16_t *to;
 };
 
@@ -82,7 +84,7 @@ static void tile_chunk(struct tile_packing *t, int block, int from, int channels
             pq_tensor_to_f32(&t->op->weight, ((size_t)o * in + (size_t)(from + c)) * taps, taps,
                              row);
             for (int tap = 0; tap < t->taps; tap++)
-                t->to[(tap * t->width + n) * channels + c] = cuda_half_bits(row[tap]);
+                t->to[(tap * t->width + n) * channels + c] = cuda_half_bits(t->type, row[tap]);
         }
     }
     t->to += t->taps * t->width * channels;
@@ -107,6 +109,7 @@ static void tiled_weights(struct packing *p, const struct pq_graph *graph, const
 {
     struct tile_packing t = {.graph = graph,
                              .op = op,
+                             .type = p->type,
                              .taps = op->ver.kernel * op->hor.kernel,
                              .width = cuda_tile_sixteens(op->channels) * 16};
     const size_t halves = (size_t)cuda_tile_blocks(op->channels) * (size_t)t.width *
@@ -118,7 +121,8 @@ static void tiled_weights(struct packing *p, const struct pq_graph *graph, const
 }
 
 /* Where maps are halves, so are weights, whoever multiplies them. */
-static void direct_weights(struct packing *p, const struct pq_op *op, bool halves, int64_t *at)
+static void direct_weights(struct packing *p, const struct pq_op *op, enum pq_dtype type,
+                           int64_t *at)
 {
     const int in = (int)op->weight.shape[1], taps = op->ver.kernel * op->hor.kernel;
     const size_t count = (size_t)cuda_to_16(op->channels) * (size_t)in * (size_t)taps;
@@ -126,8 +130,8 @@ static void direct_weights(struct packing *p, const struct pq_op *op, bool halve
     if (!w)
         return;
     conv_weights(&op->weight, op->channels, in, taps, w);
-    for (size_t i = 0; halves && i < count; i++)
-        w[i] = cuda_half_value(cuda_half_bits(w[i]));
+    for (size_t i = 0; type != PQ_F32 && i < count; i++)
+        w[i] = cuda_half_value(type, cuda_half_bits(type, w[i]));
 }
 
 static void conv(struct packing *p, const struct pq_graph *graph, const struct pq_op *op,
@@ -137,7 +141,7 @@ static void conv(struct packing *p, const struct pq_graph *graph, const struct p
     if (s->tiled)
         tiled_weights(p, graph, op, &s->weights);
     else
-        direct_weights(p, op, s->half, &s->weights);
+        direct_weights(p, op, s->type, &s->weights);
     vector(p, &op->bias, 0.0f, op->channels, lanes, &s->bias);
     if (op->act.on)
         vector(p, &op->act.slopes, op->act.slope, op->channels, lanes, &s->slopes);
@@ -257,10 +261,10 @@ static void pack_all(struct packing *p, const struct pq_graph *graph, struct cud
     }
 }
 
-int cuda_pack(const struct pq_graph *graph, struct cuda_step *steps, float **out, size_t *floats,
-              pique_error *err)
+int cuda_pack(const struct pq_graph *graph, enum pique_precision tier, struct cuda_step *steps,
+              float **out, size_t *floats, pique_error *err)
 {
-    struct packing p = {0};
+    struct packing p = {.type = cuda_type_of(tier)};
     pack_all(&p, graph, steps);
     *floats = PQ_MAX(p.floats, ALIGN);
     *out = p.data = pq_calloc(*floats, sizeof *p.data);

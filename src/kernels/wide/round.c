@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/wide/functions.h"
+#include "tensor/bf16.h"
 
 static const uint32_t sign_bit = 0x80000000, infinity = 0x7f800000, quiet = 0x00400000;
 
@@ -44,10 +45,7 @@ static inline float to_f16(float x)
 
 static inline float to_bf16(float x)
 {
-    const uint32_t bits = bits_of(x), size = bits & ~sign_bit;
-    uint32_t result = (size + 0x7fff + (size >> 16 & 1)) & 0xffff0000;
-    result = size > infinity ? size | quiet : result;
-    return float_of(result | (bits & sign_bit));
+    return float_of(pq_bf16_round(bits_of(x)));
 }
 
 PQ_ROUND_FN(PQ_WIDE(round_f16))

@@ -13,9 +13,9 @@
  * What a thread keeps from phase to phase is an array over the threads of the block as C, and one
  * struct on the device: CUDA_KEPT() says how many, CUDA_OWN() which is a thread's.
  *
- * The matrix product is mma.m16n8k16 of PTX (ISA 8, 9.7.14): halves times halves, summed in fp32.
- * In which order the hardware adds the 16 products is its own affair, so the C of it has other bits
- * within the same bound. Which lane holds what:
+ * The matrix product is mma.m16n8k16 of PTX (ISA 8, 9.7.14): halves times halves, of one of their
+ * two types, summed in fp32. In which order the hardware adds the 16 products is its own affair, so
+ * the C of it has other bits within the same bound. Which lane holds what:
  *
  *     a (16 x 16)  register r, half h: row lane/4 + 8 (r & 1), column 2 (lane % 4) + h + 8 (r / 2)
  *     b (16 x 8)   register r, half h: row 2 (lane % 4) + h + 8 r, column lane/4
@@ -95,13 +95,21 @@ static __device__ inline void cuda_load_matrices(uint32_t r[4], const uint16_t *
         cuda_load_matrices((r), (expression));                                                     \
     } while (0)
 
-static __device__ inline void cuda_mma(float d[4], const uint32_t a[4], const uint32_t b[2])
+#define CUDA_MMA(type)                                                                             \
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32." type "." type ".f32 {%0, %1, %2, %3}, "  \
+                 "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"                                   \
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                                  \
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]))
+
+/* `type` is known when the kernel is compiled. */
+static __device__ inline void cuda_mma(enum pq_dtype type, float d[4], const uint32_t a[4],
+                                       const uint32_t b[2])
 {
 #if __CUDA_ARCH__ >= 800
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, "
-                 "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+    if (type == PQ_BF16)
+        CUDA_MMA("bf16");
+    else
+        CUDA_MMA("f16");
 #else
     CUDA_MISSING(d, a, b);
 #endif
@@ -143,9 +151,9 @@ static inline void cuda_copies_wait(void)
         }                                                                                          \
     } while (0)
 
-static inline float cuda_half_of(uint32_t pair, int which)
+static inline float cuda_half_of(enum pq_dtype type, uint32_t pair, int which)
 {
-    return cuda_half_value((uint16_t)(pair >> 16 * which));
+    return cuda_half_value(type, (uint16_t)(pair >> 16 * which));
 }
 
 #endif

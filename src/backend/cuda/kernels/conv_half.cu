@@ -2,8 +2,9 @@
 /* Convolutions as products of matrices: halves times halves, summed in fp32 by the matrix units of
  * Ampere and what came after it. Stride and dilation are 1.
  *
- *     cuda_conv_half16, 32, 48, 64    a thread: cuda_tiles() cuda_tile_blocks() blocks of
- *                                     CUDA_THREADS; the name says how many channels a block makes
+ *     cuda_conv_half16, 32, 48, 64     fp16: a thread, of which there are cuda_tiles()
+ *     cuda_conv_brain16, 32, 48, 64    bf16  cuda_tile_blocks() blocks of CUDA_THREADS; the name
+ *                                      says how many channels a block makes
  *
  * `weights` are halves, [block of channels][chunk][tap][channel][chunk's channels], zeros where a
  * map has fewer channels than a multiple of 16. A sum is taken chunk by chunk, tap by tap, 16
@@ -32,6 +33,7 @@ struct tile {
     const struct cuda_args *args;
     int frame, x, first_channel, eights; /* of output channels */
     int64_t y;
+    enum pq_dtype type; /* of halves */
     int halo_w, halo_h;
     uint16_t *pixels, *weights; /* shared; weights of two taps */
 };
@@ -43,14 +45,15 @@ struct step {
     const uint16_t *weights;
 };
 
-CUDA_INLINE struct tile tile_of(const struct cuda_args *a, int64_t block, int sixteens,
-                                uint16_t *shared)
+CUDA_INLINE struct tile tile_of(const struct cuda_args *a, int64_t block, enum pq_dtype type,
+                                int sixteens, uint16_t *shared)
 {
     struct tile t;
     const int blocks = cuda_tile_blocks(a->out.channels);
     const int64_t across = (a->out.width + CUDA_TILE_W - 1) / CUDA_TILE_W;
     const int64_t down = (a->rows + CUDA_TILE_H - 1) / CUDA_TILE_H, at = block / blocks;
     t.args = a;
+    t.type = type;
     t.first_channel = (int)(block % blocks) * sixteens * 16;
     t.eights = sixteens * 2;
     t.x = (int)(at % across) * CUDA_TILE_W;
@@ -110,11 +113,11 @@ CUDA_INLINE uint16_t *unit_of(uint16_t *rows, int row, int u)
 }
 
 /* Eight channels of a map of floats. */
-CUDA_INLINE void convert_unit(const struct cuda_map *in, int64_t from, int first, bool there,
-                              uint16_t *to)
+CUDA_INLINE void convert_unit(enum pq_dtype type, const struct cuda_map *in, int64_t from,
+                              int first, bool there, uint16_t *to)
 {
     for (int c = 0; c < UNIT; c++)
-        to[c] = cuda_half_bits(there && first + c < in->channels ? in->data[from + c] : 0.0f);
+        to[c] = cuda_half_bits(type, there && first + c < in->channels ? in->data[from + c] : 0.0f);
 }
 
 /* The pixels of a chunk and its halo: zeros outside of the picture, and where rows are not needed
@@ -133,10 +136,10 @@ CUDA_INLINE void load_pixels(const struct tile *t, const struct step *s, int thr
         const int first = s->first + u * UNIT;
         const int64_t from = (there ? cuda_offset(in, t->frame, y, x) : 0) + first;
         uint16_t *to = unit_of(t->pixels, pixel, u);
-        if (in->half)
-            cuda_copy_async(to, (const uint16_t *)(const void *)in->data + from, there);
+        if (in->type == PQ_F32)
+            convert_unit(t->type, in, from, first, there, to);
         else
-            convert_unit(in, from, first, there, to);
+            cuda_copy_async(to, (const uint16_t *)(const void *)in->data + from, there);
     }
 }
 
@@ -185,22 +188,23 @@ CUDA_INLINE void load_operands(const struct tile *t, const struct step *s, int w
 }
 
 #ifdef __CUDACC__
-CUDA_INLINE void multiply(struct products *p, int m, int n)
+CUDA_INLINE void multiply(enum pq_dtype type, struct products *p, int m, int n)
 {
-    cuda_mma(p->d[m][n], p->a[m], p->b[n]);
+    cuda_mma(type, p->d[m][n], p->a[m], p->b[n]);
 }
 #else
 /* All lanes of a warp, from whose registers the matrices are put together. */
-static inline void multiply(struct products *p, int m, int n)
+static inline void multiply(enum pq_dtype type, struct products *p, int m, int n)
 {
     float a[16][16], b[16][8];
     for (int lane = 0; lane < CUDA_WARP; lane++) {
         const int row = lane / 4, pair = lane % 4 * 2;
         for (int half = 0; half < 2; half++) {
             for (int r = 0; r < 4; r++)
-                a[row + r % 2 * 8][pair + half + r / 2 * 8] = cuda_half_of(p[lane].a[m][r], half);
+                a[row + r % 2 * 8][pair + half + r / 2 * 8] =
+                    cuda_half_of(type, p[lane].a[m][r], half);
             for (int r = 0; r < 2; r++)
-                b[pair + half + r * 8][row] = cuda_half_of(p[lane].b[n][r], half);
+                b[pair + half + r * 8][row] = cuda_half_of(type, p[lane].b[n][r], half);
         }
     }
     for (int lane = 0; lane < CUDA_WARP; lane++) {
@@ -265,7 +269,7 @@ CUDA_INLINE void compute_step(const struct tile *t, const struct step *s, int si
             for (int m = 0; m < WARP_TILES; m++) {
                 CUDA_UNROLL
                 for (int n = 0; n < 2 * sixteens; n++)
-                    multiply(CUDA_LANES_OF(kept, w), m, n);
+                    multiply(t->type, CUDA_LANES_OF(kept, w), m, n);
             }
         }
     }
@@ -286,10 +290,11 @@ CUDA_INLINE void clear_products(struct products *p)
 
 /* The weights of the next tap are on their way while this one is computed; the pixels of the next
  * chunk cannot be, since they come where those of this one are. */
-CUDA_INLINE void conv_half(const struct cuda_args *a, int64_t block, int sixteens, uint16_t *shared)
+CUDA_INLINE void conv_half(const struct cuda_args *a, int64_t block, enum pq_dtype type,
+                           int sixteens, uint16_t *shared)
 {
     struct products kept[CUDA_KEPT(CUDA_THREADS)];
-    const struct tile t = tile_of(a, block, sixteens, shared);
+    const struct tile t = tile_of(a, block, type, sixteens, shared);
     struct step s = first_step(&t);
     CUDA_EACH_THREAD(i)
     {
@@ -319,27 +324,31 @@ CUDA_INLINE void conv_half(const struct cuda_args *a, int64_t block, int sixteen
 }
 
 #ifdef __CUDACC__
-#define CONV_HALF(name, sixteens)                                                                  \
+#define CONV_HALF(name, type, sixteens)                                                            \
     extern "C" __global__ void __launch_bounds__(CUDA_THREADS, 2)                                  \
         name(const __grid_constant__ struct cuda_args a)                                           \
     {                                                                                              \
         extern __shared__ __align__(128) uint16_t shared[];                                        \
-        conv_half(&a, blockIdx.x, sixteens, shared);                                               \
+        conv_half(&a, blockIdx.x, type, sixteens, shared);                                         \
     }
 #else
-#define CONV_HALF(name, sixteens)                                                                  \
+#define CONV_HALF(name, type, sixteens)                                                            \
     void name(const struct cuda_args *a);                                                          \
     void name(const struct cuda_args *a)                                                           \
     {                                                                                              \
         static _Thread_local uint16_t shared[CUDA_TILE_BYTES_MAX / 2];                             \
         for (int64_t block = 0; block < a->count / CUDA_THREADS; block++) {                        \
             memset(shared, 0xff, sizeof shared); /* NaN: what is not loaded shows */               \
-            conv_half(a, block, sixteens, shared);                                                 \
+            conv_half(a, block, type, sixteens, shared);                                           \
         }                                                                                          \
     }
 #endif
 
-CONV_HALF(cuda_conv_half16, 1)
-CONV_HALF(cuda_conv_half32, 2)
-CONV_HALF(cuda_conv_half48, 3)
-CONV_HALF(cuda_conv_half64, 4)
+CONV_HALF(cuda_conv_half16, PQ_F16, 1)
+CONV_HALF(cuda_conv_half32, PQ_F16, 2)
+CONV_HALF(cuda_conv_half48, PQ_F16, 3)
+CONV_HALF(cuda_conv_half64, PQ_F16, 4)
+CONV_HALF(cuda_conv_brain16, PQ_BF16, 1)
+CONV_HALF(cuda_conv_brain32, PQ_BF16, 2)
+CONV_HALF(cuda_conv_brain48, PQ_BF16, 3)
+CONV_HALF(cuda_conv_brain64, PQ_BF16, 4)

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Half precision, as maps store it: to the nearest, ties to even, beyond 65504 infinite. */
+/* Halves, as maps store them: floats of 16 bits, which are of one of two types. Values go to the
+ * nearest, ties to even. PQ_F16 has 11 significant bits and is infinite beyond 65504; PQ_BF16 has 8
+ * and the range of a float. */
 #pragma once
 
 #include <stdint.h>
 
+#include "tensor/bf16.h"
 #include "tensor/tensor.h"
 
 #ifdef __CUDACC__
+#define CUDA_INLINE static __device__ inline
 
-static __device__ inline float cuda_half_value(uint16_t bits)
+CUDA_INLINE float cuda_f16_value(uint16_t bits)
 {
     float value;
     asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
     return value;
 }
 
-static __device__ inline uint16_t cuda_half_bits(float value)
+CUDA_INLINE uint16_t cuda_f16_bits(float value)
 {
     uint16_t bits;
     asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
@@ -23,15 +27,26 @@ static __device__ inline uint16_t cuda_half_bits(float value)
 }
 
 #else
+#define CUDA_INLINE static inline
 
-static inline float cuda_half_value(uint16_t bits)
+CUDA_INLINE float cuda_f16_value(uint16_t bits)
 {
     return pq_f16_to_f32(bits);
 }
 
-static inline uint16_t cuda_half_bits(float value)
+CUDA_INLINE uint16_t cuda_f16_bits(float value)
 {
     return pq_f64_to_f16((double)value);
 }
 
 #endif
+
+CUDA_INLINE float cuda_half_value(enum pq_dtype type, uint16_t bits)
+{
+    return type == PQ_BF16 ? pq_bf16_to_f32(bits) : cuda_f16_value(bits);
+}
+
+CUDA_INLINE uint16_t cuda_half_bits(enum pq_dtype type, float value)
+{
+    return type == PQ_BF16 ? pq_f32_to_bf16(value) : cuda_f16_bits(value);
+}

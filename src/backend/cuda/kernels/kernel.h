@@ -21,17 +21,18 @@
 #include "graph/place.h"
 
 /* A tensor of a batch on the device: rows of pixels in a ring, row y in slot y mod rows. Its values
- * are floats or halves, and so are offsets; where products of matrices read halves, a pixel has a
- * multiple of 16 of them, of which those past its channels are 0. Columns, global tensors and what
- * kernels with sums of their own read are floats. */
+ * are floats or halves (half.h), and so are offsets; where products of matrices read halves, a
+ * pixel has a multiple of 16 of them, of which those past its channels are 0. Columns, global
+ * tensors and what kernels with sums of their own read are floats. All halves of a run are of one
+ * type. */
 struct cuda_map {
     float *data;        /* row 0 of frame 0 */
     int64_t row, frame; /* from a row, a frame, to the next */
     int32_t stride;     /* from a pixel to the next; at least channels */
     int32_t rows;       /* of the ring */
     int32_t width, height, channels;
-    int32_t half;  /* not 0: `data` are halves */
-    int32_t bytes; /* not 0: `data` are samples of a plane, of so many bytes */
+    enum pq_dtype type; /* of `data`: PQ_F32, PQ_F16, PQ_BF16 */
+    int32_t bytes;      /* not 0: `data` are samples of a plane, of so many bytes */
 };
 
 /* The arguments of every kernel. A launch computes `count` items, which together are the rows
@@ -75,7 +76,6 @@ struct cuda_args {
 };
 
 #ifdef __CUDACC__
-#define CUDA_INLINE static __device__ inline
 #define CUDA_KERNEL(name, item)                                                                    \
     extern "C" __global__ void name(const __grid_constant__ struct cuda_args a)                    \
     {                                                                                              \
@@ -84,7 +84,6 @@ struct cuda_args {
             item(&a, i);                                                                           \
     }
 #else
-#define CUDA_INLINE static inline
 #define CUDA_KERNEL(name, item)                                                                    \
     void name(const struct cuda_args *a);                                                          \
     void name(const struct cuda_args *a)                                                           \
@@ -113,15 +112,17 @@ CUDA_INLINE int64_t cuda_offset(const struct cuda_map *m, int frame, int64_t y, 
 
 CUDA_INLINE float cuda_get(const struct cuda_map *m, int64_t at)
 {
-    return m->half ? cuda_half_value(((const uint16_t *)(const void *)m->data)[at]) : m->data[at];
+    if (m->type == PQ_F32)
+        return m->data[at];
+    return cuda_half_value(m->type, ((const uint16_t *)(const void *)m->data)[at]);
 }
 
 CUDA_INLINE void cuda_put(const struct cuda_map *m, int64_t at, float value)
 {
-    if (m->half)
-        ((uint16_t *)(void *)m->data)[at] = cuda_half_bits(value);
-    else
+    if (m->type == PQ_F32)
         m->data[at] = value;
+    else
+        ((uint16_t *)(void *)m->data)[at] = cuda_half_bits(m->type, value);
 }
 
 /* Channel c of pixel (x, y), which must lie inside. */
@@ -167,7 +168,7 @@ CUDA_INLINE struct cuda_item cuda_item_of(const struct cuda_args *a, int64_t at,
 /* Values of a pixel that are written: of halves those past its channels, too. */
 PQ_INLINE int cuda_written(const struct cuda_map *m)
 {
-    return m->half ? m->stride : m->channels;
+    return m->type == PQ_F32 ? m->channels : m->stride;
 }
 
 /* The pixel of it, where it is of floats. */

@@ -14,8 +14,9 @@ enum cuda_kernel {
     CUDA_WATCH_COLUMNS,
     CUDA_WATCH_TILES,
     CUDA_CHANNEL_MATRIX,
-    CUDA_CONV_HALF, /* and the three behind it: of 16, 32, 48, 64 channels */
-    CUDA_KERNEL_COUNT = CUDA_CONV_HALF + 4
+    CUDA_CONV_HALF,                       /* and the three behind it: of 16, 32, 48, 64 channels */
+    CUDA_CONV_BRAIN = CUDA_CONV_HALF + 4, /* the same of bf16 */
+    CUDA_KERNEL_COUNT = CUDA_CONV_BRAIN + 4
 };
 
 enum cuda_items {
@@ -92,4 +93,8 @@ enum cuda_items {
     F(CUDA_CONV_HALF, cuda_conv_half16, CUDA_TILE)                                                 \
     F(CUDA_CONV_HALF + 1, cuda_conv_half32, CUDA_TILE)                                             \
     F(CUDA_CONV_HALF + 2, cuda_conv_half48, CUDA_TILE)                                             \
-    F(CUDA_CONV_HALF + 3, cuda_conv_half64, CUDA_TILE)
+    F(CUDA_CONV_HALF + 3, cuda_conv_half64, CUDA_TILE)                                             \
+    F(CUDA_CONV_BRAIN, cuda_conv_brain16, CUDA_TILE)                                               \
+    F(CUDA_CONV_BRAIN + 1, cuda_conv_brain32, CUDA_TILE)                                           \
+    F(CUDA_CONV_BRAIN + 2, cuda_conv_brain48, CUDA_TILE)                                           \
+    F(CUDA_CONV_BRAIN + 3, cuda_conv_brain64, CUDA_TILE)
