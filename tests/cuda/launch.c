@@ -134,8 +134,8 @@ static bool touch_begin(struct si_actor *who, const void *address)
 /* The rows of tiles that a launch may write. */
 static bool touch_seen(struct si_actor *who, const struct cuda_args *a)
 {
-    const size_t row = (size_t)pq_tiles_of(a->like.width) * (size_t)a->frames *
-                       (size_t)a->in[0].channels;
+    const size_t row =
+        (size_t)pq_tiles_of(a->like.width) * (size_t)a->frames * (size_t)a->in[0].channels;
     return si_touch_device(who, a->seen + (size_t)a->first_tile * row,
                            (size_t)a->tiles * row * sizeof *a->seen, true);
 }
