@@ -59,14 +59,14 @@ class Pictures(OnStandIn, Case):
             self.check(result, 0, key)
         self.assert_png('out.png', 124, 108)
 
-    def test_bf16_is_near_fp32(self):
+    def test_bf16_is_computed_in_where_it_is_asked_for(self):
         self.put('in.png', png(61, 47, 'noise'))
         self.check(self.gpu('in.png', '-o', 'out.png', '--precision', 'bf16', '--verbose'), 0, 'cuda/bf16/tiles-1')
         self.assert_png('out.png', 122, 94)
 
     def test_a_kernel_that_fails_leaves_no_picture(self):
         self.put('in.png', png(61, 47))
-        for launch in ('1', '5', '9'):
+        for launch in ('1', '3', '6'):
             result = self.gpu('in.png', '-o', 'out.png', PIQUE_STANDIN_FAILS=launch)
             self.check(result, 69, 'the GPU failed')
             self.assertEqual(self.files(), ['in.png'])

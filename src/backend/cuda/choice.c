@@ -2,6 +2,7 @@
 #include "backend/cuda/choice.h"
 
 #include "backend/cuda/kernels/tile.h"
+#include "backend/cuda/shuffle.h"
 
 /* Whose kernels read maps of either type, though what they write is too fine for halves. */
 static bool reads_halves(const struct pq_op *op)
@@ -70,4 +71,5 @@ void cuda_choose(const struct pq_graph *graph, enum pique_precision tier, struct
                 steps[op->in[k]].stride = cuda_to_16(graph->ops[op->in[k]].channels);
         }
     }
+    cuda_choose_shuffles(graph, steps);
 }

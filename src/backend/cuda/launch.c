@@ -96,7 +96,7 @@ static void set_op(const struct pq_op *op, struct cuda_args *a)
     a->hor = op->hor;
     a->pad_mode = op->pad_mode;
     a->act_kind = op->act.kind;
-    a->factor = op->factor;
+    a->factor = PQ_MAX(op->factor, 1);
     a->first = op->first;
     a->groups = op->groups;
     a->multiple = op->multiple;
@@ -181,7 +181,7 @@ static int64_t count_items(enum cuda_items items, const struct cuda_args *a)
     case CUDA_VALUE:
         return pixels * cuda_written(&a->out);
     case CUDA_TILE:
-        return cuda_tiles(a) * cuda_tile_blocks(a->out.channels) * CUDA_THREADS;
+        return cuda_tiles(a) * cuda_tile_blocks(cuda_conv_channels(a)) * CUDA_THREADS;
     case CUDA_BLOCK16:
         return pixels * (a->out.stride / 16);
     case CUDA_HALF:
@@ -219,6 +219,22 @@ cuda_result cuda_launch(const struct cuda_program *program, const struct cuda_sp
                                    shared, space->compute, parameters, NULL);
 }
 
+/* The convolution that a step computes writes into the step's map, shuffled, and adds to it. */
+static void set_shuffled(const struct cuda_program *program, const struct cuda_space *space, int i,
+                         struct cuda_args *a)
+{
+    const struct cuda_step *step = &program->steps[i];
+    const struct pq_op *shuffle = &program->base.graph->ops[step->shuffle];
+    a->out = space->maps[i];
+    a->factor = shuffle->factor;
+    a->by_place = shuffle->by_place;
+    if (step->added < 0)
+        return;
+    a->in[a->inputs++] = space->maps[step->added];
+    a->residual = true;
+    a->scale = 1;
+}
+
 static bool needs_scratch(const struct pq_op *op)
 {
     return op->kind == PQ_OP_CHANNEL_ATTENTION || op->kind == PQ_OP_RANK;
@@ -227,12 +243,20 @@ static bool needs_scratch(const struct pq_op *op)
 cuda_result cuda_launch_op(const struct cuda_program *program, const struct cuda_space *space,
                            int i, int64_t y0, int64_t y1)
 {
-    const struct pq_op *op = &program->base.graph->ops[i];
+    const struct cuda_step *step = &program->steps[i];
+    const int computed = step->conv >= 0 ? step->conv : i;
+    const struct pq_op *op = &program->base.graph->ops[computed];
     struct cuda_args a;
+    if (step->skipped)
+        return CUDA_SUCCESS;
     memset(&a, 0, sizeof a); /* no byte that goes to the device is undefined */
     set_op(op, &a);
-    set_maps(program, space, i, &a);
-    set_rows(&a, y0, y1, space->geometry.frames);
+    set_maps(program, space, computed, &a);
+    if (step->conv >= 0)
+        set_shuffled(program, space, i, &a);
+    else
+        a.factor /= step->shrink;
+    set_rows(&a, y0 / step->shrink, y1 / step->shrink, space->geometry.frames);
     if (needs_scratch(op)) {
         a.scratch = (float *)(uintptr_t)space->scratch;
         a.scratch_floats = (int64_t)space->scratch_floats;
@@ -241,7 +265,7 @@ cuda_result cuda_launch_op(const struct cuda_program *program, const struct cuda
     if (op->kind == PQ_OP_CHANNEL_ATTENTION)
         r = cuda_launch(program, space, CUDA_CHANNEL_MATRIX, &a);
     int kernel = (int)op->kind;
-    if (program->steps[i].tiled)
+    if (program->steps[computed].tiled)
         kernel = first_tiled(cuda_type_of(program->tier)) + cuda_tile_sixteens(op->channels) - 1;
     return r ? r : cuda_launch(program, space, kernel, &a);
 }

@@ -12,6 +12,12 @@ struct cuda_step {
     enum pq_dtype type; /* that the result is stored in */
     bool tiled;         /* a convolution as products of matrices of halves */
     int64_t weights, bias, slopes, index;
+    /* Where a convolution writes its result shuffled (shuffle.c): */
+    bool skipped; /* there is no result: another step computes what comes of it */
+    int conv, shuffle,
+        added;  /* what this step computes at once, and the nearest that it adds; -1 */
+    int shrink; /* of a nearest: the result is kept as the picture before, which is so many times
+                   smaller; 1 */
 };
 
 enum { CUDA_IDLE = 4 }; /* spaces that wait for the next batch of their size */

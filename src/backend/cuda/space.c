@@ -32,17 +32,27 @@ static bool align(size_t floats, size_t *out)
     return true;
 }
 
+/* Of a map: pixels of a row, or rows, of which the result has so many. */
+static int64_t shrunk(int64_t extent, const struct cuda_step *step)
+{
+    return (extent + step->shrink - 1) / step->shrink;
+}
+
 /* Values of a row, which begins at a multiple of 128 bytes at least. */
 static bool row_values(const struct pq_line *line, const struct cuda_step *step, size_t *out)
 {
-    return pq_mul_size((size_t)line->width, (size_t)step->stride, out) && align(*out, out);
+    return pq_mul_size((size_t)shrunk(line->width, step), (size_t)step->stride, out) &&
+           align(*out, out);
 }
 
 /* Floats that the rows of a ring take, of all frames. */
 static bool map_floats(const struct pq_line *line, const struct cuda_step *step, int frames,
                        size_t *out)
 {
-    if (!row_values(line, step, out) || !pq_mul_size(*out, (size_t)line->rows, out) ||
+    *out = 0;
+    if (step->skipped)
+        return true;
+    if (!row_values(line, step, out) || !pq_mul_size(*out, (size_t)shrunk(line->rows, step), out) ||
         !pq_mul_size(*out, (size_t)frames, out))
         return false;
     *out = step->type == PQ_F32 ? *out : *out / 2;
@@ -156,18 +166,20 @@ static void set_maps(const struct cuda_program *program, const struct pq_line *l
                      const struct layout *l, struct cuda_space *s)
 {
     for (int i = 0; i < program->base.graph->count; i++) {
+        const struct cuda_step *step = &program->steps[i];
+        const int64_t rows = shrunk(lines[i].rows, step);
         size_t row;
-        row_values(&lines[i], &program->steps[i], &row);
+        row_values(&lines[i], step, &row);
         s->maps[i] = (struct cuda_map){
             .data = (float *)(uintptr_t)address(s, l->places[i].offset),
             .row = (int64_t)row,
-            .frame = (int64_t)row * lines[i].rows,
-            .stride = program->steps[i].stride,
-            .rows = (int32_t)lines[i].rows,
-            .width = (int32_t)lines[i].width,
-            .height = (int32_t)lines[i].height,
+            .frame = (int64_t)row * rows,
+            .stride = step->stride,
+            .rows = (int32_t)rows,
+            .width = (int32_t)shrunk(lines[i].width, step),
+            .height = (int32_t)shrunk(lines[i].height, step),
             .channels = program->base.graph->ops[i].channels,
-            .type = program->steps[i].type,
+            .type = step->type,
         };
     }
     s->scratch = address(s, l->scratch);

@@ -10,33 +10,14 @@
  * map has fewer channels than a multiple of 16. A sum is taken chunk by chunk, tap by tap, 16
  * channels at a time, whatever tile a pixel lies in, so that its place changes no bit.
  *
+ * A result can be written shuffled, with what is added to it then: tile.h says of what size `out`
+ * is.
+ *
  * In shared memory a pixel, and a row of weights, has 8 units of 16 bytes; unit u of row r lies at
  * u ^ r % 8, so that the 8 rows of a matrix that are read at once are in different banks. */
-#include "backend/cuda/kernels/block.h"
-#include "backend/cuda/kernels/tile.h"
+#include "backend/cuda/kernels/conv_result.h"
 
-enum {
-    WARP_ROWS = CUDA_TILE_H * CUDA_WARP / CUDA_THREADS, /* of the tile, a warp */
-    WARP_TILES = WARP_ROWS * CUDA_TILE_W / 16,          /* of 16 pixels */
-    MOST_EIGHTS = 8,                                    /* of output channels */
-    UNIT = 8                                            /* halves */
-};
-
-/* What a thread keeps: its part of the products of its warp. */
-struct products {
-    float d[WARP_TILES][MOST_EIGHTS][4];
-    uint32_t a[WARP_TILES][4], b[MOST_EIGHTS][2];
-};
-
-/* Where a block works. */
-struct tile {
-    const struct cuda_args *args;
-    int frame, x, first_channel, eights; /* of output channels */
-    int64_t y;
-    enum pq_dtype type; /* of halves */
-    int halo_w, halo_h;
-    uint16_t *pixels, *weights; /* shared; weights of two taps */
-};
+enum { UNIT = 8 }; /* halves */
 
 /* One tap of one chunk. */
 struct step {
@@ -49,15 +30,17 @@ CUDA_INLINE struct tile tile_of(const struct cuda_args *a, int64_t block, enum p
                                 int sixteens, uint16_t *shared)
 {
     struct tile t;
-    const int blocks = cuda_tile_blocks(a->out.channels);
-    const int64_t across = (a->out.width + CUDA_TILE_W - 1) / CUDA_TILE_W;
-    const int64_t down = (a->rows + CUDA_TILE_H - 1) / CUDA_TILE_H, at = block / blocks;
+    const int blocks = cuda_tile_blocks(cuda_conv_channels(a));
+    const int64_t across = cuda_tiles_across(a), down = cuda_tiles_down(a), at = block / blocks;
     t.args = a;
     t.type = type;
     t.first_channel = (int)(block % blocks) * sixteens * 16;
     t.eights = sixteens * 2;
     t.x = (int)(at % across) * CUDA_TILE_W;
-    t.y = a->y0 + at / across % down * CUDA_TILE_H;
+    t.channels = cuda_conv_channels(a);
+    t.width = cuda_conv_width(a);
+    t.y = a->y0 / a->factor + at / across % down * CUDA_TILE_H;
+    t.end = (a->y0 + a->rows) / a->factor;
     t.frame = (int)(at / across / down);
     t.halo_w = CUDA_TILE_W + a->hor.kernel - 1;
     t.halo_h = CUDA_TILE_H + a->ver.kernel - 1;
@@ -127,7 +110,7 @@ CUDA_INLINE void load_pixels(const struct tile *t, const struct step *s, int thr
     const struct cuda_args *a = t->args;
     const struct cuda_map *in = &a->in[s->part];
     const int units = s->channels / UNIT, all = t->halo_w * t->halo_h * units;
-    const int64_t end = a->y0 + a->rows + a->ver.kernel - 1 - a->ver.before;
+    const int64_t end = t->end + a->ver.kernel - 1 - a->ver.before;
     for (int n = thread; n < all; n += CUDA_THREADS) {
         const int pixel = n / units, u = n % units;
         const int64_t y = t->y - a->ver.before + pixel / t->halo_w;
@@ -219,43 +202,6 @@ static inline void multiply(enum pq_dtype type, struct products *p, int m, int n
 }
 #endif
 
-/* One value of the result, from its sum. */
-CUDA_INLINE float finished(const struct cuda_args *a, int frame, int64_t y, int x, int c, float sum)
-{
-    if (c >= a->out.channels)
-        return 0.0f;
-    float v = sum + a->bias[c];
-    if (a->slopes)
-        v = v < 0.0f ? v * a->slopes[c] : v;
-    if (a->residual)
-        v = cuda_value(&a->in[a->inputs - 1], frame, y, x, c) + a->scale * v;
-    return v;
-}
-
-CUDA_INLINE void write_products(const struct tile *t, int warp, int lane, int sixteens,
-                                const struct products *p)
-{
-    const struct cuda_args *a = t->args;
-    const int written = cuda_written(&a->out);
-    CUDA_UNROLL
-    for (int m = 0; m < WARP_TILES; m++) {
-        CUDA_UNROLL
-        for (int i = 0; i < 4; i++) {
-            const int64_t y = t->y + warp * WARP_ROWS + m / (CUDA_TILE_W / 16);
-            const int x = t->x + m % (CUDA_TILE_W / 16) * 16 + lane / 4 + i / 2 * 8;
-            if (y >= a->y0 + a->rows || x >= a->out.width)
-                continue;
-            const int64_t to = cuda_offset(&a->out, t->frame, y, x);
-            CUDA_UNROLL
-            for (int n = 0; n < 2 * sixteens; n++) {
-                const int c = t->first_channel + n * 8 + lane % 4 * 2 + i % 2;
-                if (c < written)
-                    cuda_put(&a->out, to + c, finished(a, t->frame, y, x, c, p->d[m][n][i]));
-            }
-        }
-    }
-}
-
 /* All products of a step. */
 CUDA_INLINE void compute_step(const struct tile *t, const struct step *s, int sixteens,
                               struct products *kept)
@@ -318,9 +264,7 @@ CUDA_INLINE void conv_half(const struct cuda_args *a, int64_t block, enum pq_dty
         }
         s = next;
     }
-    CUDA_EACH_THREAD(i)
-    write_products(&t, i / CUDA_WARP, i % CUDA_WARP, sixteens,
-                   CUDA_OWN(kept, i / CUDA_WARP, i % CUDA_WARP));
+    write_products(&t, sixteens, kept);
 }
 
 #ifdef __CUDACC__
@@ -336,7 +280,7 @@ CUDA_INLINE void conv_half(const struct cuda_args *a, int64_t block, enum pq_dty
     void name(const struct cuda_args *a);                                                          \
     void name(const struct cuda_args *a)                                                           \
     {                                                                                              \
-        static _Thread_local uint16_t shared[CUDA_TILE_BYTES_MAX / 2];                             \
+        alignas(128) static _Thread_local uint16_t shared[CUDA_TILE_BYTES_MAX / 2];                \
         for (int64_t block = 0; block < a->count / CUDA_THREADS; block++) {                        \
             memset(shared, 0xff, sizeof shared); /* NaN: what is not loaded shows */               \
             conv_half(a, block, type, sixteens, shared);                                           \

@@ -56,7 +56,8 @@ struct cuda_args {
     struct pq_attention attention;
     enum pq_pad_mode pad_mode;
     enum pq_act_kind act_kind;
-    int32_t factor, first, groups, multiple, rate_num, rate_den;
+    int32_t factor; /* at least 1; of a convolution over 1 where it writes its result shuffled */
+    int32_t first, groups, multiple, rate_num, rate_den;
     int32_t key_height, key_width;    /* of a window of keys without its reach, and */
     int32_t key_shift_y, key_shift_x; /* where number 0 begins: pq_attention_key_size(), _shift() */
     bool by_place, residual;

@@ -33,12 +33,32 @@ PQ_INLINE int cuda_tile_sixteens(int channels)
     return (sixteens + blocks - 1) / blocks;
 }
 
-/* Tiles of a launch: across, down, frames. */
+/* A convolution can write its result shuffled: then `out` and the rows are those of what comes of
+ * it, of which factor x factor pixels were one. What it is by itself: */
+PQ_INLINE int cuda_conv_channels(const struct cuda_args *a)
+{
+    return a->out.channels * a->factor * a->factor;
+}
+
+PQ_INLINE int cuda_conv_width(const struct cuda_args *a)
+{
+    return a->out.width / a->factor;
+}
+
+/* Tiles of a launch: across, down, and of all frames. */
+PQ_INLINE int64_t cuda_tiles_across(const struct cuda_args *a)
+{
+    return (cuda_conv_width(a) + CUDA_TILE_W - 1) / CUDA_TILE_W;
+}
+
+PQ_INLINE int64_t cuda_tiles_down(const struct cuda_args *a)
+{
+    return (a->rows / a->factor + CUDA_TILE_H - 1) / CUDA_TILE_H;
+}
+
 PQ_INLINE int64_t cuda_tiles(const struct cuda_args *a)
 {
-    const int64_t across = (a->out.width + CUDA_TILE_W - 1) / CUDA_TILE_W;
-    const int64_t down = (a->rows + CUDA_TILE_H - 1) / CUDA_TILE_H;
-    return across * down * a->frames;
+    return cuda_tiles_across(a) * cuda_tiles_down(a) * a->frames;
 }
 
 /* Bytes of shared memory: the tile with its halo, and the weights of two taps. */
