@@ -43,16 +43,22 @@ static int only_reader(const struct pq_graph *g, int i)
     return reader;
 }
 
-/* Whether the rows of no operation up to `last` but `besides` are ahead of those of the picture. */
-static bool follow_the_picture(const struct pq_graph *g, int last, int besides)
+/* Whether the rows of no operation behind the picture up to `last` but `besides` are ahead of its. */
+static bool follow_the_picture(const struct pq_graph *g, int picture, int last, int besides)
 {
-    for (int i = 1; i <= last; i++) {
+    for (int i = picture + 1; i <= last; i++) {
         const struct pq_op *op = &g->ops[i];
         const bool conv = op->kind == PQ_OP_CONV2D && op->ver.stride == 1 &&
                           op->ver.before == op->ver.after &&
                           2 * op->ver.before == (op->ver.kernel - 1) * op->ver.dilation;
-        if (i != besides && !conv && op->kind != PQ_OP_ACT)
+        if (i == besides)
+            continue;
+        if (!conv && op->kind != PQ_OP_ACT)
             return false;
+        for (int k = 0; k < op->inputs; k++) {
+            if (op->in[k] < picture || op->in[k] == besides)
+                return false;
+        }
     }
     return true;
 }
@@ -66,9 +72,10 @@ static int added_picture(const struct pq_graph *g, int sum, int shuffle, int con
         return -1;
     const int nearest = op->in[0] == shuffle ? op->in[1] : op->in[0];
     const struct pq_op *from = &g->ops[nearest];
-    if (from->kind != PQ_OP_NEAREST || from->factor != g->ops[shuffle].factor || from->in[0] != 0 ||
+    if (from->kind != PQ_OP_NEAREST || from->factor != g->ops[shuffle].factor ||
         only_reader(g, nearest) != sum || g->ops[conv].residual ||
-        g->ops[conv].inputs == PQ_MAX_INPUTS || !follow_the_picture(g, conv, nearest))
+        g->ops[conv].inputs == PQ_MAX_INPUTS ||
+        !follow_the_picture(g, from->in[0], conv, nearest))
         return -1;
     return nearest;
 }
