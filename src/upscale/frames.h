@@ -6,6 +6,7 @@
  * through pique_picture_upscale(). */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "pique/picture.h"
@@ -17,15 +18,15 @@ struct pq_frames_setup {
     const pique_picture_options *options; /* size, effects, alpha, tta; borrowed for the call */
     int width, height;                    /* of what comes in */
     int planes, depth;                    /* of what comes in */
-    const struct pq_yuv *in_yuv,
-        *out_yuv; /* what comes in, or goes out, is that; NULL: R, G and B.
-                     Only where pq_frames_can_yuv(); borrowed for the call */
-    int crop_x, crop_y, crop_width, crop_height; /* of what comes in, the piece that is upscaled;
-                                                    width 0: all. Of in_yuv alone */
-    int out_depth;                               /* 8 or 16 */
-    int multiple_x, multiple_y; /* the output's sides are rounded up to these; 1: as is */
-    int batch;                  /* 1 .. PQ_MAX_BATCH; 0: the most that pays and fits */
-    const char *name;           /* of the film, for messages; borrowed */
+    int out_depth;                        /* 8 or 16 */
+    int multiple_x, multiple_y;           /* the output's sides are rounded up to these; 1: as is */
+    int batch;                            /* 1 .. PQ_MAX_BATCH; 0: the most that pays and fits */
+    const char *name;                     /* of the film, for messages; borrowed */
+    /* What comes in, or goes out, is that; NULL: R, G and B. Only where pq_frames_can_yuv();
+     * borrowed for the call. */
+    const struct pq_yuv *in_yuv, *out_yuv;
+    /* Of what comes in, where that is in_yuv, the piece that is upscaled; width 0: all. */
+    int crop_x, crop_y, crop_width, crop_height;
 };
 
 /* Whether a device of these engines takes and gives luma and chroma itself, for these options. */
