@@ -26,7 +26,9 @@ struct pq_ratio {
 /* Something the user should know: what cannot be kept, which encoder was taken. */
 typedef void pq_note_fn(void *user, const char *text);
 
-/* A decoded frame, or one that is to be encoded. Counted; its samples never change. */
+/* A decoded frame, or one that is to be encoded. Counted; its samples never change once it is
+ * whole.
+ */
 struct pq_frame {
     int64_t pts;      /* in ticks of the source; strictly rising */
     int64_t duration; /* ticks; 0: not known */
@@ -63,7 +65,10 @@ struct pq_film_facts {
                     */
     int crop_width, crop_height, crop_x, crop_y; /* resolved; width 0: none */
     char pixel_format[32];                       /* "yuv420p10le", as decoded */
-    uint64_t frame_bytes;                        /* of one decoded frame */
+    int frame_width, frame_height; /* of one decoded frame, before rotation and crop */
+    uint64_t frame_bytes;
+    struct pq_yuv yuv; /* what planes 0 to 2 of a frame are, where that is all of it: no alpha that
+                          is wanted, no rotation; depth 0: they are not of that kind */
 };
 
 struct pq_film_source {
@@ -123,15 +128,20 @@ struct pq_film_encoder {
     int depth;
     int multiple_x, multiple_y; /* of the size that it takes */
     bool alpha;
+    bool yuv; /* its writer has a yuv */
     int threads;
 };
 
 struct pq_film_writer {
     struct pq_film_encoder encoder;
+    struct pq_yuv yuv; /* what the planes of its frames are; depth 0: they are not of that kind */
     /* A picture as a new frame of the encoder's format. One thread, which may be another than that
      * of the functions below. Dithering depends on x and y alone. */
     int (*from_rgb)(struct pq_film_writer *writer, const struct pq_image *in, struct pq_frame **out,
                     pique_error *err);
+    /* The same frame without a picture in it, for whoever fills its planes before anybody else gets
+     * it. Any thread. */
+    int (*blank)(struct pq_film_writer *writer, struct pq_frame **out, pique_error *err);
     /* A segment begins; `file` is open for writing, borrowed until end() or abandon(). */
     int (*begin)(struct pq_film_writer *writer, struct pq_file *file, pique_error *err);
     /* Its next frame; index counts from 0 over the whole film and is the frame's time in the
@@ -186,7 +196,7 @@ struct pq_film_joined {
 
 /* ---- the table ---- */
 
-enum { PQ_VIDEO_IO_VERSION = 2 };
+enum { PQ_VIDEO_IO_VERSION = 3 };
 
 struct pq_video_io {
     int version; /* PQ_VIDEO_IO_VERSION of the headers it was built with */

@@ -315,26 +315,37 @@ static int find_codec(struct choice *c, pique_error *err)
     return 0;
 }
 
-int pq_av_choose(const struct pq_film_write *write, struct pq_film_encoder *out, pique_error *err)
+static int choose(struct choice *c, pique_error *err)
 {
-    struct choice c = {.write = write, .like = (const struct pq_av_source *)write->like};
-    const AVPixFmtDescriptor *source = av_pix_fmt_desc_get(c.like->format);
-    c.out = out;
-    *out = (struct pq_film_encoder){.multiple_x = 1, .multiple_y = 1};
+    const struct pq_film_write *write = c->write;
+    const AVPixFmtDescriptor *source = av_pix_fmt_desc_get(c->like->format);
     if (!source)
         return pq_fail(err, PIQUE_EINTERNAL, "the film's frames have no format");
-    c.deep = !(source->flags & AV_PIX_FMT_FLAG_PAL) && source->comp[0].depth > 8;
+    c->deep = !(source->flags & AV_PIX_FMT_FLAG_PAL) && source->comp[0].depth > 8;
     if (!strcmp(write->container, "y4m") || !strcmp(write->container, "null"))
-        return choose_raw(&c);
-    int rc = check_container(&c, NULL, err);
+        return choose_raw(c);
+    int rc = check_container(c, NULL, err);
     if (!rc)
-        rc = find_codec(&c, err);
+        rc = find_codec(c, err);
     if (!rc)
         rc = check_container(
-            &c, avcodec_find_encoder_by_name(c.profile ? c.profile->encoder : write->codec), err);
+            c, avcodec_find_encoder_by_name(c->profile ? c->profile->encoder : write->codec), err);
     if (!rc && write->width && write->height)
-        rc = pq_dnxhd_size(c.profile, write->width, write->height, err);
-    if (rc || choose_hardware(&c))
+        rc = pq_dnxhd_size(c->profile, write->width, write->height, err);
+    if (rc || choose_hardware(c))
         return rc;
-    return choose_software(&c, err);
+    return choose_software(c, err);
+}
+
+int pq_av_choose(const struct pq_film_write *write, struct pq_film_encoder *out, pique_error *err)
+{
+    struct choice c = {
+        .write = write, .like = (const struct pq_av_source *)write->like, .out = out};
+    struct pq_yuv yuv;
+    *out = (struct pq_film_encoder){.multiple_x = 1, .multiple_y = 1};
+    const int rc = choose(&c, err);
+    if (!rc) /* which matrix may depend on the size; that it is one of those does not */
+        out->yuv =
+            pq_encoder_yuv(c.like, av_get_pix_fmt(out->pixel_format), out->encoder, 1, 1, &yuv);
+    return rc;
 }

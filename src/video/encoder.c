@@ -13,8 +13,8 @@
 #include "base/alloc.h"
 #include "base/lang.h"
 #include "base/str.h"
-#include "video/convert.h"
 #include "video/settings.h"
+#include "video/yuv.h"
 
 /* ---- opening ---- */
 
@@ -52,6 +52,18 @@ struct pq_colour pq_encoder_colour(const struct pq_av_source *like, enum AVPixel
     if (said.range == AVCOL_RANGE_UNSPECIFIED && guess.range != meant.range)
         said.range = meant.range;
     return said;
+}
+
+bool pq_encoder_yuv(const struct pq_av_source *like, enum AVPixelFormat format, const char *encoder,
+                    int width, int height, struct pq_yuv *out)
+{
+    const struct pq_colour said = pq_encoder_colour(like, format, encoder, width, height);
+    const struct pq_samples samples = {.format = format,
+                                       .colour = pq_colour_resolve(said, format, width, height),
+                                       .width = width,
+                                       .height = height};
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(format);
+    return desc && desc->nb_components == 3 && pq_yuv_of(&samples, out);
 }
 
 static void set_facts(AVCodecContext *codec, const struct pq_film_encoder *chosen,

@@ -33,6 +33,10 @@ int pq_encoder_send(AVCodecContext *codec, const AVFrame *frame, int64_t pts);
 struct pq_colour pq_encoder_colour(const struct pq_av_source *like, enum AVPixelFormat format,
                                    const char *encoder, int width, int height);
 
+/* What the planes of such frames are; false where struct pq_yuv cannot say all of it. */
+bool pq_encoder_yuv(const struct pq_av_source *like, enum AVPixelFormat format, const char *encoder,
+                    int width, int height, struct pq_yuv *out);
+
 /* Whether the encoder of what was chosen opens and encodes; `version` and the like are filled. */
 int pq_encoder_try(struct pq_film_encoder *chosen, const struct pq_profile *profile,
                    pique_error *err);

@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "video/compat_read.h"
-#include "video/convert.h"
+#include "video/yuv.h"
 
 static const AVStream *stream_of(const struct pq_reader *r)
 {
@@ -208,6 +208,8 @@ static void set_picture(const struct pq_reader *r, struct pq_av_source *s, struc
         !r->read->deinterlace && (pq_frame_is_interlaced(r->first) || order > AV_FIELD_PROGRESSIVE);
     f->info.hdr =
         s->colour.transfer == AVCOL_TRC_SMPTE2084 || s->colour.transfer == AVCOL_TRC_ARIB_STD_B67;
+    f->frame_width = r->width;
+    f->frame_height = r->height;
     f->frame_bytes = bytes > 0 ? (uint64_t)bytes : 0;
     snprintf(f->pixel_format, sizeof f->pixel_format, "%s", was->name);
 }
@@ -231,6 +233,9 @@ int pq_source_facts(const struct pq_reader *r, struct pq_av_source *s, pique_err
     set_picture(r, s, turn);
     const struct pq_samples samples = {r->format, s->colour, r->width, r->height};
     f->rgb_depth = pq_rgb_depth(&samples);
+    struct pq_yuv yuv;
+    if (pq_turn_is_none(turn) && !(r->read->alpha && f->info.alpha) && pq_yuv_of(&samples, &yuv))
+        f->yuv = yuv;
     count_streams(r, &f->info);
     const int rc = set_times(r, s, err);
     return rc ? rc : keep_hdr(r, s, err);

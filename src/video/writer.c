@@ -34,6 +34,32 @@ static int open_converter(struct pq_av_writer *w, const struct pq_image *in, piq
     return pq_converter_from_rgb(&to, in->planes, in->depth, w->facts.name, &w->converter, err);
 }
 
+/* Of the encoder's format and size; its samples are anything. */
+static int new_frame(const struct pq_av_writer *w, AVFrame **out, pique_error *err)
+{
+    AVFrame *frame = av_frame_alloc();
+    *out = frame;
+    if (frame) {
+        frame->format = w->format;
+        frame->width = w->facts.width;
+        frame->height = w->facts.height;
+    }
+    return frame && av_frame_get_buffer(frame, 0) >= 0
+               ? 0
+               : pq_fail_nomem(err, (uint64_t)w->facts.width * (uint64_t)w->facts.height * 8);
+}
+
+static int blank(struct pq_film_writer *writer, struct pq_frame **out, pique_error *err)
+{
+    AVFrame *frame;
+    *out = NULL;
+    int rc = new_frame((const struct pq_av_writer *)writer, &frame, err);
+    if (!rc)
+        rc = pq_av_frame_wrap(frame, out, err);
+    av_frame_free(&frame);
+    return rc;
+}
+
 static int from_rgb(struct pq_film_writer *writer, const struct pq_image *in, struct pq_frame **out,
                     pique_error *err)
 {
@@ -47,15 +73,10 @@ static int from_rgb(struct pq_film_writer *writer, const struct pq_image *in, st
         if (rc)
             return rc;
     }
-    AVFrame *frame = av_frame_alloc();
-    if (frame) {
-        frame->format = w->format;
-        frame->width = in->width;
-        frame->height = in->height;
-    }
-    int rc = frame && av_frame_get_buffer(frame, 0) >= 0
-                 ? pq_convert_from_rgb(w->converter, in, frame, err)
-                 : pq_fail_nomem(err, (uint64_t)in->width * (uint64_t)in->height * 8);
+    AVFrame *frame;
+    int rc = new_frame(w, &frame, err);
+    if (!rc)
+        rc = pq_convert_from_rgb(w->converter, in, frame, err);
     if (!rc)
         rc = pq_av_frame_wrap(frame, out, err);
     av_frame_free(&frame);
@@ -97,6 +118,10 @@ int pq_writer_setup(struct pq_av_writer *w, const struct pq_film_write *write,
                        write->width, write->height);
     w->base.encoder = *chosen;
     w->base.from_rgb = from_rgb;
+    w->base.blank = blank;
+    if (!pq_encoder_yuv(like, w->format, chosen->encoder, write->width, write->height,
+                        &w->base.yuv))
+        w->base.yuv.depth = 0;
     w->facts = (struct pq_stream_facts){
         .name = pq_tr("the film"),
         .width = write->width,

@@ -16,7 +16,7 @@ struct pq_av_writer {
     int planes, depth;
 };
 
-/* Shared: from_rgb(), and the beginning and end of a writer. */
+/* Shared: from_rgb(), blank(), yuv, and the beginning and end of a writer. */
 int pq_writer_setup(struct pq_av_writer *w, const struct pq_film_write *write,
                     const struct pq_film_encoder *chosen, pique_error *err);
 void pq_writer_free(struct pq_av_writer *w);
