@@ -34,6 +34,17 @@ static int specify_models(struct pq_film *film, pique_error *err)
     return rc;
 }
 
+/* A device that converts colours itself gives other bits than zimg, whose version is the encoder's;
+ * which ones its numeric key tells. */
+static int specify_colours(struct pq_film *film, pique_error *err)
+{
+    static const char *const by_device[] = {"in", "out", "in and out"};
+    const int which = film->planes_in + 2 * film->planes_out;
+    return which ? pq_spec_set(&film->spec, err, "colour conversion", "%s by the device",
+                               by_device[which - 1])
+                 : 0;
+}
+
 static int specify_picture(struct pq_film *film, pique_error *err)
 {
     const pique_picture_options *p = &film->picture;
@@ -133,6 +144,8 @@ int pq_film_specify(struct pq_film *film, pique_error *err)
     int rc = pq_spec_input(&film->spec, film->src, err);
     if (!rc)
         rc = specify_models(film, err);
+    if (!rc)
+        rc = specify_colours(film, err);
     if (!rc)
         rc = specify_picture(film, err);
     if (!rc)

@@ -31,7 +31,9 @@ struct pq_film {
     struct pq_film_source *source;
     struct pq_film_encoder encoder;
     struct pq_film_writer *writer; /* NULL for numbered pictures */
+    bool planes_in, planes_out;    /* picture.h */
     struct pq_frames *frames;
+    struct pq_frames *plain;     /* the same in R, G and B, for what needs no network */
     struct pq_frame_files files; /* of numbered pictures; pattern NULL: none */
     struct pq_frame_files kept_source, kept_result;
 
@@ -72,10 +74,3 @@ void pq_film_on_note(void *film, const char *text); /* a pq_note_fn */
 
 /* Bytes of a finished frame. */
 uint64_t pq_film_result_bytes(const struct pq_film *film);
-
-/* open.c: a frame of `source`, which is film->source or like it, as the picture that is computed
- * from. pq_image_free() it, whatever is returned. */
-int pq_film_picture(const struct pq_film *film, struct pq_film_source *source,
-                    const struct pq_frame *frame, struct pq_image *out, pique_error *err);
-/* Room for a computed frame. */
-int pq_film_output(const struct pq_film *film, struct pq_image *out, pique_error *err);

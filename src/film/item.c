@@ -30,6 +30,7 @@ void pq_result_unref(struct pq_result **result)
         return;
     pq_image_free(&r->in);
     pq_image_free(&r->out);
+    r->io->frame_unref(&r->decoded);
     r->io->frame_unref(&r->frame);
     pq_free(r->picture);
     pq_free(r);
@@ -63,8 +64,8 @@ uint64_t pq_item_bytes(const struct pq_item *item)
 {
     uint64_t bytes = sizeof *item + pq_frame_bytes(item->frame) + pq_image_bytes(&item->source);
     if (item->fresh && item->result)
-        bytes += pq_image_bytes(&item->result->in) + pq_image_bytes(&item->result->out) +
-                 pq_frame_bytes(item->result->frame);
+        bytes += pq_image_bytes(&item->result->in) + pq_frame_bytes(item->result->decoded) +
+                 pq_image_bytes(&item->result->out) + pq_frame_bytes(item->result->frame);
     return bytes;
 }
 

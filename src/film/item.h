@@ -12,12 +12,13 @@
 struct pq_result {
     atomic_int count;
     const struct pq_video_io *io;
-    struct pq_image in;     /* the picture that is computed from; freed once it is */
-    struct pq_image out;    /* what was computed; freed once nobody needs it */
-    struct pq_frame *frame; /* the same for the encoder */
-    uint64_t hash;          /* of what is written */
-    char *picture;          /* a file that holds it already; or NULL */
-    bool journaled;         /* it came from a journal, and is in it */
+    struct pq_image in;       /* the picture that is computed from; freed once it is */
+    struct pq_frame *decoded; /* whose planes `in` has, where it has none of its own */
+    struct pq_image out;      /* what was computed; freed once nobody needs it */
+    struct pq_frame *frame;   /* the same for the encoder; `out` may have its planes */
+    uint64_t hash;            /* of what is written */
+    char *picture;            /* a file that holds it already; or NULL */
+    bool journaled;           /* it came from a journal, and is in it */
 };
 
 struct pq_item {

@@ -12,7 +12,7 @@
 #include "base/sequence.h"
 #include "base/str.h"
 #include "film/describe.h"
-#include "film/film.h"
+#include "film/picture.h"
 #include "upscale/budget.h"
 #include "upscale/call.h"
 #include "upscale/engine.h"
@@ -268,45 +268,16 @@ static int choose_encoder(struct pq_film *film, pique_error *err)
     return rc ? name_failure(film, rc, err) : 0;
 }
 
-static int open_frames(struct pq_film *film, pique_error *err)
+/* An encoder without alpha gets pictures without. */
+static void flatten(struct pq_film *film)
 {
-    const struct pq_film_facts *f = &film->source->facts;
-    const bool alpha = film->read.alpha && f->info.alpha;
-    if (alpha && film->kind != PQ_FILM_PICTURES && !film->encoder.alpha &&
-        film->picture.alpha == PIQUE_ALPHA_KEEP) {
-        film->picture.alpha = PIQUE_ALPHA_FLATTEN;
-        pq_film_note(film, "%s: %s keeps no transparency; it is composed over the background",
-                     film->name, film->encoder.encoder);
-    }
-    const struct pq_frames_setup setup = {
-        .engines = &film->engines,
-        .options = &film->picture,
-        .width = f->info.width,
-        .height = f->info.height,
-        .planes = alpha ? 4 : 3,
-        .depth = f->rgb_depth,
-        .out_depth = film->kind == PQ_FILM_PICTURES ? film->files.depth : 16,
-        .multiple_x = film->encoder.multiple_x,
-        .multiple_y = film->encoder.multiple_y,
-        .batch = film->options.batch,
-        .name = film->name,
-    };
-    int rc = pq_frames_open(&setup, &film->frames, err);
-    if (rc)
-        return rc;
-    const struct pq_image out = pq_frames_output(film->frames);
-    pique_film_plan *p = &film->plan;
-    p->in_width = f->info.width;
-    p->in_height = f->info.height;
-    p->out_width = out.width;
-    p->out_height = out.height;
-    p->frames = f->info.frames;
-    p->fps_num = f->info.fps_num;
-    p->fps_den = f->info.fps_den;
-    p->batch = pq_frames_batch(film->frames);
-    p->passes = pq_frames_passes(film->frames);
-    p->approximate = pq_frames_approximate(film->frames);
-    return 0;
+    const bool alpha = film->read.alpha && film->source->facts.info.alpha;
+    if (!alpha || film->kind == PQ_FILM_PICTURES || film->encoder.alpha ||
+        film->picture.alpha != PIQUE_ALPHA_KEEP)
+        return;
+    film->picture.alpha = PIQUE_ALPHA_FLATTEN;
+    pq_film_note(film, "%s: %s keeps no transparency; it is composed over the background",
+                 film->name, film->encoder.encoder);
 }
 
 static int open_writer(struct pq_film *film, pique_error *err)
@@ -346,25 +317,6 @@ uint64_t pq_film_result_bytes(const struct pq_film *film)
         halves_of(film->encoder.pixel_format) + (film->encoder.alpha && film->read.alpha ? 2 : 0);
     return (uint64_t)p->out_width * (uint64_t)p->out_height * halves / 2 *
            (film->encoder.depth > 8 ? 2 : 1);
-}
-
-/* ---- pictures ---- */
-
-int pq_film_picture(const struct pq_film *film, struct pq_film_source *source,
-                    const struct pq_frame *frame, struct pq_image *out, pique_error *err)
-{
-    const pique_film_info *info = &source->facts.info;
-    const int planes = film->read.alpha && info->alpha ? 4 : 3;
-    int rc = pq_image_new(info->width, info->height, planes, source->facts.rgb_depth,
-                          pq_engine_allocator(film->engine), out, err);
-    return rc ? rc : source->to_rgb(source, frame, out, err);
-}
-
-int pq_film_output(const struct pq_film *film, struct pq_image *out, pique_error *err)
-{
-    const struct pq_image like = pq_frames_output(film->frames);
-    return pq_image_new(like.width, like.height, like.planes, like.depth,
-                        pq_engine_allocator(film->engine), out, err);
 }
 
 /* ---- the job ---- */
@@ -430,13 +382,19 @@ int pq_film_open(struct pq_film *film, pique_engine *const *engines, size_t coun
     if (!rc)
         rc = choose_encoder(film, err);
     if (!rc)
+        pq_film_choose_planes(film);
+    if (!rc)
         rc = pq_film_specify(film, err);
     if (!rc && film->job.resumed)
         rc = pq_spec_compare(&film->job.spec, &film->spec, film->job.folder, err);
     if (!rc)
-        rc = open_frames(film, err);
+        flatten(film);
+    if (!rc)
+        rc = pq_film_open_plain(film, err);
     if (!rc)
         rc = open_writer(film, err);
+    if (!rc)
+        rc = pq_film_open_frames(film, err);
     if (!rc)
         rc = keep_frames(film, err);
     return rc;
@@ -446,7 +404,7 @@ void pq_film_close(struct pq_film *film)
 {
     if (film->writer)
         film->writer->close(film->writer);
-    pq_frames_close(&film->frames);
+    pq_film_close_frames(film);
     if (film->source)
         film->source->close(film->source);
     pq_frame_files_free(&film->files);

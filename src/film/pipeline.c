@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/queue.h"
+#include "film/picture.h"
 #include "film/replay.h"
 #include "film/reuse.h"
 #include "film/sink.h"
@@ -169,7 +170,7 @@ static int make_fresh(struct pipeline *p, struct pq_item *item, pique_error *err
     if (rc)
         return rc;
     if (!item->result->journaled)
-        rc = pq_film_picture(film, film->source, item->frame, &item->result->in, err);
+        rc = pq_film_take(film, film->source, item->frame, item->result, err);
     if (rc || !p->reuse)
         return rc;
     rc = pq_reuse_add(p->reuse, item->frame, item->index, &forgotten, err);
@@ -195,7 +196,7 @@ static int convert(struct pipeline *p, struct pq_item *item, pique_error *err)
     else
         rc = make_fresh(p, item, err);
     if (!rc && film->kept_source.pattern)
-        rc = pq_film_picture(film, film->source, item->frame, &item->source, err);
+        rc = pq_film_rgb(film, film->source, item->frame, &item->source, err);
     film->io->frame_unref(&item->frame);
     return rc;
 }
@@ -226,20 +227,16 @@ static int compute(struct pipeline *p, pique_error *err)
             results[n++] = item->result;
     }
     for (; !rc && made < n; made += !rc) {
+        rc = pq_film_room(film, results[made], err);
         in[made] = results[made]->in;
-        rc = pq_film_output(film, &out[made], err);
+        out[made] = results[made]->out;
     }
     const double start = pq_seconds();
     if (!rc && n)
         rc = pq_frames_run(film->frames, n, in, out, err);
     p->seconds[INFER] += pq_seconds() - start;
-    for (int i = 0; i < made; i++) {
+    for (int i = 0; i < made; i++)
         pq_image_free(&results[i]->in);
-        if (rc)
-            pq_image_free(&out[i]);
-        else
-            results[i]->out = out[i];
-    }
     return rc;
 }
 
@@ -293,11 +290,9 @@ static int finish(struct pipeline *p, struct pq_item *item, pique_error *err)
 {
     struct pq_film *film = p->film;
     struct pq_result *r = item->result;
-    int rc = 0;
     if (!item->fresh)
         return 0;
-    if (film->writer && !r->frame)
-        rc = film->writer->from_rgb(film->writer, &r->out, &r->frame, err);
+    const int rc = pq_film_finish(film, r, err);
     if (rc)
         return rc;
     r->hash = r->frame ? pq_frame_hash(r->frame) : pq_image_hash(&r->out);
@@ -395,17 +390,10 @@ static void drop_item(void *item, void *io)
 static int make_queues(struct pipeline *p, pique_error *err)
 {
     const struct pq_film *film = p->film;
-    const struct pq_film_facts *facts = &film->source->facts;
-    const int batch = pq_frames_batch(film->frames);
-    const struct pq_image like = pq_frames_output(film->frames);
-    const uint64_t in = (uint64_t)facts->info.width * (uint64_t)facts->info.height * 4 *
-                        (uint64_t)(facts->rgb_depth / 8);
-    const uint64_t out = (uint64_t)like.width * (uint64_t)like.height * (uint64_t)like.planes *
-                         (uint64_t)(like.depth / 8);
     const uint64_t limits[STAGES] = {
-        [CONVERT] = facts->frame_bytes * 4,
-        [INFER] = in * (uint64_t)batch,
-        [FINISH] = out * 2,
+        [CONVERT] = film->source->facts.frame_bytes * 4,
+        [INFER] = pq_film_in_bytes(film) * (uint64_t)pq_frames_batch(film->frames),
+        [FINISH] = pq_film_out_bytes(film) * 2,
         [WRITE] = pq_film_result_bytes(film) * 2,
     };
     int rc = 0;

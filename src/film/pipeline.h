@@ -8,7 +8,7 @@
  * call one another on one thread.
  *
  *     read      decodes; numbers the frames
- *     convert   finds frames that were there before; the others become R, G, B
+ *     convert   finds frames that were there before; the others become what the network takes
  *     infer     gathers a batch of frames that must be computed, and computes it in one inference
  *     finish    results become frames of the encoder's format
  *     write     sink.h

@@ -5,28 +5,29 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "film/film.h"
+#include "film/picture.h"
 #include "upscale/call.h"
 
 static int one_frame(struct pq_film *film, pique_picture_report *r, pique_error *err)
 {
-    struct pq_image in = {0}, out = {0};
+    struct pq_result *result = NULL;
     struct pq_frame *frame = NULL;
-    int rc = film->source->read(film->source, &frame, err);
+    int rc = pq_result_new(film->io, &result, err);
+    if (!rc)
+        rc = film->source->read(film->source, &frame, err);
     if (!rc && !frame)
         rc = pq_fail(err, PIQUE_EINVAL, "%s: ends before that time", film->name);
     if (!rc)
-        rc = pq_film_picture(film, film->source, frame, &in, err);
+        rc = pq_film_take(film, film->source, frame, result, err);
     film->io->frame_unref(&frame);
     if (!rc)
-        rc = pq_film_output(film, &out, err);
+        rc = pq_film_room(film, result, err);
     if (!rc)
-        rc = pq_frames_run(film->frames, 1, &in, &out, err);
+        rc = pq_frames_run(film->frames, 1, &result->in, &result->out, err);
     if (!rc)
-        rc = pq_frame_write(&film->files, film->dst, &out, &r->bytes_written, err);
-    r->hash = rc ? 0 : pq_image_hash(&out);
-    pq_image_free(&in);
-    pq_image_free(&out);
+        rc = pq_frame_write(&film->files, film->dst, &result->out, &r->bytes_written, err);
+    r->hash = rc ? 0 : pq_image_hash(&result->out);
+    pq_result_unref(&result);
     return rc;
 }
 

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/folder.h"
 #include "base/pool.h"
-#include "film/film.h"
+#include "film/picture.h"
 #include "film/reuse.h"
 #include "upscale/call.h"
 
@@ -55,18 +55,20 @@ static int trial_begin(struct trial *t, pique_error *err)
     return rc ? rc : t->film->writer->begin(t->film->writer, &t->file, err);
 }
 
-static int trial_add(struct trial *t, const struct pq_image *image, pique_error *err)
+static int trial_add(struct trial *t, struct pq_result *result, pique_error *err)
 {
-    struct pq_film_writer *writer = t->film->writer;
-    struct pq_frame *frame = NULL;
+    struct pq_film *film = t->film;
+    const bool converts = !result->frame && !film->planes_out;
     int64_t readable;
     double since = pq_seconds();
-    int rc = writer->from_rgb(writer, image, &frame, err);
-    t->sums->finish += lap(&since);
-    t->sums->finished++;
+    int rc = pq_film_finish(film, result, err);
+    if (converts) {
+        t->sums->finish += lap(&since);
+        t->sums->finished++;
+    }
+    since = pq_seconds();
     if (!rc)
-        rc = writer->write(writer, frame, t->count++, &readable, err);
-    t->film->io->frame_unref(&frame);
+        rc = film->writer->write(film->writer, result->frame, t->count++, &readable, err);
     t->sums->encode += lap(&since);
     t->sums->encoded++;
     return rc;
@@ -88,13 +90,13 @@ static int trial_end(struct trial *t, int rc, double *bytes, pique_error *err)
     return rc;
 }
 
-static int encode(struct pq_film *film, struct pq_image *images, int n, struct sums *s,
+static int encode(struct pq_film *film, struct pq_result *const *results, int n, struct sums *s,
                   double *bytes, pique_error *err)
 {
     struct trial t = {.film = film, .sums = s, .file.fd = -1};
     int rc = trial_begin(&t, err);
     for (int i = 0; !rc && i < n; i++)
-        rc = trial_add(&t, &images[i], err);
+        rc = trial_add(&t, results[i], err);
     return trial_end(&t, rc, bytes, err);
 }
 
@@ -106,33 +108,47 @@ struct place {
     struct pq_reuse *reuse;
     struct sums *sums;
     int count; /* of the few */
-    struct pq_image in[PQ_MAX_BATCH], network[PQ_MAX_BATCH], plain[PQ_MAX_BATCH];
+    struct pq_result *network[PQ_MAX_BATCH], *plain[PQ_MAX_BATCH];
 };
 
-/* The next frame as a picture; *there is false at the end. Whether it was there before is counted.
- */
-static int next_picture(struct place *p, struct pq_image *in, bool *there, pique_error *err)
+/* The next frame, NULL at the end. Whether it was there before is counted. */
+static int next_frame(struct place *p, struct pq_frame **out, pique_error *err)
+{
+    int64_t forgotten;
+    double since = pq_seconds();
+    int rc = p->source->read(p->source, out, err);
+    if (!rc && *out) {
+        p->sums->decoded++;
+        p->sums->looked++;
+        if (p->reuse && pq_reuse_find(p->reuse, *out) >= 0)
+            p->sums->reused++;
+        else if (p->reuse)
+            rc = pq_reuse_add(p->reuse, *out, p->sums->looked, &forgotten, err);
+    }
+    p->sums->decode += lap(&since);
+    return rc;
+}
+
+/* One more of the few, before it is computed; *there is false at the end. */
+static int gather(struct place *p, bool *there, pique_error *err)
 {
     struct pq_film *film = p->film;
     struct pq_frame *frame = NULL;
-    int64_t forgotten;
-    double since = pq_seconds();
-    int rc = p->source->read(p->source, &frame, err);
-    p->sums->decode += lap(&since);
+    struct pq_result **result = &p->network[p->count];
+    int rc = next_frame(p, &frame, err);
     *there = !rc && frame;
     if (!*there)
         return rc;
-    p->sums->decoded++;
-    p->sums->looked++;
-    if (p->reuse && pq_reuse_find(p->reuse, frame) >= 0)
-        p->sums->reused++;
-    else if (p->reuse)
-        rc = pq_reuse_add(p->reuse, frame, p->sums->looked, &forgotten, err);
+    double since = pq_seconds();
+    rc = pq_result_new(film->io, result, err);
     if (!rc)
-        rc = pq_film_picture(film, p->source, frame, in, err);
-    film->io->frame_unref(&frame);
+        rc = pq_film_take(film, p->source, frame, *result, err);
     p->sums->convert += lap(&since);
     p->sums->converted++;
+    film->io->frame_unref(&frame);
+    if (!rc)
+        rc = pq_film_room(film, *result, err);
+    p->count += !rc;
     return rc;
 }
 
@@ -140,18 +156,19 @@ static int next_picture(struct place *p, struct pq_image *in, bool *there, pique
 static int compute_up_to(struct place *p, int wanted, pique_error *err)
 {
     struct pq_film *film = p->film;
+    struct pq_image in[PQ_MAX_BATCH], out[PQ_MAX_BATCH];
     const int had = p->count;
     bool there = true;
     int rc = 0;
-    while (!rc && p->count < wanted) {
-        rc = next_picture(p, &p->in[p->count], &there, err);
-        if (rc || !there)
-            break;
-        rc = pq_film_output(film, &p->network[p->count++], err);
+    while (!rc && there && p->count < wanted)
+        rc = gather(p, &there, err);
+    for (int i = had; i < p->count; i++) {
+        in[i] = p->network[i]->in;
+        out[i] = p->network[i]->out;
     }
     const double start = pq_seconds();
     if (!rc && p->count > had)
-        rc = pq_frames_run(film->frames, p->count - had, p->in + had, p->network + had, err);
+        rc = pq_frames_run(film->frames, p->count - had, in + had, out + had, err);
     p->sums->infer += pq_seconds() - start;
     p->sums->computed += p->count - had;
     return rc;
@@ -173,17 +190,40 @@ static int compute(struct place *p, pique_error *err)
     return rc;
 }
 
+/* A picture enlarged without the network, into a result that may have had one before. */
+static int enlarge(struct pq_film *film, const struct pq_image *rgb, struct pq_result *result,
+                   pique_error *err)
+{
+    const struct pq_image like = pq_frames_output(film->plain);
+    int rc = 0;
+    film->io->frame_unref(&result->frame);
+    if (!result->out.memory)
+        rc = pq_image_new(like.width, like.height, like.planes, like.depth,
+                          pq_engine_allocator(film->engine), &result->out, err);
+    return rc ? rc : pq_frames_plain(film->plain, rgb, &result->out, err);
+}
+
+static int enlarge_one_of_few(struct place *p, int i, pique_error *err)
+{
+    const struct pq_result *of = p->network[i];
+    struct pq_image rgb = {0};
+    int rc = pq_result_new(p->film->io, &p->plain[i], err);
+    if (!rc && of->decoded)
+        rc = pq_film_rgb(p->film, p->source, of->decoded, &rgb, err);
+    if (!rc)
+        rc = enlarge(p->film, of->decoded ? &rgb : &of->in, p->plain[i], err);
+    pq_image_free(&rgb);
+    return rc;
+}
+
 /* The few frames as a key frame, all by the network, all without. */
 static int encode_few(struct place *p, pique_error *err)
 {
     struct pq_film *film = p->film;
     struct sums *s = p->sums;
     int rc = 0;
-    for (int i = 0; !rc && i < p->count; i++) {
-        rc = pq_film_output(film, &p->plain[i], err);
-        if (!rc)
-            rc = pq_frames_plain(film->frames, &p->in[i], &p->plain[i], err);
-    }
+    for (int i = 0; !rc && i < p->count; i++)
+        rc = enlarge_one_of_few(p, i, err);
     if (!rc)
         rc = encode(film, p->network, 1, s, &s->key, err);
     if (!rc)
@@ -196,6 +236,25 @@ static int encode_few(struct place *p, pique_error *err)
     return rc;
 }
 
+/* The next frame, enlarged without the network, into the trial; *there is false at the end. */
+static int add_next(struct place *p, struct trial *t, struct pq_result *result, bool *there,
+                    pique_error *err)
+{
+    struct pq_frame *frame = NULL;
+    struct pq_image rgb = {0};
+    int rc = next_frame(p, &frame, err);
+    *there = !rc && frame;
+    if (*there)
+        rc = pq_film_rgb(p->film, p->source, frame, &rgb, err);
+    p->film->io->frame_unref(&frame);
+    if (*there && !rc)
+        rc = enlarge(p->film, &rgb, result, err);
+    if (*there && !rc)
+        rc = trial_add(t, result, err);
+    pq_image_free(&rgb);
+    return rc;
+}
+
 /* A long piece without the network, for a share of the time that the whole film will take. */
 static int encode_piece(struct place *p, pique_error *err)
 {
@@ -204,24 +263,16 @@ static int encode_piece(struct place *p, pique_error *err)
     const double all = s->infer / PQ_MAX(s->computed, 1) * (double)film->plan.frames;
     const double until = pq_seconds() + PQ_MAX(0.5, all / 200);
     struct trial t = {.film = film, .sums = s, .file.fd = -1};
-    struct pq_image in = {0}, out = {0};
+    struct pq_result *result = NULL;
     bool there = true;
     int rc = trial_begin(&t, err);
     for (int i = 0; !rc && i < p->count; i++)
-        rc = trial_add(&t, &p->plain[i], err);
+        rc = trial_add(&t, p->plain[i], err);
     if (!rc)
-        rc = pq_film_output(film, &out, err);
-    while (!rc && t.count < LOOK && pq_seconds() < until) {
-        rc = next_picture(p, &in, &there, err);
-        if (rc || !there)
-            break;
-        rc = pq_frames_plain(film->frames, &in, &out, err);
-        if (!rc)
-            rc = trial_add(&t, &out, err);
-        pq_image_free(&in);
-    }
-    pq_image_free(&in);
-    pq_image_free(&out);
+        rc = pq_result_new(film->io, &result, err);
+    while (!rc && there && t.count < LOOK && pq_seconds() < until)
+        rc = add_next(p, &t, result, &there, err);
+    pq_result_unref(&result);
     const int behind = (int)t.count - 1;
     rc = trial_end(&t, rc, &s->piece, err);
     if (!rc) {
@@ -237,9 +288,10 @@ static int look(struct place *p, pique_error *err)
     bool there = true;
     int rc = 0;
     for (int i = 0; !rc && there && i < LOOK; i++) {
-        struct pq_image in = {0};
-        rc = next_picture(p, &in, &there, err);
-        pq_image_free(&in);
+        struct pq_frame *frame = NULL;
+        rc = next_frame(p, &frame, err);
+        there = frame;
+        p->film->io->frame_unref(&frame);
     }
     return rc;
 }
@@ -266,9 +318,8 @@ static int visit(struct pq_film *film, double at, struct sums *s, pique_error *e
         rc = look(&p, err);
     }
     for (int i = 0; i < PQ_MAX_BATCH; i++) {
-        pq_image_free(&p.in[i]);
-        pq_image_free(&p.network[i]);
-        pq_image_free(&p.plain[i]);
+        pq_result_unref(&p.network[i]);
+        pq_result_unref(&p.plain[i]);
     }
     pq_reuse_free(&p.reuse);
     p.source->close(p.source);
@@ -313,16 +364,11 @@ static void sum_bytes(struct pq_film *film, const struct sums *s)
 static void add_memory(struct pq_film *film)
 {
     pique_film_plan *p = &film->plan;
-    const struct pq_image out = pq_frames_output(film->frames);
     const struct pq_film_facts *f = &film->source->facts;
     const uint64_t batch = (uint64_t)p->batch;
-    const uint64_t in_bytes =
-        (uint64_t)p->in_width * (uint64_t)p->in_height * 4 * (uint64_t)(f->rgb_depth / 8);
-    const uint64_t out_bytes = (uint64_t)out.width * (uint64_t)out.height * (uint64_t)out.planes *
-                               (uint64_t)(out.depth / 8);
     const uint64_t kept = film->options.no_reuse ? 0 : PQ_REUSE_BACK;
-    p->memory_bytes = pq_frames_memory(film->frames) + in_bytes * 2 * batch +
-                      out_bytes * (batch + 3) + f->frame_bytes * (kept + 5) +
+    p->memory_bytes = pq_frames_memory(film->frames) + pq_film_in_bytes(film) * 2 * batch +
+                      pq_film_out_bytes(film) * (batch + 3) + f->frame_bytes * (kept + 5) +
                       pq_film_result_bytes(film) * (kept + 3);
 }
 

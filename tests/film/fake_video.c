@@ -68,6 +68,9 @@ static void frame_unref(struct pq_frame **frame)
     }
 }
 
+/* What planes are told to be; what to_rgb() and from_rgb() make of them is their samples. */
+static const struct pq_yuv planes_alone = {.depth = 8, .kr = 0.299, .kb = 0.114};
+
 /* ---- source ---- */
 
 struct fake_source {
@@ -122,14 +125,15 @@ static int source_seek(struct pq_film_source *source, int64_t pts, pique_error *
 static int to_rgb(struct pq_film_source *source, const struct pq_frame *frame, struct pq_image *out,
                   pique_error *err)
 {
-    (void)source;
+    const struct pq_film_facts *f = &source->facts;
     (void)err;
     for (int p = 0; p < 3; p++) {
-        for (int y = 0; y < frame->height; y++)
+        const struct pq_frame_plane *plane = &frame->plane[p];
+        for (int y = 0; y < out->height; y++)
             memcpy((char *)out->data[p] + y * out->stride[p],
-                   frame->plane[p].data + y * frame->plane[p].stride, (size_t)frame->width);
+                   plane->data + (f->crop_y + y) * plane->stride + f->crop_x, (size_t)out->width);
     }
-    fake.converted++;
+    fake.to_rgb++;
     return 0;
 }
 
@@ -147,8 +151,8 @@ static int open_source(const struct pq_film_read *read, struct pq_film_source **
         return pq_fail_nomem(err, sizeof *s);
     s->base = (struct pq_film_source){
         .facts = {.info = {.size = sizeof s->base.facts.info,
-                           .width = fake.width,
-                           .height = fake.height,
+                           .width = read->crop_width ? read->crop_width : fake.width,
+                           .height = read->crop_width ? read->crop_height : fake.height,
                            .sar_num = 1,
                            .sar_den = 1,
                            .fps_num = 24,
@@ -159,11 +163,19 @@ static int open_source(const struct pq_film_read *read, struct pq_film_source **
                   .time_base = {1, 60},
                   .first_pts = fake_pts(0),
                   .rgb_depth = 8,
+                  .crop_width = read->crop_width,
+                  .crop_height = read->crop_height,
+                  .crop_x = read->crop_x,
+                  .crop_y = read->crop_y,
+                  .frame_width = fake.width,
+                  .frame_height = fake.height,
                   .frame_bytes = 3 * (uint64_t)fake.width * (uint64_t)fake.height},
         .read = source_read,
         .seek = source_seek,
         .to_rgb = to_rgb,
         .close = source_close};
+    if (fake.yuv_in)
+        s->base.facts.yuv = planes_alone;
     while (s->next < fake.frames && (double)s->next / 24 < read->from)
         s->next++;
     fake.opened++;
@@ -205,6 +217,7 @@ static int from_rgb(struct pq_film_writer *writer, const struct pq_image *in, st
     struct pq_frame *f = frame_new(in->width, in->height);
     (void)writer;
     *out = f;
+    fake.from_rgb++;
     if (!f)
         return pq_fail_nomem(err, 1);
     unsigned char *data = ((struct fake_frame *)f)->data;
@@ -217,6 +230,13 @@ static int from_rgb(struct pq_film_writer *writer, const struct pq_image *in, st
         }
     }
     return 0;
+}
+
+static int blank(struct pq_film_writer *writer, struct pq_frame **out, pique_error *err)
+{
+    const struct fake_writer *w = (const struct fake_writer *)writer;
+    *out = frame_new(w->width, w->height);
+    return *out ? 0 : pq_fail_nomem(err, 1);
 }
 
 static int writer_begin(struct pq_film_writer *writer, struct pq_file *file, pique_error *err)
@@ -284,7 +304,8 @@ static int choose(const struct pq_film_write *write, struct pq_film_encoder *out
                                     .depth = 8,
                                     .multiple_x = 1,
                                     .multiple_y = 1,
-                                    .threads = 1};
+                                    .threads = 1,
+                                    .yuv = fake.yuv_out};
     snprintf(out->version, sizeof out->version, "records %d", fake.version);
     return 0;
 }
@@ -298,11 +319,14 @@ static int open_writer(const struct pq_film_write *write, const struct pq_film_e
         return pq_fail_nomem(err, sizeof *w);
     w->base = (struct pq_film_writer){.encoder = *chosen,
                                       .from_rgb = from_rgb,
+                                      .blank = blank,
                                       .begin = writer_begin,
                                       .write = writer_write,
                                       .end = writer_end,
                                       .abandon = writer_abandon,
                                       .close = writer_close};
+    if (fake.yuv_out)
+        w->base.yuv = planes_alone;
     w->width = write->width;
     w->height = write->height;
     return 0;

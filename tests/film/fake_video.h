@@ -17,9 +17,12 @@ struct fake_video {
     bool seeks;      /* false: a film that cannot be entered */
     int delay;       /* frames that the encoder holds back */
     int version;     /* of the encoder */
+    bool yuv_in;     /* what is read is luma and chroma; none is subsampled */
+    bool yuv_out;    /* what is written is */
     int64_t stop_at; /* reading this frame fails; -1: none */
     /* What happened. */
-    int64_t read, converted, seeks_done;
+    int64_t read, seeks_done;
+    int64_t to_rgb, from_rgb; /* frames; each by a thread of its own */
     int opened;
 };
 
