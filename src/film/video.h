@@ -26,9 +26,8 @@ struct pq_ratio {
 /* Something the user should know: what cannot be kept, which encoder was taken. */
 typedef void pq_note_fn(void *user, const char *text);
 
-/* A decoded frame, or one that is to be encoded. Counted; its samples never change once it is
- * whole.
- */
+/* A decoded frame, or one that is to be encoded. Counted. Once it is whole, its samples
+ * never change. */
 struct pq_frame {
     int64_t pts;      /* in ticks of the source; strictly rising */
     int64_t duration; /* ticks; 0: not known */

@@ -34,26 +34,11 @@ static int open_converter(struct pq_av_writer *w, const struct pq_image *in, piq
     return pq_converter_from_rgb(&to, in->planes, in->depth, w->facts.name, &w->converter, err);
 }
 
-/* Of the encoder's format and size; its samples are anything. */
-static int new_frame(const struct pq_av_writer *w, AVFrame **out, pique_error *err)
-{
-    AVFrame *frame = av_frame_alloc();
-    *out = frame;
-    if (frame) {
-        frame->format = w->format;
-        frame->width = w->facts.width;
-        frame->height = w->facts.height;
-    }
-    return frame && av_frame_get_buffer(frame, 0) >= 0
-               ? 0
-               : pq_fail_nomem(err, (uint64_t)w->facts.width * (uint64_t)w->facts.height * 8);
-}
-
 static int blank(struct pq_film_writer *writer, struct pq_frame **out, pique_error *err)
 {
     AVFrame *frame;
     *out = NULL;
-    int rc = new_frame((const struct pq_av_writer *)writer, &frame, err);
+    int rc = pq_frame_pool_get(((struct pq_av_writer *)writer)->pool, &frame, err);
     if (!rc)
         rc = pq_av_frame_wrap(frame, out, err);
     av_frame_free(&frame);
@@ -74,7 +59,7 @@ static int from_rgb(struct pq_film_writer *writer, const struct pq_image *in, st
             return rc;
     }
     AVFrame *frame;
-    int rc = new_frame(w, &frame, err);
+    int rc = pq_frame_pool_get(w->pool, &frame, err);
     if (!rc)
         rc = pq_convert_from_rgb(w->converter, in, frame, err);
     if (!rc)
@@ -137,12 +122,13 @@ int pq_writer_setup(struct pq_av_writer *w, const struct pq_film_write *write,
         w->light = *(const AVContentLightMetadata *)like->light->data;
         w->facts.light = &w->light;
     }
-    return 0;
+    return pq_frame_pool_new(w->format, write->width, write->height, &w->pool, err);
 }
 
 void pq_writer_free(struct pq_av_writer *w)
 {
     pq_converter_close(&w->converter);
+    pq_frame_pool_free(&w->pool);
     pq_free(w);
 }
 

@@ -5,6 +5,7 @@
 #include "film/video.h"
 #include "video/convert.h"
 #include "video/encoder.h"
+#include "video/pool.h"
 
 struct pq_av_writer {
     struct pq_film_writer base; /* first */
@@ -12,6 +13,7 @@ struct pq_av_writer {
     struct pq_stream_facts facts;
     AVMasteringDisplayMetadata mastering; /* what facts point to */
     AVContentLightMetadata light;
+    struct pq_frame_pool *pool;     /* of its frames */
     struct pq_converter *converter; /* of pictures of this depth and so many planes */
     int planes, depth;
 };

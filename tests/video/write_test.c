@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Segments, journals and joined films, made of synthetic frames and checked with ffmpeg. */
+#include <libavutil/pixdesc.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +10,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "films.h"
+#include "video/pool.h"
 
 enum { W = 320, H = 240 };
 
@@ -435,6 +438,43 @@ static void an_option_that_names_files_or_is_unknown_is_refused(void **state)
     source->close(source);
 }
 
+/* ---- memory ---- */
+
+static void memory_of_a_frame_is_used_again_when_nobody_has_it(void **state)
+{
+    static const enum AVPixelFormat formats[] = {AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV422P10,
+                                                 AV_PIX_FMT_GBRAP12, AV_PIX_FMT_GRAY8};
+    enum { WIDTH = 101, HEIGHT = 37 };
+    (void)state;
+    for (size_t f = 0; f < PQ_COUNT(formats); f++) {
+        pique_error err;
+        struct pq_frame_pool *pool;
+        AVFrame *a, *b;
+        assert_ok(pq_frame_pool_new(formats[f], WIDTH, HEIGHT, &pool, &err), err);
+        assert_ok(pq_frame_pool_get(pool, &a, &err), err);
+        assert_ok(pq_frame_pool_get(pool, &b, &err), err);
+        for (int p = 0; p < av_pix_fmt_count_planes(formats[f]); p++) {
+            assert_true(a->data[p] && a->data[p] != b->data[p]);
+            assert_int_equal((uintptr_t)a->data[p] % 64, 0);
+            assert_int_equal(a->linesize[p] % 64, 0);
+            memset(a->data[p], 7, (size_t)a->linesize[p]); /* the sanitizer looks */
+        }
+        const uint8_t *was = a->data[0];
+        av_frame_free(&a);
+        assert_ok(pq_frame_pool_get(pool, &a, &err), err);
+        assert_ptr_equal(a->data[0], was);
+        pq_frame_pool_free(&pool);
+        memset(b->data[0], 7, (size_t)b->linesize[0] * HEIGHT); /* which it outlives */
+        av_frame_free(&a);
+        av_frame_free(&b);
+    }
+    pique_error err;
+    struct pq_frame_pool *pool;
+    assert_int_equal(pq_frame_pool_new(AV_PIX_FMT_YUV444P, INT_MAX, INT_MAX, &pool, &err),
+                     PIQUE_ENOMEM);
+    assert_null(pool);
+}
+
 int main(void)
 {
     need_ffmpeg();
@@ -443,6 +483,7 @@ int main(void)
         cmocka_unit_test(what_mp4_cannot_hold_is_said_and_the_rest_is_there),
         cmocka_unit_test(a_journal_gives_back_every_frame_before_the_cut),
         cmocka_unit_test(an_option_that_names_files_or_is_unknown_is_refused),
+        cmocka_unit_test(memory_of_a_frame_is_used_again_when_nobody_has_it),
         cmocka_unit_test(a_disk_that_is_full_fails_the_join_cleanly),
         cmocka_unit_test(every_profile_makes_segments_that_decode),
     };
