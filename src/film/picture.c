@@ -3,6 +3,11 @@
 
 #include "base/alloc.h"
 
+static bool has_alpha(const struct pq_film *film)
+{
+    return film->read.alpha && film->source->facts.info.alpha;
+}
+
 /* ---- which of both ways ---- */
 
 void pq_film_choose_planes(struct pq_film *film)
@@ -11,17 +16,13 @@ void pq_film_choose_planes(struct pq_film *film)
     const bool can = pq_frames_can_yuv(&film->engines, p);
     const bool mean_needed = p->contrast != 0 && p->contrast != 1; /* of R, G and B */
     film->planes_in = can && !mean_needed && film->source->facts.yuv.depth;
-    /* A result that is kept as a picture too is computed as one. */
-    film->planes_out = can && film->kind != PQ_FILM_PICTURES && film->encoder.yuv &&
-                       !(film->options.keep & PIQUE_KEEP_RESULT);
+    /* A result that is kept as a picture too is computed as one; what is transparent is composed by
+     * the host. */
+    film->planes_out = can && !has_alpha(film) && film->kind != PQ_FILM_PICTURES &&
+                       film->encoder.yuv && !(film->options.keep & PIQUE_KEEP_RESULT);
 }
 
 /* ---- opening ---- */
-
-static bool has_alpha(const struct pq_film *film)
-{
-    return film->read.alpha && film->source->facts.info.alpha;
-}
 
 /* Of a sample in memory. */
 static int stored_bits(const struct pq_yuv *yuv)
@@ -54,7 +55,8 @@ static bool has_planes(const struct pq_film *film)
 int pq_film_open_plain(struct pq_film *film, pique_error *err)
 {
     struct pq_frames_setup setup = setup_of(film);
-    setup.batch = has_planes(film) ? 1 : film->options.batch;
+    setup.batch = film->options.batch;
+    setup.plain = has_planes(film);
     int rc = pq_frames_open(&setup, &film->plain, err);
     if (rc)
         return rc;

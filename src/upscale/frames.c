@@ -31,7 +31,7 @@ struct pq_frames {
     char name[256];
     struct pq_plan plan;
     struct pq_image in, out; /* as they come and go; no memory */
-    int batch;
+    int batch;               /* 0: nothing is computed */
     uint64_t memory, inferences;
     int retries;
     bool approximate;
@@ -145,6 +145,8 @@ static int decide(struct pq_frames *f, const struct pq_frames_setup *setup, piqu
                                .height = p->size.height,
                                .planes = p->alpha == PIQUE_ALPHA_KEEP ? 4 : 3,
                                .depth = setup->out_depth};
+    if (setup->plain)
+        return 0;
     rc = open_framed(f, setup, err);
     return rc ? rc : choose_batch(f, setup->batch, err);
 }
@@ -437,9 +439,6 @@ static bool fits(const struct pq_image *image, const struct pq_image *like)
 static int check_images(const struct pq_frames *f, int count, const struct pq_image *in,
                         const struct pq_image *out, pique_error *err)
 {
-    if (count < 1 || count > f->batch)
-        return pq_fail(err, PIQUE_EINVAL, "%s: %d frames in a batch of %d", f->name, count,
-                       f->batch);
     for (int i = 0; i < count; i++) {
         if (!fits(&in[i], &f->in) || !fits(&out[i], &f->out))
             return pq_fail(err, PIQUE_EINVAL,
@@ -453,6 +452,9 @@ int pq_frames_run(struct pq_frames *f, int count, const struct pq_image *in, str
                   pique_error *err)
 {
     pique_error why = {0};
+    if (count < 1 || count > f->batch)
+        return pq_fail(err, PIQUE_EINVAL, "%s: %d frames in a batch of %d", f->name, count,
+                       f->batch);
     const int bad = check_images(f, count, in, out, err);
     if (bad)
         return bad;

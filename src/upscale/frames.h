@@ -25,6 +25,7 @@ struct pq_frames_setup {
     /* What comes in, or goes out, is that; NULL: R, G and B. Only where pq_frames_can_yuv();
      * borrowed for the call. */
     const struct pq_yuv *in_yuv, *out_yuv;
+    bool plain; /* for its size, and pq_frames_plain(), alone: nothing is made ready to compute */
     /* Of what comes in, where that is in_yuv, the piece that is upscaled; width 0: all. */
     int crop_x, crop_y, crop_width, crop_height;
 };

@@ -3,6 +3,7 @@
 """The program on a GPU that the driver of the tests stands in for.
 
 PIQUE_STANDIN_FOLDER has its libcuda.so.1. Skipped without ffmpeg where films are needed."""
+import array
 import json
 import os
 import sys
@@ -102,9 +103,9 @@ class Films(OnStandIn, FilmCase):
     def frames_of(self, name):
         return self.ff('-i', name, '-f', 'md5', '-')
 
-    def clip(self):
-        self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', 'yuv444p', '-c:v', 'ffv1')
-        self.check(self.run_pique('in.mkv', '-o', 'cpu.mkv', '--codec', 'ffv1'), 0)
+    def clip(self, pixels='gbrp'):
+        self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', pixels, '-c:v', 'ffv1')
+        self.check(self.run_pique('in.mkv', '-o', 'cpu.mkv', '--overwrite', '--codec', 'ffv1'), 0)
 
     def test_every_batch_size_makes_the_film_of_the_processor(self):
         self.clip()
@@ -112,6 +113,23 @@ class Films(OnStandIn, FilmCase):
             self.check(self.gpu('in.mkv', '-o', 'gpu.mkv', '--overwrite', '--codec', 'ffv1', '--batch', batch,
                                 '--precision', 'fp32'), 0)
             self.assertEqual(self.frames_of('cpu.mkv'), self.frames_of('gpu.mkv'), batch)
+
+    def test_luma_and_chroma_are_converted_by_the_gpu_within_a_step_of_the_processor(self):
+        for pixels in ('yuv420p', 'yuv422p10le', 'yuv444p'):
+            self.clip(pixels)
+            films = set()
+            for batch in ('1', '3'):
+                self.check(self.gpu('in.mkv', '-o', 'gpu.mkv', '--overwrite', '--codec', 'ffv1', '--batch', batch,
+                                    '--precision', 'fp32', PIQUE_STANDIN='threads'), 0)
+                films.add(self.frames_of('gpu.mkv'))
+            self.assertEqual(len(films), 1, pixels)
+            ours, theirs = (array.array('H', self.ff('-i', name, '-f', 'rawvideo', '-pix_fmt',
+                                                     pixels if '10' in pixels else pixels + '10le', '-'))
+                            for name in ('gpu.mkv', 'cpu.mkv'))
+            step = 1 if '10' in pixels else 4
+            self.assertEqual(len(ours), len(theirs))
+            self.assertLessEqual(max(abs(a - b) for a, b in zip(ours, theirs)), 2 * step, pixels)
+            self.assertLess(abs(sum(ours) - sum(theirs)) / len(ours), 0.1 * step, pixels)
 
     def test_a_small_gpu_lowers_band_and_batch_and_makes_the_same_film(self):
         self.clip()
@@ -148,8 +166,8 @@ class Queue(ServerCase):
                    PIQUE_STANDIN_FAILS=str(launches))
 
     def test_a_film_goes_on_in_a_new_process_when_its_gpu_is_lost(self):
-        self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', 'yuv444p', '-c:v', 'ffv1')
-        self.check(self.run_pique('in.mkv', '-o', 'cpu.mkv', '--codec', 'ffv1'), 0)
+        self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', 'gbrp', '-c:v', 'ffv1')
+        self.check(self.run_pique('in.mkv', '-o', 'cpu.mkv', '--overwrite', '--codec', 'ffv1'), 0)
         self.start_on_gpu(90)
         item = self.wait(self.add('in.mkv', {'model': 'tiny', 'device': 'cuda', 'precision': 'fp32', 'batch': 1,
                                              'segment': 2, 'codec': 'ffv1'}), 'done')
