@@ -6,11 +6,18 @@
  * the result is shuffled, and each pixel becomes factor x factor of them. */
 #pragma once
 
+#include <assert.h>
 #include <stdalign.h>
 
 #include "backend/cuda/kernels/conv_block.h"
 
-enum { STAGE_PAD = 8 }; /* floats behind a pixel, which put 4 of them into different banks */
+enum {
+    STAGE_PAD = 8, /* floats behind a pixel, which put 4 of them into different banks */
+    STAGE_FLOATS = CUDA_THREADS / CUDA_WARP * CUDA_TILE_W * (MOST_EIGHTS * 8 + STAGE_PAD)
+};
+
+/* There is room for them where the pixels and the weights of a 1x1 convolution were. */
+static_assert(STAGE_FLOATS * 2 <= (CUDA_TILE_W * CUDA_TILE_H + 2 * 64) * CUDA_CHUNK, "");
 
 /* Where the sums of a pixel of a warp's row are put down. */
 CUDA_INLINE float *stage_of(const struct tile *t, int warp, int pixel)
