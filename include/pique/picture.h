@@ -98,6 +98,9 @@ typedef struct pique_picture_report {
     int retries;      /**< times a result was refused and computed again */
     bool approximate; /**< a network with statistics over the whole picture took them from a sample:
                            its maps fitted neither into the budget nor into a scratch file */
+    int moved;        /**< times that it went on to another device */
+    char fallback_key[160]; /**< the numeric key of pique_engine_options.fallback, where that one
+                                 computed it and its key is another; else "" */
 } pique_picture_report;
 
 /** Look at a picture without decoding its pixels.

@@ -12,6 +12,7 @@
 #include "base/sequence.h"
 #include "base/str.h"
 #include "film/describe.h"
+#include "film/devices.h"
 #include "film/film.h"
 #include "upscale/budget.h"
 #include "upscale/call.h"
@@ -278,8 +279,7 @@ static int open_frames(struct pq_film *film, pique_error *err)
         pq_film_note(film, "%s: %s keeps no transparency; it is composed over the background",
                      film->name, film->encoder.encoder);
     }
-    const struct pq_frames_setup setup = {
-        .engines = &film->engines,
+    struct pq_frames_setup setup = {
         .options = &film->picture,
         .width = f->info.width,
         .height = f->info.height,
@@ -291,7 +291,7 @@ static int open_frames(struct pq_film *film, pique_error *err)
         .batch = film->options.batch,
         .name = film->name,
     };
-    int rc = pq_frames_open(&setup, &film->frames, err);
+    int rc = pq_film_open_devices(film, &setup, err);
     if (rc)
         return rc;
     const struct pq_image out = pq_frames_output(film->frames);
@@ -403,6 +403,7 @@ int pq_film_open(struct pq_film *film, pique_engine *const *engines, size_t coun
                              .single = purpose == PQ_FILM_ONE_FRAME,
                              .job = {.lock = {.fd = -1}}};
     pthread_mutex_init(&film->lock, NULL);
+    pq_made_init(&film->made);
     film->plan.size = sizeof film->plan;
     film->plan.seconds = -1;
     if (!src || !dst)
@@ -434,6 +435,8 @@ int pq_film_open(struct pq_film *film, pique_engine *const *engines, size_t coun
     if (!rc && film->job.resumed)
         rc = pq_spec_compare(&film->job.spec, &film->spec, film->job.folder, err);
     if (!rc)
+        rc = pq_film_load_made(film, err);
+    if (!rc)
         rc = open_frames(film, err);
     if (!rc)
         rc = open_writer(film, err);
@@ -446,7 +449,7 @@ void pq_film_close(struct pq_film *film)
 {
     if (film->writer)
         film->writer->close(film->writer);
-    pq_frames_close(&film->frames);
+    pq_film_close_devices(film);
     if (film->source)
         film->source->close(film->source);
     pq_frame_files_free(&film->files);
@@ -455,6 +458,7 @@ void pq_film_close(struct pq_film *film)
     pq_spec_free(&film->spec);
     if (film->has_job)
         pq_job_close(&film->job);
+    pq_made_free(&film->made);
     pthread_mutex_destroy(&film->lock);
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "film/film.h"
+#include "film/devices.h"
 #include "upscale/call.h"
 
 static int one_frame(struct pq_film *film, pique_picture_report *r, pique_error *err)
@@ -21,7 +21,7 @@ static int one_frame(struct pq_film *film, pique_picture_report *r, pique_error 
     if (!rc)
         rc = pq_film_output(film, &out, err);
     if (!rc)
-        rc = pq_frames_run(film->frames, 1, &in, &out, err);
+        rc = pq_film_compute(film, 1, &in, &out, err);
     if (!rc)
         rc = pq_frame_write(&film->files, film->dst, &out, &r->bytes_written, err);
     r->hash = rc ? 0 : pq_image_hash(&out);
@@ -60,8 +60,10 @@ int pique_film_preview(pique_engine *const *engines, size_t count, const char *s
         r.out_height = film.plan.out_height;
         r.passes = film.plan.passes;
         r.depth = film.files.depth;
-        r.approximate = pq_frames_approximate(film.frames);
-        r.retries = pq_frames_retries(film.frames);
+        pq_film_count_devices(&film);
+        r.approximate = film.report.approximate;
+        r.retries = film.report.retries;
+        r.moved = film.report.moved;
         r.seconds = pq_seconds() - start;
         memcpy(r.format, film.files.caps->name,
                PQ_MIN(strlen(film.files.caps->name), sizeof r.format - 1));

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/folder.h"
 #include "base/pool.h"
+#include "film/devices.h"
 #include "film/film.h"
 #include "film/reuse.h"
 #include "upscale/call.h"
@@ -151,7 +152,7 @@ static int compute_up_to(struct place *p, int wanted, pique_error *err)
     }
     const double start = pq_seconds();
     if (!rc && p->count > had)
-        rc = pq_frames_run(film->frames, p->count - had, p->in + had, p->network + had, err);
+        rc = pq_film_compute(film, p->count - had, p->in + had, p->network + had, err);
     p->sums->infer += pq_seconds() - start;
     p->sums->computed += p->count - had;
     return rc;
@@ -283,7 +284,7 @@ static void sum_time(struct pq_film *film, const struct sums *s)
     const double cores = pq_pool_threads(pq_engine_pool(film->engine));
     const double fresh = s->looked ? 1 - (double)s->reused / s->looked : 1;
     const double once =
-        s->infer / PQ_MAX(s->computed, 1) +
+        s->infer / PQ_MAX(s->computed, 1) / pq_crew_working(film->crew) +
         (s->convert / PQ_MAX(s->converted, 1) + s->finish / PQ_MAX(s->finished, 1)) / cores;
     const double frame =
         s->decode / PQ_MAX(s->decoded, 1) + s->encode / PQ_MAX(s->encoded, 1) + fresh * once;

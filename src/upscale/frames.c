@@ -20,6 +20,7 @@
 #include "upscale/ring.h"
 #include "upscale/samples.h"
 #include "upscale/stages.h"
+#include "upscale/station.h"
 #include "upscale/survey.h"
 
 enum { ROWS = 16 }; /* that are rounded at a time */
@@ -30,7 +31,9 @@ struct pq_frames {
     char name[256];
     struct pq_plan plan;
     struct pq_image in, out; /* as they come and go; no memory */
-    int batch;
+    int most;                /* pictures of one call */
+    int batch;               /* of one inference: fewer where the device turned out to have less */
+    bool has_other;
     uint64_t memory, inferences;
     int retries;
     bool approximate;
@@ -114,7 +117,9 @@ static int decide(struct pq_frames *f, const struct pq_frames_setup *setup, piqu
                                .height = p->size.height,
                                .planes = p->alpha == PIQUE_ALPHA_KEEP ? 4 : 3,
                                .depth = setup->out_depth};
-    return choose_batch(f, setup->batch, err);
+    rc = choose_batch(f, setup->batch, err);
+    f->most = f->batch;
+    return rc;
 }
 
 int pq_frames_open(const struct pq_frames_setup *setup, struct pq_frames **out, pique_error *err)
@@ -148,7 +153,17 @@ void pq_frames_close(struct pq_frames **frames)
 
 int pq_frames_batch(const struct pq_frames *frames)
 {
-    return frames->batch;
+    return frames->most;
+}
+
+void pq_frames_expect(struct pq_frames *frames, int most)
+{
+    frames->most = PQ_MAX(frames->most, most);
+}
+
+void pq_frames_set_other(struct pq_frames *frames, bool has_other)
+{
+    frames->has_other = has_other;
 }
 
 int pq_frames_passes(const struct pq_frames *frames)
@@ -345,8 +360,9 @@ static int attempt(struct pq_frames *f, int count, const struct pq_image *in, st
 static int attempt_twice(struct pq_frames *f, int count, const struct pq_image *in,
                          struct pq_image *out, pique_error *err)
 {
+    const int failures = pq_engines_failures(&f->engines);
     int rc = attempt(f, count, in, out, err);
-    if (rc != PIQUE_EDEVICE)
+    if (rc != PIQUE_EDEVICE || (f->has_other && pq_engines_failures(&f->engines) > failures))
         return rc;
     f->retries++;
     pq_engine_note(f->engine, PIQUE_EVENT_RETRY, "%s: %s; it is computed once more", f->name,
@@ -389,9 +405,9 @@ static bool fits(const struct pq_image *image, const struct pq_image *like)
 static int check_images(const struct pq_frames *f, int count, const struct pq_image *in,
                         const struct pq_image *out, pique_error *err)
 {
-    if (count < 1 || count > f->batch)
+    if (count < 1 || count > f->most)
         return pq_fail(err, PIQUE_EINVAL, "%s: %d frames in a batch of %d", f->name, count,
-                       f->batch);
+                       f->most);
     for (int i = 0; i < count; i++) {
         if (!fits(&in[i], &f->in) || !fits(&out[i], &f->out))
             return pq_fail(err, PIQUE_EINVAL,
