@@ -78,6 +78,14 @@ int pq_crew_choose(const struct pq_crew *c, unsigned tried)
     return fallback ? c->fallback : -1;
 }
 
+int pq_crew_first(struct pq_crew *c)
+{
+    pthread_mutex_lock(&c->lock);
+    const int first = pq_crew_choose(c, 0);
+    pthread_mutex_unlock(&c->lock);
+    return PQ_MAX(first, 0);
+}
+
 bool pq_crew_has_other(struct pq_crew *c, int device)
 {
     pthread_mutex_lock(&c->lock);

@@ -29,6 +29,8 @@ void pq_crew_close(struct pq_crew **crew);
 /* Devices, the fallback among them. */
 int pq_crew_count(const struct pq_crew *crew);
 const struct pq_station *pq_crew_station(const struct pq_crew *crew, int device);
+/* The one that is asked first. */
+int pq_crew_first(struct pq_crew *crew);
 /* Those that still work at the same time; at least 1. */
 int pq_crew_working(struct pq_crew *crew);
 /* A device turned out to have no room for any piece. True where another has, which is told. */
