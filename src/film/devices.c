@@ -31,7 +31,11 @@ int pq_film_open_devices(struct pq_film *film, struct pq_frames_setup *setup, pi
 {
     const struct pq_crew_setup crew = {.engines = &film->engines, .one_size = true};
     int rc = pq_crew_open(&crew, &film->crew, err);
-    return rc ? rc : open_all(film, setup, err);
+    if (!rc)
+        rc = open_all(film, setup, err);
+    if (!rc)
+        pq_crew_tell(film->crew);
+    return rc;
 }
 
 void pq_film_close_devices(struct pq_film *film)

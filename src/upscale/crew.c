@@ -140,6 +140,16 @@ static void tell_fallback(const struct pq_crew *c)
         pq_engine_tell(c->engine, PIQUE_EVENT_NOTE, "%s goes on, which computes alike", s->name);
 }
 
+void pq_crew_tell(struct pq_crew *c)
+{
+    pthread_mutex_lock(&c->lock);
+    const bool falls = c->fallback >= 0 && pq_crew_choose(c, 0) == c->fallback && !c->told_fallback;
+    c->told_fallback |= falls;
+    pthread_mutex_unlock(&c->lock);
+    if (falls)
+        tell_fallback(c);
+}
+
 /* A device that is the only one is asked again for the next piece: there is nothing to lose. */
 static void note_failure(struct pq_crew *c, struct pq_crew_job *job, int device, enum failing how)
 {

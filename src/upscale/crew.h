@@ -35,6 +35,8 @@ int pq_crew_first(struct pq_crew *crew);
 int pq_crew_working(struct pq_crew *crew);
 /* A device turned out to have no room for any piece. True where another has, which is told. */
 bool pq_crew_leave_out(struct pq_crew *crew, int device, const pique_error *why);
+/* Tell that the fallback is all that is left, where earlier jobs have lost the others. */
+void pq_crew_tell(struct pq_crew *crew);
 /* Whether what fails on this device goes to another one of the same key: then it isn't tried twice
  * there. */
 bool pq_crew_has_other(struct pq_crew *crew, int device);
