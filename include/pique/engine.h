@@ -69,8 +69,8 @@ typedef struct pique_event {
     const struct pique_film_plan *plan; /**< lives until the callback returns */
 } pique_event;
 
-/** Called on the thread that runs the engine; of several devices on the thread of any, one call at a
- *  time. */
+/** Called on the thread that runs the engine; with several devices on that of any of them, one call
+ *  at a time. */
 typedef void (*pique_event_fn)(void *user, const pique_event *event);
 
 /** Memory for the large buffers of an engine (packed weights, line buffers, the rows of a picture
@@ -93,7 +93,7 @@ enum pique_precision {
 
 /** All zero but size is a good default. */
 typedef struct pique_engine_options {
-    size_t size;        /**< sizeof(pique_engine_options) */
+    size_t size; /**< sizeof(pique_engine_options) */
     /** "cpu", or NULL for the best there is. Several, separated by commas, share a job: films and
      *  pictures in batches, which whatever device is free takes, and which leave in order; the
      *  result is that of one device. All must have one numeric key. "cuda:all" is all of a kind.

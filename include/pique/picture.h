@@ -168,8 +168,8 @@ typedef struct pique_picture_item {
 /** The most pictures in one call. */
 #define PIQUE_BATCH_PICTURES 8
 
-/** Batches of pictures, one after the other, for pique_pictures_upscale_all(). Both functions may be
- *  called from other threads than that of the caller, but never two at once. */
+/** Batches of pictures, one after the other, for pique_pictures_upscale_all(). Both functions may
+ * be called from other threads than that of the caller, but never two at once. */
 typedef struct pique_picture_feed {
     size_t size; /**< sizeof(pique_picture_feed) */
     void *user;
@@ -196,8 +196,8 @@ int pique_pictures_upscale(pique_engine *const *engines, size_t count, pique_pic
  *  devices of the engines at the same time. How far a picture is, is not told.
  *  @return 0 where every item that `next` gave has its status; PIQUE_EINVAL; PIQUE_ENOMEM. */
 int pique_pictures_upscale_all(pique_engine *const *engines, size_t count,
-                               const pique_picture_feed *feed,
-                               const pique_picture_options *options, pique_error *err);
+                               const pique_picture_feed *feed, const pique_picture_options *options,
+                               pique_error *err);
 
 #ifdef __cplusplus
 }

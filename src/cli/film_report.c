@@ -72,8 +72,7 @@ static void add_fallback(struct pq_json *j, const struct pq_film_story *s)
     j->text.failed |= s->fallback_lost; /* rather no list than one that is not whole */
 }
 
-static void add_report(struct pq_json *j, const struct pq_film_story *s,
-                       const pique_film_report *r)
+static void add_report(struct pq_json *j, const struct pq_film_story *s, const pique_film_report *r)
 {
     char hash[17];
     snprintf(hash, sizeof hash, "%016" PRIx64, r->hash);
@@ -158,8 +157,7 @@ static void on_fallback(struct pq_film_story *s, const pique_event *e)
         return;
     s->fallback = grown;
     struct pq_film_stretch *f = &grown[s->fallback_count++];
-    *f = (struct pq_film_stretch){.first = e->first_frame,
-                                  .last = e->first_frame + e->frames - 1};
+    *f = (struct pq_film_stretch){.first = e->first_frame, .last = e->first_frame + e->frames - 1};
     snprintf(f->numeric_key, sizeof f->numeric_key, "%s", e->text);
 }
 

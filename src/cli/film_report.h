@@ -19,7 +19,7 @@ struct pq_film_stretch {
 struct pq_film_story {
     struct pq_report *report;
     const struct pq_input *input;
-    struct pq_names notes; /* what was said */
+    struct pq_names notes;            /* what was said */
     struct pq_film_stretch *fallback; /* in order */
     size_t fallback_count, fallback_capacity;
     bool fallback_lost; /* memory for all of them */

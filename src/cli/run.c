@@ -382,9 +382,8 @@ static size_t hand_out(void *user, pique_picture_item **items)
             break;
         s->fates[s->next++ - s->first] = (unsigned char)fate;
     }
-    struct handed_out *h = s->next < s->end && !pique_cancel_is_set(run->cancel)
-                               ? pq_calloc(1, sizeof *h)
-                               : NULL;
+    struct handed_out *h =
+        s->next < s->end && !pique_cancel_is_set(run->cancel) ? pq_calloc(1, sizeof *h) : NULL;
     if (!h)
         return 0; /* out of memory too: what is left is done by the caller */
     size_t count = pq_batch_alike(&run->inputs, s->next, run->options, ready, run);
@@ -401,8 +400,7 @@ static size_t hand_out(void *user, pique_picture_item **items)
 static void tell_before(struct stretch *s, size_t input)
 {
     for (; s->told < input; s->told++)
-        tell_fate(s->run, &s->run->inputs.list[s->told],
-                  (enum fate)s->fates[s->told - s->first]);
+        tell_fate(s->run, &s->run->inputs.list[s->told], (enum fate)s->fates[s->told - s->first]);
 }
 
 static void take_back(void *user, pique_picture_item *items, size_t count)

@@ -108,8 +108,11 @@ int pq_film_load_made(struct pq_film *film, pique_error *err)
 {
     json_t *list = NULL;
     int rc = film->has_job && film->job.resumed ? pq_job_read_made(&film->job, &list, err) : 0;
-    if (!rc && list && (rc = pq_made_from_json(&film->made, list, err)))
-        rc = pq_fail(err, rc, "%s/fallback.json: damaged", film->job.folder);
+    if (!rc && list)
+        rc = pq_made_from_json(&film->made, list, err);
+    if (rc == PIQUE_EFORMAT)
+        rc = pq_fail(err, rc, "%s/fallback.json: damaged, or of another version of pique",
+                     film->job.folder);
     json_decref(list);
     return rc;
 }

@@ -34,8 +34,8 @@ struct pq_film {
     struct pq_film_writer *writer; /* NULL for numbered pictures */
     struct pq_crew *crew;
     struct pq_frames *on[PQ_DEVICES]; /* one a device; NULL where it is left out */
-    struct pq_frames *frames;         /* of the first that works, which decides: borrowed of those */
-    struct pq_made made;              /* by a fallback */
+    struct pq_frames *frames;    /* of the first that works, which decides: borrowed of those */
+    struct pq_made made;         /* by a fallback */
     struct pq_frame_files files; /* of numbered pictures; pattern NULL: none */
     struct pq_frame_files kept_source, kept_result;
 

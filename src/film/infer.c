@@ -70,8 +70,7 @@ static int gather(const struct pq_infer *infer, struct batch **batch, struct pq_
                   pique_error *err)
 {
     struct batch *b = *batch ? *batch : pq_calloc(1, sizeof *b);
-    struct pq_item **grown =
-        b ? pq_grown(b->items, b->count, &b->capacity, sizeof *grown) : NULL;
+    struct pq_item **grown = b ? pq_grown(b->items, b->count, &b->capacity, sizeof *grown) : NULL;
     *batch = b;
     if (!grown) {
         pq_item_free(infer->setup.film->io, item);

@@ -56,8 +56,8 @@ int pq_job_open(struct pq_job *job, const char *folder, const char *result, bool
 /* Begin: job.json is written. join: borrowed. */
 int pq_job_begin(struct pq_job *job, const struct pq_spec *spec, json_t *join, const char *settings,
                  pique_error *err);
-/* Frames that a fallback computed, as pq_made_to_json() has them. *list is NULL where there are none;
- * json_decref() it. The other takes its list. */
+/* Frames that a fallback computed, as pq_made_to_json() has them. *list is NULL where there are
+ * none; json_decref() it. The other takes its list. */
 int pq_job_read_made(const struct pq_job *job, json_t **list, pique_error *err);
 int pq_job_write_made(const struct pq_job *job, json_t *list, pique_error *err);
 /* A job that was not begun leaves no folder behind. */

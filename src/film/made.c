@@ -90,8 +90,7 @@ static int clear(struct pq_made *made, int64_t frame, pique_error *err)
     } else if (frame == whole.last) {
         s->last--;
     } else {
-        int rc =
-            insert(made, i + 1, (struct pq_stretch){frame + 1, whole.last, whole.key}, err);
+        int rc = insert(made, i + 1, (struct pq_stretch){frame + 1, whole.last, whole.key}, err);
         if (rc)
             return rc;
         made->list[i].last = frame - 1;
@@ -152,9 +151,8 @@ json_t *pq_made_to_json(struct pq_made *made)
     pthread_mutex_lock(&made->lock);
     for (size_t i = 0; list && i < made->count; i++) {
         const struct pq_stretch *s = &made->list[i];
-        json_t *stretch =
-            json_pack("{s:I, s:I, s:s}", "first", (json_int_t)s->first, "last",
-                      (json_int_t)s->last, "numeric_key", made->keys[s->key - 1]);
+        json_t *stretch = json_pack("{s:I, s:I, s:s}", "first", (json_int_t)s->first, "last",
+                                    (json_int_t)s->last, "numeric_key", made->keys[s->key - 1]);
         if (json_array_append_new(list, stretch) != 0) {
             json_decref(list);
             list = NULL;
@@ -169,14 +167,14 @@ int pq_made_from_json(struct pq_made *made, const json_t *list, pique_error *err
     size_t i;
     const json_t *stretch;
     int64_t end = 0;
-    int rc = json_is_array(list) ? 0 : pq_fail(err, PIQUE_EFORMAT, "is no list of stretches");
+    int rc = json_is_array(list) ? 0 : PIQUE_EFORMAT;
     json_array_foreach(list, i, stretch)
     {
         const char *text = json_string_value(json_object_get(stretch, "numeric_key"));
         struct pq_stretch s = {.first = json_integer_value(json_object_get(stretch, "first")),
                                .last = json_integer_value(json_object_get(stretch, "last"))};
         if (!rc && (!text || s.first < end || s.last < s.first || s.last > INT64_MAX / 2))
-            rc = pq_fail(err, PIQUE_EFORMAT, "is no list of stretches");
+            rc = PIQUE_EFORMAT;
         if (!rc)
             rc = pq_made_key(made, text, &s.key, err);
         if (!rc)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Frames that a fallback computed, with another numeric key than the film's: stretches of them, in
- * order, each with the key. A job keeps them in "fallback.json" beside job.json, written before such
- * frames are on the disk. Frames that it names and that are not there are computed again, and then
- * named no more: so it is right about all that are there, whenever the job was interrupted.
+ * order, each with the key. A job keeps them in "fallback.json" beside job.json, written before
+ * such frames are on the disk. Frames that it names and that are not there are computed again, and
+ * then named no more: so it is right about all that are there, whenever the job was interrupted.
  *
  * Keys are numbers from 1, by the order in which they came up; 0 is the film's own. Thread-safety:
  * safe, but for new, free, load and what follows it. */
@@ -42,6 +42,6 @@ int pq_made_set(struct pq_made *made, int64_t frame, int key, bool *changed, piq
 int64_t pq_made_frames(struct pq_made *made);
 
 /* As JSON, a list of {"first", "last", "numeric_key"}; and from it. json_decref() it; NULL: out of
- * memory. PIQUE_EFORMAT where it is none. */
+ * memory. PIQUE_EFORMAT, without a sentence, where it is none. */
 json_t *pq_made_to_json(struct pq_made *made);
 int pq_made_from_json(struct pq_made *made, const json_t *list, pique_error *err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A thread a device. Each takes a piece, does it and comes back; whoever has done a piece delivers
- * those that are next in order, unless somebody is at it. A piece that is done early waits until its
- * turn comes, and so that these do not grow without end, no new one is formed while too many of the
- * older ones are out.
+ * those that are next in order, unless somebody is at it. A piece that is done early waits until
+ * its turn comes, and so that these do not grow without end, no new one is formed while too many of
+ * the older ones are out.
  *
  *     formed      5 6 7                         AHEAD pieces a device at most
  *     computing   5   7
@@ -205,9 +205,9 @@ static void *work_on(void *context)
         pique_error why = {0};
         c->fallback_busy |= fallback;
         pthread_mutex_unlock(&c->lock);
-        const int rc = device < 0 ? give_up(c, job, &why)
-                                  : pq_crew_attempt(c->crew, c->work->run, c->work->user, job,
-                                                    device, &why);
+        const int rc =
+            device < 0 ? give_up(c, job, &why)
+                       : pq_crew_attempt(c->crew, c->work->run, c->work->user, job, device, &why);
         pthread_mutex_lock(&c->lock);
         c->fallback_busy &= !fallback;
         if (device < 0 && rc) {

@@ -72,8 +72,8 @@ const pique_allocator *pq_engine_allocator(const pique_engine *engine); /* NULL:
 uint64_t pq_engine_memory_budget(const pique_engine *engine);           /* bytes, never 0 */
 /* PIQUE_ECANCELED with a sentence where the token is set, else 0. */
 int pq_engine_check_cancel(const pique_engine *engine, pique_error *err);
-/* Deliver an event to the engine's callback, if any. Where there are several devices, it begins with
- * the name of the engine's. */
+/* Deliver an event to the engine's callback, if any. Where there are several devices, it begins
+ * with the name of the engine's. */
 void pq_engine_note(pique_engine *engine, enum pique_event_kind kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same of all of its devices: without a name. */

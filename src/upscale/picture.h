@@ -19,7 +19,7 @@ struct pq_picture_job {
     bool used; /* the source is not at its top */
     struct pq_row_sink *sink;
     struct pq_output *output;
-    bool written; /* dst is there */
+    bool written;                    /* dst is there */
     const struct pq_engines *shared; /* those for which the plan shared out the memory; or NULL */
     bool has_other; /* another device does what this one cannot: it isn't asked twice */
     bool silent;    /* others are done at the same time: how far it is tells nobody anything */
@@ -27,8 +27,8 @@ struct pq_picture_job {
     pique_picture_report report;
 };
 
-/* Open and decide everything. Whatever is returned, pq_picture_close() it. After PIQUE_ENOMEM it may
- * be placed on another device. */
+/* Open and decide everything. Whatever is returned, pq_picture_close() it. After PIQUE_ENOMEM it
+ * may be placed on another device. */
 int pq_picture_open(struct pq_picture_job *job, const pique_picture_options *options,
                     pique_error *err);
 /* What comes next is computed on a device of the crew. PIQUE_ENOMEM: that one has no memory for it.

@@ -61,8 +61,7 @@ static bool go_together(const struct pq_picture_job *a, const struct pq_picture_
 }
 
 /* The memory of a pass, for so many pictures. False where that is not there. */
-static bool share_memory(const struct pq_picture_job *j, int count,
-                         uint64_t share[PQ_MAX_PASSES])
+static bool share_memory(const struct pq_picture_job *j, int count, uint64_t share[PQ_MAX_PASSES])
 {
     const struct pq_plan *p = &j->plan;
     const struct pq_demand demand = {.frames = count,
@@ -310,8 +309,8 @@ static int give_up(void *user, void *piece, const pique_error *why, pique_error 
 }
 
 int pique_pictures_upscale_all(pique_engine *const *engines, size_t count,
-                               const pique_picture_feed *feed,
-                               const pique_picture_options *options, pique_error *err)
+                               const pique_picture_feed *feed, const pique_picture_options *options,
+                               pique_error *err)
 {
     struct feeding f = {.feed = feed, .options = options};
     struct pq_engines list;

@@ -70,7 +70,8 @@ static int leave_memory(pique_engine *engine, const struct pq_program *program,
     return 0;
 }
 
-/* A device that fails is told from a result that is refused: by whoever asks how often it failed. */
+/* A device that fails is told from a result that is refused: by whoever asks how often it failed.
+ */
 static int seen(pique_engine *engine, int rc)
 {
     if (rc == PIQUE_EDEVICE)

@@ -112,9 +112,13 @@ static void on_engine(void *user, const pique_event *event)
 int run_film(struct run *r)
 {
     pique_engine *engine;
-    const pique_engine_options eo = {
-        .size = sizeof eo, .threads = r->threads, .device = r->device, .fallback = r->fallback,
-        .event = on_engine, .event_user = r, .cancel = r->cancel};
+    const pique_engine_options eo = {.size = sizeof eo,
+                                     .threads = r->threads,
+                                     .device = r->device,
+                                     .fallback = r->fallback,
+                                     .event = on_engine,
+                                     .event_user = r,
+                                     .cancel = r->cancel};
     r->options.picture = &r->picture;
     r->options.event = on_event;
     r->options.event_user = r;

@@ -22,8 +22,8 @@ struct run {
     int threads;
     const char *device;   /* or several; NULL: cpu */
     const char *fallback; /* or NULL */
-    const char *src;    /* NULL: the film that is made up */
-    const char *dst;    /* below the folder; NULL: "film.mkv" */
+    const char *src;      /* NULL: the film that is made up */
+    const char *dst;      /* below the folder; NULL: "film.mkv" */
     pique_film_report report;
     pique_error err;
     /* What was told. */

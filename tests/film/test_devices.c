@@ -11,7 +11,7 @@
 #include "helper.h"
 
 /* Devices of one key, none of which fails. */
-#define TWO "cpu,fault:nan@0"
+#define TWO   "cpu,fault:nan@0"
 #define THREE "cpu,fault:nan@0,fault:flat@0"
 
 static void assert_ok(struct run *r, int rc)
