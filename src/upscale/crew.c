@@ -157,8 +157,10 @@ static void note_failure(struct pq_crew *c, struct pq_crew_job *job, int device,
     job->tried |= 1u << device;
     if (c->count > 1 && how == LOST)
         pq_station_lose(&c->stations[device]);
-    if (c->count > 1 && (how == LOST || (how == NO_ROOM && c->one_size)))
+    if (c->count > 1 && (how == LOST || (how == NO_ROOM && c->one_size))) {
         c->out |= 1u << device;
+        c->why = job->why;
+    }
     const int next = pq_crew_choose(c, job->tried);
     const bool falls = next >= 0 && next == c->fallback && !c->told_fallback;
     c->moved += next >= 0;
@@ -198,10 +200,13 @@ int pq_crew_attempt(struct pq_crew *c, pq_crew_run_fn *run, void *user, struct p
     return rc;
 }
 
-int pq_crew_refuse(const struct pq_crew *c, const struct pq_crew_job *job, pique_error *err)
+int pq_crew_refuse(struct pq_crew *c, const struct pq_crew_job *job, pique_error *err)
 {
-    if (job->why.code)
-        return pq_fail(err, job->why.code, "%s", job->why.message);
+    pthread_mutex_lock(&c->lock);
+    const pique_error why = job->why.code ? job->why : c->why;
+    pthread_mutex_unlock(&c->lock);
+    if (why.code)
+        return pq_fail(err, why.code, "%s", why.message);
     return pq_fail(err, PIQUE_EDEVICE, "no device is left: %s failed before, in this process",
                    c->stations[0].name);
 }

@@ -13,6 +13,7 @@ struct pq_crew {
     struct pq_station stations[PQ_DEVICES];
     pthread_mutex_t lock; /* guards what follows */
     unsigned out;         /* devices that get no more work, a bit each */
+    pique_error why;      /* of the last of them */
     int moved;
     bool told_fallback;
 };
@@ -35,4 +36,4 @@ int pq_crew_choose(const struct pq_crew *crew, unsigned tried);
 int pq_crew_attempt(struct pq_crew *crew, pq_crew_run_fn *run, void *user, struct pq_crew_job *job,
                     int device, pique_error *err);
 /* Why no device is left for it. */
-int pq_crew_refuse(const struct pq_crew *crew, const struct pq_crew_job *job, pique_error *err);
+int pq_crew_refuse(struct pq_crew *crew, const struct pq_crew_job *job, pique_error *err);
