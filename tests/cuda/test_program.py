@@ -269,6 +269,21 @@ class Queue(ServerCase):
         made = [os.path.join('results', n) for n in self.files('results') if n.endswith('.mkv')]
         self.assertEqual(self.ff('-i', 'cpu.mkv', '-f', 'md5', '-'), self.ff('-i', made[0], '-f', 'md5', '-'))
 
+    def test_a_fallback_is_for_a_gpu_that_gets_nowhere(self):
+        """One that works again in a new process is better than another device."""
+        self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', 'yuv444p', '-c:v', 'ffv1')
+        settings = {'model': 'tiny', 'device': 'cuda', 'precision': 'fp32', 'batch': 1, 'segment': 2,
+                    'codec': 'ffv1', 'fallback': 'cpu'}
+        self.start_on_gpu(60)
+        item = self.wait(self.add('in.mkv', settings), 'done')
+        self.assertEqual(item['result']['fallback_frames'], 0)
+        self.stop()
+        self.start_on_gpu(3)
+        item = self.wait(self.add('in.mkv', settings), 'done')
+        self.assertEqual(item['result']['fallback_frames'], item['result']['frames'])
+        self.assertGreater(item['result']['moved'], 0)
+        self.assertIn('computed on cpu as cpu/fp32/direct-1', ' '.join(item['notes']))
+
     def test_a_gpu_that_gets_nowhere_is_given_up(self):
         self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', 'yuv444p', '-c:v', 'ffv1')
         self.start_on_gpu(3)
