@@ -316,13 +316,16 @@ static void add_memory(struct pq_film *film)
     pique_film_plan *p = &film->plan;
     const struct pq_image out = pq_frames_output(film->frames);
     const struct pq_film_facts *f = &film->source->facts;
-    const uint64_t batch = (uint64_t)p->batch;
+    /* Of several devices, those that are under way and those that wait for their turn (crew_run.c).
+     */
+    const uint64_t devices = (uint64_t)pq_crew_working(film->crew);
+    const uint64_t batches = devices > 1 ? 2 * devices : 1, batch = (uint64_t)p->batch * batches;
     const uint64_t in_bytes =
         (uint64_t)p->in_width * (uint64_t)p->in_height * 4 * (uint64_t)(f->rgb_depth / 8);
     const uint64_t out_bytes = (uint64_t)out.width * (uint64_t)out.height * (uint64_t)out.planes *
                                (uint64_t)(out.depth / 8);
     const uint64_t kept = film->options.no_reuse ? 0 : PQ_REUSE_BACK;
-    p->memory_bytes = pq_frames_memory(film->frames) + in_bytes * 2 * batch +
+    p->memory_bytes = pq_frames_memory(film->frames) * devices + in_bytes * 2 * batch +
                       out_bytes * (batch + 3) + f->frame_bytes * (kept + 5) +
                       pq_film_result_bytes(film) * (kept + 3);
 }
