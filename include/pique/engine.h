@@ -51,7 +51,9 @@ enum pique_event_kind {
     PIQUE_EVENT_SAVED,    /**< another process can read `frames` frames of batch number `batch`,
                                the first of them number first_frame (from 0) */
     PIQUE_EVENT_PLANNED,  /**< a film is about to start: plan says what it takes */
-    PIQUE_EVENT_SEALED    /**< segment number `segment` (from 0) with `frames` frames is sealed */
+    PIQUE_EVENT_SEALED,   /**< segment number `segment` (from 0) with `frames` frames is sealed */
+    PIQUE_EVENT_FALLBACK  /**< of a film that is done: `frames` frames from number first_frame on
+                               were computed by a fallback, with the numeric key in text */
 };
 
 struct pique_film_plan; /* film.h */
@@ -67,7 +69,8 @@ typedef struct pique_event {
     const struct pique_film_plan *plan; /**< lives until the callback returns */
 } pique_event;
 
-/** Called on the thread that runs the engine. */
+/** Called on the thread that runs the engine; with several devices on that of any of them, one call
+ *  at a time. */
 typedef void (*pique_event_fn)(void *user, const pique_event *event);
 
 /** Memory for the large buffers of an engine (packed weights, line buffers, the rows of a picture
@@ -90,13 +93,18 @@ enum pique_precision {
 
 /** All zero but size is a good default. */
 typedef struct pique_engine_options {
-    size_t size;        /**< sizeof(pique_engine_options) */
-    const char *device; /**< "cpu", or NULL for the best there is */
+    size_t size; /**< sizeof(pique_engine_options) */
+    /** "cpu", or NULL for the best there is. Several, separated by commas, share a job: films and
+     *  pictures in batches, which whatever device is free takes, and which leave in order; the
+     *  result is that of one device. All must have one numeric key. "cuda:all" is all of a kind.
+     *  Other calls (pique_batch_begin(), say) use the first. */
+    const char *device;
     enum pique_precision precision;
     int threads;           /**< worker threads; 0: one a core that this process may use */
     int band_rows;         /**< input rows that flow through the network at a time; 0: chosen
                                 from the memory budget. Never changes a bit of the result */
-    uint64_t memory_bytes; /**< budget for line buffers; 0: half of what is free */
+    uint64_t memory_bytes; /**< budget for line buffers, of each device; 0: half of what is
+                                free */
     pique_log_fn log;
     void *log_user;
     pique_event_fn event;
@@ -108,6 +116,10 @@ typedef struct pique_engine_options {
                                    closed later; `threads` then means nothing. NULL: own threads */
     bool no_scratch_file;     /**< true: never keep in a scratch file what the budget does not
                                    hold; see pique_picture_report.approximate */
+    /** A device with which a job goes on where none of `device` is left, whatever its numeric key;
+     *  what it computed is told (pique_film_report.fallback_frames,
+     *  pique_picture_report.fallback_key). NULL: the job ends, resumable. */
+    const char *fallback;
 } pique_engine_options;
 
 /** Compile a model for a device.
@@ -127,6 +139,9 @@ void pique_engine_close(pique_engine **engine);
 /** The numeric key: two engines with the same key, model and options give the same bits for the
  *  same input. Belongs to the engine. */
 const char *pique_engine_numeric_key(const pique_engine *engine);
+
+/** How many devices share the jobs of an engine, its fallback not counted. */
+int pique_engine_devices(const pique_engine *engine);
 
 enum pique_sample {
     PIQUE_SAMPLE_U8,  /**< 0..255 */

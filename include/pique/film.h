@@ -168,7 +168,11 @@ typedef struct pique_film_report {
     /** Seconds in which each stage worked: decode, convert, infer, finish, encode, join. */
     double decode_seconds, convert_seconds, infer_seconds, finish_seconds, encode_seconds,
         join_seconds;
-    int lost; /**< things that the container could not hold; each was an event */
+    int lost;  /**< things that the container could not hold; each was an event */
+    int moved; /**< batches of this run that went on to another device; each was an event */
+    int64_t fallback_frames; /**< computed by pique_engine_options.fallback with another numeric
+                                  key, in this run and those it went on from; each stretch was an
+                                  event PIQUE_EVENT_FALLBACK */
 } pique_film_report;
 
 /** Look at a film.

@@ -98,6 +98,9 @@ typedef struct pique_picture_report {
     int retries;      /**< times a result was refused and computed again */
     bool approximate; /**< a network with statistics over the whole picture took them from a sample:
                            its maps fitted neither into the budget nor into a scratch file */
+    int moved;        /**< times that it went on to another device */
+    char fallback_key[160]; /**< the numeric key of pique_engine_options.fallback, where that one
+                                 computed it and its key is another; else "" */
 } pique_picture_report;
 
 /** Look at a picture without decoding its pixels.
@@ -165,6 +168,20 @@ typedef struct pique_picture_item {
 /** The most pictures in one call. */
 #define PIQUE_BATCH_PICTURES 8
 
+/** Batches of pictures, one after the other, for pique_pictures_upscale_all(). Both functions may
+ * be called from other threads than that of the caller, but never two at once. */
+typedef struct pique_picture_feed {
+    size_t size; /**< sizeof(pique_picture_feed) */
+    void *user;
+    /** The next batch.
+     *  @param items  1 .. PIQUE_BATCH_PICTURES of them, as for pique_pictures_upscale(); they stay
+     *                where they are until they are done.
+     *  @return how many; 0: there are no more. */
+    size_t (*next)(void *user, pique_picture_item **items);
+    /** Every item of a batch has its status. In the order of `next`. */
+    void (*done)(void *user, pique_picture_item *items, size_t count);
+} pique_picture_feed;
+
 /** Several picture files at once. Those of one size are one inference over all of them; each gets
  * the bits that it would get alone. One that fails leaves the others untouched.
  *  @param engines, count  as for pique_picture_upscale_chain().
@@ -174,6 +191,13 @@ typedef struct pique_picture_item {
 int pique_pictures_upscale(pique_engine *const *engines, size_t count, pique_picture_item *items,
                            size_t item_count, const pique_picture_options *options,
                            pique_error *err);
+
+/** A folder of pictures, as calls of pique_pictures_upscale() for each batch would do it, on all
+ *  devices of the engines at the same time. How far a picture is, is not told.
+ *  @return 0 where every item that `next` gave has its status; PIQUE_EINVAL; PIQUE_ENOMEM. */
+int pique_pictures_upscale_all(pique_engine *const *engines, size_t count,
+                               const pique_picture_feed *feed, const pique_picture_options *options,
+                               pique_error *err);
 
 #ifdef __cplusplus
 }

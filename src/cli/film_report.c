@@ -57,7 +57,22 @@ static void add_plan(struct pq_json *j, const pique_film_plan *p)
     pq_json_uint(j, "output_bytes_expected", p->output_bytes);
 }
 
-static void add_report(struct pq_json *j, const pique_film_report *r)
+static void add_fallback(struct pq_json *j, const struct pq_film_story *s)
+{
+    pq_json_open(j, "fallback", '[');
+    for (size_t i = 0; i < s->fallback_count; i++) {
+        const struct pq_film_stretch *f = &s->fallback[i];
+        pq_json_open(j, NULL, '{');
+        pq_json_int(j, "first", f->first);
+        pq_json_int(j, "last", f->last);
+        pq_json_string(j, "numeric_key", f->numeric_key);
+        pq_json_close(j, '}');
+    }
+    pq_json_close(j, ']');
+    j->text.failed |= s->fallback_lost; /* rather no list than one that is not whole */
+}
+
+static void add_report(struct pq_json *j, const struct pq_film_story *s, const pique_film_report *r)
 {
     char hash[17];
     snprintf(hash, sizeof hash, "%016" PRIx64, r->hash);
@@ -70,6 +85,9 @@ static void add_report(struct pq_json *j, const pique_film_report *r)
     pq_json_int(j, "journal_frames", r->journal_frames);
     pq_json_int(j, "retries", r->retries);
     pq_json_bool(j, "approximate", r->approximate);
+    pq_json_int(j, "moved", r->moved);
+    pq_json_int(j, "fallback_frames", r->fallback_frames);
+    add_fallback(j, s);
     pq_json_int(j, "not_kept", r->lost);
     pq_json_uint(j, "bytes", r->bytes_written);
     pq_json_string(j, "hash", hash);
@@ -130,6 +148,19 @@ static void on_sealed(struct pq_film_story *s, const pique_event *e)
     pq_free(text);
 }
 
+static void on_fallback(struct pq_film_story *s, const pique_event *e)
+{
+    struct pq_film_stretch *grown =
+        pq_grown(s->fallback, s->fallback_count, &s->fallback_capacity, sizeof *grown);
+    s->fallback_lost |= !grown;
+    if (!grown)
+        return;
+    s->fallback = grown;
+    struct pq_film_stretch *f = &grown[s->fallback_count++];
+    *f = (struct pq_film_stretch){.first = e->first_frame, .last = e->first_frame + e->frames - 1};
+    snprintf(f->numeric_key, sizeof f->numeric_key, "%s", e->text);
+}
+
 void pq_film_on_event(void *user, const pique_event *e)
 {
     struct pq_film_story *s = user;
@@ -145,6 +176,10 @@ void pq_film_on_event(void *user, const pique_event *e)
     }
     if (e->kind == PIQUE_EVENT_PLANNED) {
         pq_film_planned(s, e->plan, false);
+        return;
+    }
+    if (e->kind == PIQUE_EVENT_FALLBACK) {
+        on_fallback(s, e);
         return;
     }
     pthread_mutex_lock(&s->report->lock);
@@ -237,7 +272,7 @@ void pq_film_done(struct pq_film_story *s, const pique_film_report *film)
         struct pq_json j = begin("file_done", s);
         pq_json_string(&j, "output", s->input->output);
         add_plan(&j, &film->plan);
-        add_report(&j, film);
+        add_report(&j, s, film);
         end(s, &j);
     }
     if (!r->quiet && (r->terminal || r->verbose)) {
@@ -262,6 +297,8 @@ void pq_film_done(struct pq_film_story *s, const pique_film_report *film)
 void pq_film_story_end(struct pq_film_story *story)
 {
     pq_names_free(&story->notes);
+    pq_free(story->fallback);
+    story->fallback = NULL;
 }
 
 /* ---- the file beside it ---- */
@@ -340,7 +377,7 @@ int pq_film_write_report(const struct pq_film_story *s, const struct pq_options 
     add_plan(&j, &film->plan);
     pq_json_close(&j, '}');
     pq_json_open(&j, "result", '{');
-    add_report(&j, film);
+    add_report(&j, s, film);
     pq_json_close(&j, '}');
     pq_json_open(&j, "notes", '[');
     for (size_t i = 0; i < s->notes.count; i++)

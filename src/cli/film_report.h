@@ -9,11 +9,20 @@
 #include "cli/report.h"
 #include "option/option.h"
 
+/* Frames that a fallback computed. */
+struct pq_film_stretch {
+    int64_t first, last;
+    char numeric_key[160];
+};
+
 /* One film as it is told. Start with the report and the input; the rest is zero. */
 struct pq_film_story {
     struct pq_report *report;
     const struct pq_input *input;
-    struct pq_names notes; /* what was said */
+    struct pq_names notes;            /* what was said */
+    struct pq_film_stretch *fallback; /* in order */
+    size_t fallback_count, fallback_capacity;
+    bool fallback_lost; /* memory for all of them */
 };
 
 /* pique_film_options.event; user is the story. */

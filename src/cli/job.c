@@ -55,8 +55,8 @@ static json_t *read_settings(const char *job, pique_error *err)
 /* What says how it is told and with what it is computed is that of now. */
 static void take_own(const struct pq_options *now, struct pq_options *again)
 {
-    static const enum pq_option_id own[] = {PQ_OPT_JSON, PQ_OPT_QUIET, PQ_OPT_VERBOSE,
-                                            PQ_OPT_THREADS, PQ_OPT_MEMORY};
+    static const enum pq_option_id own[] = {PQ_OPT_JSON,    PQ_OPT_QUIET,  PQ_OPT_VERBOSE,
+                                            PQ_OPT_THREADS, PQ_OPT_MEMORY, PQ_OPT_FALLBACK};
     for (size_t i = 0; i < PQ_COUNT(own); i++) {
         if (pq_given(now, own[i]))
             again->values[own[i]] = now->values[own[i]];

@@ -82,6 +82,22 @@ void pq_event_progress(struct pq_report *r, uint64_t rows_done, uint64_t rows_to
     end(r, &j);
 }
 
+/* A picture is as a film of one frame. */
+static void add_fallback(struct pq_json *j, const pique_picture_report *p)
+{
+    pq_json_int(j, "moved", p->moved);
+    pq_json_int(j, "fallback_frames", *p->fallback_key ? 1 : 0);
+    pq_json_open(j, "fallback", '[');
+    if (*p->fallback_key) {
+        pq_json_open(j, NULL, '{');
+        pq_json_int(j, "first", 0);
+        pq_json_int(j, "last", 0);
+        pq_json_string(j, "numeric_key", p->fallback_key);
+        pq_json_close(j, '}');
+    }
+    pq_json_close(j, ']');
+}
+
 void pq_event_done(struct pq_report *r, const struct pq_input *input, const pique_picture_report *p)
 {
     char hash[17];
@@ -99,6 +115,7 @@ void pq_event_done(struct pq_report *r, const struct pq_input *input, const piqu
     pq_json_int(&j, "passes", p->passes);
     pq_json_int(&j, "retries", p->retries);
     pq_json_bool(&j, "approximate", p->approximate);
+    add_fallback(&j, p);
     pq_json_uint(&j, "bytes", p->bytes_written);
     pq_json_string(&j, "hash", hash);
     pq_json_number(&j, "seconds", p->seconds);

@@ -159,6 +159,13 @@ static void say_result(struct pq_report *r, const struct pq_input *input,
 void pq_report_done(struct pq_report *r, const struct pq_input *input,
                     const pique_picture_report *picture)
 {
+    char *by_fallback = *picture->fallback_key
+                            ? pq_asprintf(pq_tr("%s was computed by the fallback, as %s"),
+                                          input->output, picture->fallback_key)
+                            : NULL;
+    if (by_fallback)
+        pq_report_note(r, by_fallback);
+    pq_free(by_fallback);
     pthread_mutex_lock(&r->lock);
     account(r, input, true);
     r->done++;

@@ -183,32 +183,46 @@ static bool finished(const struct run *run, const struct pq_input *input)
     return !unfinished;
 }
 
+/* What becomes of an input without computing. */
+enum fate { TO_DO, EARLIER, BROKEN, LEFT_OUT, EXISTS };
+
+static enum fate fate_of(const struct run *run, const struct pq_input *input)
+{
+    if (input->earlier)
+        return EARLIER;
+    if (input->status)
+        return BROKEN;
+    if (is_dash(input->output) || !pq_exists(input->output) || run->picture.overwrite)
+        return TO_DO;
+    if (input->film && !finished(run, input))
+        return TO_DO; /* it goes on */
+    return pq_given(run->options, PQ_OPT_SKIP_EXISTING) ? LEFT_OUT : EXISTS;
+}
+
+static void tell_fate(struct run *run, const struct pq_input *input, enum fate fate)
+{
+    pique_error why;
+    if (fate == EARLIER) {
+        pq_report_skipped(&run->report, input, "it is what an earlier run made");
+    } else if (fate == BROKEN) {
+        pq_fail(&why, input->status, "%s", input->problem);
+        fail_input(run, input, &why);
+    } else if (fate == LEFT_OUT) {
+        pq_report_skipped(&run->report, input, "the output exists");
+    } else if (fate == EXISTS) {
+        pq_fail(&why, PIQUE_EEXIST,
+                "%s: exists already; --overwrite replaces it, --skip-existing leaves it",
+                input->output);
+        fail_input(run, input, &why);
+    }
+}
+
 /* What needs no computing: true when the input is settled. */
 static bool settled(struct run *run, const struct pq_input *input)
 {
-    pique_error why;
-    if (input->earlier) {
-        pq_report_skipped(&run->report, input, "it is what an earlier run made");
-        return true;
-    }
-    if (input->status) {
-        pq_fail(&why, input->status, "%s", input->problem);
-        fail_input(run, input, &why);
-        return true;
-    }
-    if (is_dash(input->output) || !pq_exists(input->output) || run->picture.overwrite)
-        return false;
-    if (input->film && !finished(run, input))
-        return false; /* it goes on */
-    if (pq_given(run->options, PQ_OPT_SKIP_EXISTING)) {
-        pq_report_skipped(&run->report, input, "the output exists");
-        return true;
-    }
-    pq_fail(&why, PIQUE_EEXIST,
-            "%s: exists already; --overwrite replaces it, --skip-existing leaves it",
-            input->output);
-    fail_input(run, input, &why);
-    return true;
+    const enum fate fate = fate_of(run, input);
+    tell_fate(run, input, fate);
+    return fate != TO_DO;
 }
 
 static struct pq_film_run film_run(struct run *run)
@@ -287,37 +301,138 @@ static bool ready(void *context, const struct pq_input *input)
            (!run->naming.folder || pq_make_folder_of(input->output, NULL) == 0);
 }
 
-/* Inputs [first, first + count) in one inference; each with its own result.
+/* What became of inputs [first, first + count), which went together.
  * @return how many were left because the run was interrupted. */
-static size_t upscale_batch(struct run *run, size_t first, size_t count)
+static size_t tell_batch(struct run *run, size_t first, size_t count,
+                         const pique_picture_item *items, bool begun)
 {
-    pique_picture_item items[PIQUE_BATCH_PICTURES] = {0};
     const struct pq_input *inputs = &run->inputs.list[first];
-    pique_error err;
     size_t left = 0;
     int64_t saved = 0;
-    for (size_t i = 0; i < count; i++)
-        items[i] = (pique_picture_item){.src = inputs[i].path, .dst = inputs[i].output};
-    begin_picture(run, &inputs[0]);
-    const int rc = pique_pictures_upscale(run->chain.engines, run->chain.count, items, count,
-                                          &run->picture, &err);
     for (size_t i = 0; i < count; i++) {
-        const int status = rc ? rc : items[i].status;
-        if (status && pique_cancel_is_set(run->cancel)) {
+        if (items[i].status && pique_cancel_is_set(run->cancel)) {
             left++;
             continue;
         }
-        if (i)
+        if (i || !begun)
             pq_report_begin(&run->report, &inputs[i], 0, 0);
-        if (status)
-            fail_input(run, &inputs[i], rc ? &err : &items[i].err);
+        if (items[i].status)
+            fail_input(run, &inputs[i], &items[i].err);
         else
             pq_report_done(&run->report, &inputs[i], &items[i].report);
-        saved += !status;
+        saved += !items[i].status;
     }
-    if (saved)
+    if (saved && count > 1)
         pq_report_saved(&run->report, PQ_SAID("picture"), ++run->batches, saved, (int64_t)first);
     return left;
+}
+
+static void name_items(const struct run *run, size_t first, size_t count, pique_picture_item *items)
+{
+    const struct pq_input *inputs = &run->inputs.list[first];
+    for (size_t i = 0; i < count; i++)
+        items[i] = (pique_picture_item){.src = inputs[i].path, .dst = inputs[i].output};
+}
+
+/* Inputs [first, first + count) in one inference; each with its own result. */
+static size_t upscale_batch(struct run *run, size_t first, size_t count)
+{
+    pique_picture_item items[PIQUE_BATCH_PICTURES] = {0};
+    pique_error err;
+    name_items(run, first, count, items);
+    begin_picture(run, &run->inputs.list[first]);
+    const int rc = pique_pictures_upscale(run->chain.engines, run->chain.count, items, count,
+                                          &run->picture, &err);
+    for (size_t i = 0; rc && i < count; i++) {
+        items[i].status = rc;
+        items[i].err = err;
+    }
+    return tell_batch(run, first, count, items, true);
+}
+
+/* ---- pictures on several devices ---- */
+
+/* A stretch of inputs that are pictures. What is settled without computing is told where its turn
+ * comes, as if one device had done all. */
+struct stretch {
+    struct run *run;
+    size_t first, next, end; /* inputs; those from `next` on were not handed out yet */
+    size_t told;             /* inputs before this one are */
+    size_t left;             /* because the run was interrupted */
+    unsigned char *fates;    /* enum fate of those before `next` */
+};
+
+struct handed_out {
+    pique_picture_item items[PIQUE_BATCH_PICTURES]; /* first: it is known by its address */
+    size_t first;
+};
+
+static bool is_file_picture(const struct pq_input *input)
+{
+    return !input->film && (input->status || (!is_dash(input->path) && !is_dash(input->output)));
+}
+
+static size_t hand_out(void *user, pique_picture_item **items)
+{
+    struct stretch *s = user;
+    struct run *run = s->run;
+    while (s->next < s->end) {
+        const enum fate fate = fate_of(run, &run->inputs.list[s->next]);
+        if (fate == TO_DO)
+            break;
+        s->fates[s->next++ - s->first] = (unsigned char)fate;
+    }
+    struct handed_out *h =
+        s->next < s->end && !pique_cancel_is_set(run->cancel) ? pq_calloc(1, sizeof *h) : NULL;
+    if (!h)
+        return 0; /* out of memory too: what is left is done by the caller */
+    size_t count = pq_batch_alike(&run->inputs, s->next, run->options, ready, run);
+    count = PQ_MIN(count, s->end - s->next);
+    if (count == 1 && run->naming.folder) /* a folder that cannot be made fails its pictures */
+        (void)pq_make_folder_of(run->inputs.list[s->next].output, NULL);
+    h->first = s->next;
+    name_items(run, h->first, count, h->items);
+    s->next += count;
+    *items = h->items;
+    return count;
+}
+
+static void tell_before(struct stretch *s, size_t input)
+{
+    for (; s->told < input; s->told++)
+        tell_fate(s->run, &s->run->inputs.list[s->told], (enum fate)s->fates[s->told - s->first]);
+}
+
+static void take_back(void *user, pique_picture_item *items, size_t count)
+{
+    struct stretch *s = user;
+    struct handed_out *h = (struct handed_out *)items;
+    tell_before(s, h->first);
+    s->left += tell_batch(s->run, h->first, count, items, false);
+    s->told = h->first + count;
+    pq_free(h);
+}
+
+/* Pictures from number `first` on, as far as they reach; how many inputs that is. *left: of them,
+ * because the run was interrupted. 0: they are better done one after the other. */
+static size_t upscale_stretch(struct run *run, size_t first, size_t *left)
+{
+    struct stretch s = {.run = run, .first = first, .next = first, .end = first, .told = first};
+    const pique_picture_feed feed = {
+        .size = sizeof feed, .user = &s, .next = hand_out, .done = take_back};
+    pique_error err;
+    while (s.end < run->inputs.count && is_file_picture(&run->inputs.list[s.end]))
+        s.end++;
+    s.fates = s.end - first > 1 ? pq_calloc(s.end - first, 1) : NULL;
+    if (!s.fates)
+        return 0;
+    if (pique_pictures_upscale_all(run->chain.engines, run->chain.count, &feed, &run->picture,
+                                   &err) != 0)
+        stop(run, &err, pq_exit_of(err.code));
+    tell_before(&s, s.next);
+    pq_free(s.fates);
+    *left = s.left;
+    return s.next - first;
 }
 
 static void process_all(struct run *run)
@@ -328,6 +443,18 @@ static void process_all(struct run *run)
         if (pique_cancel_is_set(run->cancel)) {
             note_interrupted(run, input, run->inputs.count - i);
             return;
+        }
+        if (pique_engine_devices(run->chain.engines[0]) > 1) {
+            size_t left = 0;
+            const size_t done = upscale_stretch(run, i, &left);
+            if (left) {
+                note_interrupted(run, input, left + run->inputs.count - i - done);
+                return;
+            }
+            if (done) {
+                i += done - 1;
+                continue;
+            }
         }
         if (settled(run, input))
             continue;

@@ -11,7 +11,7 @@
 #include "base/folder.h"
 #include "base/str.h"
 #include "film/describe.h"
-#include "film/film.h"
+#include "film/devices.h"
 #include "film/join.h"
 #include "film/pipeline.h"
 #include "film/sink.h"
@@ -164,6 +164,8 @@ static int run(struct pq_film *film, pique_error *err)
         rc = pq_fail(err, PIQUE_EFORMAT, "%s: has no frames", film->name);
     if (!rc && film->kind == PQ_FILM_FILM)
         rc = join(film, err);
+    if (!rc)
+        pq_film_tell_made(film);
     if (!rc && film->has_job)
         rc = pq_job_remove(&film->job, err);
     return rc;
@@ -176,10 +178,7 @@ static void fill_report(struct pq_film *film, pique_film_report *report, double 
     r->plan = film->plan;
     r->seconds = seconds;
     r->batch = film->plan.batch;
-    if (film->frames) {
-        r->retries = pq_frames_retries(film->frames);
-        r->approximate = pq_frames_approximate(film->frames);
-    }
+    pq_film_count_devices(film);
     pq_copy_out(report, report->size, r, sizeof *r);
 }
 

@@ -6,8 +6,9 @@
 
 #include "film/item.h"
 #include "film/job.h"
+#include "film/made.h"
 #include "film/pictures.h"
-#include "upscale/engine.h"
+#include "upscale/crew.h"
 
 enum pq_film_kind {
     PQ_FILM_FILM,     /* segments, joined into one file */
@@ -32,8 +33,12 @@ struct pq_film {
     struct pq_film_encoder encoder;
     struct pq_film_writer *writer; /* NULL for numbered pictures */
     bool planes_in, planes_out;    /* picture.h */
-    struct pq_frames *frames;
-    struct pq_frames *plain;     /* the same in R, G and B, for what needs no network */
+    struct pq_crew *crew;
+    struct pq_frames *on[PQ_DEVICES]; /* one a device; NULL where it is left out */
+    struct pq_frames *frames;   /* of the first that works, which decides: borrowed of those */
+    struct pq_frames *plain;    /* the same in R, G and B, for its size and what needs no network */
+    struct pq_made made;        /* by a fallback */
+    pthread_mutex_t converting; /* held while the source converts a frame */
     struct pq_frame_files files; /* of numbered pictures; pattern NULL: none */
     struct pq_frame_files kept_source, kept_result;
 

@@ -18,6 +18,7 @@ struct pq_result {
     struct pq_frame *frame;   /* the same for the encoder; `out` may have its planes */
     uint64_t hash;            /* of what is written */
     char *picture;            /* a file that holds it already; or NULL */
+    int key;                  /* of a fallback that computed it (made.h); 0: the film's own */
     bool journaled;           /* it came from a journal, and is in it */
 };
 

@@ -90,14 +90,41 @@ int pq_job_begin(struct pq_job *job, const struct pq_spec *spec, json_t *join, c
     return rc;
 }
 
+int pq_job_read_made(const struct pq_job *job, json_t **list, pique_error *err)
+{
+    char *path = inside(job, "fallback.json");
+    json_t *root = NULL;
+    *list = NULL;
+    int rc = path ? read_json(path, &root, err) : pq_fail_nomem(err, strlen(job->folder) + 16);
+    pq_free(path);
+    if (!rc)
+        *list = json_incref(json_object_get(root, "stretches"));
+    json_decref(root);
+    return rc == PIQUE_ENOENT ? 0 : rc;
+}
+
+int pq_job_write_made(const struct pq_job *job, json_t *list, pique_error *err)
+{
+    char *path = inside(job, "fallback.json");
+    json_t *root = json_pack("{s:i, s:o}", "format", FORMAT, "stretches", list);
+    int rc = path ? write_json(path, root, err) : pq_fail_nomem(err, strlen(job->folder) + 16);
+    if (!path)
+        json_decref(root);
+    pq_free(path);
+    return rc;
+}
+
 /* ---- the folder ---- */
 
 /* Names that pique gives; what else lies in a job's folder is not ours to remove. */
 static bool is_ours(const char *name)
 {
-    return strcmp(name, "job.json") == 0 || strcmp(name, "control") == 0 ||
-           strcmp(name, "joined") == 0 || pq_file_is_temp_of(name, "job.json") ||
-           pq_file_is_temp_of(name, "control") || pq_file_is_temp_of(name, "joined");
+    static const char *const ours[] = {"job.json", "fallback.json", "control", "joined"};
+    for (size_t i = 0; i < PQ_COUNT(ours); i++) {
+        if (strcmp(name, ours[i]) == 0 || pq_file_is_temp_of(name, ours[i]))
+            return true;
+    }
+    return false;
 }
 
 static bool is_segment_file(const char *name)
@@ -153,7 +180,7 @@ static int remove_segments(const struct pq_job *job, pique_error *err)
  * it again. */
 int pq_job_remove(struct pq_job *job, pique_error *err)
 {
-    static const char *const order[] = {"control", "job.json", "joined"};
+    static const char *const order[] = {"control", "fallback.json", "job.json", "joined"};
     int foreign = 0, rc = remove_segments(job, err);
     for (size_t i = 0; !rc && i < PQ_COUNT(order); i++) {
         char *path = inside(job, order[i]);

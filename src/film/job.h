@@ -8,6 +8,7 @@
  *     seg/000003.mkv.part   the stretch in work, playable to where it got
  *     seg/000003.j0.mkv     its frames without loss, where it takes long (journal), j1 of the next
  *                           process and so on
+ *     fallback.json         which frames a fallback computed (made.h), where one did
  *     control               "pause" or "stop", from whoever is outside
  *     joined                the result is whole, and is about to get its name
  *
@@ -55,6 +56,10 @@ int pq_job_open(struct pq_job *job, const char *folder, const char *result, bool
 /* Begin: job.json is written. join: borrowed. */
 int pq_job_begin(struct pq_job *job, const struct pq_spec *spec, json_t *join, const char *settings,
                  pique_error *err);
+/* Frames that a fallback computed, as pq_made_to_json() has them. *list is NULL where there are
+ * none; json_decref() it. The other takes its list. */
+int pq_job_read_made(const struct pq_job *job, json_t **list, pique_error *err);
+int pq_job_write_made(const struct pq_job *job, json_t *list, pique_error *err);
 /* A job that was not begun leaves no folder behind. */
 void pq_job_close(struct pq_job *job);
 /* Read job.json alone, without a lock. */

@@ -12,6 +12,7 @@
 #include "base/sequence.h"
 #include "base/str.h"
 #include "film/describe.h"
+#include "film/devices.h"
 #include "film/picture.h"
 #include "upscale/budget.h"
 #include "upscale/call.h"
@@ -355,6 +356,8 @@ int pq_film_open(struct pq_film *film, pique_engine *const *engines, size_t coun
                              .single = purpose == PQ_FILM_ONE_FRAME,
                              .job = {.lock = {.fd = -1}}};
     pthread_mutex_init(&film->lock, NULL);
+    pthread_mutex_init(&film->converting, NULL);
+    pq_made_init(&film->made);
     film->plan.size = sizeof film->plan;
     film->plan.seconds = -1;
     if (!src || !dst)
@@ -382,11 +385,15 @@ int pq_film_open(struct pq_film *film, pique_engine *const *engines, size_t coun
     if (!rc)
         rc = choose_encoder(film, err);
     if (!rc)
+        rc = pq_film_open_crew(film, err);
+    if (!rc)
         pq_film_choose_planes(film);
     if (!rc)
         rc = pq_film_specify(film, err);
     if (!rc && film->job.resumed)
         rc = pq_spec_compare(&film->job.spec, &film->spec, film->job.folder, err);
+    if (!rc)
+        rc = pq_film_load_made(film, err);
     if (!rc)
         flatten(film);
     if (!rc)
@@ -394,7 +401,7 @@ int pq_film_open(struct pq_film *film, pique_engine *const *engines, size_t coun
     if (!rc)
         rc = open_writer(film, err);
     if (!rc)
-        rc = pq_film_open_frames(film, err);
+        rc = pq_film_open_devices(film, err);
     if (!rc)
         rc = keep_frames(film, err);
     return rc;
@@ -404,7 +411,8 @@ void pq_film_close(struct pq_film *film)
 {
     if (film->writer)
         film->writer->close(film->writer);
-    pq_film_close_frames(film);
+    pq_film_close_devices(film);
+    pq_frames_close(&film->plain);
     if (film->source)
         film->source->close(film->source);
     pq_frame_files_free(&film->files);
@@ -413,6 +421,8 @@ void pq_film_close(struct pq_film *film)
     pq_spec_free(&film->spec);
     if (film->has_job)
         pq_job_close(&film->job);
+    pq_made_free(&film->made);
+    pthread_mutex_destroy(&film->converting);
     pthread_mutex_destroy(&film->lock);
 }
 

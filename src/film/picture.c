@@ -2,6 +2,7 @@
 #include "film/picture.h"
 
 #include "base/alloc.h"
+#include "film/devices.h"
 
 static bool has_alpha(const struct pq_film *film)
 {
@@ -13,7 +14,8 @@ static bool has_alpha(const struct pq_film *film)
 void pq_film_choose_planes(struct pq_film *film)
 {
     const pique_picture_options *p = &film->picture;
-    const bool can = pq_frames_can_yuv(&film->engines, p);
+    const struct pq_station *first = pq_crew_station(film->crew, 0);
+    const bool can = pq_frames_can_yuv(&first->engines, p);
     const bool mean_needed = p->contrast != 0 && p->contrast != 1; /* of R, G and B */
     film->planes_in = can && !mean_needed && film->source->facts.yuv.depth;
     /* A result that is kept as a picture too is computed as one; what is transparent is composed by
@@ -30,11 +32,10 @@ static int stored_bits(const struct pq_yuv *yuv)
     return yuv->depth > 8 ? 16 : 8;
 }
 
-static struct pq_frames_setup setup_of(const struct pq_film *film)
+static struct pq_frames_setup setup_rgb(const struct pq_film *film)
 {
     const struct pq_film_facts *f = &film->source->facts;
     return (struct pq_frames_setup){
-        .engines = &film->engines,
         .options = &film->picture,
         .width = f->info.width,
         .height = f->info.height,
@@ -43,20 +44,37 @@ static struct pq_frames_setup setup_of(const struct pq_film *film)
         .out_depth = film->kind == PQ_FILM_PICTURES ? film->files.depth : 16,
         .multiple_x = film->encoder.multiple_x,
         .multiple_y = film->encoder.multiple_y,
+        .batch = film->options.batch,
         .name = film->name,
     };
 }
 
-static bool has_planes(const struct pq_film *film)
+struct pq_frames_setup pq_film_setup(const struct pq_film *film, bool planes)
 {
-    return film->planes_in || film->planes_out;
+    const struct pq_film_facts *f = &film->source->facts;
+    struct pq_frames_setup setup = setup_rgb(film);
+    if (planes && film->planes_in) {
+        setup.in_yuv = &f->yuv;
+        setup.depth = stored_bits(&f->yuv);
+        setup.width = f->frame_width;
+        setup.height = f->frame_height;
+        setup.crop_x = f->crop_x;
+        setup.crop_y = f->crop_y;
+        setup.crop_width = f->crop_width;
+        setup.crop_height = f->crop_height;
+    }
+    if (planes && film->planes_out) {
+        setup.out_yuv = &film->writer->yuv;
+        setup.out_depth = stored_bits(&film->writer->yuv);
+    }
+    return setup;
 }
 
 int pq_film_open_plain(struct pq_film *film, pique_error *err)
 {
-    struct pq_frames_setup setup = setup_of(film);
-    setup.batch = film->options.batch;
-    setup.plain = has_planes(film);
+    struct pq_frames_setup setup = setup_rgb(film);
+    setup.engines = &pq_crew_station(film->crew, 0)->engines;
+    setup.plain = true;
     int rc = pq_frames_open(&setup, &film->plain, err);
     if (rc)
         return rc;
@@ -71,52 +89,6 @@ int pq_film_open_plain(struct pq_film *film, pique_error *err)
     p->fps_num = info->fps_num;
     p->fps_den = info->fps_den;
     return 0;
-}
-
-static int open_planes(struct pq_film *film, pique_error *err)
-{
-    const struct pq_film_facts *f = &film->source->facts;
-    struct pq_frames_setup setup = setup_of(film);
-    setup.batch = film->options.batch;
-    if (film->planes_in) {
-        setup.in_yuv = &f->yuv;
-        setup.depth = stored_bits(&f->yuv);
-        setup.width = f->frame_width;
-        setup.height = f->frame_height;
-        setup.crop_x = f->crop_x;
-        setup.crop_y = f->crop_y;
-        setup.crop_width = f->crop_width;
-        setup.crop_height = f->crop_height;
-    }
-    if (film->planes_out) {
-        setup.out_yuv = &film->writer->yuv;
-        setup.out_depth = stored_bits(&film->writer->yuv);
-    }
-    return pq_frames_open(&setup, &film->frames, err);
-}
-
-int pq_film_open_frames(struct pq_film *film, pique_error *err)
-{
-    int rc = 0;
-    if (has_planes(film))
-        rc = open_planes(film, err);
-    else
-        film->frames = film->plain;
-    if (rc)
-        return rc;
-    pique_film_plan *p = &film->plan;
-    p->batch = pq_frames_batch(film->frames);
-    p->passes = pq_frames_passes(film->frames);
-    p->approximate = pq_frames_approximate(film->frames);
-    return 0;
-}
-
-void pq_film_close_frames(struct pq_film *film)
-{
-    if (film->frames != film->plain)
-        pq_frames_close(&film->frames);
-    pq_frames_close(&film->plain);
-    film->frames = NULL;
 }
 
 /* ---- one frame ---- */
@@ -135,16 +107,21 @@ static struct pq_image planes_of(const struct pq_frame *frame)
     return image;
 }
 
-int pq_film_rgb(const struct pq_film *film, struct pq_film_source *source,
-                const struct pq_frame *frame, struct pq_image *out, pique_error *err)
+int pq_film_rgb(struct pq_film *film, struct pq_film_source *source, const struct pq_frame *frame,
+                struct pq_image *out, pique_error *err)
 {
     const struct pq_film_facts *f = &source->facts;
     int rc = pq_image_new(f->info.width, f->info.height, has_alpha(film) ? 4 : 3, f->rgb_depth,
                           pq_engine_allocator(film->engine), out, err);
-    return rc ? rc : source->to_rgb(source, frame, out, err);
+    if (rc)
+        return rc;
+    pthread_mutex_lock(&film->converting); /* frames to keep, and those that a fallback takes */
+    rc = source->to_rgb(source, frame, out, err);
+    pthread_mutex_unlock(&film->converting);
+    return rc;
 }
 
-int pq_film_take(const struct pq_film *film, struct pq_film_source *source, struct pq_frame *frame,
+int pq_film_take(struct pq_film *film, struct pq_film_source *source, struct pq_frame *frame,
                  struct pq_result *result, pique_error *err)
 {
     if (!film->planes_in)
@@ -164,9 +141,39 @@ int pq_film_room(const struct pq_film *film, struct pq_result *result, pique_err
             result->out = planes_of(result->frame);
         return rc;
     }
-    const struct pq_image like = pq_frames_output(film->frames);
+    const struct pq_image like = pq_frames_output(film->plain);
     return pq_image_new(like.width, like.height, like.planes, like.depth,
                         pq_engine_allocator(film->engine), &result->out, err);
+}
+
+int pq_film_enter_rgb(struct pq_film *film, const struct pq_result *result, struct pq_rgb *rgb,
+                      pique_error *err)
+{
+    const struct pq_image like = pq_frames_output(film->plain);
+    int rc = 0;
+    *rgb = (struct pq_rgb){.in = result->in, .out = result->out};
+    rgb->in.memory = rgb->out.memory = NULL;
+    if (film->planes_in)
+        rc = pq_film_rgb(film, film->source, result->decoded, &rgb->in, err);
+    if (!rc && film->planes_out)
+        rc = pq_image_new(like.width, like.height, like.planes, like.depth,
+                          pq_engine_allocator(film->engine), &rgb->out, err);
+    return rc;
+}
+
+int pq_film_leave_rgb(struct pq_film *film, struct pq_result *result, struct pq_rgb *rgb, bool done,
+                      pique_error *err)
+{
+    int rc = 0;
+    if (done && film->planes_out) {
+        film->io->frame_unref(&result->frame);
+        rc = film->writer->from_rgb(film->writer, &rgb->out, &result->frame, err);
+        if (!rc)
+            result->out = planes_of(result->frame);
+    }
+    pq_image_free(&rgb->in);
+    pq_image_free(&rgb->out);
+    return rc;
 }
 
 int pq_film_finish(const struct pq_film *film, struct pq_result *result, pique_error *err)
@@ -187,7 +194,7 @@ uint64_t pq_film_in_bytes(const struct pq_film *film)
 
 uint64_t pq_film_out_bytes(const struct pq_film *film)
 {
-    const struct pq_image out = pq_frames_output(film->frames);
+    const struct pq_image out = pq_frames_output(film->plain);
     return film->planes_out ? pq_film_result_bytes(film)
                             : (uint64_t)out.width * (uint64_t)out.height * (uint64_t)out.planes *
                                   (uint64_t)(out.depth / 8);

@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/queue.h"
+#include "film/devices.h"
+#include "film/infer.h"
 #include "film/picture.h"
 #include "film/replay.h"
 #include "film/reuse.h"
@@ -37,10 +39,8 @@ struct pipeline {
     int kept_count;
     int64_t segment;
     /* infer */
-    struct pq_item **gathered; /* in order */
-    size_t gathered_count, gathered_capacity;
-    int fresh;              /* of them, that must be computed */
-    uint64_t batch, before; /* inferences before, which were estimates */
+    struct pq_infer *infer;
+    uint64_t before; /* inferences before, which were estimates */
     /* write */
     struct pq_sink *sink;
 };
@@ -151,6 +151,8 @@ static int take_journaled(struct pipeline *p, struct pq_item *item, pique_error 
     }
     int rc = pq_replay_find(p->replay, item->index, &r->frame, err);
     r->journaled = r->frame != NULL;
+    if (r->journaled)
+        r->key = pq_made_find(&film->made, item->index);
     if (!r->journaled) {
         pq_free(r->picture);
         r->picture = NULL;
@@ -214,74 +216,32 @@ static int convert_step(struct pipeline *p, struct pq_item *item, pique_error *e
 
 /* ---- infer ---- */
 
-/* Results of the frames that were gathered, in one inference. */
-static int compute(struct pipeline *p, pique_error *err)
-{
-    struct pq_film *film = p->film;
-    struct pq_image in[PQ_MAX_BATCH], out[PQ_MAX_BATCH];
-    struct pq_result *results[PQ_MAX_BATCH];
-    int n = 0, made = 0, rc = 0;
-    for (size_t i = 0; i < p->gathered_count; i++) {
-        struct pq_item *item = p->gathered[i];
-        if (item->fresh && !item->result->journaled)
-            results[n++] = item->result;
-    }
-    for (; !rc && made < n; made += !rc) {
-        rc = pq_film_room(film, results[made], err);
-        in[made] = results[made]->in;
-        out[made] = results[made]->out;
-    }
-    const double start = pq_seconds();
-    if (!rc && n)
-        rc = pq_frames_run(film->frames, n, in, out, err);
-    p->seconds[INFER] += pq_seconds() - start;
-    for (int i = 0; i < made; i++)
-        pq_image_free(&results[i]->in);
-    return rc;
-}
-
-/* What was gathered goes on, computed. */
-static int flush(struct pipeline *p, pique_error *err)
-{
-    if (!p->gathered_count)
-        return 0;
-    int rc = pq_film_check(p->film, err);
-    if (!rc)
-        rc = compute(p, err);
-    p->batch++;
-    size_t i = 0;
-    for (; !rc && i < p->gathered_count; i++) {
-        p->gathered[i]->batch = p->batch;
-        p->gathered[i]->batch_ends = i + 1 == p->gathered_count;
-        rc = hand_on(p, FINISH, p->gathered[i], err);
-    }
-    for (; i < p->gathered_count; i++)
-        pq_item_free(p->film->io, p->gathered[i]);
-    p->gathered_count = 0;
-    p->fresh = 0;
-    return rc;
-}
-
-/* A batch is full when it has as many frames that must be computed as go into one inference; frames
- * that were there before come with the batch before which they stand, but not without end. */
+/* Where no queue stands before it: on the thread of the one before. */
 static int infer_step(struct pipeline *p, struct pq_item *item, pique_error *err)
 {
-    enum { MOST = 1024 };
-    if (!item) {
-        int rc = flush(p, err);
-        return rc ? rc : hand_on(p, FINISH, NULL, err);
-    }
-    struct pq_item **grown =
-        pq_grown(p->gathered, p->gathered_count, &p->gathered_capacity, sizeof *grown);
-    if (!grown) {
-        pq_item_free(p->film->io, item);
-        return pq_fail_nomem(err, sizeof *grown);
-    }
-    p->gathered = grown;
-    p->gathered[p->gathered_count++] = item;
-    p->fresh += item->fresh && !item->result->journaled;
-    return p->fresh == pq_frames_batch(p->film->frames) || p->gathered_count >= MOST ? flush(p, err)
-                                                                                     : 0;
+    int rc = pq_infer_put(p->infer, item, err);
+    return rc || item ? rc : hand_on(p, FINISH, NULL, err);
+}
+
+static int computed(void *context, struct pq_item *item, pique_error *err)
+{
+    return hand_on(context, FINISH, item, err);
+}
+
+static void stopped(void *context, const pique_error *why)
+{
+    fail(context, why);
+}
+
+/* On this thread, whose engines they are, and one more for each further device. */
+static void infer_all(struct pipeline *p)
+{
+    pique_error err;
+    int rc = pq_infer_serve(p->infer, p->queue[INFER], &err);
+    if (!rc)
+        rc = hand_on(p, FINISH, NULL, &err);
+    if (rc)
+        fail(p, &err);
 }
 
 /* ---- finish ---- */
@@ -414,7 +374,7 @@ static int run_parallel(struct pipeline *p, pique_error *err)
            pthread_create(&threads[started], NULL, bodies[started], p) == 0)
         started++;
     if (started == PQ_COUNT(bodies)) {
-        serve(p, INFER); /* on this thread, whose engine it is */
+        infer_all(p);
     } else {
         pique_error why;
         pq_fail(&why, PIQUE_ENOMEM, "no thread could be started");
@@ -430,16 +390,14 @@ static void add_seconds(struct pipeline *p)
     pique_film_report *r = &p->film->report;
     r->decode_seconds += p->seconds[READ];
     r->convert_seconds += p->seconds[CONVERT];
-    r->infer_seconds += p->seconds[INFER];
+    r->infer_seconds += p->infer ? pq_infer_seconds(p->infer) : 0;
     r->finish_seconds += p->seconds[FINISH];
     r->encode_seconds += p->seconds[WRITE];
 }
 
 static void release(struct pipeline *p)
 {
-    for (size_t i = 0; i < p->gathered_count; i++)
-        pq_item_free(p->film->io, p->gathered[i]);
-    pq_free(p->gathered);
+    pq_infer_free(&p->infer);
     while (p->kept_count)
         pq_result_unref(&p->kept[--p->kept_count].result);
     pq_reuse_free(&p->reuse);
@@ -455,10 +413,12 @@ int pq_pipeline_run(struct pq_film *film, int64_t first, pique_error *err)
     struct pipeline p = {.film = film,
                          .index = first,
                          .segment = first / film->segment_frames,
-                         .before = pq_frames_inferences(film->frames)};
+                         .before = pq_film_inferences(film)};
+    const struct pq_infer_setup infer = {
+        .film = film, .user = &p, .hand_on = computed, .stop = stopped};
     pthread_mutex_init(&p.lock, NULL);
-    int rc = 0;
-    if (!film->options.no_reuse)
+    int rc = pq_infer_new(&infer, &p.infer, err);
+    if (!rc && !film->options.no_reuse)
         rc = pq_reuse_new(film->io, film->source->facts.frame_bytes + pq_film_result_bytes(film),
                           film->options.tolerance, &p.reuse, err);
     if (!rc && film->kind == PQ_FILM_FILM)
@@ -468,7 +428,7 @@ int pq_pipeline_run(struct pq_film *film, int64_t first, pique_error *err)
     if (!rc)
         rc = film->options.no_parallel ? read_all(&p, err) : run_parallel(&p, err);
     add_seconds(&p);
-    film->report.inferences = pq_frames_inferences(film->frames) - p.before;
+    film->report.inferences = pq_film_inferences(film) - p.before;
     if (p.replay)
         film->report.journal_frames += pq_replay_taken(p.replay);
     release(&p);

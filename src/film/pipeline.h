@@ -9,7 +9,8 @@
  *
  *     read      decodes; numbers the frames
  *     convert   finds frames that were there before; the others become what the network takes
- *     infer     gathers a batch of frames that must be computed, and computes it in one inference
+ *     infer     infer.h: batches of frames that must be computed, each in one inference, on as many
+ *               threads as there are devices
  *     finish    results become frames of the encoder's format
  *     write     sink.h
  *

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "film/devices.h"
 #include "film/picture.h"
 #include "upscale/call.h"
 
@@ -23,7 +24,7 @@ static int one_frame(struct pq_film *film, pique_picture_report *r, pique_error 
     if (!rc)
         rc = pq_film_room(film, result, err);
     if (!rc)
-        rc = pq_frames_run(film->frames, 1, &result->in, &result->out, err);
+        rc = pq_film_compute(film, 1, &result, err);
     if (!rc)
         rc = pq_frame_write(&film->files, film->dst, &result->out, &r->bytes_written, err);
     r->hash = rc ? 0 : pq_image_hash(&result->out);
@@ -61,8 +62,10 @@ int pique_film_preview(pique_engine *const *engines, size_t count, const char *s
         r.out_height = film.plan.out_height;
         r.passes = film.plan.passes;
         r.depth = film.files.depth;
-        r.approximate = pq_frames_approximate(film.frames);
-        r.retries = pq_frames_retries(film.frames);
+        pq_film_count_devices(&film);
+        r.approximate = film.report.approximate;
+        r.retries = film.report.retries;
+        r.moved = film.report.moved;
         r.seconds = pq_seconds() - start;
         memcpy(r.format, film.files.caps->name,
                PQ_MIN(strlen(film.files.caps->name), sizeof r.format - 1));

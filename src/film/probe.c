@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/folder.h"
 #include "base/pool.h"
+#include "film/devices.h"
 #include "film/picture.h"
 #include "film/reuse.h"
 #include "upscale/call.h"
@@ -156,19 +157,14 @@ static int gather(struct place *p, bool *there, pique_error *err)
 static int compute_up_to(struct place *p, int wanted, pique_error *err)
 {
     struct pq_film *film = p->film;
-    struct pq_image in[PQ_MAX_BATCH], out[PQ_MAX_BATCH];
     const int had = p->count;
     bool there = true;
     int rc = 0;
     while (!rc && there && p->count < wanted)
         rc = gather(p, &there, err);
-    for (int i = had; i < p->count; i++) {
-        in[i] = p->network[i]->in;
-        out[i] = p->network[i]->out;
-    }
     const double start = pq_seconds();
     if (!rc && p->count > had)
-        rc = pq_frames_run(film->frames, p->count - had, in + had, out + had, err);
+        rc = pq_film_compute(film, p->count - had, p->network + had, err);
     p->sums->infer += pq_seconds() - start;
     p->sums->computed += p->count - had;
     return rc;
@@ -334,7 +330,7 @@ static void sum_time(struct pq_film *film, const struct sums *s)
     const double cores = pq_pool_threads(pq_engine_pool(film->engine));
     const double fresh = s->looked ? 1 - (double)s->reused / s->looked : 1;
     const double once =
-        s->infer / PQ_MAX(s->computed, 1) +
+        s->infer / PQ_MAX(s->computed, 1) / pq_crew_working(film->crew) +
         (s->convert / PQ_MAX(s->converted, 1) + s->finish / PQ_MAX(s->finished, 1)) / cores;
     const double frame =
         s->decode / PQ_MAX(s->decoded, 1) + s->encode / PQ_MAX(s->encoded, 1) + fresh * once;
@@ -365,11 +361,14 @@ static void add_memory(struct pq_film *film)
 {
     pique_film_plan *p = &film->plan;
     const struct pq_film_facts *f = &film->source->facts;
-    const uint64_t batch = (uint64_t)p->batch;
+    /* Of several devices, those that are under way and those that wait for their turn (crew_run.c).
+     */
+    const uint64_t devices = (uint64_t)pq_crew_working(film->crew);
+    const uint64_t batches = devices > 1 ? 2 * devices : 1, batch = (uint64_t)p->batch * batches;
     const uint64_t kept = film->options.no_reuse ? 0 : PQ_REUSE_BACK;
-    p->memory_bytes = pq_frames_memory(film->frames) + pq_film_in_bytes(film) * 2 * batch +
-                      pq_film_out_bytes(film) * (batch + 3) + f->frame_bytes * (kept + 5) +
-                      pq_film_result_bytes(film) * (kept + 3);
+    p->memory_bytes = pq_frames_memory(film->frames) * devices +
+                      pq_film_in_bytes(film) * 2 * batch + pq_film_out_bytes(film) * (batch + 3) +
+                      f->frame_bytes * (kept + 5) + pq_film_result_bytes(film) * (kept + 3);
 }
 
 /* What the job folder and the result take at most at a time, and what is there for them. */

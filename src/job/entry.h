@@ -71,6 +71,7 @@ struct pq_entry {
     bool unsaved;    /* the disk refused its last state, which is tried again */
     bool disk_error; /* its error tells of that */
     bool anew;       /* its device was lost, and what was said of that stays */
+    bool falls_back; /* and new processes were no help: its setting fallback holds */
     char *making;    /* path of the result while it is made, or NULL */
 };
 

@@ -101,6 +101,7 @@ static void on_done(struct pq_play *play, const json_t *event)
         {"frames", NULL, PQ_HEARD_NUMBER},       {"unique", NULL, PQ_HEARD_NUMBER},
         {"reused", NULL, PQ_HEARD_NUMBER},       {"retries", NULL, PQ_HEARD_NUMBER},
         {"approximate", NULL, PQ_HEARD_FLAG},    {"not_kept", NULL, PQ_HEARD_NUMBER},
+        {"moved", NULL, PQ_HEARD_NUMBER},        {"fallback_frames", NULL, PQ_HEARD_NUMBER},
         {"out_width", "width", PQ_HEARD_NUMBER}, {"out_height", "height", PQ_HEARD_NUMBER}};
     json_t *result = pq_heard(event, members, PQ_COUNT(members));
     char *output = path_of(play, event);
@@ -258,6 +259,37 @@ static bool lost_its_device(const struct pq_play *play)
     return code && strcmp(code, "EDEVICE") == 0 && p->film && p->saved > play->saved_before;
 }
 
+/* A new process has the device again, which is better than another one. So a film gets its fallback
+ * only where that did not help. */
+static const char *fallback_of(const struct pq_entry *e)
+{
+    return e->kind == PQ_ENTRY_FILM ? json_string_value(json_object_get(
+                                          e->settings, pq_option_table[PQ_OPT_FALLBACK].name))
+                                    : NULL;
+}
+
+static bool may_fall_back(const struct pq_play *play)
+{
+    const char *code = json_string_value(json_object_get(play->why, "code"));
+    return code && (strcmp(code, "EDEVICE") == 0 || strcmp(code, "ENOMEM") == 0) &&
+           fallback_of(play->entry) && !play->entry->falls_back;
+}
+
+static void hold_fallback_back(json_t *words)
+{
+    char head[64];
+    size_t i;
+    json_t *word;
+    snprintf(head, sizeof head, "--%s=", pq_option_table[PQ_OPT_FALLBACK].name);
+    json_array_foreach(words, i, word)
+    {
+        if (pq_starts_with(json_string_value(word), head)) {
+            json_array_remove(words, i);
+            return;
+        }
+    }
+}
+
 static void go_on_anew(struct pq_play *play)
 {
     struct pq_entry *e = play->entry;
@@ -290,6 +322,9 @@ static void on_end(void *user, int status, const char *last)
             e->state = PQ_ENTRY_WAITING;
         pq_store_save(r->store, e, NULL); /* else the state was set by who ended it */
     } else if (lost_its_device(play)) {
+        go_on_anew(play);
+    } else if (may_fall_back(play)) {
+        e->falls_back = true;
         go_on_anew(play);
     } else {
         fail(play, status, last);
@@ -326,6 +361,8 @@ static json_t *task_of(const struct pq_runner *r, const struct pq_entry *e, cons
     json_t *words = json_array(), *task = NULL;
     int rc =
         words ? pq_settings_words(e->settings, PQ_CMD_RUN, words, err) : pq_fail_nomem(err, 64);
+    if (!rc && fallback_of(e) && !e->falls_back)
+        hold_fallback_back(words);
     if (!rc && (add_shares(r, words) || pq_words_add(words, "--json") ||
                 pq_words_add(words, "--skip-existing") ||
                 pq_words_add(words, "--output=%s/", work) || pq_words_operand(words, e->input)))
@@ -378,8 +415,10 @@ static bool begin(struct pq_runner *r, struct pq_entry *e)
         .next = r->first_play, .runner = r, .entry = e, .saved_before = e->progress.saved};
     e->progress = (struct pq_entry_progress){
         .per_second = -1, .seconds_left = -1, .saved = e->progress.saved};
-    if (!e->anew)
+    if (!e->anew) {
         json_array_clear(e->notes);
+        e->falls_back = false;
+    }
     e->anew = false;
     if (start(play, &err) != 0) {
         fail_because(play, &err);

@@ -121,6 +121,7 @@ void pq_options_to_engine(const struct pq_options *o, pique_engine_options *e)
 {
     const struct pq_value *v = o->values;
     e->device = v[PQ_OPT_DEVICE].text;
+    e->fallback = v[PQ_OPT_FALLBACK].text;
     e->precision = (enum pique_precision)v[PQ_OPT_PRECISION].whole;
     e->threads = (int)v[PQ_OPT_THREADS].whole;
     e->band_rows = (int)v[PQ_OPT_BAND].whole;

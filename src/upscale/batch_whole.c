@@ -76,21 +76,6 @@ static void set_pictures(struct pq_picture *pictures, const pique_rows *rows, in
                                           .stride = {rows->row_stride}};
 }
 
-static int run(pique_engine *engine, struct pq_run *run, const struct pq_picture *in,
-               const struct pq_picture *out, pique_error *err)
-{
-    struct pq_graph *g = engine->whole_graph;
-    int rc = 0;
-    set_size(&g->in, &run->lines[0]);
-    set_size(&g->out, &run->lines[g->output]);
-    while (!rc && !pq_run_finished(run)) {
-        rc = pq_engine_check_cancel(engine, err);
-        if (!rc)
-            rc = pq_run_advance(run, in, out, err);
-    }
-    return rc;
-}
-
 int pq_batch_run_whole(pique_engine *engine, int frames, int width, int height,
                        const pique_rows *in, const pique_rows *out, pique_error *err)
 {
@@ -105,7 +90,10 @@ int pq_batch_run_whole(pique_engine *engine, int frames, int width, int height,
     if (!rc) {
         set_pictures(pictures, in, frames);
         set_pictures(pictures + frames, out, frames);
-        rc = run(engine, stream->run, pictures, pictures + frames, err);
+        struct pq_graph *g = engine->whole_graph;
+        set_size(&g->in, &stream->run->lines[0]);
+        set_size(&g->out, &stream->run->lines[g->output]);
+        rc = pq_stream_advance(stream, pictures, pictures + frames, err);
         pq_stream_close(&stream);
     }
     pq_free(pictures);

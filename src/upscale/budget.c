@@ -28,6 +28,8 @@ int pq_engines_take(pique_engine *const *list, size_t count, struct pq_engines *
     for (size_t i = 0; i < count; i++) {
         if (!list[i])
             return pq_fail(err, PIQUE_EINVAL, "engine %zu of the chain is missing", i + 1);
+        if (pq_engine_stations(list[i]) != pq_engine_stations(list[0]))
+            return pq_fail(err, PIQUE_EINVAL, "engine %zu of the chain has other devices", i + 1);
     }
     *out = (struct pq_engines){list, (int)count};
     return 0;

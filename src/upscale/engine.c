@@ -82,6 +82,7 @@ static int take_options(const pique_engine_options *options, pique_engine_option
     return 0;
 }
 
+/* That a tier is not safe is said once, whatever the number of devices. */
 static int choose_tier(pique_engine *engine, const pique_engine_options *o,
                        enum pique_precision *tier, pique_error *err)
 {
@@ -91,7 +92,7 @@ static int choose_tier(pique_engine *engine, const pique_engine_options *o,
         return 0; /* compiling says so */
     int rc = pq_tier_choose(backend, o->device, o->precision, pq_model_tiers(engine->model), tier,
                             &why, err);
-    if (!rc && why) {
+    if (!rc && why && !engine->first) {
         pq_log(&engine->log, PIQUE_LOG_WARN, "%s is not safe for this network: %s",
                pq_tier_name(*tier), pq_tr(why));
         pq_engine_note(engine, PIQUE_EVENT_NOTE, "%s is not safe for this network: %s",
@@ -100,54 +101,62 @@ static int choose_tier(pique_engine *engine, const pique_engine_options *o,
     return rc;
 }
 
-int pique_engine_open(const pique_model *model, const pique_engine_options *options,
+static int start_threads(pique_engine *engine, const pique_engine_options *o, pique_error *err)
+{
+    if (!o->threads_of)
+        return pq_pool_create(o->threads ? o->threads : pq_cores(), &engine->pool, err);
+    engine->pool = o->threads_of->pool;
+    engine->borrowed_pool = true;
+    return 0;
+}
+
+static int compile(pique_engine *engine, const pique_engine_options *o, pique_error *err)
+{
+    enum pique_precision tier = o->precision;
+    int rc = choose_tier(engine, o, &tier, err);
+    if (!rc && o->device && !(engine->device_id = pq_strdup(o->device)))
+        rc = pq_fail_nomem(err, strlen(o->device) + 1);
+    if (rc)
+        return rc;
+    engine->device = (struct pq_device_options){
+        .id = engine->device_id,
+        .precision = tier,
+        .pool = engine->pool,
+        .log = &engine->log,
+        .allocator = pq_engine_allocator(engine),
+    };
+    return pq_program_compile(pq_model_graph(engine->model), &engine->device, &engine->program,
+                              err);
+}
+
+int pq_engine_open_on(const pique_model *model, const pique_engine_options *o, pique_engine *first,
                       pique_engine **out, pique_error *err)
 {
     *out = NULL;
-    pique_engine_options o;
-    int rc = take_options(options, &o, err);
-    if (rc)
-        return rc;
     pique_engine *engine = pq_calloc(1, sizeof *engine);
     if (!engine)
         return pq_fail_nomem(err, sizeof *engine);
     engine->model = model;
-    engine->event = o.event;
-    engine->event_user = o.event_user;
-    engine->cancel = o.cancel;
-    engine->band_rows = o.band_rows;
-    engine->no_scratch = o.no_scratch_file;
-    if (o.allocator)
-        engine->allocator = *o.allocator;
-    pq_log_init(&engine->log, o.log, o.log_user);
-    if (o.threads_of) {
-        engine->pool = o.threads_of->pool;
-        engine->borrowed_pool = true;
-    } else {
-        rc = pq_pool_create(o.threads ? o.threads : pq_cores(), &engine->pool, err);
-    }
-    enum pique_precision tier = o.precision;
+    engine->first = first;
+    engine->event = o->event;
+    engine->event_user = o->event_user;
+    engine->cancel = o->cancel;
+    engine->band_rows = o->band_rows;
+    engine->no_scratch = o->no_scratch_file;
+    if (o->allocator)
+        engine->allocator = *o->allocator;
+    pq_log_init(&engine->log, o->log, o->log_user);
+    pthread_mutex_init(&engine->event_lock, NULL);
+    int rc = start_threads(engine, o, err);
     if (!rc)
-        rc = choose_tier(engine, &o, &tier, err);
-    if (!rc && o.device && !(engine->device_id = pq_strdup(o.device)))
-        rc = pq_fail_nomem(err, strlen(o.device) + 1);
-    if (!rc) {
-        engine->device = (struct pq_device_options){
-            .id = engine->device_id,
-            .precision = tier,
-            .pool = engine->pool,
-            .log = &engine->log,
-            .allocator = pq_engine_allocator(engine),
-        };
-        rc = pq_program_compile(pq_model_graph(model), &engine->device, &engine->program, err);
-    }
-    if (!rc) /* what a GPU has left beside the weights */
-        engine->memory_bytes =
-            o.memory_bytes ? o.memory_bytes : default_budget(engine->program->backend, o.device);
+        rc = compile(engine, o, err);
     if (rc) {
         pique_engine_close(&engine);
         return rc;
     }
+    /* What a GPU has left beside the weights. */
+    engine->memory_bytes =
+        o->memory_bytes ? o->memory_bytes : default_budget(engine->program->backend, o->device);
     pq_log(&engine->log, PIQUE_LOG_DEBUG, "engine: %s, %s, %d threads, budget %llu bytes",
            pq_program_numeric_key(engine->program), pq_cpu_level_name(pq_cpu_level()),
            pq_pool_threads(engine->pool), (unsigned long long)engine->memory_bytes);
@@ -155,11 +164,22 @@ int pique_engine_open(const pique_model *model, const pique_engine_options *opti
     return 0;
 }
 
+int pique_engine_open(const pique_model *model, const pique_engine_options *options,
+                      pique_engine **out, pique_error *err)
+{
+    *out = NULL;
+    pique_engine_options o;
+    int rc = take_options(options, &o, err);
+    return rc ? rc : pq_devices_open(model, &o, out, err);
+}
+
 void pique_engine_close(pique_engine **enginep)
 {
     pique_engine *engine = *enginep;
     if (!engine)
         return;
+    while (engine->other_count)
+        pique_engine_close(&engine->others[--engine->other_count]);
     pq_batch_end(engine);
     pq_batch_drop_whole(engine);
     pq_program_release(&engine->given_program);
@@ -168,6 +188,7 @@ void pique_engine_close(pique_engine **enginep)
     if (!engine->borrowed_pool)
         pq_pool_destroy(&engine->pool);
     pq_log_destroy(&engine->log);
+    pthread_mutex_destroy(&engine->event_lock);
     pq_free(engine->device_id);
     pq_free(engine);
     *enginep = NULL;
@@ -200,26 +221,50 @@ uint64_t pq_engine_memory_budget(const pique_engine *engine)
 
 /* ---- events ---- */
 
+/* Devices may tell at the same time, and listeners hear one thing at a time. */
+static void deliver(pique_engine *engine, const pique_event *event)
+{
+    pique_engine *first = engine->first ? engine->first : engine;
+    pthread_mutex_lock(&first->event_lock);
+    engine->event(engine->event_user, event);
+    pthread_mutex_unlock(&first->event_lock);
+}
+
 void pq_engine_note(pique_engine *engine, enum pique_event_kind kind, const char *fmt, ...)
 {
+    char text[512];
+    size_t at = 0;
     if (!engine->event)
         return;
+    if (pq_engine_one_of_several(engine)) /* whose name is short */
+        at = (size_t)snprintf(text, sizeof text, "%s: ", pq_engine_device_name(engine));
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text + at, sizeof text - at, pq_tr(fmt), args);
+    va_end(args);
+    deliver(engine, &(pique_event){.size = sizeof(pique_event), .kind = kind, .text = text});
+}
+
+void pq_engine_tell(pique_engine *engine, enum pique_event_kind kind, const char *fmt, ...)
+{
     char text[512];
     va_list args;
+    if (!engine->event)
+        return;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, pq_tr(fmt), args);
     va_end(args);
-    pique_event event = {.size = sizeof event, .kind = kind, .text = text};
-    engine->event(engine->event_user, &event);
+    deliver(engine, &(pique_event){.size = sizeof(pique_event), .kind = kind, .text = text});
 }
 
 void pq_engine_progress(pique_engine *engine, uint64_t done, uint64_t total)
 {
     if (!engine->event)
         return;
-    pique_event event = {
-        .size = sizeof event, .kind = PIQUE_EVENT_PROGRESS, .rows_done = done, .rows_total = total};
-    engine->event(engine->event_user, &event);
+    deliver(engine, &(pique_event){.size = sizeof(pique_event),
+                                   .kind = PIQUE_EVENT_PROGRESS,
+                                   .rows_done = done,
+                                   .rows_total = total});
 }
 
 /* ---- devices ---- */

@@ -6,6 +6,7 @@
 
 #include "base/pool.h"
 #include "pique/engine.h"
+#include "upscale/devices.h"
 
 /* One picture may need several passes, each with line buffers of its own while packed weights and
  * threads are shared: a stream is those line buffers. Rows are float, interleaved channels.
@@ -60,13 +61,22 @@ struct pq_engines {
     int count;                 /* at least 1 */
 };
 
+/* An engine on one device: of options that are checked, with one name in `device`. first: whose
+ * other device it is, or NULL. */
+int pq_engine_open_on(const pique_model *model, const pique_engine_options *o, pique_engine *first,
+                      pique_engine **out, pique_error *err);
+
 const pique_model *pq_engine_model(const pique_engine *engine);
 struct pq_pool *pq_engine_pool(pique_engine *engine);
 const pique_allocator *pq_engine_allocator(const pique_engine *engine); /* NULL: the C library */
 uint64_t pq_engine_memory_budget(const pique_engine *engine);           /* bytes, never 0 */
 /* PIQUE_ECANCELED with a sentence where the token is set, else 0. */
 int pq_engine_check_cancel(const pique_engine *engine, pique_error *err);
-/* Deliver an event to the engine's callback, if any. */
+/* Deliver an event to the engine's callback, if any. Where there are several devices, it begins
+ * with the name of the engine's. */
 void pq_engine_note(pique_engine *engine, enum pique_event_kind kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same of all of its devices: without a name. */
+void pq_engine_tell(pique_engine *engine, enum pique_event_kind kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void pq_engine_progress(pique_engine *engine, uint64_t done, uint64_t total);

@@ -225,18 +225,6 @@ static struct pq_picture picture_of(const struct pq_image *image)
     return p;
 }
 
-static int advance(const struct pq_framed *f, struct pq_run *run, const struct pq_picture *in,
-                   const struct pq_picture *out, pique_error *err)
-{
-    int rc = 0;
-    while (!rc && !pq_run_finished(run)) {
-        rc = pq_engine_check_cancel(f->engine, err);
-        if (!rc)
-            rc = pq_run_advance(run, in, out, err);
-    }
-    return rc;
-}
-
 static int check(const struct pq_framed *f, const struct pq_run *run, int count, pique_error *err)
 {
     int rc = 0;
@@ -266,7 +254,7 @@ int pq_framed_run(struct pq_framed *f, int count, const struct pq_image *in, str
         mean[i] = means[i];
     }
     pq_run_give(stream->run, &given);
-    rc = advance(f, stream->run, from, to, err);
+    rc = pq_stream_advance(stream, from, to, err);
     if (!rc)
         rc = check(f, stream->run, count, err);
     pq_stream_close(&stream);

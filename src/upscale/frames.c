@@ -21,6 +21,7 @@
 #include "upscale/ring.h"
 #include "upscale/samples.h"
 #include "upscale/stages.h"
+#include "upscale/station.h"
 #include "upscale/survey.h"
 
 enum { ROWS = 16 }; /* that are rounded at a time */
@@ -31,7 +32,9 @@ struct pq_frames {
     char name[256];
     struct pq_plan plan;
     struct pq_image in, out; /* as they come and go; no memory */
-    int batch;               /* 0: nothing is computed */
+    int most;                /* pictures of one call; 0: nothing is computed */
+    int batch;               /* of one inference: fewer where the device turned out to have less */
+    bool has_other;
     uint64_t memory, inferences;
     int retries;
     bool approximate;
@@ -148,7 +151,10 @@ static int decide(struct pq_frames *f, const struct pq_frames_setup *setup, piqu
     if (setup->plain)
         return 0;
     rc = open_framed(f, setup, err);
-    return rc ? rc : choose_batch(f, setup->batch, err);
+    if (!rc)
+        rc = choose_batch(f, setup->batch, err);
+    f->most = f->batch;
+    return rc;
 }
 
 int pq_frames_open(const struct pq_frames_setup *setup, struct pq_frames **out, pique_error *err)
@@ -184,7 +190,17 @@ void pq_frames_close(struct pq_frames **frames)
 
 int pq_frames_batch(const struct pq_frames *frames)
 {
-    return frames->batch;
+    return frames->most;
+}
+
+void pq_frames_expect(struct pq_frames *frames, int most)
+{
+    frames->most = PQ_MAX(frames->most, most);
+}
+
+void pq_frames_set_other(struct pq_frames *frames, bool has_other)
+{
+    frames->has_other = has_other;
 }
 
 int pq_frames_passes(const struct pq_frames *frames)
@@ -395,8 +411,9 @@ static int attempt(struct pq_frames *f, int count, const struct pq_image *in, st
 static int attempt_twice(struct pq_frames *f, int count, const struct pq_image *in,
                          struct pq_image *out, pique_error *err)
 {
+    const int failures = pq_engines_failures(&f->engines);
     int rc = attempt(f, count, in, out, err);
-    if (rc != PIQUE_EDEVICE)
+    if (rc != PIQUE_EDEVICE || (f->has_other && pq_engines_failures(&f->engines) > failures))
         return rc;
     f->retries++;
     pq_engine_note(f->engine, PIQUE_EVENT_RETRY, "%s: %s; it is computed once more", f->name,
@@ -452,9 +469,9 @@ int pq_frames_run(struct pq_frames *f, int count, const struct pq_image *in, str
                   pique_error *err)
 {
     pique_error why = {0};
-    if (count < 1 || count > f->batch)
+    if (count < 1 || count > f->most)
         return pq_fail(err, PIQUE_EINVAL, "%s: %d frames in a batch of %d", f->name, count,
-                       f->batch);
+                       f->most);
     const int bad = check_images(f, count, in, out, err);
     if (bad)
         return bad;

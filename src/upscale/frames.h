@@ -42,7 +42,14 @@ struct pq_frames;
 int pq_frames_open(const struct pq_frames_setup *setup, struct pq_frames **out, pique_error *err);
 void pq_frames_close(struct pq_frames **frames);
 
+/* Pictures of one call at most. */
 int pq_frames_batch(const struct pq_frames *frames);
+/* Calls will have up to so many (PQ_MAX_BATCH at most), which go through in parts where the batch
+ * of this device is less. */
+void pq_frames_expect(struct pq_frames *frames, int most);
+/* Another device will do what this one cannot, so it isn't asked twice where it failed itself. A
+ * result that is refused is computed once more all the same. */
+void pq_frames_set_other(struct pq_frames *frames, bool has_other);
 int pq_frames_passes(const struct pq_frames *frames);
 /* Size, planes and depth of what comes out; no memory. */
 struct pq_image pq_frames_output(const struct pq_frames *frames);

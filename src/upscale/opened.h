@@ -3,7 +3,11 @@
  * pictures through it, batch.c is the public way to do that. */
 #pragma once
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "backend/backend.h"
+#include "upscale/devices.h"
 #include "upscale/engine.h"
 
 /* A batch of the public API. */
@@ -21,6 +25,14 @@ struct pq_batch {
 
 struct pique_engine {
     const pique_model *model;
+    /* Of an engine on several devices; those of the others belong to the first. */
+    pique_engine *first; /* NULL: it is that itself */
+    pique_engine *others[PQ_DEVICES];
+    int other_count;
+    bool has_fallback;          /* the last of the others */
+    pthread_mutex_t event_lock; /* of the first: one event at a time */
+    atomic_int failures;        /* of the device itself, not of a result */
+    atomic_bool lost;           /* no more work is given to it */
     struct pq_program *program;
     struct pq_graph *given_graph; /* the same network with statistics given; NULL until asked for */
     struct pq_program *given_program;
@@ -53,6 +65,10 @@ int pq_stream_open_program(pique_engine *engine, struct pq_program *program, int
 int pq_stream_program_bytes(const pique_engine *engine, const struct pq_program *program,
                             int frames, int width, int height, uint64_t memory_bytes,
                             uint64_t *least, uint64_t *wanted, pique_error *err);
+
+/* All of a batch of pictures, of such a program between samples. */
+int pq_stream_advance(struct pq_stream *stream, const struct pq_picture *in,
+                      const struct pq_picture *out, pique_error *err);
 
 /* A whole batch on a device that converts samples itself (batch_whole.c). */
 bool pq_batch_takes_whole(const pique_engine *engine, const pique_rows *in, const pique_rows *out);

@@ -133,7 +133,7 @@ int pq_picture_attempt(struct pq_picture_job *const *jobs, int count, const uint
                        pique_error *err)
 {
     struct pq_stage *chains[PQ_MAX_BATCH] = {0};
-    struct pq_tally tally = {.engine = jobs[0]->engine};
+    struct pq_tally tally = {.engine = jobs[0]->engine, .silent = jobs[0]->silent};
     int rc = 0;
     for (int i = 0; !rc && i < count; i++) {
         rc = jobs[i]->used ? jobs[i]->source->rewind(jobs[i]->source, err) : 0;
@@ -159,8 +159,10 @@ static int attempt(struct pq_picture_job *j, pique_error *err)
  */
 static int attempt_twice(struct pq_picture_job *j, pique_error *err)
 {
+    const int failures = pq_engines_failures(j->engines);
     int rc = attempt(j, err);
-    if (rc != PIQUE_EDEVICE || strcmp(j->dst, "-") == 0)
+    if (rc != PIQUE_EDEVICE || strcmp(j->dst, "-") == 0 ||
+        (j->has_other && pq_engines_failures(j->engines) > failures))
         return rc;
     j->report.retries = 1;
     pq_engine_note(j->engine, PIQUE_EVENT_RETRY, "%s: %s; it is computed once more", j->name,
@@ -202,7 +204,26 @@ int pq_picture_open(struct pq_picture_job *j, const pique_picture_options *optio
         return rc;
     j->report.in_width = j->source->format.width;
     j->report.in_height = j->source->format.height;
-    return pq_plan_picture(&j->plan, j->engines, j->io, j->source, j->name, j->dst, &j->used, err);
+    rc = pq_plan_picture(&j->plan, j->engines, j->io, j->source, j->name, j->dst, &j->used, err);
+    j->shared = rc ? NULL : j->engines;
+    return rc;
+}
+
+int pq_picture_place(struct pq_picture_job *j, struct pq_crew *crew, int device, pique_error *err)
+{
+    const struct pq_station *station = pq_crew_station(crew, device);
+    j->engines = &station->engines;
+    j->engine = station->list[0];
+    j->has_other = pq_crew_has_other(crew, device);
+    j->report.moved = j->devices++;
+    j->report.fallback_key[0] = '\0';
+    if (station->other_key)
+        memcpy(j->report.fallback_key, station->key, sizeof j->report.fallback_key);
+    if (j->shared == j->engines)
+        return 0;
+    int rc = pq_plan_share(&j->plan, j->engines, j->source, j->name, err);
+    j->shared = rc ? NULL : j->engines;
+    return rc;
 }
 
 int pq_picture_run(struct pq_picture_job *j, pique_error *err)
@@ -234,11 +255,33 @@ int pique_picture_upscale(pique_engine *engine, const char *src, const char *dst
     return pique_picture_upscale_chain(&engine, 1, src, dst, options, report, err);
 }
 
+static int run_on(void *crew, void *job, int device, pique_error *err)
+{
+    int rc = pq_picture_place(job, crew, device, err);
+    return rc ? rc : pq_picture_run(job, err);
+}
+
+/* On the first device that can. What has gone down a pipe cannot be begun anew on another. */
+static int upscale(struct pq_picture_job *j, struct pq_crew *crew,
+                   const pique_picture_options *options, pique_error *err)
+{
+    const int first = pq_crew_first(crew);
+    j->engines = &pq_crew_station(crew, first)->engines;
+    j->engine = j->engines->list[0];
+    int rc = pq_picture_open(j, options, err);
+    if (strcmp(j->dst, "-") == 0)
+        return rc ? rc : run_on(crew, j, first, err);
+    if (rc && (rc != PIQUE_ENOMEM || pq_crew_count(crew) == 1))
+        return rc;
+    return pq_crew_do(crew, run_on, crew, j, err);
+}
+
 int pique_picture_upscale_chain(pique_engine *const *engines, size_t count, const char *src,
                                 const char *dst, const pique_picture_options *options,
                                 pique_picture_report *report, pique_error *err)
 {
     struct pq_engines list;
+    struct pq_crew *crew;
     const int bad = pq_engines_take(engines, count, &list, err);
     if (bad)
         return bad;
@@ -246,22 +289,24 @@ int pique_picture_upscale_chain(pique_engine *const *engines, size_t count, cons
         return pq_fail(err, PIQUE_EINVAL, "a source and a destination are needed");
     if (report && report->size < sizeof report->size)
         return pq_fail(err, PIQUE_EINVAL, "the size of the picture report is not set");
-    struct pq_picture_job job = {.engines = &list, .engine = engines[0], .src = src, .dst = dst};
+    struct pq_picture_job job = {.src = src, .dst = dst};
+    const struct pq_crew_setup setup = {.engines = &list};
     pique_error why = {0};
     const double start = pq_seconds();
     /* The same picture whatever rounding the program around us has set. */
     fenv_t theirs;
     fegetenv(&theirs);
     fesetenv(FE_DFL_ENV);
-    int rc = pq_picture_open(&job, options, &why);
+    int rc = pq_crew_open(&setup, &crew, &why);
     if (!rc)
-        rc = pq_picture_run(&job, &why);
+        rc = upscale(&job, crew, options, &why);
     pq_picture_close(&job);
     fesetenv(&theirs);
     if (rc && err)
         *err = why;
     if (!rc && report)
         pq_picture_report(&job, report, pq_seconds() - start);
+    pq_crew_close(&crew);
     return rc;
 }
 

@@ -3,6 +3,7 @@
  * pictures.c several at a time. */
 #pragma once
 
+#include "upscale/crew.h"
 #include "upscale/output.h"
 #include "upscale/plan.h"
 
@@ -18,13 +19,22 @@ struct pq_picture_job {
     bool used; /* the source is not at its top */
     struct pq_row_sink *sink;
     struct pq_output *output;
-    bool written; /* dst is there */
+    bool written;                    /* dst is there */
+    const struct pq_engines *shared; /* those for which the plan shared out the memory; or NULL */
+    bool has_other; /* another device does what this one cannot: it isn't asked twice */
+    bool silent;    /* others are done at the same time: how far it is tells nobody anything */
+    int devices;    /* on which it was tried */
     pique_picture_report report;
 };
 
-/* Open and decide everything. Whatever is returned, pq_picture_close() it. */
+/* Open and decide everything. Whatever is returned, pq_picture_close() it. After PIQUE_ENOMEM it
+ * may be placed on another device. */
 int pq_picture_open(struct pq_picture_job *job, const pique_picture_options *options,
                     pique_error *err);
+/* What comes next is computed on a device of the crew. PIQUE_ENOMEM: that one has no memory for it.
+ */
+int pq_picture_place(struct pq_picture_job *job, struct pq_crew *crew, int device,
+                     pique_error *err);
 /* Alone, twice where the first result is refused. */
 int pq_picture_run(struct pq_picture_job *job, pique_error *err);
 /* `count` pictures of one size and as many planes once, in one inference; share: bytes of each

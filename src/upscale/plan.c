@@ -219,6 +219,16 @@ uint64_t pq_plan_other_bytes(const struct pq_plan *p, const struct pq_picture_fo
     return sum + resize + first;
 }
 
+int pq_plan_share(struct pq_plan *p, const struct pq_engines *engines,
+                  const struct pq_row_source *source, const char *src, pique_error *err)
+{
+    const struct pq_demand demand = {.alpha = p->alpha == PIQUE_ALPHA_KEEP,
+                                     .tta = p->options.tta,
+                                     .other = pq_plan_other_bytes(p, &source->format),
+                                     .whole = p->whole_bytes};
+    return pq_budget_share(engines, &p->size, &demand, src, p->share, err);
+}
+
 static int choose_size(struct pq_plan *p, const struct pq_engines *engines,
                        const struct pq_row_source *source, const char *src, const char *dst,
                        pique_error *err)
@@ -237,11 +247,7 @@ static int choose_size(struct pq_plan *p, const struct pq_engines *engines,
                        s->width, s->height, p->caps->max_extent, p->caps->name);
     const bool alpha = p->alpha == PIQUE_ALPHA_KEEP;
     p->whole_bytes = p->options.tta ? pq_tta_bytes(s, alpha ? 4 : 3) : 0;
-    const struct pq_demand demand = {.alpha = alpha,
-                                     .tta = p->options.tta,
-                                     .other = pq_plan_other_bytes(p, &source->format),
-                                     .whole = p->whole_bytes};
-    return pq_budget_share(engines, s, &demand, src, p->share, err);
+    return pq_plan_share(p, engines, source, src, err);
 }
 
 int pq_plan_picture(struct pq_plan *p, const struct pq_engines *engines,
@@ -266,7 +272,7 @@ int pq_plan_picture(struct pq_plan *p, const struct pq_engines *engines,
     rc = survey(p, engine, source, src, used, err);
     if (!rc)
         rc = choose_size(p, engines, source, src, dst, err);
-    if (!rc) {
+    if (!rc || rc == PIQUE_ENOMEM) {
         note_losses(p, engine, &source->info, src, dst);
         note_memory(p, engine, src);
     }

@@ -29,10 +29,14 @@ int pq_plan_options(struct pq_plan *plan, const pique_picture_options *options, 
 
 /* Format, alpha, depth, size and memory for this source. Tells the user through the engine what
  * will not be kept. Reads the source once where its mean or its alpha must be known; *used then
- * tells that it must be rewound. */
+ * tells that it must be rewound. After PIQUE_ENOMEM nothing is missing but pq_plan_share(). */
 int pq_plan_picture(struct pq_plan *plan, const struct pq_engines *engines,
                     const struct pq_picture_io *io, struct pq_row_source *source, const char *src,
                     const char *dst, bool *used, pique_error *err);
+
+/* The memory of each pass anew, on another device. */
+int pq_plan_share(struct pq_plan *plan, const struct pq_engines *engines,
+                  const struct pq_row_source *source, const char *src, pique_error *err);
 
 /* What the stages around the streams take for one picture of this format; the streams' own share is
  * the engine's to say. UINT64_MAX on overflow. */

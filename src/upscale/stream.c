@@ -80,6 +80,15 @@ static int leave_memory(pique_engine *engine, const struct pq_program *program,
     return 0;
 }
 
+/* A device that fails is told from a result that is refused: by whoever asks how often it failed.
+ */
+static int seen(pique_engine *engine, int rc)
+{
+    if (rc == PIQUE_EDEVICE)
+        atomic_fetch_add(&engine->failures, 1);
+    return rc;
+}
+
 /* A run, in lower bands where the device has less room than it said. They cost nearly nothing until
  * they are very low; then a smaller batch is the better way, which the caller has. */
 static int begin_run(pique_engine *engine, struct pq_program *program, struct pq_geometry *geometry,
@@ -96,7 +105,7 @@ static int begin_run(pique_engine *engine, struct pq_program *program, struct pq
             engine, PIQUE_EVENT_NOTE,
             "the device has less memory than it said: a band of %d rows is lowered to %d", wanted,
             geometry->band);
-    return rc;
+    return seen(engine, rc);
 }
 
 int pq_stream_open_program(pique_engine *engine, struct pq_program *program, int frames, int width,
@@ -151,7 +160,8 @@ static int given_program(pique_engine *engine, struct pq_program **out, pique_er
         rc = pq_fail(err, PIQUE_EUNSUPPORTED,
                      "this network depends on the whole picture in more than its statistics");
     if (!rc)
-        rc = pq_program_compile(engine->given_graph, &engine->device, &engine->given_program, err);
+        rc = seen(engine, pq_program_compile(engine->given_graph, &engine->device,
+                                             &engine->given_program, err));
     if (rc)
         pq_graph_free(&engine->given_graph);
     *out = engine->given_program;
@@ -174,7 +184,7 @@ int pq_stream_open_given(pique_engine *engine, int frames, int width, int height
 
 int pq_stream_statistics(const struct pq_stream *stream, struct pq_given **out, pique_error *err)
 {
-    return pq_run_statistics(stream->run, out, err);
+    return seen(stream->engine, pq_run_statistics(stream->run, out, err));
 }
 
 void pq_stream_free_given(struct pq_given **given)
@@ -235,5 +245,17 @@ int pq_stream_step(struct pq_stream *stream, const pique_rows *in, int count, co
     if (count)
         from = (struct pq_band){in->data, in->row_stride / size, in->frame_stride / size};
     struct pq_band to = {out->data, out->row_stride / size, out->frame_stride / size};
-    return pq_run_step(stream->run, &from, count, &to, got, err);
+    return seen(stream->engine, pq_run_step(stream->run, &from, count, &to, got, err));
+}
+
+int pq_stream_advance(struct pq_stream *stream, const struct pq_picture *in,
+                      const struct pq_picture *out, pique_error *err)
+{
+    int rc = 0;
+    while (!rc && !pq_run_finished(stream->run)) {
+        rc = pq_engine_check_cancel(stream->engine, err);
+        if (!rc)
+            rc = seen(stream->engine, pq_run_advance(stream->run, in, out, err));
+    }
+    return rc;
 }

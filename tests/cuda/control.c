@@ -33,11 +33,13 @@ struct plan {
     bool sticky, ignore;
 };
 static struct plan plans[PLANS];
-static int kernel_left;
+static int kernel_left, kernel_device; /* -1: of any device */
 static cuda_result kernel_error;
 
-/* Of a lost device: found by an operation, and told to the host, which it stays. */
-static cuda_result dying, dead;
+/* Of lost devices: found by an operation, and told to the host, which it stays. */
+static struct {
+    cuda_result dying, dead;
+} fates[STANDIN_DEVICES];
 
 static int fault_count;
 static char *faults[FAULTS];
@@ -136,6 +138,14 @@ static bool asks_about_devices(enum si_call call)
     return needs_no_context(call) && !acts_anyway(call) && call != SI_context_retain;
 }
 
+/* The device that a call is about; a call without a context is about the only one, if it is. */
+static int device_of_call(void)
+{
+    cuda_result rc;
+    const int device = si_current(&rc);
+    return device < 0 && si_device_count() == 1 ? 0 : device;
+}
+
 /* In the order in which the real one would notice. */
 static struct si_entry judge(enum si_call call, const struct plan *plan)
 {
@@ -148,8 +158,10 @@ static struct si_entry judge(enum si_call call, const struct plan *plan)
         return (struct si_entry){rc, false};
     if (is_unsafe(call) && si_capture_broken())
         return (struct si_entry){ERROR_CAPTURE_UNSUPPORTED, false};
-    if (plan && plan->sticky)
-        dead = plan->error;
+    const int device = device_of_call();
+    if (plan && plan->sticky && device >= 0)
+        fates[device].dead = plan->error;
+    const cuda_result dead = device < 0 ? CUDA_SUCCESS : fates[device].dead;
     if (dead && !asks_about_devices(call))
         return (struct si_entry){dead, acts_anyway(call) || synchronises(call)};
     if (plan)
@@ -172,26 +184,28 @@ cuda_result si_leave(const struct si_entry *entry, cuda_result own)
     return entry->rc ? entry->rc : own;
 }
 
-void si_die(cuda_result error)
+void si_die(int device, cuda_result error)
 {
-    if (!dying)
-        dying = error;
+    if (!fates[device].dying)
+        fates[device].dying = error;
 }
 
-bool si_is_dead(void)
+bool si_is_dead(int device)
 {
-    return dying || dead;
+    return fates[device].dying || fates[device].dead;
 }
 
-cuda_result si_fate(void)
+cuda_result si_fate(int device)
 {
-    if (!dead)
-        dead = dying;
-    return dead;
+    if (!fates[device].dead)
+        fates[device].dead = fates[device].dying;
+    return fates[device].dead;
 }
 
-cuda_result si_planted_launch(void)
+cuda_result si_planted_launch(int device)
 {
+    if (kernel_device >= 0 && kernel_device != device)
+        return CUDA_SUCCESS;
     return kernel_left > 0 && --kernel_left == 0 ? kernel_error : CUDA_SUCCESS;
 }
 
@@ -239,6 +253,7 @@ void standin_fail_kernel(int nth, cuda_result error)
 {
     pthread_mutex_lock(&si_lock);
     kernel_left = nth;
+    kernel_device = -1;
     kernel_error = error;
     pthread_mutex_unlock(&si_lock);
 }
@@ -336,6 +351,13 @@ void standin_mode(enum standin_mode mode, uint64_t seed, int delay_us)
     pthread_mutex_unlock(&si_lock);
 }
 
+/* Behind the '@' of "60@1"; -1: none is named. */
+static int device_named(const char *text)
+{
+    const char *at = strchr(text, '@');
+    return at ? atoi(at + 1) % STANDIN_DEVICES : -1;
+}
+
 static void configure(void)
 {
     const char *mode = getenv("PIQUE_STANDIN"), *seed = getenv("PIQUE_STANDIN_SEED");
@@ -344,9 +366,14 @@ static void configure(void)
     si_delay_us = 100;
     si_devices_reset();
     const char *bytes = getenv("PIQUE_STANDIN_BYTES"), *fails = getenv("PIQUE_STANDIN_FAILS");
+    const char *count = getenv("PIQUE_STANDIN_DEVICES");
+    if (count)
+        si_set_device_count(atoi(count));
     if (bytes)
-        standin_device(0)->bytes = (size_t)strtoull(bytes, NULL, 10);
+        standin_device(device_named(bytes) > 0 ? device_named(bytes) : 0)->bytes =
+            (size_t)strtoull(bytes, NULL, 10);
     kernel_left = fails ? atoi(fails) : 0;
+    kernel_device = fails ? device_named(fails) : -1;
     kernel_error = CUDA_ERROR_ILLEGAL_ADDRESS;
 }
 
@@ -383,7 +410,7 @@ int standin_reset(void)
     memset(si_live, 0, sizeof si_live);
     calls = 0;
     kernel_left = 0;
-    dying = dead = CUDA_SUCCESS;
+    memset(fates, 0, sizeof fates);
     configure();
     pthread_mutex_unlock(&si_lock);
     return alive;

@@ -4,7 +4,7 @@
 
 #include "inner.h"
 
-enum { DEVICES = 8, STACK = 16, VERSION = 12040 };
+enum { DEVICES = STANDIN_DEVICES, STACK = 16, VERSION = 12040 };
 
 /* The one context of a device that is shared by whoever retains it. */
 struct CUctx_st {
@@ -30,8 +30,18 @@ void si_devices_reset(void)
 void standin_devices(int count)
 {
     pthread_mutex_lock(&si_lock);
-    device_count = count < 0 ? 0 : count > DEVICES ? DEVICES : count;
+    si_set_device_count(count);
     pthread_mutex_unlock(&si_lock);
+}
+
+void si_set_device_count(int count)
+{
+    device_count = count < 0 ? 0 : count > DEVICES ? DEVICES : count;
+}
+
+int si_device_count(void)
+{
+    return device_count;
 }
 
 struct standin_device *standin_device(int ordinal)

@@ -91,7 +91,7 @@ static cuda_result synchronize(cuda_event handle)
         si_complete(e->on, e->time);
         si_clock_join(&si_host, &seen);
     }
-    return si_fate();
+    return si_fate(e->thing.device);
 }
 
 cuda_result cuEventCreate(cuda_event *event, unsigned flags)

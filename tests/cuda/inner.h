@@ -63,13 +63,13 @@ uint64_t si_call_number(void);
 
 void si_fault(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The device is lost. What is not executed yet never is; the next synchronisation says so. */
-void si_die(cuda_result error);
-bool si_is_dead(void);
+/* A device is lost. What is not executed yet never is; the next synchronisation says so. */
+void si_die(int device, cuda_result error);
+bool si_is_dead(int device);
 /* That synchronisation. */
-cuda_result si_fate(void);
+cuda_result si_fate(int device);
 /* A launch is about to be executed: the error that was planted for it, or 0. */
-cuda_result si_planted_launch(void);
+cuda_result si_planted_launch(int device);
 
 extern enum standin_mode si_mode;
 extern uint64_t si_seed;
@@ -103,6 +103,8 @@ extern size_t si_live[STANDIN_KINDS];
 /* The device of this thread's context; -1 and *rc: there is none. */
 int si_current(cuda_result *rc);
 const struct standin_device *si_device(int ordinal);
+int si_device_count(void);
+void si_set_device_count(int count);
 void si_devices_reset(void);
 
 /* ---- clocks: clock.c ---- */

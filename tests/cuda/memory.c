@@ -107,7 +107,7 @@ static cuda_result end(const void *address, bool pinned)
         return CUDA_ERROR_INVALID_VALUE;
     }
     struct si_actor host = si_actor(si_call_name(), NULL, si_host_tick(), &si_host);
-    if (si_is_dead() || !si_touch_last(&host, m))
+    if (si_is_dead(m->device) || !si_touch_last(&host, m))
         si_complete_all();
     destroy(m);
     return CUDA_SUCCESS;

@@ -19,9 +19,11 @@
  * overwrites too early computes nonsense.
  *
  * PIQUE_STANDIN in the environment, "lazy" or "threads", chooses the mode to start with,
- * PIQUE_STANDIN_SEED the seed; PIQUE_STANDIN_BYTES is the memory of the first device,
- * PIQUE_STANDIN_FAILS the number of the launch that fails. With PIQUE_STANDIN_STRICT a process that
- * still has faults when it ends prints them and fails, for programs that know nothing of this
+ * PIQUE_STANDIN_SEED the seed; PIQUE_STANDIN_DEVICES is how many devices there are,
+ * PIQUE_STANDIN_BYTES the memory of the first one, or with "600000@1" of the second,
+ * PIQUE_STANDIN_FAILS the number of the launch that fails, with "60@1" of those of the second
+ * device. A device that failed is lost, and the others are not. With PIQUE_STANDIN_STRICT a process
+ * that still has faults when it ends prints them and fails, for programs that know nothing of this
  * header.
  *
  * Thread-safety: safe; but all threads of the host are one to the clocks, so two that use the
@@ -64,6 +66,7 @@ enum standin_mode {
 /* For streams created from now on. delay_us: the longest delay before an operation. */
 void standin_mode(enum standin_mode mode, uint64_t seed, int delay_us);
 
+enum { STANDIN_DEVICES = 8 };
 /* Devices that there are, 0 .. 8; one at the start. Before cuInit() or a retain. */
 void standin_devices(int count);
 struct standin_device {

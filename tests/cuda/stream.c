@@ -123,7 +123,7 @@ static cuda_result synchronize(cuda_stream handle)
     const struct si_clock seen = s->clock;
     si_complete(s, s->time);
     si_clock_join(&si_host, &seen);
-    return si_fate();
+    return si_fate(s->thing.device);
 }
 
 static cuda_result copy(const struct si_work *work, cuda_stream handle)

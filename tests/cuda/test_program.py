@@ -26,6 +26,12 @@ class OnStandIn:
                                **{'PIQUE_STANDIN': 'threads', **more})
         return self.run_pique('--device', 'cuda', *words, env=env, model=model)
 
+    def gpus(self, count, *words, model='tiny', device='cuda:all', **more):
+        """All of several."""
+        env = self.environment(LD_LIBRARY_PATH=FOLDER, PIQUE_STANDIN_STRICT='1',
+                               PIQUE_STANDIN_DEVICES=str(count), **{'PIQUE_STANDIN': 'threads', **more})
+        return self.run_pique('--device', device, *words, env=env, model=model)
+
 
 class Pictures(OnStandIn, Case):
     def test_devices_are_listed(self):
@@ -99,6 +105,66 @@ class Pictures(OnStandIn, Case):
             self.assertEqual(read(self.path('cpu/%d.png' % i)), read(self.path('gpu/%d.png' % i)), i)
 
 
+    def test_several_gpus_make_the_pictures_of_one(self):
+        for i in range(7):
+            self.put('in/%d.png' % i, png(33 + i // 4, 21, 'noise', seed=i))
+        self.check(self.run_pique('in', '-o', 'cpu'), 0)
+        for count in (1, 2, 3):
+            for batch in ('auto', '3'):
+                out = 'gpu-%d-%s' % (count, batch)
+                result = self.gpus(count, 'in', '-o', out, '--batch', batch, '--precision', 'fp32', '--json')
+                self.check(result, 0)
+                done = [e['input'] for e in self.events(result) if e['event'] == 'file_done']
+                self.assertEqual(done, ['in/%d.png' % i for i in range(7)])
+                for i in range(7):
+                    self.assertEqual(read(self.path('cpu/%d.png' % i)), read(self.path('%s/%d.png' % (out, i))))
+
+    def test_a_gpu_that_is_lost_leaves_its_pictures_to_the_other(self):
+        for i in range(6):
+            self.put('in/%d.png' % i, png(33, 21, 'noise', seed=i))
+        self.check(self.run_pique('in', '-o', 'cpu'), 0)
+        for fails in ('2@0', '2@1', '9@0'):
+            result = self.gpus(2, 'in', '-o', 'gpu', '--overwrite', '--precision', 'fp32', '--verbose',
+                               PIQUE_STANDIN_FAILS=fails)
+            self.check(result, 0)
+            if fails == '2@0':  # the other one may have been given too little to fail
+                self.check(result, 0, 'cuda:0 failed (in/0.png: the GPU failed')
+            for i in range(6):
+                self.assertEqual(read(self.path('cpu/%d.png' % i)), read(self.path('gpu/%d.png' % i)), fails)
+
+    def test_a_picture_of_a_lost_gpu_is_made_by_the_fallback_and_said(self):
+        self.put('in.png', png(61, 47, 'noise'))
+        self.put('second.png', png(31, 47, 'noise'))
+        self.check(self.run_pique('in.png', 'second.png', '-o', 'cpu'), 0)
+        result = self.gpu('in.png', 'second.png', '-o', 'gpu', '--fallback', 'cpu', '--json', PIQUE_STANDIN_FAILS='5')
+        self.check(result, 0)
+        events = self.events(result)
+        done = [e for e in events if e['event'] == 'file_done']
+        for e in done:
+            self.assertEqual(e['fallback'], [{'first': 0, 'last': 0, 'numeric_key': 'cpu/fp32/direct-1'}])
+        self.assertEqual([e['moved'] for e in done], [1, 0])
+        notes = [e['text'] for e in events if e['event'] == 'note']
+        self.assertIn('what is missing is computed on cpu as cpu/fp32/direct-1', ' '.join(notes))
+        for name in ('in.png', 'second.png'):
+            self.assertEqual(read(self.path('cpu', name)), read(self.path('gpu', name)))
+
+    def test_a_gpu_that_is_too_small_leaves_its_pictures_to_the_fallback(self):
+        self.put('in.png', png(61, 47, 'noise'))
+        self.check(self.run_pique('in.png', '-o', 'cpu.png'), 0)
+        self.check(self.gpu('in.png', '-o', 'no.png', PIQUE_STANDIN_BYTES='20000'), 75)
+        result = self.gpu('in.png', '-o', 'gpu.png', '--fallback', 'cpu', '--memory', '1G',
+                          PIQUE_STANDIN_BYTES='60000')
+        self.check(result, 0, 'gpu.png was computed by the fallback, as cpu/fp32/direct-1')
+        self.assertEqual(read(self.path('cpu.png')), read(self.path('gpu.png')))
+
+    def test_devices_that_compute_otherwise_are_refused(self):
+        self.put('in.png')
+        result = self.gpus(2, 'in.png', '-o', 'out.png', device='cuda:0,cpu')
+        self.check(result, 2, 'cpu as cpu/fp32/direct-1')
+        self.check(self.gpus(2, 'in.png', '-o', 'out.png', device='cuda,cuda:0'), 2, 'named twice')
+        self.check(self.gpus(2, 'in.png', '-o', 'out.png', device='cuda:1,cuda:2'), 69, 'cuda:2')
+
+
 class Films(OnStandIn, FilmCase):
     def frames_of(self, name):
         return self.ff('-i', name, '-f', 'md5', '-')
@@ -155,6 +221,73 @@ class Films(OnStandIn, FilmCase):
         self.assertEqual(self.frames_of('cpu.mkv'), self.frames_of('gpu.mkv'))
 
 
+    def test_several_gpus_make_the_film_of_one(self):
+        self.clip()
+        for count in (1, 2, 3):
+            for batch in ('1', '3'):
+                result = self.gpus(count, 'in.mkv', '-o', 'gpu.mkv', '--overwrite', '--codec', 'ffv1', '--batch',
+                                   batch, '--precision', 'fp32', '--json')
+                self.check(result, 0)
+                self.assertEqual(self.frames_of('cpu.mkv'), self.frames_of('gpu.mkv'), (count, batch))
+                events = self.events(result)
+                done = [e for e in events if e['event'] == 'file_done'][0]
+                self.assertEqual((done['moved'], done['fallback']), (0, []))
+
+    def test_a_film_goes_on_when_one_of_its_gpus_is_lost(self):
+        self.clip()
+        for fails in ('7@0', '5@1', '40@0'):
+            result = self.gpus(2, 'in.mkv', '-o', 'gpu.mkv', '--overwrite', '--codec', 'ffv1', '--batch', '1',
+                               '--precision', 'fp32', PIQUE_STANDIN_FAILS=fails)
+            self.check(result, 0)
+            if fails == '7@0':
+                self.check(result, 0, 'cuda:0 failed (the GPU failed')
+            self.assertEqual(self.frames_of('cpu.mkv'), self.frames_of('gpu.mkv'), fails)
+
+    def test_a_small_gpu_beside_a_large_one(self):
+        self.clip()
+        for bytes in ('300000@1', '60000@1', '300000@0'):
+            result = self.gpus(2, 'in.mkv', '-o', 'gpu.mkv', '--overwrite', '--codec', 'ffv1', '--batch', '8',
+                               '--precision', 'fp32', '--memory', '1G', PIQUE_STANDIN_BYTES=bytes)
+            self.check(result, 0)
+            self.assertEqual(self.frames_of('cpu.mkv'), self.frames_of('gpu.mkv'), bytes)
+
+    def test_a_fallback_ends_the_film_and_its_report_says_which_frames(self):
+        self.clip()
+        result = self.gpu('in.mkv', '-o', 'gpu.mkv', '--codec', 'ffv1', '--precision', 'fp32', '--batch', '1',
+                          '--fallback', 'cpu', PIQUE_STANDIN_FAILS='60')
+        self.check(result, 0, 'no device is left that computes as cuda/fp32/direct-1')
+        report = json.loads(read(self.path('gpu.mkv.json')))
+        stretch = report['result']['fallback']
+        self.assertEqual(len(stretch), 1)
+        self.assertEqual(stretch[0]['last'], report['result']['frames'] - 1)
+        self.assertEqual(stretch[0]['last'] - stretch[0]['first'] + 1, report['result']['fallback_frames'])
+        self.assertGreater(stretch[0]['first'], 0)
+        self.assertEqual(stretch[0]['numeric_key'], 'cpu/fp32/direct-1')
+        # The two keys happen to have the same bits.
+        self.assertEqual(self.frames_of('cpu.mkv'), self.frames_of('gpu.mkv'))
+
+    def test_a_fallback_converts_what_the_gpu_took_as_luma_and_chroma(self):
+        self.clip('yuv420p')
+        self.check(self.gpu('in.mkv', '-o', 'gpu.mkv', '--codec', 'ffv1', '--precision', 'fp32', '--batch', '2',
+                            '--fallback', 'cpu', '--keep-frames', 'source', PIQUE_STANDIN_FAILS='120'), 0)
+        stretch = json.loads(read(self.path('gpu.mkv.json')))['result']['fallback'][0]
+        ours, theirs = (self.ff('-i', name, '-f', 'framemd5', '-').splitlines()[-12:] for name in ('gpu.mkv', 'cpu.mkv'))
+        self.assertGreater(stretch['first'], 0)
+        self.assertEqual(ours[stretch['first']:], theirs[stretch['first']:])
+        self.assertNotEqual(ours[0], theirs[0])
+
+    def test_a_job_that_was_stopped_is_resumed_with_a_fallback(self):
+        self.clip()
+        words = ('in.mkv', '-o', 'gpu.mkv', '--codec', 'ffv1', '--precision', 'fp32', '--batch', '1', '--segment', '2')
+        self.check(self.gpu(*words, PIQUE_STANDIN_FAILS='90'), 69)
+        env = self.environment(LD_LIBRARY_PATH=FOLDER, PIQUE_STANDIN='threads', PIQUE_STANDIN_FAILS='30')
+        self.check(self.run_pique('resume', 'gpu.mkv', '--fallback', 'cpu', model=None, env=env), 0)
+        report = json.loads(read(self.path('gpu.mkv.json')))
+        self.assertGreater(report['result']['segments_kept'], 0)
+        self.assertGreater(report['result']['fallback_frames'], 0)
+        self.assertEqual(self.frames_of('cpu.mkv'), self.frames_of('gpu.mkv'))
+
+
 class Queue(ServerCase):
     def setUp(self):
         super().setUp()
@@ -177,8 +310,23 @@ class Queue(ServerCase):
         made = [os.path.join('results', n) for n in self.files('results') if n.endswith('.mkv')]
         self.assertEqual(self.ff('-i', 'cpu.mkv', '-f', 'md5', '-'), self.ff('-i', made[0], '-f', 'md5', '-'))
 
+    def test_a_fallback_is_for_a_gpu_that_gets_nowhere(self):
+        """One that works again in a new process is better than another device."""
+        self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', 'gbrp', '-c:v', 'ffv1')
+        settings = {'model': 'tiny', 'device': 'cuda', 'precision': 'fp32', 'batch': 1, 'segment': 2,
+                    'codec': 'ffv1', 'fallback': 'cpu'}
+        self.start_on_gpu(90)
+        item = self.wait(self.add('in.mkv', settings), 'done')
+        self.assertEqual(item['result']['fallback_frames'], 0)
+        self.stop()
+        self.start_on_gpu(3)
+        item = self.wait(self.add('in.mkv', settings), 'done')
+        self.assertEqual(item['result']['fallback_frames'], item['result']['frames'])
+        self.assertGreater(item['result']['moved'], 0)
+        self.assertIn('computed on cpu as cpu/fp32/direct-1', ' '.join(item['notes']))
+
     def test_a_gpu_that_gets_nowhere_is_given_up(self):
-        self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', 'yuv444p', '-c:v', 'ffv1')
+        self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', 'gbrp', '-c:v', 'ffv1')
         self.start_on_gpu(3)
         item = self.wait(self.add('in.mkv', {'model': 'tiny', 'device': 'cuda', 'segment': 2}), 'failed')
         self.assertIn('the GPU failed', item['error']['text'])

@@ -47,21 +47,23 @@ static void delay(struct si_stream *s, int most_us)
 }
 
 /* A lost device executes nothing. */
-static bool is_lost(const struct si_op *op)
+static bool is_lost(const struct si_stream *s, const struct si_op *op)
 {
+    const int device = s->thing.device;
     if (op->outside)
-        si_die(CUDA_ERROR_ILLEGAL_ADDRESS);
-    const cuda_result planted =
-        op->work.kind == SI_LAUNCH && !si_is_dead() ? si_planted_launch() : CUDA_SUCCESS;
+        si_die(device, CUDA_ERROR_ILLEGAL_ADDRESS);
+    const cuda_result planted = op->work.kind == SI_LAUNCH && !si_is_dead(device)
+                                    ? si_planted_launch(device)
+                                    : CUDA_SUCCESS;
     if (planted)
-        si_die(planted);
-    return si_is_dead();
+        si_die(device, planted);
+    return si_is_dead(device);
 }
 
 static void execute_first(struct si_stream *s)
 {
     struct si_op *op = s->first;
-    const bool lost = is_lost(op);
+    const bool lost = is_lost(s, op);
     const int most_us = si_delay_us;
     s->busy = true;
     pthread_mutex_unlock(&si_lock);

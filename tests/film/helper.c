@@ -84,6 +84,12 @@ static void on_event(void *user, const pique_event *event)
         r->planned = event->plan != NULL;
     if (event->kind == PIQUE_EVENT_SEALED)
         r->sealed++;
+    if (event->kind == PIQUE_EVENT_FALLBACK && r->fallback_count < 4) {
+        int64_t *stretch = &r->fallback_list[2 * r->fallback_count++];
+        stretch[0] = event->first_frame;
+        stretch[1] = event->first_frame + event->frames - 1;
+        assert_string_equal(event->text, "cpu/fp16-emulated/direct-1");
+    }
     if (event->kind == PIQUE_EVENT_SAVED && r->saved_count < MOST_SAVED)
         r->saved[r->saved_count++] = event->first_frame + event->frames;
     if (event->kind == PIQUE_EVENT_SAVED)
@@ -92,16 +98,33 @@ static void on_event(void *user, const pique_event *event)
         r->on_event(r, event);
 }
 
+/* One at a time, whichever device tells. */
+static void on_engine(void *user, const pique_event *event)
+{
+    struct run *r = user;
+    r->retries += event->kind == PIQUE_EVENT_RETRY;
+    if (event->text && strlen(r->told) + strlen(event->text) + 2 < sizeof r->told) {
+        strcat(r->told, event->text);
+        strcat(r->told, "\n");
+    }
+}
+
 int run_film(struct run *r)
 {
     pique_engine *engine;
-    const pique_engine_options eo = {
-        .size = sizeof eo, .threads = r->threads, .device = r->device, .cancel = r->cancel};
+    const pique_engine_options eo = {.size = sizeof eo,
+                                     .threads = r->threads,
+                                     .device = r->device,
+                                     .fallback = r->fallback,
+                                     .event = on_engine,
+                                     .event_user = r,
+                                     .cancel = r->cancel};
     r->options.picture = &r->picture;
     r->options.event = on_event;
     r->options.event_user = r;
     r->report = (pique_film_report){.size = sizeof r->report};
-    r->notes = r->sealed = r->saved_count = 0;
+    r->notes = r->sealed = r->saved_count = r->retries = r->fallback_count = 0;
+    r->told[0] = '\0';
     int rc = pique_engine_open(model, &eo, &engine, &r->err);
     if (rc)
         return rc;

@@ -20,9 +20,10 @@ struct run {
     pique_film_options options;
     pique_picture_options picture;
     int threads;
-    const char *device; /* NULL: cpu */
-    const char *src;    /* NULL: the film that is made up */
-    const char *dst;    /* below the folder; NULL: "film.mkv" */
+    const char *device;   /* or several; NULL: cpu */
+    const char *fallback; /* or NULL */
+    const char *src;      /* NULL: the film that is made up */
+    const char *dst;      /* below the folder; NULL: "film.mkv" */
     pique_film_report report;
     pique_error err;
     /* What was told. */
@@ -30,6 +31,10 @@ struct run {
     int64_t saved[MOST_SAVED]; /* frames that can be read after each event */
     uint64_t batches;
     bool planned;
+    int retries;              /* of engines: what was told of a failure */
+    char told[2048];          /* all that engines told, a line each */
+    int64_t fallback_list[8]; /* first and last of each stretch */
+    int fallback_count;
     long changes; /* of files, since pq_fault_kill() */
     void (*on_event)(struct run *run, const pique_event *event);
     pique_cancel *cancel;

@@ -12,7 +12,7 @@ SAID = {
     'PQ_SAID': {0}, 'bad_tensor': {1}, 'build_chain': {3}, 'check_zeros': {4}, 'damaged': {1, 2},
     'fail': {2}, 'fail_line': {1}, 'fail_names': {2}, 'ncnn_fail_layer': {3},
     'ncnn_unsupported': {2}, 'note': {1, 2}, 'pq_av_fail': {3}, 'pq_av_io_fail': {3},
-    'pq_build_check_vector': {3}, 'pq_cli_agreed': {1}, 'pq_engine_note': {2}, 'pq_fail': {2},
+    'pq_build_check_vector': {3}, 'pq_cli_agreed': {1}, 'pq_engine_note': {2}, 'pq_engine_tell': {2}, 'pq_fail': {2},
     'pq_http_refuse': {3},
     'pq_fail_errno': {3}, 'pq_film_note': {1}, 'pq_import_fail': {2}, 'pq_import_refuse': {1},
     'pq_log': {2}, 'pq_onnx_refuse': {1}, 'pq_parts_fail': {2}, 'pq_parts_finish': {2},

@@ -420,6 +420,60 @@ void pq_engine_note(pique_engine *engine, enum pique_event_kind kind, const char
     engine->retries += kind == PIQUE_EVENT_RETRY;
 }
 
+/* One device, which is all there is. */
+int pq_engine_stations(const pique_engine *engine)
+{
+    (void)engine;
+    return 1;
+}
+
+pique_engine *pq_engine_at(pique_engine *engine, int device)
+{
+    assert_int_equal(device, 0);
+    return engine;
+}
+
+bool pq_engine_is_fallback(const pique_engine *engine)
+{
+    (void)engine;
+    return false;
+}
+
+const char *pq_engine_device_name(const pique_engine *engine)
+{
+    (void)engine;
+    return "fake";
+}
+
+int pq_engine_failures(const pique_engine *engine)
+{
+    return engine->fail_step && engine->steps >= engine->fail_step;
+}
+
+void pq_engine_lose(pique_engine *engine)
+{
+    (void)engine;
+    fail_msg("the only device was given up");
+}
+
+bool pq_engine_is_lost(const pique_engine *engine)
+{
+    (void)engine;
+    return false;
+}
+
+const char *pique_engine_numeric_key(const pique_engine *engine)
+{
+    (void)engine;
+    return "fake/fp32/1";
+}
+
+void pq_engine_tell(pique_engine *engine, enum pique_event_kind kind, const char *fmt, ...)
+{
+    (void)engine, (void)kind;
+    fail_msg("told of devices: %s", fmt);
+}
+
 void pq_engine_progress(pique_engine *engine, uint64_t done, uint64_t total)
 {
     assert_true(done >= engine->progress_done || engine->retries);

@@ -43,7 +43,9 @@ static int only_reader(const struct pq_graph *g, int i)
     return reader;
 }
 
-/* Whether the rows of no operation behind the picture up to `last` but `besides` are ahead of its. */
+/* Whether the rows of no operation behind the picture, up to `last` but `besides`, are ahead of
+ * its.
+ */
 static bool follow_the_picture(const struct pq_graph *g, int picture, int last, int besides)
 {
     for (int i = picture + 1; i <= last; i++) {
@@ -74,8 +76,7 @@ static int added_picture(const struct pq_graph *g, int sum, int shuffle, int con
     const struct pq_op *from = &g->ops[nearest];
     if (from->kind != PQ_OP_NEAREST || from->factor != g->ops[shuffle].factor ||
         only_reader(g, nearest) != sum || g->ops[conv].residual ||
-        g->ops[conv].inputs == PQ_MAX_INPUTS ||
-        !follow_the_picture(g, from->in[0], conv, nearest))
+        g->ops[conv].inputs == PQ_MAX_INPUTS || !follow_the_picture(g, from->in[0], conv, nearest))
         return -1;
     return nearest;
 }

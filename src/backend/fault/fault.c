@@ -8,13 +8,13 @@
 #include "backend/cpu/cpu.h"
 #include "base/alloc.h"
 
-enum kind { FAULT_ERROR, FAULT_NAN, FAULT_FLAT };
+enum kind { FAULT_ERROR, FAULT_NAN, FAULT_FLAT, FAULT_MEMORY };
 
 struct fault_program {
     struct pq_program base;
     struct pq_program *inner; /* the processor's */
     enum kind kind;
-    long at, steps;
+    long at, steps, runs;
     bool forever;
 };
 
@@ -27,7 +27,7 @@ static bool parse(const char *id, struct fault_program *p)
 {
     char kind[8], plus = '\0';
     int n = sscanf(id, "fault:%7[a-z]@%ld%c", kind, &p->at, &plus);
-    static const char *const kinds[] = {"error", "nan", "flat"};
+    static const char *const kinds[] = {"error", "nan", "flat", "memory"};
     for (size_t k = 0; n >= 2 && k < PQ_COUNT(kinds); k++) {
         if (strcmp(kind, kinds[k]) != 0)
             continue;
@@ -60,7 +60,7 @@ static int compile(const struct pq_graph *graph, const struct pq_device_options 
     int rc = parse(options->id, p) ? 0
                                    : pq_fail(err, PIQUE_EINVAL,
                                              "'%s': fault:KIND@N[+] with "
-                                             "KIND error, nan or flat is expected",
+                                             "KIND error, nan, flat or memory is expected",
                                              options->id);
     if (!rc)
         rc = pq_backend_cpu.compile(graph, &inner, &p->inner, err);
@@ -92,11 +92,18 @@ static int memory(const struct pq_program *base, const struct pq_geometry *geome
     return pq_backend_cpu.memory(p->inner, geometry, lines, bytes, err);
 }
 
+static bool is_due(const struct fault_program *p, long count)
+{
+    return p->at && (count == p->at || (count > p->at && p->forever));
+}
+
 static int begin(struct pq_program *base, const struct pq_geometry *geometry,
                  const struct pq_line *lines, bool on_disk, struct pq_run **out, pique_error *err)
 {
     (void)lines;
     struct fault_program *p = (struct fault_program *)base;
+    if (p->kind == FAULT_MEMORY && is_due(p, ++p->runs))
+        return pq_fail(err, PIQUE_ENOMEM, "there is no memory (on purpose, for run %ld)", p->runs);
     struct fault_run *run = pq_calloc(1, sizeof *run);
     if (!run)
         return pq_fail_nomem(err, sizeof *run);
@@ -145,7 +152,7 @@ static int step(struct pq_run *base, const struct pq_band *in, int count, const 
     if (*got == 0 && p->kind != FAULT_ERROR)
         return 0;
     p->steps++;
-    if (p->steps == p->at || (p->steps > p->at && p->forever))
+    if (p->kind != FAULT_MEMORY && is_due(p, p->steps))
         return spoil(p, base, out, *got, err);
     return 0;
 }

@@ -6,6 +6,8 @@
  *     fault:nan@3      one value is not a number
  *     fault:flat@3     all of the step's rows are black
  *     fault:nan@3+     from the third on, every one
+ *     fault:memory@3   the third run (a batch, each pass of its own) finds no memory
+ *     fault:nan@0      never: another device that computes as the processor does
  *
  * It is never listed. */
 #pragma once
