@@ -128,6 +128,8 @@ static int open_fallback(pique_engine *first, const pique_engine_options *o, piq
 
 static int check_fallback(const struct names *names, const char *fallback, pique_error *err)
 {
+    if (fallback && !names->count && same_device(pq_backends[0]->name, fallback))
+        return pq_fail(err, PIQUE_EINVAL, "--fallback: %s computes already", fallback);
     if (fallback && strchr(fallback, ','))
         return pq_fail(err, PIQUE_EINVAL, "--fallback %s: one device is expected", fallback);
     if (fallback && strlen(fallback) >= PQ_DEVICE_NAME)

@@ -36,4 +36,7 @@ void fake_reset(void);
 /* A joined film, or the segment that is being written: how many whole frames it has; their hashes,
  * in order, into one; and whether their times are those of the source. -1: it is not there. */
 int64_t fake_film_read(const char *path, uint64_t *hash, bool *in_time);
+/* The same, and the hashes of the first `most` frames. */
+int64_t fake_film_frames(const char *path, uint64_t *hash, bool *in_time, uint64_t *each,
+                         int64_t most);
 int64_t fake_pts(int64_t index);

@@ -359,6 +359,7 @@ static void devices_that_make_no_sense_are_refused(void **state)
         {"abacus:all", NULL, "no device 'abacus'", PIQUE_EDEVICE},
         {"cpu,cpu:fp16", NULL, "cpu:fp16 as cpu/fp16-emulated/direct-1", PIQUE_EINVAL},
         {"cpu", "cpu", "cpu computes already", PIQUE_EINVAL},
+        {NULL, "cpu", "cpu computes already", PIQUE_EINVAL},
         {NULL, "abacus", "no device 'abacus'", PIQUE_EDEVICE},
         {NULL, "cpu:fp16,cpu", "one device is expected", PIQUE_EINVAL},
     };

@@ -75,6 +75,84 @@ static void killed_anywhere_with_a_journal_it_goes_on(void **state)
     kill_everywhere(1e-9);
 }
 
+/* Several devices, and a device that is lost for a fallback of another key. Killed anywhere and
+ * resumed on a device that works, each frame is that of the key which the report names for it. */
+enum { DEVICE_FRAMES = 18 };
+
+static void hashes_on(const char *device, uint64_t *each)
+{
+    uint64_t hash;
+    bool in_time;
+    struct run r = run_new();
+    film_sweep();
+    r.device = device;
+    if (run_film(&r))
+        fail_msg("%s", r.err.message);
+    assert_int_equal(fake_film_frames(film_path("film.mkv"), &hash, &in_time, each, DEVICE_FRAMES),
+                     DEVICE_FRAMES);
+}
+
+static bool is_listed(const struct run *r, int64_t frame)
+{
+    for (int i = 0; i < r->fallback_count; i++) {
+        if (frame >= r->fallback_list[2 * i] && frame <= r->fallback_list[2 * i + 1])
+            return true;
+    }
+    return false;
+}
+
+static void kill_devices(const char *device, const char *fallback, double journal_seconds)
+{
+    uint64_t own[DEVICE_FRAMES], other[DEVICE_FRAMES], now[DEVICE_FRAMES], hash;
+    long changes;
+    bool in_time;
+    int listed = 0;
+    fake_reset();
+    fake.frames = DEVICE_FRAMES;
+    hashes_on("cpu", own);
+    hashes_on("cpu:fp16", other);
+    struct run r = run_new();
+    r.device = device;
+    r.fallback = fallback;
+    r.options.journal_seconds = journal_seconds;
+    (void)undisturbed(&r, &changes);
+    for (long n = 1; n <= changes; n += 3 * STRIDE) {
+        film_sweep();
+        r.device = device;
+        r.fallback = fallback;
+        if (!WIFSIGNALED(run_killed(&r, n)))
+            continue;
+        r.device = r.fallback = NULL;
+        const int rc = run_film(&r);
+        if (rc && rc != PIQUE_EEXIST)
+            fail_msg("after %ld: %s", n, r.err.message);
+        assert_int_equal(
+            fake_film_frames(film_path("film.mkv"), &hash, &in_time, now, DEVICE_FRAMES),
+            DEVICE_FRAMES);
+        /* Where all was done but for removing the folder, nothing is reported any more. */
+        for (int64_t i = 0; !rc && r.report.frames && i < DEVICE_FRAMES; i++) {
+            listed += is_listed(&r, i);
+            assert_true(now[i] == (is_listed(&r, i) ? other[i] : own[i]));
+        }
+    }
+    print_message("%ld changes of files, %d frames by the fallback\n", changes, listed);
+    assert_true(fallback ? listed > 0 : listed == 0);
+}
+
+static void killed_anywhere_on_several_devices_it_goes_on(void **state)
+{
+    (void)state;
+    kill_devices("cpu,fault:nan@0", NULL, 0);
+    kill_devices("fault:error@5+,cpu,fault:nan@0", NULL, 1e-9);
+}
+
+static void killed_anywhere_after_a_fallback_what_that_made_is_known(void **state)
+{
+    (void)state;
+    kill_devices("fault:error@4+", "cpu:fp16", 0);
+    kill_devices("fault:error@4+", "cpu:fp16", 1e-9);
+}
+
 static void killed_again_and_again_it_comes_to_an_end(void **state)
 {
     (void)state;
@@ -165,6 +243,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_anywhere_it_goes_on),
         cmocka_unit_test(killed_anywhere_with_a_journal_it_goes_on),
+        cmocka_unit_test(killed_anywhere_on_several_devices_it_goes_on),
+        cmocka_unit_test(killed_anywhere_after_a_fallback_what_that_made_is_known),
         cmocka_unit_test(killed_again_and_again_it_comes_to_an_end),
         cmocka_unit_test(a_full_disk_ends_it_resumably),
         cmocka_unit_test(an_error_of_writing_ends_it_resumably),
