@@ -73,6 +73,7 @@ static bool acts_anyway(enum si_call call)
     switch (call) {
     case SI_context_release:
     case SI_context_pop:
+    case SI_context_destroy:
     case SI_memory_free:
     case SI_pinned_free:
     case SI_stream_destroy:
@@ -107,6 +108,8 @@ static bool needs_no_context(enum si_call call)
     case SI_device_memory:
     case SI_context_retain:
     case SI_context_release:
+    case SI_context_create:
+    case SI_context_destroy:
     case SI_context_push:
     case SI_context_pop:
         return true;
@@ -133,7 +136,8 @@ static const struct plan *due(enum si_call call)
 
 static bool asks_about_devices(enum si_call call)
 {
-    return needs_no_context(call) && !acts_anyway(call) && call != SI_context_retain;
+    return needs_no_context(call) && !acts_anyway(call) && call != SI_context_retain &&
+           call != SI_context_create;
 }
 
 /* In the order in which the real one would notice. */
@@ -188,6 +192,11 @@ cuda_result si_fate(void)
     if (!dead)
         dead = dying;
     return dead;
+}
+
+void si_revive(void)
+{
+    dying = dead = CUDA_SUCCESS;
 }
 
 cuda_result si_planted_launch(void)
@@ -344,6 +353,9 @@ static void configure(void)
     si_delay_us = 100;
     si_devices_reset();
     const char *bytes = getenv("PIQUE_STANDIN_BYTES"), *fails = getenv("PIQUE_STANDIN_FAILS");
+    const char *capability = getenv("PIQUE_STANDIN_CAPABILITY");
+    if (capability)
+        sscanf(capability, "%d.%d", &standin_device(0)->major, &standin_device(0)->minor);
     if (bytes)
         standin_device(0)->bytes = (size_t)strtoull(bytes, NULL, 10);
     kernel_left = fails ? atoi(fails) : 0;

@@ -20,7 +20,8 @@
  *
  * PIQUE_STANDIN in the environment, "lazy" or "threads", chooses the mode to start with,
  * PIQUE_STANDIN_SEED the seed; PIQUE_STANDIN_BYTES is the memory of the first device,
- * PIQUE_STANDIN_FAILS the number of the launch that fails. With PIQUE_STANDIN_STRICT a process that
+ * PIQUE_STANDIN_CAPABILITY its compute capability ("9.0"), PIQUE_STANDIN_FAILS the number of the
+ * launch that fails. With PIQUE_STANDIN_STRICT a process that
  * still has faults when it ends prints them and fails, for programs that know nothing of this
  * header.
  *

@@ -7,6 +7,7 @@
 #include "backend/cuda/choice.h"
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/device.h"
+#include "backend/cuda/hopper.h"
 #include "backend/cuda/launch.h"
 #include "backend/cuda/space.h"
 #include "backend/cuda/weights.h"
@@ -81,6 +82,13 @@ static int load(struct cuda_program *program, pique_error *err)
     return rc;
 }
 
+static const char *version_of(const struct cuda_program *program)
+{
+    if (program->tier != PIQUE_PRECISION_FP16)
+        return "fp32/direct-1";
+    return program->strip_kernel ? "fp16/wgmma-1" : "fp16/tiles-1";
+}
+
 int cuda_compile(const struct pq_graph *graph, const struct pq_device_options *options,
                  struct pq_program **out, pique_error *err)
 {
@@ -93,14 +101,15 @@ int cuda_compile(const struct pq_graph *graph, const struct pq_device_options *o
     program->pool = options->pool;
     program->tier =
         options->precision == PIQUE_PRECISION_FP16 ? PIQUE_PRECISION_FP16 : PIQUE_PRECISION_FP32;
-    snprintf(program->key, sizeof program->key, "cuda/%s",
-             program->tier == PIQUE_PRECISION_FP16 ? "fp16/tiles-1" : "fp32/direct-1");
     program->steps = pq_calloc(count, sizeof *program->steps);
     int rc = program->steps ? 0 : pq_fail_nomem(err, count * sizeof *program->steps);
     if (!rc)
         cuda_choose(graph, program->tier, program->steps);
     if (!rc)
         rc = open_device(program, options->id, err);
+    if (!rc && !cuda_wants_tiles(options->id))
+        cuda_choose_strips(program, options->log);
+    snprintf(program->key, sizeof program->key, "cuda/%s", version_of(program));
     if (!rc && !(rc = cuda_enter(program, err))) {
         rc = load(program, err);
         cuda_leave(program);

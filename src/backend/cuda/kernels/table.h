@@ -11,7 +11,8 @@ enum cuda_kernel {
     CUDA_STORE,
     CUDA_CHANNEL_MATRIX,
     CUDA_CONV_HALF, /* and the three behind it: of 16, 32, 48, 64 channels */
-    CUDA_KERNEL_COUNT = CUDA_CONV_HALF + 4
+    CUDA_CONV_STRIP = CUDA_CONV_HALF + 4, /* and the one behind it: one a layout */
+    CUDA_KERNEL_COUNT = CUDA_CONV_STRIP + 2
 };
 
 enum cuda_items {
@@ -25,7 +26,8 @@ enum cuda_items {
     CUDA_ROW,       /* a whole row */
     CUDA_ROW_VALUE, /* a channel of a whole row */
     CUDA_WINDOW,    /* a channel of a window */
-    CUDA_TILE       /* a thread of a block, of which there are some a tile */
+    CUDA_TILE,      /* a thread of a block, of which there are some a tile */
+    CUDA_STRIP      /* a thread of a block, of which there is one a multiprocessor */
 };
 
 #define CUDA_KERNELS(F)                                                                            \
@@ -78,4 +80,6 @@ enum cuda_items {
     F(CUDA_CONV_HALF, cuda_conv_half16, CUDA_TILE)                                                 \
     F(CUDA_CONV_HALF + 1, cuda_conv_half32, CUDA_TILE)                                             \
     F(CUDA_CONV_HALF + 2, cuda_conv_half48, CUDA_TILE)                                             \
-    F(CUDA_CONV_HALF + 3, cuda_conv_half64, CUDA_TILE)
+    F(CUDA_CONV_HALF + 3, cuda_conv_half64, CUDA_TILE)                                             \
+    F(CUDA_CONV_STRIP, cuda_conv_strip_swizzled, CUDA_STRIP)                                       \
+    F(CUDA_CONV_STRIP + 1, cuda_conv_strip_planes, CUDA_STRIP)
