@@ -7,7 +7,8 @@
  * within a distance that is told.
  * Then the same: every batch size and band height, and BATCHES batches in a row (1000), give one
  * hash. Then fast: frames of WIDTH x HEIGHT (1920 x 1080) a second, medians of five runs of two
- * seconds. Exit status 1 where something is not right or not the same. */
+ * seconds. A GPU whose generation has kernels of its own is measured with them and without, in
+ * turns. Exit status 1 where something is not right or not the same. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
@@ -247,6 +248,7 @@ static void speeds(const pique_model *model, const char *device, int width, int 
 {
     const double start = now();
     pique_engine *engine = open_engine(model, device, PIQUE_PRECISION_AUTO, 0);
+    printf("  %s, %s\n", device, pique_engine_numeric_key(engine));
     struct frames f = frames_new(engine, 1, width, height, PIQUE_SAMPLE_U8);
     run(engine, &f, 0, 1);
     printf("  from the model to the first frame: %.2f s\n", now() - start);
@@ -258,6 +260,22 @@ static void speeds(const pique_model *model, const char *device, int width, int 
     pique_engine_close(&engine);
 }
 
+/* The same GPU without what its generation alone has; false: it is not used anyhow. */
+static bool has_plain(const pique_model *model, const char *device, char *plain, size_t bytes)
+{
+    const size_t length = strlen(device);
+    if (strncmp(device, "cuda", 4) != 0 ||
+        (length > 6 && strcmp(device + length - 6, ":tiles") == 0))
+        return false;
+    snprintf(plain, bytes, "%s:tiles", device);
+    pique_engine *own = open_engine(model, device, PIQUE_PRECISION_AUTO, 0);
+    pique_engine *other = open_engine(model, plain, PIQUE_PRECISION_AUTO, 0);
+    const bool differ = strcmp(pique_engine_numeric_key(own), pique_engine_numeric_key(other)) != 0;
+    pique_engine_close(&own);
+    pique_engine_close(&other);
+    return differ;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 3) {
@@ -267,11 +285,13 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     const int batches = argc > 3 ? atoi(argv[3]) : 1000;
     const int width = argc > 5 ? atoi(argv[4]) : 1920, height = argc > 5 ? atoi(argv[5]) : 1080;
+    char plain[64];
     pique_model *model;
     pique_error err;
     size_t floats;
     if (pique_model_open(argv[2], &model, &err))
         stop(&err);
+    const bool both = has_plain(model, argv[1], plain, sizeof plain);
     printf("right, on %d x %d:\n", SMALL_W, SMALL_H);
     float *want = one_frame(model, "cpu", PIQUE_PRECISION_FP32, &floats);
     puts(" is the measure");
@@ -279,12 +299,18 @@ int main(int argc, char **argv)
     check(model, argv[1], PIQUE_PRECISION_AUTO, want);
     if (has_bf16(model, argv[1]))
         check(model, argv[1], PIQUE_PRECISION_BF16, want);
+    if (both)
+        check(model, plain, PIQUE_PRECISION_AUTO, want);
     free(want);
     puts("the same:");
     all_batches(model, argv[1]);
     many_batches(model, argv[1], batches);
     puts("fast:");
-    speeds(model, argv[1], width, height);
+    for (int turn = 0; turn < (both ? 2 : 1); turn++) {
+        speeds(model, argv[1], width, height);
+        if (both)
+            speeds(model, plain, width, height);
+    }
     pique_model_close(&model);
     puts(wrong ? "NOT RIGHT" : "right");
     return wrong;

@@ -75,6 +75,7 @@ static bool acts_anyway(enum si_call call)
     switch (call) {
     case SI_context_release:
     case SI_context_pop:
+    case SI_context_destroy:
     case SI_memory_free:
     case SI_pinned_free:
     case SI_stream_destroy:
@@ -109,6 +110,8 @@ static bool needs_no_context(enum si_call call)
     case SI_device_memory:
     case SI_context_retain:
     case SI_context_release:
+    case SI_context_create:
+    case SI_context_destroy:
     case SI_context_push:
     case SI_context_pop:
         return true;
@@ -135,7 +138,8 @@ static const struct plan *due(enum si_call call)
 
 static bool asks_about_devices(enum si_call call)
 {
-    return needs_no_context(call) && !acts_anyway(call) && call != SI_context_retain;
+    return needs_no_context(call) && !acts_anyway(call) && call != SI_context_retain &&
+           call != SI_context_create;
 }
 
 /* The device that a call is about; a call without a context is about the only one, if it is. */
@@ -200,6 +204,12 @@ cuda_result si_fate(int device)
     if (!fates[device].dead)
         fates[device].dead = fates[device].dying;
     return fates[device].dead;
+}
+
+/* What killed a device went with its context. */
+void si_revive(int device)
+{
+    fates[device].dying = fates[device].dead = CUDA_SUCCESS;
 }
 
 cuda_result si_planted_launch(int device)
@@ -369,6 +379,9 @@ static void configure(void)
     const char *count = getenv("PIQUE_STANDIN_DEVICES");
     if (count)
         si_set_device_count(atoi(count));
+    const char *capability = getenv("PIQUE_STANDIN_CAPABILITY");
+    if (capability)
+        sscanf(capability, "%d.%d", &standin_device(0)->major, &standin_device(0)->minor);
     if (bytes)
         standin_device(device_named(bytes) > 0 ? device_named(bytes) : 0)->bytes =
             (size_t)strtoull(bytes, NULL, 10);

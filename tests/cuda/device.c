@@ -4,13 +4,14 @@
 
 #include "inner.h"
 
-enum { DEVICES = STANDIN_DEVICES, STACK = 16, VERSION = 12040 };
+enum { DEVICES = STANDIN_DEVICES, CREATED = 4, STACK = 16, VERSION = 12040 };
 
-/* The one context of a device that is shared by whoever retains it. */
+/* The one context of a device that is shared by whoever retains it; and those that were created,
+ * which are retained once. */
 struct CUctx_st {
     int device, retained;
 };
-static struct CUctx_st contexts[DEVICES];
+static struct CUctx_st contexts[DEVICES], created[CREATED];
 static struct standin_device devices[DEVICES];
 static int device_count;
 
@@ -20,6 +21,7 @@ static _Thread_local int depth;
 void si_devices_reset(void)
 {
     device_count = 1;
+    memset(created, 0, sizeof created);
     for (int i = 0; i < DEVICES; i++) {
         contexts[i] = (struct CUctx_st){i, 0};
         devices[i] = (struct standin_device){
@@ -52,6 +54,11 @@ struct standin_device *standin_device(int ordinal)
 const struct standin_device *si_device(int ordinal)
 {
     return &devices[ordinal];
+}
+
+const void *si_context(void)
+{
+    return depth ? stack[depth - 1] : NULL;
 }
 
 int si_current(cuda_result *rc)
@@ -204,9 +211,15 @@ static cuda_result release(cuda_device device)
     return CUDA_SUCCESS;
 }
 
+static bool is_context(const struct CUctx_st *c)
+{
+    const bool shared = c >= contexts && c < contexts + DEVICES;
+    return (shared || (c >= created && c < created + CREATED)) && c->retained;
+}
+
 static cuda_result push(cuda_context context)
 {
-    if (context < contexts || context >= contexts + DEVICES || !context->retained)
+    if (!is_context(context))
         return CUDA_ERROR_INVALID_CONTEXT;
     if (depth == STACK) {
         si_fault("%s: more than %d contexts", si_call_name(), STACK);
@@ -225,6 +238,40 @@ static cuda_result pop(cuda_context *context)
     si_live[STANDIN_PUSHED] -= si_live[STANDIN_PUSHED] > 0; /* a reset may lie between */
     if (context)
         *context = stack[depth];
+    return CUDA_SUCCESS;
+}
+
+/* It is current at once. */
+static cuda_result create(cuda_context *context, unsigned flags, cuda_device device)
+{
+    int i = 0;
+    if (!is_device(device))
+        return ERROR_INVALID_DEVICE;
+    while (i < CREATED && created[i].retained)
+        i++;
+    if (flags || !context || i == CREATED)
+        return CUDA_ERROR_INVALID_VALUE;
+    created[i] = (struct CUctx_st){device, 1};
+    *context = &created[i];
+    si_live[STANDIN_CONTEXTS]++;
+    return push(*context);
+}
+
+/* Whatever was made in it goes along, and so does what it died of. */
+static cuda_result destroy(cuda_context context)
+{
+    if (!is_context(context) || context < created || context >= created + CREATED)
+        return CUDA_ERROR_INVALID_CONTEXT;
+    si_complete_all();
+    si_memory_end(context);
+    for (struct si_thing *t = si_things(); t; t = t->next)
+        if (!t->dead && t->context == context)
+            si_thing_end(t);
+    if (depth && stack[depth - 1] == context)
+        pop(NULL);
+    context->retained = 0;
+    si_live[STANDIN_CONTEXTS]--;
+    si_revive(context->device);
     return CUDA_SUCCESS;
 }
 
@@ -276,6 +323,16 @@ cuda_result cuDevicePrimaryCtxRetain(cuda_context *context, cuda_device device)
 cuda_result cuDevicePrimaryCtxRelease_v2(cuda_device device)
 {
     CALL(context_release, release(device));
+}
+
+cuda_result cuCtxCreate_v2(cuda_context *context, unsigned flags, cuda_device device)
+{
+    CALL(context_create, create(context, flags, device));
+}
+
+cuda_result cuCtxDestroy_v2(cuda_context context)
+{
+    CALL(context_destroy, destroy(context));
 }
 
 cuda_result cuCtxPushCurrent_v2(cuda_context context)

@@ -68,6 +68,8 @@ void si_die(int device, cuda_result error);
 bool si_is_dead(int device);
 /* That synchronisation. */
 cuda_result si_fate(int device);
+/* What killed it went with its context. */
+void si_revive(int device);
 /* A launch is about to be executed: the error that was planted for it, or 0. */
 cuda_result si_planted_launch(int device);
 
@@ -85,6 +87,7 @@ struct si_thing {
     struct si_thing *next;
     int what; /* enum standin_what, or SI_FUNCTIONS */
     int number, device;
+    const void *context;
     bool dead;
 };
 /* Of the current context. */
@@ -102,6 +105,7 @@ extern size_t si_live[STANDIN_KINDS];
 
 /* The device of this thread's context; -1 and *rc: there is none. */
 int si_current(cuda_result *rc);
+const void *si_context(void);
 const struct standin_device *si_device(int ordinal);
 int si_device_count(void);
 void si_set_device_count(int count);
@@ -130,6 +134,7 @@ struct si_memory {
     struct si_memory *next;
     bool pinned;
     int device;
+    const void *context;
     char *data;
     size_t bytes;
     /* A cell is 64 bytes. Who wrote it last, and who read it since, as numbers of accesses; 0 is
@@ -142,6 +147,8 @@ struct si_memory *si_memory_of(const void *address);
 struct si_memory *si_memory_between(const void *address, size_t bytes);
 /* Allocations of device memory. */
 size_t si_memory_left(int device);
+/* All of a context. */
+void si_memory_end(const void *context);
 void si_memory_reset(void);
 
 void si_shadow_begin(struct si_memory *memory);

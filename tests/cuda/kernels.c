@@ -5,6 +5,7 @@
 #include "backend/cuda/kernels/attention.cu"
 #include "backend/cuda/kernels/conv.cu"
 #include "backend/cuda/kernels/conv_half.cu"
+#include "backend/cuda/kernels/conv_strip.cu"
 #include "backend/cuda/kernels/global.cu"
 #include "backend/cuda/kernels/local.cu"
 #include "backend/cuda/kernels/norm.cu"

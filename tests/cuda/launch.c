@@ -83,13 +83,15 @@ static cuda_result find(cuda_function *handle, cuda_module from, const char *nam
     return CUDA_SUCCESS;
 }
 
-/* More shared memory than 48 KiB has to be asked for; no device of ours has more than 99. */
+/* More shared memory than 48 KiB has to be asked for: of Hopper up to 227, of others what the least
+ * of them have. */
 static cuda_result allow_shared(cuda_function handle, int attribute, int value)
 {
     struct function *f = si_thing_find(SI_FUNCTIONS, handle);
     if (!f)
         return ERROR_INVALID_HANDLE;
-    if (attribute != CUDA_ATTRIBUTE_SHARED_BYTES || value < 0 || value > 99 << 10)
+    const int most = si_device(f->thing.device)->major == 9 ? 227 << 10 : 99 << 10;
+    if (attribute != CUDA_ATTRIBUTE_SHARED_BYTES || value < 0 || value > most)
         return CUDA_ERROR_INVALID_VALUE;
     f->shared_bytes = (unsigned)value;
     return CUDA_SUCCESS;

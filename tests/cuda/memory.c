@@ -58,6 +58,7 @@ static struct si_memory *create(bool pinned, size_t bytes)
     struct si_memory *m = si_alloc(1, sizeof *m);
     *m = (struct si_memory){
         .next = all, .pinned = pinned, .device = si_current(&rc), .data = data, .bytes = bytes};
+    m->context = si_context();
     si_shadow_begin(m);
     all = m;
     si_live[pinned ? STANDIN_PINNED : STANDIN_ALLOCATIONS]++;
@@ -79,6 +80,15 @@ static void destroy(struct si_memory *memory)
     free(memory->data);
     si_shadow_end(memory);
     free(memory);
+}
+
+void si_memory_end(const void *context)
+{
+    for (struct si_memory *m = all, *next; m; m = next) {
+        next = m->next;
+        if (m->context == context)
+            destroy(m);
+    }
 }
 
 void si_memory_reset(void)

@@ -21,6 +21,7 @@
  * PIQUE_STANDIN in the environment, "lazy" or "threads", chooses the mode to start with,
  * PIQUE_STANDIN_SEED the seed; PIQUE_STANDIN_DEVICES is how many devices there are,
  * PIQUE_STANDIN_BYTES the memory of the first one, or with "600000@1" of the second,
+ * PIQUE_STANDIN_CAPABILITY the compute capability of the first ("9.0"),
  * PIQUE_STANDIN_FAILS the number of the launch that fails, with "60@1" of those of the second
  * device. A device that failed is lost, and the others are not. With PIQUE_STANDIN_STRICT a process
  * that still has faults when it ends prints them and fails, for programs that know nothing of this

@@ -21,6 +21,7 @@ void *si_thing_new(int what, size_t bytes)
     cuda_result rc;
     *t = (struct si_thing){
         .next = things, .what = what, .number = ++numbers[what], .device = si_current(&rc)};
+    t->context = si_context();
     things = t;
     if (what < STANDIN_KINDS)
         si_live[what]++;

@@ -18,18 +18,27 @@ static int count_devices(const struct cuda_driver *driver)
     return driver && driver->device_count(&count) == CUDA_SUCCESS ? count : 0;
 }
 
+static const char tiles[] = ":tiles";
+
 int cuda_ordinal(const char *id)
 {
     long n = 0;
-    if (pq_starts_with(id, "cuda:")) {
-        char *end;
-        n = strtol(id + 5, &end, 10);
-        if (id[5] < '0' || id[5] > '9' || *end)
-            return -1;
-    } else if (strcmp(id, "cuda") != 0) {
+    if (!pq_starts_with(id, "cuda"))
         return -1;
+    const char *rest = id + 4;
+    if (rest[0] == ':' && rest[1] >= '0' && rest[1] <= '9') {
+        char *end;
+        n = strtol(rest + 1, &end, 10);
+        rest = end;
     }
+    if (*rest && strcmp(rest, tiles) != 0)
+        return -1;
     return n < count_devices(cuda_driver(NULL)) ? (int)n : -1;
+}
+
+bool cuda_wants_tiles(const char *id)
+{
+    return pq_ends_with(id, tiles);
 }
 
 unsigned cuda_tiers(const char *id)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* NVIDIA's GPUs as devices: "cuda" is the first of them, "cuda:N" the one of that number. */
+/* NVIDIA's GPUs as devices: "cuda" is the first of them, "cuda:N" the one of that number. With
+ * ":tiles" behind it, for measuring, what a generation alone has stays unused. */
 #pragma once
 
 #include "backend/backend.h"
@@ -7,6 +8,8 @@
 
 /* The number that an id stands for; -1 where it is none of ours or there is no such GPU. */
 int cuda_ordinal(const char *id);
+/* Whether an id asks for the kernels that all generations have: "cuda:tiles", "cuda:N:tiles". */
+bool cuda_wants_tiles(const char *id);
 /* All but a margin of what the driver says is free: other programs draw, too. */
 uint64_t cuda_free_memory(const char *id);
 bool cuda_describe(size_t i, pique_device_info *info);

@@ -56,6 +56,9 @@ enum {
     F(device_memory, cuDeviceTotalMem_v2, (size_t * bytes, cuda_device device))                    \
     F(context_retain, cuDevicePrimaryCtxRetain, (cuda_context * context, cuda_device device))      \
     F(context_release, cuDevicePrimaryCtxRelease_v2, (cuda_device device))                         \
+    F(context_create, cuCtxCreate_v2,                                                              \
+      (cuda_context * context, unsigned flags, cuda_device device))                                \
+    F(context_destroy, cuCtxDestroy_v2, (cuda_context context))                                    \
     F(context_push, cuCtxPushCurrent_v2, (cuda_context context))                                   \
     F(context_pop, cuCtxPopCurrent_v2, (cuda_context * context))                                   \
     F(memory_info, cuMemGetInfo_v2, (size_t * free, size_t * total))                               \

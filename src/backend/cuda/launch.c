@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backend/cuda/kernels/block.h"
+#include "backend/cuda/kernels/strip.h"
 #include "backend/cuda/kernels/table.h"
 #include "backend/cuda/kernels/tile.h"
 #include "backend/cuda/kernels/windows.h"
@@ -31,6 +32,8 @@ static cuda_result find_kernel(struct cuda_program *program, int i)
     cuda_result r = d->module_function(function, program->module, kernels[i].name);
     if (!r && kernels[i].items == CUDA_TILE)
         r = d->function_attribute(*function, CUDA_ATTRIBUTE_SHARED_BYTES, CUDA_TILE_BYTES_MAX);
+    if (!r && kernels[i].items == CUDA_STRIP)
+        r = d->function_attribute(*function, CUDA_ATTRIBUTE_SHARED_BYTES, CUDA_STRIP_BYTES);
     return r;
 }
 
@@ -42,14 +45,21 @@ static int first_tiled(enum pq_dtype type)
     return type == PQ_BF16 ? CUDA_CONV_BRAIN : CUDA_KERNEL_COUNT;
 }
 
+/* The matrix units that kernels of tiles and strips want are not in all GPUs: who has not chosen
+ * them does not ask for them. */
 static bool is_wanted(const struct cuda_program *program, int i)
 {
     const int first = first_tiled(cuda_type_of(program->tier));
-    return kernels[i].name && (kernels[i].items != CUDA_TILE || (i >= first && i < first + 4));
+    switch (kernels[i].items) {
+    case CUDA_TILE:
+        return i >= first && i < first + 4;
+    case CUDA_STRIP:
+        return program->strip_kernel == i;
+    default:
+        return kernels[i].name != NULL;
+    }
 }
 
-/* The matrix units that kernels of tiles want are not in all GPUs: who has not chosen their tier
- * does not ask for them. */
 int cuda_find_kernels(struct cuda_program *program, pique_error *err)
 {
     program->functions = pq_calloc(CUDA_KERNEL_COUNT, sizeof(cuda_function));
@@ -172,7 +182,8 @@ static int gram_rows(const struct cuda_args *a)
     return a->groups * (int)lround(sqrt(a->out.channels / a->groups));
 }
 
-static int64_t count_items(enum cuda_items items, const struct cuda_args *a)
+static int64_t count_items(const struct cuda_program *program, enum cuda_items items,
+                           const struct cuda_args *a)
 {
     const int64_t rows = (int64_t)a->rows * a->frames, pixels = rows * a->out.width;
     switch (items) {
@@ -182,6 +193,8 @@ static int64_t count_items(enum cuda_items items, const struct cuda_args *a)
         return pixels * cuda_written(&a->out);
     case CUDA_TILE:
         return cuda_tiles(a) * cuda_tile_blocks(cuda_conv_channels(a)) * CUDA_THREADS;
+    case CUDA_STRIP:
+        return cuda_strip_blocks(a, program->multiprocessors) * CUDA_STRIP_THREADS;
     case CUDA_BLOCK16:
         return pixels * (a->out.stride / 16);
     case CUDA_HALF:
@@ -209,12 +222,19 @@ static int64_t count_items(enum cuda_items items, const struct cuda_args *a)
 cuda_result cuda_launch(const struct cuda_program *program, const struct cuda_space *space,
                         int kernel, struct cuda_args *a)
 {
-    a->count = count_items(kernels[kernel].items, a);
+    const enum cuda_items items = kernels[kernel].items;
+    a->count = count_items(program, items, a);
     void *parameters[] = {a};
-    const bool tiles = kernels[kernel].items == CUDA_TILE;
-    const int block = tiles ? CUDA_THREADS : CUDA_BLOCK;
+    int block = CUDA_BLOCK;
+    unsigned shared = 0;
+    if (items == CUDA_TILE) {
+        block = CUDA_THREADS;
+        shared = (unsigned)cuda_tile_bytes(a);
+    } else if (items == CUDA_STRIP) {
+        block = CUDA_STRIP_THREADS;
+        shared = CUDA_STRIP_BYTES;
+    }
     const unsigned grid = (unsigned)((a->count + block - 1) / block);
-    const unsigned shared = tiles ? (unsigned)cuda_tile_bytes(a) : 0;
     return program->driver->launch(program->functions[kernel], grid, 1, 1, (unsigned)block, 1, 1,
                                    shared, space->compute, parameters, NULL);
 }
@@ -265,7 +285,9 @@ cuda_result cuda_launch_op(const struct cuda_program *program, const struct cuda
     if (op->kind == PQ_OP_CHANNEL_ATTENTION)
         r = cuda_launch(program, space, CUDA_CHANNEL_MATRIX, &a);
     int kernel = (int)op->kind;
-    if (program->steps[computed].tiled)
+    if (program->steps[computed].strip)
+        kernel = program->strip_kernel;
+    else if (program->steps[computed].tiled)
         kernel = first_tiled(cuda_type_of(program->tier)) + cuda_tile_sixteens(op->channels) - 1;
     return r ? r : cuda_launch(program, space, kernel, &a);
 }

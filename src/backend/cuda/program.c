@@ -6,6 +6,7 @@
 #include "backend/cuda/choice.h"
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/device.h"
+#include "backend/cuda/hopper.h"
 #include "backend/cuda/launch.h"
 #include "backend/cuda/space.h"
 #include "backend/cuda/weights.h"
@@ -80,12 +81,17 @@ static int load(struct cuda_program *program, pique_error *err)
     return rc;
 }
 
-static const char *const keys[] = {
-    [PIQUE_PRECISION_AUTO] = "cuda/fp32/direct-1",
-    [PIQUE_PRECISION_FP32] = "cuda/fp32/direct-1",
-    [PIQUE_PRECISION_FP16] = "cuda/fp16/tiles-1",
-    [PIQUE_PRECISION_BF16] = "cuda/bf16/tiles-1",
-};
+static const char *key_of(const struct cuda_program *program)
+{
+    switch (program->tier) {
+    case PIQUE_PRECISION_FP16:
+        return program->strip_kernel ? "cuda/fp16/wgmma-1" : "cuda/fp16/tiles-1";
+    case PIQUE_PRECISION_BF16:
+        return "cuda/bf16/tiles-1";
+    default:
+        return "cuda/fp32/direct-1";
+    }
+}
 
 int cuda_compile(const struct pq_graph *graph, const struct pq_device_options *options,
                  struct pq_program **out, pique_error *err)
@@ -98,13 +104,15 @@ int cuda_compile(const struct pq_graph *graph, const struct pq_device_options *o
     program->driver = cuda_driver(NULL);
     program->pool = options->pool;
     program->tier = options->precision;
-    program->key = keys[options->precision];
     program->steps = pq_calloc(count, sizeof *program->steps);
     int rc = program->steps ? 0 : pq_fail_nomem(err, count * sizeof *program->steps);
     if (!rc)
         cuda_choose(graph, program->tier, program->steps);
     if (!rc)
         rc = open_device(program, options->id, err);
+    if (!rc && !cuda_wants_tiles(options->id))
+        cuda_choose_strips(program, options->log);
+    program->key = key_of(program);
     if (!rc && !(rc = cuda_enter(program, err))) {
         rc = load(program, err);
         cuda_leave(program);

@@ -11,6 +11,7 @@ struct cuda_step {
     int stride;         /* values from one pixel of the result to the next */
     enum pq_dtype type; /* that the result is stored in */
     bool tiled;         /* a convolution as products of matrices of halves */
+    bool strip;         /* such a one that Hopper computes in strips */
     int64_t weights, bias, slopes, index;
     /* Where a convolution writes its result shuffled (shuffle.c): */
     bool skipped; /* there is no result: another step computes what comes of it */
@@ -33,6 +34,8 @@ struct cuda_program {
     cuda_module module;
     cuda_function *functions; /* one a kernel of launch.c */
     enum pique_precision tier;
+    int strip_kernel; /* of enum cuda_kernel; 0: none */
+    int multiprocessors;
     cuda_ptr weights;
     struct cuda_step *steps; /* one an operation */
     struct cuda_space *idle[CUDA_IDLE];

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "backend/cuda/hopper.h"
 #include "backend/cuda/kernels/tile.h"
 #include "base/alloc.h"
 #include "graph/axis.h"
@@ -120,6 +121,13 @@ static void tiled_weights(struct packing *p, const struct pq_graph *graph, const
         pack_tiles(&t);
 }
 
+static void strip_weights(struct packing *p, const struct pq_op *op, int64_t *at)
+{
+    float *w = room(p, cuda_strip_weights_floats(op), at);
+    if (w)
+        cuda_strip_weights(op, w);
+}
+
 /* Where maps are halves, so are weights, whoever multiplies them. */
 static void direct_weights(struct packing *p, const struct pq_op *op, enum pq_dtype type,
                            int64_t *at)
@@ -138,7 +146,9 @@ static void conv(struct packing *p, const struct pq_graph *graph, const struct p
                  struct cuda_step *s)
 {
     const int lanes = cuda_to_16(op->channels);
-    if (s->tiled)
+    if (s->strip)
+        strip_weights(p, op, &s->weights);
+    else if (s->tiled)
         tiled_weights(p, graph, op, &s->weights);
     else
         direct_weights(p, op, s->type, &s->weights);

@@ -10,7 +10,9 @@ import sys
 
 # Machine code for each generation, and PTX, of which the driver makes code for those that come after
 # this list: that of the oldest that has matrix units for halves.
+# Hopper's has instructions of its own (warpgroup.h), which are in the code for it alone, 90a.
 CODES = ['75', '80', '86', '89', '90', '100', '120']
+OWN = {'90': '90a'}
 PTX = '80'
 
 
@@ -34,7 +36,8 @@ def main():
     flags += smaller(nvcc) + ['-I' + f for f in folders]
     for code in CODES:
         if code in codes:
-            flags.append('-gencode=arch=compute_%s,code=sm_%s' % (code, code))
+            own = OWN.get(code, code)
+            flags.append('-gencode=arch=compute_%s,code=sm_%s' % (own, own))
     flags.append('-gencode=arch=compute_%s,code=compute_%s' % (PTX, PTX))
     unit = out + '.cu'
     with open(unit, 'w', encoding='utf-8') as f:

@@ -14,9 +14,10 @@ enum cuda_kernel {
     CUDA_WATCH_COLUMNS,
     CUDA_WATCH_TILES,
     CUDA_CHANNEL_MATRIX,
-    CUDA_CONV_HALF,                       /* and the three behind it: of 16, 32, 48, 64 channels */
-    CUDA_CONV_BRAIN = CUDA_CONV_HALF + 4, /* the same of bf16 */
-    CUDA_KERNEL_COUNT = CUDA_CONV_BRAIN + 4
+    CUDA_CONV_HALF,                        /* and the three behind it: of 16, 32, 48, 64 channels */
+    CUDA_CONV_BRAIN = CUDA_CONV_HALF + 4,  /* the same of bf16 */
+    CUDA_CONV_STRIP = CUDA_CONV_BRAIN + 4, /* and the one behind it: one a layout */
+    CUDA_KERNEL_COUNT = CUDA_CONV_STRIP + 2
 };
 
 enum cuda_items {
@@ -32,7 +33,8 @@ enum cuda_items {
     CUDA_WINDOW,       /* a channel of a window */
     CUDA_WATCH_COLUMN, /* of each row of tiles */
     CUDA_WATCH_TILE,
-    CUDA_TILE /* a thread of a block, of which there are some a tile */
+    CUDA_TILE, /* a thread of a block, of which there are some a tile */
+    CUDA_STRIP /* a thread of a block, of which there is one a multiprocessor */
 };
 
 #define CUDA_KERNELS(F)                                                                            \
@@ -97,4 +99,6 @@ enum cuda_items {
     F(CUDA_CONV_BRAIN, cuda_conv_brain16, CUDA_TILE)                                               \
     F(CUDA_CONV_BRAIN + 1, cuda_conv_brain32, CUDA_TILE)                                           \
     F(CUDA_CONV_BRAIN + 2, cuda_conv_brain48, CUDA_TILE)                                           \
-    F(CUDA_CONV_BRAIN + 3, cuda_conv_brain64, CUDA_TILE)
+    F(CUDA_CONV_BRAIN + 3, cuda_conv_brain64, CUDA_TILE)                                           \
+    F(CUDA_CONV_STRIP, cuda_conv_strip_swizzled, CUDA_STRIP)                                       \
+    F(CUDA_CONV_STRIP + 1, cuda_conv_strip_planes, CUDA_STRIP)

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/* Convolutions of 64 channels, 3 x 3, as products of matrices that four warps of Hopper make
+ * together (warpgroup.h); what conv_half.cu does on older GPUs. Stride and dilation are 1.
+ *
+ *     cuda_conv_strip_swizzled, _planes    a thread: cuda_strip_blocks() blocks of
+ *                                          CUDA_STRIP_THREADS; the name says how pixels lie
+ *
+ * Weights are the matrix that stays in registers, d = weights x pixels, so that shared memory
+ * yields pixels alone, 64 of its 128 bytes a clock; nine taps find the pixels of one row where they
+ * lie, since a descriptor may begin at any pixel.
+ *
+ *     group 2, loads       row n of the input -> ring[n % 8] ............. arrive full[n % 8]
+ *     groups 0, 1          wait full of four rows, multiply a row each ... arrive empty, of two
+ *
+ * `weights` are halves, [block of 64 channels][step][thread][register][2], as warpgroup.h has them:
+ * a step is a tap and 16 channels, in the order of the sums, which are those of conv_half.cu. */
+#include "backend/cuda/kernels/warpgroup.h"
+
+#ifdef CUDA_HAS_WARPGROUPS
+
+enum {
+    LAG = 2,                                           /* rows on their way: wg_copied_but_two() */
+    LOADER = 2,                                        /* the group that loads */
+    FULL = CUDA_STRIP_BARRIERS,                        /* one a row of the ring */
+    EMPTY = CUDA_STRIP_BARRIERS + CUDA_STRIP_RING * 8, /* one a row of the ring */
+    UNITS = CUDA_STRIP_C / 8,                          /* of 16 bytes, of a pixel */
+    AT_ONCE = CUDA_STRIP_GROUP / UNITS,                /* pixels that a group copies at once */
+    READERS = 2 * CUDA_STRIP_GROUP / CUDA_WARP,        /* warps that multiply */
+    HALO = CUDA_STRIP_K - 1
+};
+
+/* What a block does. */
+struct strip_block {
+    const struct cuda_args *args;
+    int channel;    /* the first that it makes */
+    int begin, end; /* its pairs of rows */
+    uint32_t shared;
+    enum wg_layout layout;
+};
+
+/* A pair of rows of the result, from `x` on; the last of an odd number is one row. */
+struct strip_pair {
+    int frame, x, y, rows;
+    bool first, last; /* of the block's in this strip */
+};
+
+/* Where a group stands: a pair, and the row of the input that is the n-th that the block loads: for
+ * who loads, row `row` of those of the pair, for the others the first of them. */
+struct strip_place {
+    int pair, row;
+    uint32_t n;
+};
+
+CUDA_INLINE struct strip_block strip_block_of(const struct cuda_args *a, int64_t block,
+                                              uint32_t shared, enum wg_layout layout)
+{
+    struct strip_block b;
+    const int groups = cuda_strip_groups(a->out.channels);
+    const int64_t blocks = a->count / CUDA_STRIP_THREADS / groups, at = block / groups;
+    const int64_t pairs = cuda_strip_pairs(a);
+    b.args = a;
+    b.channel = (int)(block % groups) * CUDA_STRIP_C;
+    b.begin = (int)(pairs * at / blocks);
+    b.end = (int)(pairs * (at + 1) / blocks);
+    b.shared = shared;
+    b.layout = layout;
+    return b;
+}
+
+CUDA_INLINE struct strip_pair strip_pair_of(const struct strip_block *b, int pair)
+{
+    const struct cuda_args *a = b->args;
+    const int column = cuda_strip_column(a), across = cuda_strips(a);
+    const int strip = pair / column, down = pair % column;
+    struct strip_pair s;
+    s.frame = strip / across;
+    s.x = strip % across * CUDA_STRIP_W;
+    s.y = (int)a->y0 + 2 * down;
+    s.rows = a->rows - 2 * down < 2 ? 1 : 2;
+    s.first = down == 0 || pair == b->begin;
+    s.last = down == column - 1 || pair == b->end - 1;
+    return s;
+}
+
+CUDA_INLINE uint32_t ring_row(const struct strip_block *b, uint32_t n)
+{
+    return b->shared + n % CUDA_STRIP_RING * CUDA_STRIP_ROW;
+}
+
+CUDA_INLINE uint32_t barrier_of(const struct strip_block *b, int which, uint32_t n)
+{
+    return b->shared + (uint32_t)which + n % CUDA_STRIP_RING * 8;
+}
+
+/* Of the phase in which row n is the one in its place. */
+CUDA_INLINE int parity_of(uint32_t n)
+{
+    return (int)(n / CUDA_STRIP_RING & 1);
+}
+
+/* A row of a map, in halves; NULL where the picture has none. */
+CUDA_INLINE const uint16_t *map_row(const struct cuda_map *m, int frame, int y)
+{
+    if (y < 0 || y >= m->height)
+        return NULL;
+    return (const uint16_t *)(const void *)m->data + frame * m->frame +
+           (int64_t)((uint32_t)y % (uint32_t)m->rows) * m->row;
+}
+
+/* ---- the group that loads ---- */
+
+/* This thread's part of a row with its halo: zeros outside of the picture. */
+CUDA_INLINE void load_part(const struct strip_block *b, const struct strip_pair *s, int y,
+                           uint32_t to, int t)
+{
+    const struct cuda_args *a = b->args;
+    const struct cuda_map *in = &a->in[0];
+    const uint16_t *row = map_row(in, s->frame, y);
+    const int u = t % UNITS, left = s->x - a->hor.before;
+    for (int pixel = t / UNITS; pixel < CUDA_STRIP_W + HALO; pixel += AT_ONCE) {
+        const int x = left + pixel;
+        const bool there = row && x >= 0 && x < in->width;
+        const uint16_t *from = there ? row + (int64_t)x * in->stride + u * 8
+                                     : (const uint16_t *)(const void *)in->data;
+        wg_copy(LOADER * CUDA_STRIP_GROUP + t, wg_unit(b->layout, to, pixel, u), from, there);
+    }
+    wg_commit(LOADER * CUDA_STRIP_GROUP + t);
+}
+
+/* Row n is there. */
+CUDA_INLINE void tell_full(const struct strip_block *b, uint32_t n)
+{
+    wg_fence();
+    wg_arrive(barrier_of(b, FULL, n));
+}
+
+/* One row, of which the first pair in a strip has two more than each behind it; false: its place is
+ * taken yet. */
+CUDA_INLINE bool load_step(const struct strip_block *b, struct strip_place *p)
+{
+    const struct strip_pair s = strip_pair_of(b, p->pair);
+    const uint32_t n = p->n;
+    const int halo = s.first ? 0 : HALO, y = s.y - b->args->ver.before + halo + p->row;
+    if (!wg_wait(barrier_of(b, EMPTY, n), parity_of(n) ^ 1))
+        return false;
+    WG_EACH_THREAD(t)
+    {
+        load_part(b, &s, y, ring_row(b, n), t);
+        wg_copied_but_two(LOADER * CUDA_STRIP_GROUP + t);
+        if (n >= LAG)
+            tell_full(b, n - LAG);
+    }
+    p->n++;
+    if (++p->row == s.rows + HALO - halo) {
+        p->pair++;
+        p->row = 0;
+    }
+    return true;
+}
+
+/* The last rows. */
+CUDA_INLINE void load_end(const struct strip_block *b, const struct strip_place *p)
+{
+    WG_EACH_THREAD(t)
+    {
+        wg_copied(LOADER * CUDA_STRIP_GROUP + t);
+        for (uint32_t n = p->n - LAG; n != p->n; n++)
+            tell_full(b, n);
+    }
+}
+
+/* ---- a group that multiplies ---- */
+
+CUDA_INLINE void take_weights(const struct strip_block *b, int t, struct wg_thread *own)
+{
+    const struct cuda_args *a = b->args;
+    const int64_t words = (int64_t)CUDA_STRIP_STEPS * CUDA_STRIP_GROUP * 4;
+    const uint32_t *from =
+        (const uint32_t *)(const void *)a->weights + b->channel / CUDA_STRIP_C * words + t * 4;
+    CUDA_UNROLL
+    for (int step = 0; step < CUDA_STRIP_STEPS; step++)
+        wg_take(own->a[step], from + step * CUDA_STRIP_GROUP * 4);
+    CUDA_UNROLL
+    for (int half = 0; half < 2; half++) {
+        const int c = b->channel + t / CUDA_WARP * 16 + t % CUDA_WARP / 4 + 8 * half;
+        const bool there = c < a->out.channels;
+        own->bias[half] = there ? a->bias[c] : 0.0f;
+        own->slope[half] = there && a->slopes ? a->slopes[c] : 1.0f;
+    }
+}
+
+/* A row of the result from three of the input, of which the first is the n-th. */
+CUDA_INLINE void multiply_row(const struct strip_block *b, uint32_t n, struct wg_thread *kept)
+{
+    wg_multiply_begin();
+    CUDA_UNROLL
+    for (int step = 0; step < CUDA_STRIP_STEPS; step++) {
+        const int tap = step / (CUDA_STRIP_C / 16), sixteen = step % (CUDA_STRIP_C / 16);
+        const uint32_t row = ring_row(b, n + (uint32_t)(tap / CUDA_STRIP_K));
+        WG_MULTIPLY(kept, step, wg_descriptor(b->layout, row, tap % CUDA_STRIP_K, sixteen * 2));
+    }
+    wg_multiplied(kept);
+}
+
+/* Unit u of a pixel that is on its way out. */
+CUDA_INLINE uint32_t stage_unit(const struct strip_block *b, int group, int pixel, int u)
+{
+    return b->shared + CUDA_STRIP_STAGES + (uint32_t)group * CUDA_STRIP_STAGE +
+           (uint32_t)(pixel * UNITS + (u ^ (pixel & 7))) * 16;
+}
+
+/* The column of 8 channels that a lane names: of the pixels from `pixel` on, the second and fourth
+ * matrix the upper half of the warp's channels, the third and fourth the next 8 pixels. */
+CUDA_INLINE uint32_t stage_column(const struct strip_block *b, int group, int warp, int pixel,
+                                  int lane)
+{
+    return stage_unit(b, group, pixel + lane / 16 * 8 + lane % 8, warp * 2 + lane / 8 % 2);
+}
+
+/* This thread's part of what is added. */
+CUDA_INLINE void load_residual(const struct strip_block *b, const struct strip_pair *s, int group,
+                               int t)
+{
+    const struct cuda_args *a = b->args;
+    const struct cuda_map *m = &a->in[a->inputs - 1];
+    const uint16_t *row = map_row(m, s->frame, s->y + group);
+    const int u = t % UNITS;
+    for (int pixel = t / UNITS; pixel < CUDA_STRIP_W; pixel += AT_ONCE) {
+        const bool there = s->x + pixel < m->width;
+        wg_copy(group * CUDA_STRIP_GROUP + t, stage_unit(b, group, pixel, u),
+                row + (there ? (int64_t)(s->x + pixel) * m->stride + b->channel + u * 8 : 0),
+                there);
+    }
+    wg_commit(group * CUDA_STRIP_GROUP + t);
+}
+
+/* One value of the result, from its sum and what is added to it. */
+CUDA_INLINE float finish_sum(const struct cuda_args *a, const struct wg_thread *own, int i,
+                             float residual)
+{
+    const int half = i / 2 & 1;
+    float v = own->d[i] + own->bias[half];
+    v = v < 0.0f ? v * own->slope[half] : v;
+    return a->residual ? residual + a->scale * v : v;
+}
+
+/* Sums become halves, and lie as pixels do. */
+CUDA_INLINE void stage_sums(const struct strip_block *b, int group, int t,
+                            const struct wg_thread *own)
+{
+    const struct cuda_args *a = b->args;
+    const int warp = t / CUDA_WARP, lane = t % CUDA_WARP;
+    CUDA_UNROLL
+    for (int pixel = 0; pixel < CUDA_STRIP_W; pixel += 16) {
+        uint32_t r[4] = {0, 0, 0, 0};
+        if (a->residual)
+            WG_LOAD_COLUMNS(r, lane, named, stage_column(b, group, warp, pixel, named));
+        CUDA_UNROLL
+        for (int q = 0; q < 4; q++) {
+            const int i = pixel / 2 + q * 2;
+            r[q] = wg_pack(finish_sum(a, own, i, wg_value(r[q], 0)),
+                           finish_sum(a, own, i + 1, wg_value(r[q], 1)));
+        }
+        WG_STORE_COLUMNS(r, lane, named, stage_column(b, group, warp, pixel, named));
+    }
+}
+
+CUDA_INLINE void write_part(const struct strip_block *b, const struct strip_pair *s, int group,
+                            int t)
+{
+    const struct cuda_map *m = &b->args->out;
+    uint16_t *row = (uint16_t *)(void *)m->data + s->frame * m->frame +
+                    (int64_t)((uint32_t)(s->y + group) % (uint32_t)m->rows) * m->row;
+    const int u = t % UNITS, c = b->channel + u * 8;
+    if (c >= m->stride)
+        return;
+    for (int pixel = t / UNITS; pixel < CUDA_STRIP_W; pixel += AT_ONCE) {
+        if (s->x + pixel < m->width)
+            WG_COPY_OUT(row + (int64_t)(s->x + pixel) * m->stride + c,
+                        stage_unit(b, group, pixel, u));
+    }
+}
+
+/* This group is done with rows [from, to). */
+CUDA_INLINE void tell_empty(const struct strip_block *b, uint32_t from, uint32_t to)
+{
+    WG_EACH_WARP
+    {
+        for (uint32_t n = from; n != to; n++)
+            wg_arrive(barrier_of(b, EMPTY, n));
+    }
+}
+
+/* The group's row of a pair, of which row n is the first; `end` is behind those that nothing more
+ * is made of. */
+CUDA_INLINE void compute_row(const struct strip_block *b, int pair, uint32_t n, uint32_t end,
+                             int group, struct wg_thread *kept)
+{
+    const bool residual = b->args->residual;
+    wg_sync(group); /* the row before this one has left */
+    if (residual) {
+        const struct strip_pair s = strip_pair_of(b, pair);
+        WG_EACH_THREAD(t)
+        load_residual(b, &s, group, t);
+    }
+    multiply_row(b, n + (uint32_t)group, kept);
+    tell_empty(b, n, end);
+    if (residual) {
+        WG_EACH_THREAD(t)
+        wg_copied(group * CUDA_STRIP_GROUP + t);
+        wg_sync(group);
+    }
+    WG_EACH_THREAD(t)
+    stage_sums(b, group, t, WG_OWN(kept, t));
+    wg_sync(group);
+    const struct strip_pair s = strip_pair_of(b, pair);
+    WG_EACH_THREAD(t)
+    write_part(b, &s, group, t);
+}
+
+/* A row of a pair; false: rows are missing yet. */
+CUDA_INLINE bool multiply_step(const struct strip_block *b, struct strip_place *p, int group,
+                               struct wg_thread *kept)
+{
+    const struct strip_pair s = strip_pair_of(b, p->pair);
+    const uint32_t needed = p->n + (uint32_t)(s.rows + HALO), end = s.last ? needed : p->n + 2;
+    for (uint32_t n = p->n; n != needed; n++) {
+        if (!wg_wait(barrier_of(b, FULL, n), parity_of(n)))
+            return false;
+    }
+    if (group < s.rows)
+        compute_row(b, p->pair, p->n, end, group, kept);
+    else
+        tell_empty(b, p->n, end);
+    p->pair++;
+    p->n = end;
+    return true;
+}
+
+/* ---- a block ---- */
+
+CUDA_INLINE void barriers_begin(uint32_t shared)
+{
+    for (uint32_t n = 0; n < CUDA_STRIP_RING; n++) {
+        wg_barrier_new(shared + FULL + n * 8, CUDA_STRIP_GROUP);
+        wg_barrier_new(shared + EMPTY + n * 8, READERS);
+    }
+}
+
+#endif
+
+#ifdef __CUDACC__
+CUDA_INLINE void conv_strip(const struct cuda_args *a, enum wg_layout layout, void *memory)
+{
+#ifdef CUDA_HAS_WARPGROUPS
+    const uint32_t shared = (uint32_t)__cvta_generic_to_shared(memory);
+    const struct strip_block b = strip_block_of(a, blockIdx.x, shared, layout);
+    struct strip_place p = {b.begin, 0, 0};
+    const int group = (int)threadIdx.x / CUDA_STRIP_GROUP;
+    if (threadIdx.x == 0)
+        barriers_begin(shared);
+    cuda_sync();
+    if (group == LOADER) {
+        WG_GIVE_UP();
+        while (p.pair < b.end)
+            load_step(&b, &p);
+        load_end(&b, &p);
+    } else {
+        struct wg_thread own;
+        WG_TAKE();
+        take_weights(&b, (int)threadIdx.x % CUDA_STRIP_GROUP, &own);
+        while (p.pair < b.end)
+            multiply_step(&b, &p, group, &own);
+    }
+#else
+    CUDA_MISSING(a, layout, memory);
+#endif
+}
+
+#define CONV_STRIP(name, layout)                                                                   \
+    extern "C" __global__ void __launch_bounds__(CUDA_STRIP_THREADS, 1)                            \
+        name(const __grid_constant__ struct cuda_args a)                                           \
+    {                                                                                              \
+        extern __shared__ __align__(1024) uint16_t strip_shared[];                                 \
+        conv_strip(&a, layout, strip_shared);                                                      \
+    }
+#else
+/* The three groups in turns, each as far as it can go; who goes first, and whether all at once or a
+ * step at a time, is another for each block. False: nobody could go on. */
+static inline bool strip_turns(const struct strip_block *b, int64_t block,
+                               struct wg_thread kept[2][CUDA_STRIP_GROUP])
+{
+    struct strip_place places[3];
+    bool loaded = false, any = true;
+    for (int g = 0; g < 3; g++)
+        places[g] = (struct strip_place){b->begin, 0, 0};
+    while (any) {
+        any = false;
+        for (int turn = 0; turn < 3; turn++) {
+            const int g = (int)((turn + block) % 3);
+            bool went = true;
+            for (int steps = 0; went && steps < 1 + block % 4 && places[g].pair < b->end; steps++) {
+                went = g == LOADER ? load_step(b, &places[g])
+                                   : multiply_step(b, &places[g], g, kept[g]);
+                any |= went;
+            }
+        }
+        if (places[LOADER].pair == b->end && !loaded) {
+            load_end(b, &places[LOADER]);
+            loaded = any = true;
+        }
+    }
+    return loaded && places[0].pair == b->end && places[1].pair == b->end;
+}
+
+static inline void conv_strip(const struct cuda_args *a, enum wg_layout layout)
+{
+    static _Thread_local struct wg_thread kept[2][CUDA_STRIP_GROUP];
+    for (int64_t block = 0; block < a->count / CUDA_STRIP_THREADS; block++) {
+        const struct strip_block b = strip_block_of(a, block, wg_block_begin(), layout);
+        barriers_begin(b.shared);
+        for (int t = 0; t < 2 * CUDA_STRIP_GROUP; t++)
+            take_weights(&b, t % CUDA_STRIP_GROUP,
+                         &kept[t / CUDA_STRIP_GROUP][0] + t % CUDA_STRIP_GROUP);
+        const bool finished = strip_turns(&b, block, kept);
+        assert(finished); /* or all wait for each other */
+        (void)finished;
+    }
+}
+
+#define CONV_STRIP(name, layout)                                                                   \
+    void name(const struct cuda_args *a);                                                          \
+    void name(const struct cuda_args *a)                                                           \
+    {                                                                                              \
+        conv_strip(a, layout);                                                                     \
+    }
+#endif
+
+CONV_STRIP(cuda_conv_strip_swizzled, WG_SWIZZLED)
+CONV_STRIP(cuda_conv_strip_planes, WG_PLANES)
