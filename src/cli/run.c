@@ -19,6 +19,7 @@
 #include "cli/name.h"
 #include "cli/report.h"
 #include "cli/signals.h"
+#include "cli/stretch.h"
 #include "cli/target.h"
 #include "pique/pique.h"
 
@@ -184,7 +185,7 @@ static bool finished(const struct run *run, const struct pq_input *input)
 }
 
 /* What becomes of an input without computing. */
-enum fate { TO_DO, EARLIER, BROKEN, LEFT_OUT, EXISTS };
+enum fate { TO_DO = PQ_TO_DO, EARLIER, BROKEN, LEFT_OUT, EXISTS };
 
 static enum fate fate_of(const struct run *run, const struct pq_input *input)
 {
@@ -352,87 +353,41 @@ static size_t upscale_batch(struct run *run, size_t first, size_t count)
 
 /* ---- pictures on several devices ---- */
 
-/* A stretch of inputs that are pictures. What is settled without computing is told where its turn
- * comes, as if one device had done all. */
-struct stretch {
-    struct run *run;
-    size_t first, next, end; /* inputs; those from `next` on were not handed out yet */
-    size_t told;             /* inputs before this one are */
-    size_t left;             /* because the run was interrupted */
-    unsigned char *fates;    /* enum fate of those before `next` */
-};
-
-struct handed_out {
-    pique_picture_item items[PIQUE_BATCH_PICTURES]; /* first: it is known by its address */
-    size_t first;
-};
-
-static bool is_file_picture(const struct pq_input *input)
+static int its_fate(void *context, const struct pq_input *input)
 {
-    return !input->film && (input->status || (!is_dash(input->path) && !is_dash(input->output)));
+    return (int)fate_of(context, input);
 }
 
-static size_t hand_out(void *user, pique_picture_item **items)
+static void tell_its_fate(void *context, const struct pq_input *input, int fate)
 {
-    struct stretch *s = user;
-    struct run *run = s->run;
-    while (s->next < s->end) {
-        const enum fate fate = fate_of(run, &run->inputs.list[s->next]);
-        if (fate == TO_DO)
-            break;
-        s->fates[s->next++ - s->first] = (unsigned char)fate;
-    }
-    struct handed_out *h =
-        s->next < s->end && !pique_cancel_is_set(run->cancel) ? pq_calloc(1, sizeof *h) : NULL;
-    if (!h)
-        return 0; /* out of memory too: what is left is done by the caller */
-    size_t count = pq_batch_alike(&run->inputs, s->next, run->options, ready, run);
-    count = PQ_MIN(count, s->end - s->next);
-    if (count == 1 && run->naming.folder) /* a folder that cannot be made fails its pictures */
-        (void)pq_make_folder_of(run->inputs.list[s->next].output, NULL);
-    h->first = s->next;
-    name_items(run, h->first, count, h->items);
-    s->next += count;
-    *items = h->items;
-    return count;
+    tell_fate(context, input, (enum fate)fate);
 }
 
-static void tell_before(struct stretch *s, size_t input)
+static size_t tell_its_batch(void *context, size_t first, size_t count,
+                             const pique_picture_item *items)
 {
-    for (; s->told < input; s->told++)
-        tell_fate(s->run, &s->run->inputs.list[s->told], (enum fate)s->fates[s->told - s->first]);
+    return tell_batch(context, first, count, items, false);
 }
 
-static void take_back(void *user, pique_picture_item *items, size_t count)
-{
-    struct stretch *s = user;
-    struct handed_out *h = (struct handed_out *)items;
-    tell_before(s, h->first);
-    s->left += tell_batch(s->run, h->first, count, items, false);
-    s->told = h->first + count;
-    pq_free(h);
-}
-
-/* Pictures from number `first` on, as far as they reach; how many inputs that is. *left: of them,
- * because the run was interrupted. 0: they are better done one after the other. */
+/* As pq_stretch_upscale(). */
 static size_t upscale_stretch(struct run *run, size_t first, size_t *left)
 {
-    struct stretch s = {.run = run, .first = first, .next = first, .end = first, .told = first};
-    const pique_picture_feed feed = {
-        .size = sizeof feed, .user = &s, .next = hand_out, .done = take_back};
     pique_error err;
-    while (s.end < run->inputs.count && is_file_picture(&run->inputs.list[s.end]))
-        s.end++;
-    s.fates = s.end - first > 1 ? pq_calloc(s.end - first, 1) : NULL;
-    if (!s.fates)
-        return 0;
-    if (pique_pictures_upscale_all(run->chain.engines, run->chain.count, &feed, &run->picture,
-                                   &err) != 0)
+    size_t done = 0;
+    const struct pq_stretch_of of = {.inputs = &run->inputs,
+                                     .options = run->options,
+                                     .chain = &run->chain,
+                                     .picture = &run->picture,
+                                     .cancel = run->cancel,
+                                     .makes_folders = run->naming.folder != NULL,
+                                     .context = run,
+                                     .ready = ready,
+                                     .fate = its_fate,
+                                     .tell_fate = tell_its_fate,
+                                     .tell_batch = tell_its_batch};
+    if (pq_stretch_upscale(&of, first, &done, left, &err) != 0)
         stop(run, &err, pq_exit_of(err.code));
-    tell_before(&s, s.next);
-    pq_free(s.fates);
-    *left = s.left;
-    return s.next - first;
+    return done;
 }
 
 static void process_all(struct run *run)

@@ -123,14 +123,15 @@ class Pictures(OnStandIn, Case):
         for i in range(6):
             self.put('in/%d.png' % i, png(33, 21, 'noise', seed=i))
         self.check(self.run_pique('in', '-o', 'cpu'), 0)
+        said = 0
         for fails in ('2@0', '2@1', '9@0'):
             result = self.gpus(2, 'in', '-o', 'gpu', '--overwrite', '--precision', 'fp32', '--verbose',
                                PIQUE_STANDIN_FAILS=fails)
             self.check(result, 0)
-            if fails == '2@0':  # the other one may have been given too little to fail
-                self.check(result, 0, 'cuda:0 failed (in/0.png: the GPU failed')
+            said += b'failed (in/' in result.stderr
             for i in range(6):
                 self.assertEqual(read(self.path('cpu/%d.png' % i)), read(self.path('gpu/%d.png' % i)), fails)
+        self.assertGreater(said, 0)  # one may be given too little to fail
 
     def test_a_picture_of_a_lost_gpu_is_made_by_the_fallback_and_said(self):
         self.put('in.png', png(61, 47, 'noise'))
