@@ -85,50 +85,57 @@ CUDA_INLINE float catmull_rom(float d)
     return d < 2.0f ? ((-0.5f * d + 2.5f) * d - 4.0f) * d + 2.0f : 0.0f;
 }
 
-/* The taps of a pixel among chroma samples, or of a chroma sample among pixels, along an axis. */
+/* The taps of a pixel among chroma samples, or of a chroma sample among pixels, along an axis: tap
+ * k is sample first + k, whose distance is (from - step k) / 4. */
 struct chroma_taps {
     int64_t first;
     int count;
-    float weight[8];
+    float from, step, sum;
 };
+
+CUDA_INLINE float tap_weight(const struct chroma_taps *t, int k)
+{
+    return t->count == 1 ? 1.0f : catmull_rom((t->from - t->step * (float)k) / 4.0f) / t->sum;
+}
+
+CUDA_INLINE struct chroma_taps one_tap(int64_t i)
+{
+    struct chroma_taps t;
+    t.first = i;
+    t.count = 1;
+    t.from = t.step = 0.0f;
+    t.sum = 1.0f;
+    return t;
+}
 
 /* Pixel i lies at i - site/2 of pixels counted from chroma sample 0, of which each has two. */
 CUDA_INLINE struct chroma_taps taps_up(int64_t i, int sub, int site)
 {
-    struct chroma_taps t;
-    if (!sub) {
-        t.first = i;
-        t.count = 1;
-        t.weight[0] = 1.0f;
+    struct chroma_taps t = one_tap(i);
+    if (!sub)
         return t;
-    }
-    const int64_t quarters = 2 * i - site, whole = pq_floor_div(quarters, 4);
-    t.first = whole - 1;
+    const int64_t quarters = 2 * i - site;
+    t.first = pq_floor_div(quarters, 4) - 1;
     t.count = 4;
-    for (int k = 0; k < 4; k++)
-        t.weight[k] = catmull_rom((float)(quarters - 4 * (t.first + k)) / 4.0f);
+    t.from = (float)(quarters - 4 * t.first);
+    t.step = 4.0f;
     return t;
 }
 
 /* Chroma sample i lies at 2 i + site/2; the filter is twice as wide, so that nothing aliases. */
 CUDA_INLINE struct chroma_taps taps_down(int64_t i, int sub, int site)
 {
-    struct chroma_taps t;
-    if (!sub) {
-        t.first = i;
-        t.count = 1;
-        t.weight[0] = 1.0f;
+    struct chroma_taps t = one_tap(i);
+    if (!sub)
         return t;
-    }
     t.first = 2 * i - 3;
     t.count = 8;
+    t.from = (float)(6 + site);
+    t.step = 2.0f;
     float sum = 0.0f;
-    for (int k = 0; k < 8; k++) {
-        t.weight[k] = catmull_rom((float)(2 * (k - 3) - site) / 4.0f);
-        sum += t.weight[k];
-    }
     for (int k = 0; k < 8; k++)
-        t.weight[k] = t.weight[k] / sum;
+        sum += tap_weight(&t, k);
+    t.sum = sum;
     return t;
 }
 
@@ -165,9 +172,9 @@ CUDA_INLINE float chroma_at(const struct cuda_args *a, int frame, int64_t y, int
             const int64_t cx = pq_pad_source(PQ_PAD_MIRROR, hor.first + h, width);
             const int c =
                 side * side + p * across * down + (int)(cy % down) * across + (int)(cx % across);
-            row += hor.weight[h] * cuda_value(&a->in[0], frame, cy / down, cx / across, c);
+            row += tap_weight(&hor, h) * cuda_value(&a->in[0], frame, cy / down, cx / across, c);
         }
-        sum += ver.weight[v] * row;
+        sum += tap_weight(&ver, v) * row;
     }
     return sum;
 }
@@ -213,7 +220,7 @@ CUDA_INLINE float difference_at(const struct cuda_args *a, int frame, int64_t y,
     float rgb[3];
     colour_at(a, frame, y, x, rgb);
     const float k = (float)(p == 0 ? a->yuv.kb : a->yuv.kr);
-    return (rgb[p == 0 ? 2 : 0] - luma_of(&a->yuv, rgb)) / (2.0f * (1.0f - k));
+    return ((p == 0 ? rgb[2] : rgb[0]) - luma_of(&a->yuv, rgb)) / (2.0f * (1.0f - k));
 }
 
 CUDA_INLINE float chroma_of(const struct cuda_args *a, int frame, int64_t cy, int64_t cx, int p)
@@ -225,12 +232,13 @@ CUDA_INLINE float chroma_of(const struct cuda_args *a, int frame, int64_t cy, in
         const int64_t y = pq_pad_source(PQ_PAD_MIRROR, ver.first + v, a->in[0].height);
         float row = 0.0f;
         for (int h = 0; h < hor.count; h++) {
-            if (hor.weight[h] == 0.0f) /* of the seven around one at a pixel, two are */
+            const float weight = tap_weight(&hor, h);
+            if (weight == 0.0f) /* of the seven around one at a pixel, two are */
                 continue;
             const int64_t x = pq_pad_source(PQ_PAD_MIRROR, hor.first + h, a->in[0].width);
-            row += hor.weight[h] * difference_at(a, frame, y, x, p);
+            row += weight * difference_at(a, frame, y, x, p);
         }
-        sum += ver.weight[v] * row;
+        sum += tap_weight(&ver, v) * row;
     }
     return sum;
 }
