@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 from test_queue import ServerCase  # noqa: E402
 
 FOLDER = os.environ.get('PIQUE_STANDIN_FOLDER', '')
+DIRECT = '--device', 'cpu:direct'  # the processor with the kernels whose bits a GPU has in fp32
 
 
 class OnStandIn:
@@ -40,7 +41,7 @@ class Pictures(OnStandIn, Case):
 
     def test_fp32_is_the_picture_of_the_processor(self):
         self.put('in.png', png(61, 47, 'noise'))
-        self.check(self.run_pique('in.png', '-o', 'cpu.png'), 0)
+        self.check(self.run_pique(*DIRECT, 'in.png', '-o', 'cpu.png'), 0)
         for mode in ('lazy', 'threads'):
             self.check(self.gpu('in.png', '-o', mode + '.png', '--precision', 'fp32', PIQUE_STANDIN=mode), 0)
             self.assertEqual(read(self.path('cpu.png')), read(self.path(mode + '.png')), mode)
@@ -63,7 +64,7 @@ class Pictures(OnStandIn, Case):
         model = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'golden', 'nets',
                              'realplksr-x1-no-ea.pth')
         self.put('in.png', png(90, 70, 'noise'))
-        self.check(self.run_pique('in.png', '-o', 'cpu.png', model=model), 0)
+        self.check(self.run_pique(*DIRECT, 'in.png', '-o', 'cpu.png', model=model), 0)
         self.check(self.gpu('in.png', '-o', 'gpu.png', '--precision', 'fp32', '-m', model, model=None), 0)
         self.assertEqual(read(self.path('cpu.png')), read(self.path('gpu.png')))
         result = self.gpu('in.png', '-o', 'no.png', '--memory', '1M', '-m', model, model=None)
@@ -79,7 +80,7 @@ class Pictures(OnStandIn, Case):
     def test_a_batch_of_pictures_is_one_inference(self):
         for i in range(4):
             self.put('in/%d.png' % i, png(33, 21, 'noise', seed=i))
-        self.check(self.run_pique('in', '-o', 'cpu', '--batch', '4'), 0)
+        self.check(self.run_pique(*DIRECT, 'in', '-o', 'cpu', '--batch', '4'), 0)
         self.check(self.gpu('in', '-o', 'gpu', '--batch', '4', '--precision', 'fp32'), 0)
         for i in range(4):
             self.assertEqual(read(self.path('cpu/%d.png' % i)), read(self.path('gpu/%d.png' % i)), i)
@@ -91,7 +92,7 @@ class Films(OnStandIn, FilmCase):
 
     def clip(self):
         self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', 'yuv444p', '-c:v', 'ffv1')
-        self.check(self.run_pique('in.mkv', '-o', 'cpu.mkv', '--codec', 'ffv1'), 0)
+        self.check(self.run_pique(*DIRECT, 'in.mkv', '-o', 'cpu.mkv', '--codec', 'ffv1'), 0)
 
     def test_every_batch_size_makes_the_film_of_the_processor(self):
         self.clip()
@@ -136,7 +137,7 @@ class Queue(ServerCase):
 
     def test_a_film_goes_on_in_a_new_process_when_its_gpu_is_lost(self):
         self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', 'yuv444p', '-c:v', 'ffv1')
-        self.check(self.run_pique('in.mkv', '-o', 'cpu.mkv', '--codec', 'ffv1'), 0)
+        self.check(self.run_pique(*DIRECT, 'in.mkv', '-o', 'cpu.mkv', '--codec', 'ffv1'), 0)
         self.start_on_gpu(60)
         item = self.wait(self.add('in.mkv', {'model': 'tiny', 'device': 'cuda', 'precision': 'fp32', 'batch': 1,
                                              'segment': 2, 'codec': 'ffv1'}), 'done')
