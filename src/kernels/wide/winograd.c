@@ -43,50 +43,69 @@ static struct work lay_out(const struct pq_winograd_args *a)
 
 /* ---- input ---- */
 
-LANES_INLINE void input_points(const struct lanes d[READ], struct lanes v[READ])
+/* Points 2 pair - 1 and 2 pair of six values; 0 and 5 for pair 0. */
+LANES_INLINE void input_pair(const struct lanes d[READ], const int pair, struct lanes *u,
+                             struct lanes *v)
 {
     const float root = 0x1.6a09e6p+0f, half_root = 0x1.6a09e6p-1f;
-    const struct lanes a = lanes_fma(lanes_set(-2.0f), d[2], d[4]);
-    const struct lanes b = lanes_fma(lanes_set(-2.0f), d[1], d[3]);
-    const struct lanes e = lanes_fma(lanes_set(-0.5f), d[2], d[4]);
-    const struct lanes f = lanes_fma(lanes_set(-0.5f), d[1], d[3]);
-    v[0] = lanes_fma(lanes_set(-2.5f), d[2], lanes_add(d[0], d[4]));
-    v[1] = lanes_fma(lanes_set(half_root), b, a);
-    v[2] = lanes_fma(lanes_set(-half_root), b, a);
-    v[3] = lanes_fma(lanes_set(root), f, e);
-    v[4] = lanes_fma(lanes_set(-root), f, e);
-    v[5] = lanes_fma(lanes_set(-2.5f), d[3], lanes_add(d[1], d[5]));
+    if (pair == 0) {
+        *u = lanes_fma(lanes_set(-2.5f), d[2], lanes_add(d[0], d[4]));
+        *v = lanes_fma(lanes_set(-2.5f), d[3], lanes_add(d[1], d[5]));
+    } else {
+        const struct lanes factor = lanes_set(pair == 1 ? -2.0f : -0.5f);
+        const struct lanes a = lanes_fma(factor, d[2], d[4]), b = lanes_fma(factor, d[1], d[3]);
+        *u = lanes_fma(lanes_set(pair == 1 ? half_root : root), b, a);
+        *v = lanes_fma(lanes_set(pair == 1 ? -half_root : -root), b, a);
+    }
 }
 
-/* Sixteen channels of a tile, or those of a mask. rows: its first pixel; whole: all 6 columns are
- * there. */
-LANES_INLINE void input_lanes(const float *const rows[READ], int c, ptrdiff_t stride, int columns,
-                              struct lanes_mask some, float *v, size_t point, const bool whole,
-                              const bool full)
+LANES_INLINE int point_of(int pair, int second)
 {
-    struct lanes half[READ][READ];
-    UNROLLED_FOR (i, READ) {
-        struct lanes d[READ], u[READ];
-        UNROLLED_FOR (row, READ) {
-            const float *at = rows[row] + i * stride + c;
-            if (!whole && i >= columns)
-                d[row] = lanes_set(0.0f);
-            else
-                d[row] = full ? lanes_load(at) : lanes_load_some(some, at);
-        }
-        input_points(d, u);
-        UNROLLED_FOR (row, READ)
-            half[row][i] = u[row];
-    }
-    UNROLLED_FOR (row, READ) {
-        struct lanes u[READ];
-        input_points(half[row], u);
+    return pair ? 2 * pair - 1 + second : second * (READ - 1);
+}
+
+/* Where the sixteen channels of a tile lie, or those of a mask. */
+struct patch {
+    const float *rows[READ]; /* the first pixel of each */
+    ptrdiff_t stride;
+    int columns; /* that are there */
+    struct lanes_mask some;
+};
+
+LANES_INLINE struct lanes patch_lanes(const struct patch *p, int row, int column, int c,
+                                      const bool whole, const bool full)
+{
+    const float *at = p->rows[row] + column * p->stride + c;
+    if (!whole && column >= p->columns)
+        return lanes_set(0.0f);
+    return full ? lanes_load(at) : lanes_load_some(p->some, at);
+}
+
+/* Two rows of points at a time, so that they stay in registers: the input, which is in the first
+ * cache, is read three times instead. */
+LANES_INLINE void input_lanes(const struct patch *p, int c, float *v, size_t point,
+                              const bool whole, const bool full)
+{
+    UNROLLED_FOR (pair, READ / 2) {
+        struct lanes half[2][READ];
         UNROLLED_FOR (i, READ) {
-            float *to = v + (size_t)(row * READ + i) * point;
-            if (full)
-                lanes_store(to, u[i]);
-            else
-                lanes_store_some(some, to, u[i]);
+            struct lanes d[READ];
+            UNROLLED_FOR (row, READ)
+                d[row] = patch_lanes(p, row, i, c, whole, full);
+            input_pair(d, pair, &half[0][i], &half[1][i]);
+        }
+        UNROLLED_FOR (second, 2) {
+            UNROLLED_FOR (across, READ / 2) {
+                struct lanes u[2];
+                input_pair(half[second], across, &u[0], &u[1]);
+                UNROLLED_FOR (i, 2) {
+                    const int k = point_of(pair, second) * READ + point_of(across, i);
+                    if (full)
+                        lanes_store(v + (size_t)k * point, u[i]);
+                    else
+                        lanes_store_some(p->some, v + (size_t)k * point, u[i]);
+                }
+            }
         }
     }
 }
@@ -95,16 +114,16 @@ LANES_INLINE void input_lanes(const float *const rows[READ], int c, ptrdiff_t st
 LANES_INLINE void input_part(const struct pq_conv_part *part, int x, int columns, float *v,
                              size_t point, const bool whole)
 {
-    const ptrdiff_t stride = part->stride;
-    const float *rows[READ];
+    struct patch p = {.stride = part->stride, .columns = columns};
     for (int row = 0; row < READ; row++)
-        rows[row] = part->rows[row] + x * stride;
+        p.rows[row] = part->rows[row] + x * p.stride;
     int c = 0;
     for (; c + LANES <= part->channels; c += LANES)
-        input_lanes(rows, c, stride, columns, lanes_first(LANES), v + c, point, whole, true);
-    if (c < part->channels)
-        input_lanes(rows, c, stride, columns, lanes_first(part->channels - c), v + c, point, whole,
-                    false);
+        input_lanes(&p, c, v + c, point, whole, true);
+    if (c < part->channels) {
+        p.some = lanes_first(part->channels - c);
+        input_lanes(&p, c, v + c, point, whole, false);
+    }
 }
 
 static void transform_input(const struct pq_winograd_args *a, const struct work *w)
@@ -209,9 +228,10 @@ LANES_INLINE void output_values(const struct lanes m[READ], struct lanes y[TILE]
     y[3] = lanes_fma(lanes_set(2.0f * root), d, lanes_fma(lanes_set(0.5f * half_root), b, m[5]));
 }
 
-/* A block of lanes of a tile. lane: its first, of all of the result. */
-LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int t, int lane, const float *m,
-                               size_t point)
+/* A block of lanes of a tile. lane: its first, of all of the result; x: the tile's first pixel, of
+ * which `columns` are there; whole: all 4. */
+LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int columns, int lane,
+                               const float *m, size_t point, const bool whole)
 {
     struct lanes half[TILE][READ];
     UNROLLED_FOR (i, READ) {
@@ -224,22 +244,24 @@ LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int t, int lane
     }
     const struct lanes bias = lanes_load(a->bias + lane), scale = lanes_set(a->scale);
     const struct lanes slopes = a->slopes ? lanes_load(a->slopes + lane) : lanes_set(1.0f);
+    const bool active = a->slopes, added = a->residual;
+    const ptrdiff_t out_stride = a->out_stride, residual_stride = a->residual_stride;
     UNROLLED_FOR (row, TILE) {
         struct lanes y[TILE];
+        if (!a->out[row])
+            continue;
+        float *out = a->out[row] + x * out_stride + lane;
+        const float *residual = added ? a->residual[row] + x * residual_stride + lane : out;
         output_values(half[row], y);
-        if (a->out[row]) {
-            UNROLLED_FOR (i, TILE) {
-                const ptrdiff_t x = (ptrdiff_t)t * TILE + i;
+        UNROLLED_FOR (i, TILE) {
+            if (whole || i < columns) {
                 struct lanes value = lanes_add(y[i], bias);
-                if (x < a->width) {
-                    if (a->slopes)
-                        value = lanes_slope(value, slopes);
-                    if (a->residual)
-                        value =
-                            lanes_add(lanes_load(a->residual[row] + x * a->residual_stride + lane),
+                if (active)
+                    value = lanes_slope(value, slopes);
+                if (added)
+                    value = lanes_add(lanes_load(residual + i * residual_stride),
                                       lanes_mul(scale, value));
-                    lanes_store(a->out[row] + x * a->out_stride + lane, value);
-                }
+                lanes_store(out + i * out_stride, value);
             }
         }
     }
@@ -249,9 +271,14 @@ static void transform_output(const struct pq_winograd_args *a, const struct work
                              int count)
 {
     for (int t = 0; t < w->tiles; t++) {
-        for (int b = 0; b < count; b++)
-            output_lanes(a, a->tile0 + t, (first + b) * LANES,
-                         w->m + (ptrdiff_t)t * GROUP + (ptrdiff_t)b * LANES, w->m_point);
+        const int x = (a->tile0 + t) * TILE, columns = a->width - x;
+        const float *m = w->m + (ptrdiff_t)t * GROUP;
+        for (int b = 0; b < count; b++, m += LANES) {
+            if (columns >= TILE)
+                output_lanes(a, x, TILE, (first + b) * LANES, m, w->m_point, true);
+            else
+                output_lanes(a, x, columns, (first + b) * LANES, m, w->m_point, false);
+        }
     }
 }
 
