@@ -30,31 +30,38 @@
 enum {
     PQ_WINOGRAD_TILE = 4,  /* pixels of a side */
     PQ_WINOGRAD_READ = 6,  /* of the input's */
-    PQ_WINOGRAD_TILES = 24 /* side by side that one call computes at most */
+    PQ_WINOGRAD_TILES = 48 /* that one call computes at most */
 };
 
 struct pq_winograd_args {
-    const struct pq_conv_part *parts; /* of the input, with the 6 rows that the tiles read */
-    int part_count;                   /* 1 .. PQ_CONV_PARTS */
-    int left;                         /* pixel x reads columns x - left .. x - left + 2 */
-    int width;                        /* of the result; columns -left .. width + 1 - left exist */
-    int blocks;                       /* output channels / 16, rounded up */
-    const float *weights;             /* packed, at a multiple of 64 bytes */
-    const float *bias;                /* blocks * 16 */
-    const float *slopes;              /* blocks * 16, or NULL for no activation */
-    const float *const *residual;     /* the 4 rows that are added to, or NULL */
-    int residual_stride;              /* floats, at least blocks * 16 */
-    float scale;                      /* of what is added to them */
-    float *const *out;                /* the 4 rows of the result; NULL: a row that is not there */
-    int out_stride;                   /* floats, a multiple of 16, at least blocks * 16 */
-    int tile0, tile1;                 /* tiles to compute; tile t begins at pixel 4 t */
-    float *scratch;                   /* pq_winograd_scratch() floats, at a multiple of 64 bytes */
+    const struct pq_conv_part
+        *parts;                   /* of the input; row r of the tiles reads 6 rows, from 4 r on */
+    int part_count;               /* 1 .. PQ_CONV_PARTS */
+    int left;                     /* pixel x reads columns x - left .. x - left + 2 */
+    int width;                    /* of the result; columns -left .. width + 1 - left exist */
+    int blocks;                   /* output channels / 16, rounded up */
+    const float *weights;         /* packed, at a multiple of 64 bytes */
+    const float *bias;            /* blocks * 16 */
+    const float *slopes;          /* blocks * 16, or NULL for no activation */
+    const float *const *residual; /* rows that are added to, 4 a row of tiles, or NULL */
+    int residual_stride;          /* floats, at least blocks * 16 */
+    float scale;                  /* of what is added to them */
+    float *const *out;            /* rows of the result likewise; NULL: one that is not there */
+    int out_stride;               /* floats, a multiple of 16, at least blocks * 16 */
+    int tile0, tile1;             /* tiles to compute, counted row by row */
+    float *scratch;               /* pq_winograd_scratch() floats, at a multiple of 64 bytes */
 };
 
 #define PQ_WINOGRAD_FN(name) void name(const struct pq_winograd_args *a)
 typedef PQ_WINOGRAD_FN(pq_winograd_fn);
 
 pq_winograd_fn pq_winograd_c; /* the reference; struct pq_wide has those of the levels */
+
+/* Tiles of a row, of which the last may be cut off. */
+static inline int pq_winograd_across(int width)
+{
+    return (width + PQ_WINOGRAD_TILE - 1) / PQ_WINOGRAD_TILE;
+}
 
 /* Channels of all parts. */
 static inline int pq_winograd_channels(const struct pq_winograd_args *a)

@@ -17,17 +17,19 @@
 #include "kernels/wide.h"
 
 enum { GUARD = 64, TILE = PQ_WINOGRAD_TILE, READ = PQ_WINOGRAD_READ, MOST_PARTS = 5 };
+enum { MOST_ROWS = 4 * TILE, MOST_IN_ROWS = MOST_ROWS + READ - TILE };
 
-/* A row of tiles with everything around it. */
+/* Some rows of tiles with everything around them. */
 struct tiles_case {
     int in_channels, out_channels, blocks, width, left, tile0, tile1;
-    int first_row, last_row; /* of the 4 rows of the result those that are there */
+    int tile_rows, across;   /* rows of tiles, tiles of a row */
+    int first_row, last_row; /* of the rows of the result those that are there */
     int part_count;
     struct pq_conv_part parts[MOST_PARTS];
-    float *data[MOST_PARTS][READ];
-    const float *rows[MOST_PARTS][READ];
+    float *data[MOST_PARTS][MOST_IN_ROWS];
+    const float *rows[MOST_PARTS][MOST_IN_ROWS];
     float *plain, *packed, *bias, *slopes; /* slopes NULL: no activation */
-    float *residual;                       /* 4 rows, or NULL */
+    float *residual;                       /* as many rows as the result, or NULL */
     float scale;
     int out_stride;
 };
@@ -57,7 +59,7 @@ static void make_part(struct rng *r, struct tiles_case *t, int i, int channels)
     t->in_channels += channels;
     const int pixels = t->width + 2;
     const size_t stride = (size_t)part->stride, row = (size_t)(pixels + 2) * stride;
-    for (int k = 0; k < READ; k++) {
+    for (int k = 0; k < t->tile_rows * TILE + READ - TILE; k++) {
         float *data = t->data[i][k] = malloc(row * sizeof *data);
         assert_non_null(data);
         for (size_t j = 0; j < row; j++) {
@@ -73,24 +75,28 @@ static void make_case(struct rng *r, struct tiles_case *t)
     static const int channels[] = {1,  2,  3,  4,  5,  8,  12, 16, 17,  24,
                                    27, 32, 48, 64, 65, 80, 96, 97, 130, 192};
     *t = (struct tiles_case){.width = 1 + rng_below(r, 130), .left = rng_below(r, 3)};
+    t->tile_rows = 1 + rng_below(r, MOST_ROWS / TILE);
+    t->across = (t->width + TILE - 1) / TILE;
     t->out_channels = channels[rng_below(r, PQ_COUNT(channels))];
     t->part_count = rng_below(r, 2) ? 1 : 1 + rng_below(r, MOST_PARTS);
     for (int i = 0; i < t->part_count; i++) {
         const int most = PQ_COUNT(channels) - (i ? 8 : 0);
         make_part(r, t, i, channels[rng_below(r, most)]);
     }
-    const int all = (t->width + TILE - 1) / TILE;
+    const int all = t->across * t->tile_rows;
     t->tile0 = rng_below(r, all);
     t->tile1 =
         t->tile0 + 1 +
         rng_below(r, PQ_MIN(all - t->tile0, pq_winograd_tiles(t->out_channels, t->in_channels)));
     t->first_row = rng_below(r, 3) ? 0 : rng_below(r, TILE);
-    t->last_row = rng_below(r, 3) ? TILE - 1 : t->first_row + rng_below(r, TILE - t->first_row);
+    t->last_row = t->tile_rows * TILE - 1;
+    if (rng_below(r, 3) == 0)
+        t->last_row -= rng_below(r, TILE - t->first_row);
     t->blocks = (t->out_channels + PQ_CONV_LANES - 1) / PQ_CONV_LANES;
     t->out_stride = (t->blocks + rng_below(r, 2)) * PQ_CONV_LANES;
     const size_t lanes = (size_t)t->blocks * PQ_CONV_LANES;
     if (rng_below(r, 2))
-        t->residual = random_floats(r, TILE * (size_t)t->width * lanes, 1);
+        t->residual = random_floats(r, MOST_ROWS * (size_t)t->width * lanes, 1);
     t->scale = rng_float(r);
     t->plain = random_floats(r, (size_t)t->out_channels * (size_t)t->in_channels * 9, 1);
     t->packed = floats(pq_winograd_packed_size(t->out_channels, t->in_channels));
@@ -102,7 +108,7 @@ static void make_case(struct rng *r, struct tiles_case *t)
 static void free_case(struct tiles_case *t)
 {
     for (int i = 0; i < t->part_count; i++) {
-        for (int k = 0; k < READ; k++)
+        for (int k = 0; k < MOST_IN_ROWS; k++)
             free(t->data[i][k]);
     }
     free(t->residual);
@@ -117,17 +123,22 @@ static size_t row_floats(const struct tiles_case *t)
     return (size_t)t->width * (size_t)t->out_stride + 2 * GUARD;
 }
 
-/* Four rows, each between two guards, into memory that is full of a pattern. */
+static size_t all_floats(const struct tiles_case *t)
+{
+    return (size_t)(t->tile_rows * TILE) * row_floats(t);
+}
+
+/* Rows, each between two guards, into memory that is full of a pattern. */
 static float *run(const struct tiles_case *t, pq_winograd_fn *fn)
 {
     const size_t row = row_floats(t),
                  scratch = pq_winograd_scratch(t->out_channels, t->in_channels);
     const size_t lanes = (size_t)t->blocks * PQ_CONV_LANES;
-    float *out = floats(TILE * row), *work = floats(scratch + GUARD), *rows[TILE];
-    const float *residual[TILE];
-    memset(out, 0xa5, TILE * row * sizeof *out);
+    float *out = floats(all_floats(t)), *work = floats(scratch + GUARD), *rows[MOST_ROWS];
+    const float *residual[MOST_ROWS];
+    memset(out, 0xa5, all_floats(t) * sizeof *out);
     memset(work, 0xff, (scratch + GUARD) * sizeof *work); /* NaN */
-    for (int i = 0; i < TILE; i++) {
+    for (int i = 0; i < t->tile_rows * TILE; i++) {
         const bool there = i >= t->first_row && i <= t->last_row;
         rows[i] = there ? out + (size_t)i * row + GUARD : NULL;
         residual[i] = there ? t->residual + (size_t)i * (size_t)t->width * lanes : NULL;
@@ -177,7 +188,7 @@ static void every_level_gives_the_bits_of_the_reference(void **state)
             struct tiles_case t;
             make_case(&r, &t);
             float *want = run(&t, pq_winograd_c), *have = run(&t, pq_wide(level)->winograd);
-            for (size_t i = 0; i < TILE * row_floats(&t); i++) {
+            for (size_t i = 0; i < all_floats(&t); i++) {
                 if (memcmp(&want[i], &have[i], sizeof *want) != 0)
                     fail_msg("%s, %s: float %zu is %a, not %a",
                              pq_cpu_level_name((enum pq_cpu_level)level), named(&t, seed), i,
@@ -206,9 +217,10 @@ static const double out_sizes[TILE][READ] = {{1, 1, 1, 1, 1, 0},
                                              {0, 0.5, 0.5, 2, 2, 0},
                                              {0, R / 4, R / 4, 2 * R, 2 * R, 1}};
 
-/* A column of the input; zero beyond those that are read. */
-static double value_at(const struct tiles_case *t, int part, int c, int row, int column)
+/* The value at a place of a tile's input; zero beyond the columns that are read. */
+static double value_at(const struct tiles_case *t, int tile, int part, int c, int y, int x)
 {
+    const int row = tile / t->across * TILE + y, column = tile % t->across * TILE + x;
     if (column > t->width + 1)
         return 0;
     return t->parts[part].rows[row][(column - t->left) * t->parts[part].stride + c];
@@ -228,8 +240,7 @@ static void add_sizes(const struct tiles_case *t, int tile, int part, int c, con
             }
             for (int y = 0; y < READ; y++) {
                 for (int x = 0; x < READ; x++)
-                    v += in_sizes[i][y] * fabs(value_at(t, part, c, y, tile * TILE + x)) *
-                         in_sizes[k][x];
+                    v += in_sizes[i][y] * fabs(value_at(t, tile, part, c, y, x)) * in_sizes[k][x];
             }
             sums[i][k] += u * v;
         }
@@ -247,7 +258,7 @@ static double exact(const struct tiles_case *t, int tile, int x, int y, int o,
         for (int c = 0; c < t->parts[i].channels; c++) {
             const float *g = t->plain + ((size_t)o * (size_t)t->in_channels + (size_t)(c0 + c)) * 9;
             for (int k = 0; k < 9; k++)
-                sum += g[k] * value_at(t, i, c, y + k / 3, tile * TILE + x + k % 3);
+                sum += g[k] * value_at(t, tile, i, c, y + k / 3, x + k % 3);
         }
     }
     for (int i = 0; i < READ; i++) {
@@ -258,7 +269,8 @@ static double exact(const struct tiles_case *t, int tile, int x, int y, int o,
         sum *= t->slopes[o];
     if (t->residual) {
         const int stride = t->blocks * PQ_CONV_LANES;
-        const double residual = t->residual[(y * t->width + tile * TILE + x) * stride + o];
+        const int row = tile / t->across * TILE + y, column = tile % t->across * TILE + x;
+        const double residual = t->residual[(row * t->width + column) * stride + o];
         sum = residual + t->scale * sum;
         *size += fabs(residual); /* scale and slopes are at most 1 */
     }
@@ -290,15 +302,18 @@ static void the_reference_is_within_the_rounding_bound_of_the_direct_sum(void **
                               t.plain + ((size_t)o * (size_t)t.in_channels + (size_t)(c0 + c)) * 9,
                               sums);
             }
-            for (int y = t.first_row; y <= t.last_row; y++) {
-                for (int x = 0; x < TILE && tile * TILE + x < t.width; x++) {
+            for (int y = 0; y < TILE; y++) {
+                const int row = tile / t.across * TILE + y, x0 = tile % t.across * TILE;
+                if (row < t.first_row || row > t.last_row)
+                    continue;
+                for (int x = 0; x < TILE && x0 + x < t.width; x++) {
                     const double want = exact(&t, tile, x, y, o, sums, &size);
-                    const double got = have[(size_t)y * row_floats(&t) + GUARD +
-                                            (size_t)((tile * TILE + x) * t.out_stride + o)];
+                    const double got = have[(size_t)row * row_floats(&t) + GUARD +
+                                            (size_t)((x0 + x) * t.out_stride + o)];
                     worst = fmax(worst, fabs(got - want) / (gamma * size));
                     if (!(fabs(got - want) <= gamma * size * 1.001))
                         fail_msg("%s: pixel (%d, %d), channel %d: %a, not %a", named(&t, seed),
-                                 tile * TILE + x, y, o, got, want);
+                                 x0 + x, row, o, got, want);
                 }
             }
         }
@@ -319,12 +334,13 @@ static void nothing_else_is_written(void **state)
             struct tiles_case t;
             make_case(&r, &t);
             float *have = run(&t, pq_wide(level)->winograd);
-            for (size_t i = 0; i < TILE * row_floats(&t); i++) {
+            for (size_t i = 0; i < all_floats(&t); i++) {
                 const int row = (int)(i / row_floats(&t));
                 const ptrdiff_t at = (ptrdiff_t)(i % row_floats(&t)) - GUARD;
                 const ptrdiff_t x = at >= 0 ? at / t.out_stride : -1;
-                const bool inside = row >= t.first_row && row <= t.last_row &&
-                                    x >= t.tile0 * TILE && x < PQ_MIN(t.tile1 * TILE, t.width) &&
+                const ptrdiff_t tile = row / TILE * t.across + x / TILE;
+                const bool inside = row >= t.first_row && row <= t.last_row && x >= 0 &&
+                                    x < t.width && tile >= t.tile0 && tile < t.tile1 &&
                                     at % t.out_stride < t.blocks * PQ_CONV_LANES;
                 unsigned char bytes[sizeof(float)];
                 memcpy(bytes, &have[i], sizeof bytes);

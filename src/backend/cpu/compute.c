@@ -212,7 +212,7 @@ static void task(void *context, int index, int worker)
     const int frame = (int)(at / job->parts / job->rows);
     float *scratch = job->run->scratch + (size_t)worker * cpu_align(job->program->scratch_floats);
     if (job->op->kind == PQ_OP_CONV2D)
-        cpu_conv_task(job, frame, row, (int)part, scratch);
+        cpu_conv_task(job, frame, row, part, scratch);
     else if (cpu_is_attention(job->op))
         cpu_attention_task(job, frame, row, part, scratch);
     else

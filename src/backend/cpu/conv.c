@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A convolution is computed directly, a stretch of pixels at a time, or as Winograd's, a stretch of
- * a row of tiles at a time. */
+/* A convolution is computed directly, a stretch of pixels at a time, or as Winograd's, some tiles
+ * at a time, which may lie in several rows. */
 #include "backend/cpu/conv.h"
 
 #include "base/alloc.h"
@@ -32,27 +32,24 @@ size_t cpu_conv_scratch(const struct cpu_mode *mode, const struct pq_op *op)
                                      : 0;
 }
 
-/* The parts of the input, with `count` rows from row y on, `step` apart. */
-static void set_parts(const struct cpu_job *job, int frame, int64_t y, int count, int step,
-                      const float *rows[][PQ_MAX_KERNEL], struct pq_conv_part *parts)
+/* `count` rows of input k from row y on, `step` apart. */
+static struct pq_conv_part part_of(const struct cpu_job *job, int k, int frame, int64_t y,
+                                   int count, int step, const float **rows)
 {
-    const struct pq_op *op = job->op;
-    for (int i = 0; i < op->inputs - op->residual; i++) {
-        for (int k = 0; k < count; k++)
-            rows[i][k] = cpu_input_row(job, i, frame, y + (int64_t)k * step);
-        parts[i] = (struct pq_conv_part){
-            .rows = rows[i],
-            .stride = cpu_input_ring(job, i)->stride,
-            .channels = job->run->base.program->graph->ops[op->in[i]].channels,
-        };
-    }
+    for (int i = 0; i < count; i++)
+        rows[i] = cpu_input_row(job, k, frame, y + (int64_t)i * step);
+    return (struct pq_conv_part){
+        .rows = rows,
+        .stride = cpu_input_ring(job, k)->stride,
+        .channels = job->run->base.program->graph->ops[job->op->in[k]].channels,
+    };
 }
 
-/* Row y of the result. The first task of a row prepares it. */
-static float *result_row(const struct cpu_job *job, int frame, int64_t y, int part)
+/* Row y of the result. The task that has its first pixel prepares it. */
+static float *result_row(const struct cpu_job *job, int frame, int64_t y, bool first)
 {
-    return part ? cpu_ring_row(&job->run->rings[job->i], cpu_frames(job), frame, y)
-                : cpu_new_row(job->run, job->i, frame, y);
+    return first ? cpu_new_row(job->run, job->i, frame, y)
+                 : cpu_ring_row(&job->run->rings[job->i], cpu_frames(job), frame, y);
 }
 
 static void direct(const struct cpu_job *job, int frame, int64_t y, int part)
@@ -61,8 +58,9 @@ static void direct(const struct cpu_job *job, int frame, int64_t y, int part)
     const int width = cpu_width(job), stride = cpu_stride(job), last = op->inputs - 1;
     const float *rows[PQ_MAX_INPUTS][PQ_MAX_KERNEL];
     struct pq_conv_part parts[PQ_MAX_INPUTS];
-    set_parts(job, frame, y * op->ver.stride - op->ver.before, op->ver.kernel, op->ver.dilation,
-              rows, parts);
+    for (int k = 0; k < op->inputs - op->residual; k++)
+        parts[k] = part_of(job, k, frame, y * op->ver.stride - op->ver.before, op->ver.kernel,
+                           op->ver.dilation, rows[k]);
     struct pq_conv_args args = {
         .parts = parts,
         .part_count = op->inputs - op->residual,
@@ -76,7 +74,7 @@ static void direct(const struct cpu_job *job, int frame, int64_t y, int part)
         .bias = job->step->bias,
         .slopes = job->step->slopes,
         .scale = op->scale,
-        .out = result_row(job, frame, y, part),
+        .out = result_row(job, frame, y, part == 0),
         .out_stride = stride,
         .x0 = part * STRETCH,
         .x1 = part * STRETCH + PQ_MIN(STRETCH, width - part * STRETCH),
@@ -92,42 +90,48 @@ static void direct(const struct cpu_job *job, int frame, int64_t y, int part)
 
 /* ---- tiles ---- */
 
+enum { TILE = PQ_WINOGRAD_TILE };
+
 /* The row that the first tiles of a job begin with; it may lie above the picture. */
 static int64_t first_edge(const struct cpu_job *job)
 {
     const struct pq_grid grid = job->run->base.lines[job->i].grid;
-    return grid.phase + pq_floor_div(job->y0 - grid.phase, grid.tile) * grid.tile;
+    return grid.phase + pq_floor_div(job->y0 - grid.phase, TILE) * TILE;
 }
 
-static int tiles_of_task(const struct cpu_job *job)
+/* The tiles of a frame, counted row by row. */
+static int64_t tiles_of(const struct cpu_job *job)
 {
-    return pq_winograd_tiles(job->op->channels, (int)job->op->weight.shape[1]);
+    return pq_ceil_div(job->y1 - first_edge(job), TILE) * pq_winograd_across(cpu_width(job));
 }
 
-static void winograd(const struct cpu_job *job, int frame, int row, int part, float *scratch)
+static void winograd(const struct cpu_job *job, int frame, int64_t part, float *scratch)
 {
-    enum { TILE = PQ_WINOGRAD_TILE };
+    enum { MOST_ROWS = PQ_WINOGRAD_TILES * TILE }; /* where tiles lie below one another */
     const struct pq_op *op = job->op;
-    const int stride = cpu_stride(job), width = cpu_width(job), last = op->inputs - 1;
-    const int tiles = tiles_of_task(job), all = (width + TILE - 1) / TILE;
-    const int64_t y = first_edge(job) + (int64_t)row * TILE;
-    const float *rows[PQ_MAX_INPUTS][PQ_MAX_KERNEL];
+    const int stride = cpu_stride(job), across = pq_winograd_across(cpu_width(job));
+    const int last = op->inputs - 1;
+    const int64_t all = tiles_of(job), t0 = all * part / job->parts;
+    const int64_t t1 = all * (part + 1) / job->parts, row0 = t0 / across;
+    const int count = (int)((t1 - 1) / across - row0 + 1) * TILE;
+    const int64_t y = first_edge(job) + row0 * TILE;
+    const float *rows[PQ_MAX_INPUTS][MOST_ROWS + PQ_WINOGRAD_READ - TILE], *residual[MOST_ROWS];
+    float *out[MOST_ROWS];
     struct pq_conv_part parts[PQ_MAX_INPUTS];
-    set_parts(job, frame, y - op->ver.before, PQ_WINOGRAD_READ, 1, rows, parts);
-    float *out[TILE] = {NULL};
-    const float *residual[TILE] = {NULL};
-    for (int i = 0; i < TILE; i++) {
-        if (y + i < job->y0 || y + i >= job->y1)
-            continue;
-        out[i] = result_row(job, frame, y + i, part);
-        if (op->residual)
-            residual[i] = cpu_input_row(job, last, frame, y + i);
+    for (int k = 0; k < op->inputs - op->residual; k++)
+        parts[k] =
+            part_of(job, k, frame, y - op->ver.before, count + PQ_WINOGRAD_READ - TILE, 1, rows[k]);
+    for (int i = 0; i < count; i++) {
+        const bool there = y + i >= job->y0 && y + i < job->y1;
+        const bool first = (row0 + i / TILE) * across >= t0;
+        out[i] = there ? result_row(job, frame, y + i, first) : NULL;
+        residual[i] = there && op->residual ? cpu_input_row(job, last, frame, y + i) : NULL;
     }
     job->program->wide->winograd(&(struct pq_winograd_args){
         .parts = parts,
         .part_count = op->inputs - op->residual,
         .left = op->hor.before,
-        .width = width,
+        .width = cpu_width(job),
         .blocks = stride / PQ_CONV_LANES,
         .weights = job->step->weights,
         .bias = job->step->bias,
@@ -137,27 +141,36 @@ static void winograd(const struct cpu_job *job, int frame, int row, int part, fl
         .scale = op->scale,
         .out = out,
         .out_stride = stride,
-        .tile0 = part * tiles,
-        .tile1 = part * tiles + PQ_MIN(tiles, all - part * tiles),
+        .tile0 = (int)(t0 - row0 * across),
+        .tile1 = (int)(t1 - row0 * across),
         .scratch = scratch,
     });
+}
+
+/* As many parts as tiles of a call allow, and a multiple of the threads, so that none waits long
+ * for another where there are few. */
+static int64_t parts_of_tiles(const struct cpu_job *job)
+{
+    const int64_t all = tiles_of(job), threads = pq_pool_threads(job->program->pool);
+    const int most = pq_winograd_tiles(job->op->channels, (int)job->op->weight.shape[1]);
+    return PQ_MIN(pq_ceil_div(pq_ceil_div(all, most), threads) * threads, all);
 }
 
 void cpu_conv_plan(struct cpu_job *job)
 {
     const int width = cpu_width(job);
-    int stretch = STRETCH;
     if (job->step->tiled) {
-        job->rows = (int)pq_ceil_div(job->y1 - first_edge(job), PQ_WINOGRAD_TILE);
-        stretch = tiles_of_task(job) * PQ_WINOGRAD_TILE;
+        job->rows = 1;
+        job->parts = parts_of_tiles(job);
+    } else {
+        job->parts = width / STRETCH + (width % STRETCH != 0);
     }
-    job->parts = width / stretch + (width % stretch != 0);
 }
 
-void cpu_conv_task(const struct cpu_job *job, int frame, int row, int part, float *scratch)
+void cpu_conv_task(const struct cpu_job *job, int frame, int row, int64_t part, float *scratch)
 {
     if (job->step->tiled)
-        winograd(job, frame, row, part, scratch);
+        winograd(job, frame, part, scratch);
     else
-        direct(job, frame, job->y0 + row, part);
+        direct(job, frame, job->y0 + row, (int)part);
 }

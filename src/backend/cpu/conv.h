@@ -12,5 +12,5 @@ size_t cpu_conv_scratch(const struct cpu_mode *mode, const struct pq_op *op);
 
 /* Into how many rows and parts the rows of a job are shared out. */
 void cpu_conv_plan(struct cpu_job *job);
-/* One part of a row of a frame: a stretch of pixels, or of tiles. */
-void cpu_conv_task(const struct cpu_job *job, int frame, int row, int part, float *scratch);
+/* One part of a row of a frame: a stretch of pixels, or some tiles. */
+void cpu_conv_task(const struct cpu_job *job, int frame, int row, int64_t part, float *scratch);

@@ -25,7 +25,7 @@ enum {
  */
 struct work {
     float *v, *m;
-    int tiles, channels;
+    int tiles, across, channels;
     size_t v_point, v_tile, m_point;
 };
 
@@ -33,7 +33,10 @@ static struct work lay_out(const struct pq_winograd_args *a)
 {
     const int channels = pq_winograd_channels(a);
     const int most = pq_winograd_tiles(a->blocks * LANES, channels);
-    struct work w = {.v = a->scratch, .tiles = a->tile1 - a->tile0, .channels = channels};
+    struct work w = {.v = a->scratch,
+                     .tiles = a->tile1 - a->tile0,
+                     .across = pq_winograd_across(a->width),
+                     .channels = channels};
     w.v_tile = (size_t)(channels + LANES - 1) / LANES * LANES;
     w.v_point = (size_t)most * w.v_tile + LANES;
     w.m_point = (size_t)most * GROUP + LANES;
@@ -64,34 +67,30 @@ LANES_INLINE int point_of(int pair, int second)
     return pair ? 2 * pair - 1 + second : second * (READ - 1);
 }
 
-/* Where the sixteen channels of a tile lie, or those of a mask. */
+/* A part of a tile. */
 struct patch {
     const float *rows[READ]; /* the first pixel of each */
     ptrdiff_t stride;
     int columns; /* that are there */
-    struct lanes_mask some;
 };
 
-LANES_INLINE struct lanes patch_lanes(const struct patch *p, int row, int column, int c,
-                                      const bool whole, const bool full)
-{
-    const float *at = p->rows[row] + column * p->stride + c;
-    if (!whole && column >= p->columns)
-        return lanes_set(0.0f);
-    return full ? lanes_load(at) : lanes_load_some(p->some, at);
-}
-
-/* Two rows of points at a time, so that they stay in registers: the input, which is in the first
- * cache, is read three times instead. */
-LANES_INLINE void input_lanes(const struct patch *p, int c, float *v, size_t point,
-                              const bool whole, const bool full)
+/* Sixteen channels, or as many as `some` has. whole: all of them, of all columns. Two rows of
+ * points at a time, so that they stay in registers: the input, which is in the first cache, is read
+ * three times instead. */
+LANES_INLINE void input_lanes(const struct patch *p, int c, struct lanes_mask some, float *v,
+                              size_t point, const bool whole)
 {
     UNROLLED_FOR (pair, READ / 2) {
         struct lanes half[2][READ];
         UNROLLED_FOR (i, READ) {
             struct lanes d[READ];
-            UNROLLED_FOR (row, READ)
-                d[row] = patch_lanes(p, row, i, c, whole, full);
+            UNROLLED_FOR (row, READ) {
+                const float *at = p->rows[row] + i * p->stride + c;
+                if (whole)
+                    d[row] = lanes_load(at);
+                else
+                    d[row] = i < p->columns ? lanes_load_some(some, at) : lanes_set(0.0f);
+            }
             input_pair(d, pair, &half[0][i], &half[1][i]);
         }
         UNROLLED_FOR (second, 2) {
@@ -100,42 +99,40 @@ LANES_INLINE void input_lanes(const struct patch *p, int c, float *v, size_t poi
                 input_pair(half[second], across, &u[0], &u[1]);
                 UNROLLED_FOR (i, 2) {
                     const int k = point_of(pair, second) * READ + point_of(across, i);
-                    if (full)
+                    if (whole)
                         lanes_store(v + (size_t)k * point, u[i]);
                     else
-                        lanes_store_some(p->some, v + (size_t)k * point, u[i]);
+                        lanes_store_some(some, v + (size_t)k * point, u[i]);
                 }
             }
         }
     }
 }
 
-/* A part of a tile. columns: that are there. */
-LANES_INLINE void input_part(const struct pq_conv_part *part, int x, int columns, float *v,
-                             size_t point, const bool whole)
+/* A part of a tile whose first pixel is x and whose first row is `rows`. columns: that are there.
+ */
+static void input_part(const struct pq_conv_part *part, const float *const *rows, int x,
+                       int columns, float *v, size_t point)
 {
     struct patch p = {.stride = part->stride, .columns = columns};
     for (int row = 0; row < READ; row++)
-        p.rows[row] = part->rows[row] + x * p.stride;
+        p.rows[row] = rows[row] + x * p.stride;
     int c = 0;
-    for (; c + LANES <= part->channels; c += LANES)
-        input_lanes(&p, c, v + c, point, whole, true);
-    if (c < part->channels) {
-        p.some = lanes_first(part->channels - c);
-        input_lanes(&p, c, v + c, point, whole, false);
-    }
+    for (; columns >= READ && c + LANES <= part->channels; c += LANES)
+        input_lanes(&p, c, lanes_first(LANES), v + c, point, true);
+    for (; c < part->channels; c += LANES)
+        input_lanes(&p, c, lanes_first(part->channels - c), v + c, point, false);
 }
 
 static void transform_input(const struct pq_winograd_args *a, const struct work *w)
 {
     for (int t = 0; t < w->tiles; t++) {
-        const int first = (a->tile0 + t) * TILE, columns = a->width + 2 - first;
+        const int first = (a->tile0 + t) % w->across * TILE, columns = a->width + 2 - first;
+        const ptrdiff_t row = (ptrdiff_t)((a->tile0 + t) / w->across) * TILE;
         float *v = w->v + (size_t)t * w->v_tile;
         for (int i = 0; i < a->part_count; v += a->parts[i++].channels) {
-            if (columns >= READ)
-                input_part(&a->parts[i], first - a->left, READ, v, w->v_point, true);
-            else
-                input_part(&a->parts[i], first - a->left, columns, v, w->v_point, false);
+            const struct pq_conv_part *part = &a->parts[i];
+            input_part(part, part->rows + row, first - a->left, columns, v, w->v_point);
         }
     }
 }
@@ -228,34 +225,34 @@ LANES_INLINE void output_values(const struct lanes m[READ], struct lanes y[TILE]
     y[3] = lanes_fma(lanes_set(2.0f * root), d, lanes_fma(lanes_set(0.5f * half_root), b, m[5]));
 }
 
-/* A block of lanes of a tile. lane: its first, of all of the result; x: the tile's first pixel, of
- * which `columns` are there; whole: all 4. */
-LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int columns, int lane,
-                               const float *m, size_t point, const bool whole)
+/* A block of lanes of a tile. lane: its first, of all of the result; (x, y): the tile's first
+ * pixel; columns: that are there; whole: all 4. */
+LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, int columns,
+                               int lane, const float *m, size_t point, const bool whole)
 {
     struct lanes half[TILE][READ];
     UNROLLED_FOR (i, READ) {
-        struct lanes d[READ], y[TILE];
+        struct lanes d[READ], u[TILE];
         UNROLLED_FOR (row, READ)
             d[row] = lanes_load(m + (size_t)(row * READ + i) * point);
-        output_values(d, y);
+        output_values(d, u);
         UNROLLED_FOR (row, TILE)
-            half[row][i] = y[row];
+            half[row][i] = u[row];
     }
     const struct lanes bias = lanes_load(a->bias + lane), scale = lanes_set(a->scale);
     const struct lanes slopes = a->slopes ? lanes_load(a->slopes + lane) : lanes_set(1.0f);
     const bool active = a->slopes, added = a->residual;
     const ptrdiff_t out_stride = a->out_stride, residual_stride = a->residual_stride;
     UNROLLED_FOR (row, TILE) {
-        struct lanes y[TILE];
-        if (!a->out[row])
+        struct lanes u[TILE];
+        if (!a->out[y + row])
             continue;
-        float *out = a->out[row] + x * out_stride + lane;
-        const float *residual = added ? a->residual[row] + x * residual_stride + lane : out;
-        output_values(half[row], y);
+        float *out = a->out[y + row] + x * out_stride + lane;
+        const float *residual = added ? a->residual[y + row] + x * residual_stride + lane : out;
+        output_values(half[row], u);
         UNROLLED_FOR (i, TILE) {
             if (whole || i < columns) {
-                struct lanes value = lanes_add(y[i], bias);
+                struct lanes value = lanes_add(u[i], bias);
                 if (active)
                     value = lanes_slope(value, slopes);
                 if (added)
@@ -271,13 +268,14 @@ static void transform_output(const struct pq_winograd_args *a, const struct work
                              int count)
 {
     for (int t = 0; t < w->tiles; t++) {
-        const int x = (a->tile0 + t) * TILE, columns = a->width - x;
+        const int x = (a->tile0 + t) % w->across * TILE, columns = a->width - x;
+        const int y = (a->tile0 + t) / w->across * TILE;
         const float *m = w->m + (ptrdiff_t)t * GROUP;
         for (int b = 0; b < count; b++, m += LANES) {
             if (columns >= TILE)
-                output_lanes(a, x, TILE, (first + b) * LANES, m, w->m_point, true);
+                output_lanes(a, x, y, TILE, (first + b) * LANES, m, w->m_point, true);
             else
-                output_lanes(a, x, columns, (first + b) * LANES, m, w->m_point, false);
+                output_lanes(a, x, y, columns, (first + b) * LANES, m, w->m_point, false);
         }
     }
 }
