@@ -119,7 +119,7 @@ static void input_of(const struct pq_winograd_args *a, const struct pq_conv_part
 {
     float d[POINTS], half[POINTS];
     const int across = pq_winograd_across(a->width), first = t % across * TILE;
-    const int columns = PQ_MIN(READ, a->width + 2 - first);
+    const int columns = PQ_MIN(READ, a->width - first + 2);
     const float *const *rows = part->rows + (ptrdiff_t)(t / across) * TILE;
     for (int row = 0; row < READ; row++) {
         for (int i = 0; i < READ; i++) {

@@ -6,8 +6,8 @@
  *
  *     result = A' [ sum over c of (G g[c] G') * (B' d[c] B) ] A         * element by element
  *
- * The points are 0, +-sqrt(1/2), +-sqrt(2) and infinity. With 0, +-1, +-2 and infinity, which most
- * programs take, factors reach 8 and the error is a few times larger.
+ * The points are 0, +-sqrt(1/2), +-sqrt(2) and infinity. With 0, +-1, +-2 and infinity factors
+ * would reach 8 instead of 2 sqrt 2, and so would what is lost where they cancel.
  *
  *     B'd:   d0 - 5/2 d2 + d4                      A'm:   m0 + (m1 + m2) + (m3 + m4)
  *            (d4 - 2 d2) +- sqrt(1/2) (d3 - 2 d1)         r/2 (m1 - m2) + r (m3 - m4)    r = sqrt 2
@@ -34,22 +34,21 @@ enum {
 };
 
 struct pq_winograd_args {
-    const struct pq_conv_part
-        *parts;                   /* of the input; row r of the tiles reads 6 rows, from 4 r on */
-    int part_count;               /* 1 .. PQ_CONV_PARTS */
-    int left;                     /* pixel x reads columns x - left .. x - left + 2 */
-    int width;                    /* of the result; columns -left .. width + 1 - left exist */
-    int blocks;                   /* output channels / 16, rounded up */
-    const float *weights;         /* packed, at a multiple of 64 bytes */
-    const float *bias;            /* blocks * 16 */
-    const float *slopes;          /* blocks * 16, or NULL for no activation */
-    const float *const *residual; /* rows that are added to, 4 a row of tiles, or NULL */
-    int residual_stride;          /* floats, at least blocks * 16 */
-    float scale;                  /* of what is added to them */
-    float *const *out;            /* rows of the result likewise; NULL: one that is not there */
-    int out_stride;               /* floats, a multiple of 16, at least blocks * 16 */
-    int tile0, tile1;             /* tiles to compute, counted row by row */
-    float *scratch;               /* pq_winograd_scratch() floats, at a multiple of 64 bytes */
+    const struct pq_conv_part *parts; /* of the input; tiles of row r read rows 4 r .. 4 r + 5 */
+    int part_count;                   /* 1 .. PQ_CONV_PARTS */
+    int left;                         /* pixel x reads columns x - left .. x - left + 2 */
+    int width;                        /* of the result; columns -left .. width + 1 - left exist */
+    int blocks;                       /* output channels / 16, rounded up */
+    const float *weights;             /* packed, at a multiple of 64 bytes */
+    const float *bias;                /* blocks * 16 */
+    const float *slopes;              /* blocks * 16, or NULL for no activation */
+    const float *const *residual;     /* rows that are added to, 4 a row of tiles, or NULL */
+    int residual_stride;              /* floats, at least blocks * 16 */
+    float scale;                      /* of what is added to them */
+    float *const *out;                /* rows of the result likewise; NULL: one that is not there */
+    int out_stride;                   /* floats, a multiple of 16, at least blocks * 16 */
+    int tile0, tile1;                 /* tiles to compute, counted row by row */
+    float *scratch;                   /* pq_winograd_scratch() floats, at a multiple of 64 bytes */
 };
 
 #define PQ_WINOGRAD_FN(name) void name(const struct pq_winograd_args *a)
@@ -60,7 +59,7 @@ pq_winograd_fn pq_winograd_c; /* the reference; struct pq_wide has those of the 
 /* Tiles of a row, of which the last may be cut off. */
 static inline int pq_winograd_across(int width)
 {
-    return (width + PQ_WINOGRAD_TILE - 1) / PQ_WINOGRAD_TILE;
+    return width / PQ_WINOGRAD_TILE + (width % PQ_WINOGRAD_TILE != 0);
 }
 
 /* Channels of all parts. */

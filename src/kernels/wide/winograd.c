@@ -127,7 +127,7 @@ static void input_part(const struct pq_conv_part *part, const float *const *rows
 static void transform_input(const struct pq_winograd_args *a, const struct work *w)
 {
     for (int t = 0; t < w->tiles; t++) {
-        const int first = (a->tile0 + t) % w->across * TILE, columns = a->width + 2 - first;
+        const int first = (a->tile0 + t) % w->across * TILE, columns = a->width - first + 2;
         const ptrdiff_t row = (ptrdiff_t)((a->tile0 + t) / w->across) * TILE;
         float *v = w->v + (size_t)t * w->v_tile;
         for (int i = 0; i < a->part_count; v += a->parts[i++].channels) {
