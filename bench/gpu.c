@@ -3,8 +3,8 @@
  *
  *     bench/gpu DEVICE MODEL [BATCHES [WIDTH HEIGHT]]
  *
- * First right: in fp32 to the bit, in the device's fastest tier, and in bf16 where it has that,
- * within a distance that is told.
+ * First right: in fp32 the bits of cpu:direct, in the device's fastest tier, and in bf16 where it
+ * has that, within a distance that is told.
  * Then the same: every batch size and band height, and BATCHES batches in a row (1000), give one
  * hash. Then fast: frames of WIDTH x HEIGHT (1920 x 1080) a second, medians of five runs of two
  * seconds. A GPU whose generation has kernels of its own is measured with them and without, in
@@ -293,7 +293,7 @@ int main(int argc, char **argv)
         stop(&err);
     const bool both = has_plain(model, argv[1], plain, sizeof plain);
     printf("right, on %d x %d:\n", SMALL_W, SMALL_H);
-    float *want = one_frame(model, "cpu", PIQUE_PRECISION_FP32, &floats);
+    float *want = one_frame(model, "cpu:direct", PIQUE_PRECISION_FP32, &floats);
     puts(" is the measure");
     check(model, argv[1], PIQUE_PRECISION_FP32, want);
     check(model, argv[1], PIQUE_PRECISION_AUTO, want);

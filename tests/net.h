@@ -187,7 +187,7 @@ static inline float *net_picture(struct rng *r, const struct pq_geometry *g, int
     return p;
 }
 
-/* Another device's result has the bits of the processor's. */
+/* Another device's result has the bits of the processor's direct kernels. */
 static inline void net_check_same_as_cpu(const struct pq_graph *graph,
                                          const struct pq_geometry *geometry, const float *in,
                                          const float *out)
@@ -195,7 +195,7 @@ static inline void net_check_same_as_cpu(const struct pq_graph *graph,
     if (strcmp(TEST_DEVICE, "cpu") == 0)
         return;
     int width, height, rc;
-    float *want = net_run(graph, "cpu", 1, geometry, in, &width, &height, &rc);
+    float *want = net_run(graph, "cpu:direct", 1, geometry, in, &width, &height, &rc);
     assert_int_equal(rc, 0);
     const size_t floats = (size_t)geometry->frames * (size_t)width * (size_t)height *
                           (size_t)graph->ops[graph->output].channels;

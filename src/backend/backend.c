@@ -88,7 +88,7 @@ int pq_program_memory(const struct pq_program *program, const struct pq_geometry
     struct pq_line *lines = pq_calloc(n, sizeof *lines);
     if (!lines)
         return pq_fail_nomem(err, n * sizeof *lines);
-    int rc = pq_plan_lines(program->graph, geometry, lines, err);
+    int rc = pq_plan_lines(program->graph, program->grids, geometry, lines, err);
     size_t bands;
     if (!rc)
         rc = program->backend->memory(program, geometry, lines, bytes, err);
@@ -111,7 +111,7 @@ int pq_run_begin(struct pq_program *program, const struct pq_geometry *geometry,
     int64_t *done = pq_calloc(n, sizeof *done);
     int rc = lines && done ? 0 : pq_fail_nomem(err, n * (sizeof *lines + sizeof *done));
     if (!rc)
-        rc = pq_plan_lines(program->graph, geometry, lines, err);
+        rc = pq_plan_lines(program->graph, program->grids, geometry, lines, err);
     if (!rc)
         rc = program->backend->begin(program, geometry, lines, on_disk, out, err);
     if (rc) {

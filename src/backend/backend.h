@@ -94,6 +94,7 @@ struct pq_backend {
 struct pq_program {
     const struct pq_backend *backend;
     const struct pq_graph *graph;
+    const struct pq_grid *grids; /* one an operation: rows that kernels compute together; or NULL */
 };
 
 /* The statistics of a finished run, for a graph to which they are given (pq_graph_given). */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/fault.h"
 
@@ -62,6 +64,19 @@ char *pq_strdup(const char *text)
     return pq_strndup(text, strlen(text));
 }
 
+/* Line buffers are walked through in dozens of places at once, more than there are entries for
+ * pages of 4 KiB. Where the system has no large pages, nothing is lost. */
+static void *in_large_pages(void *memory, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    const uintptr_t page = (uintptr_t)2 << 20, first = ((uintptr_t)memory + page - 1) & ~(page - 1);
+    const uintptr_t end = ((uintptr_t)memory + bytes) & ~(page - 1);
+    if (memory && first < end)
+        madvise((void *)first, end - first, MADV_HUGEPAGE);
+#endif
+    return memory;
+}
+
 void *pq_big_alloc(const pique_allocator *allocator, size_t bytes)
 {
     enum { ALIGN = 64 };
@@ -71,7 +86,7 @@ void *pq_big_alloc(const pique_allocator *allocator, size_t bytes)
     padded &= ~(size_t)(ALIGN - 1);
     if (allocator && allocator->alloc)
         return allocator->alloc(allocator->user, padded, ALIGN);
-    return aligned_alloc(ALIGN, padded);
+    return in_large_pages(aligned_alloc(ALIGN, padded), padded);
 }
 
 void pq_big_free(const pique_allocator *allocator, void *memory)

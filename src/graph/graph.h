@@ -420,11 +420,18 @@ bool pq_graph_is_whole(const struct pq_graph *g);
  * too small. like: that of operation op->like. */
 int64_t pq_op_extent(const struct pq_op *op, bool hor, int64_t in_extent, int64_t like_extent);
 
+/* Rows of a result that are computed together: `tile` of them, with edges at phase + n tile; the
+ * first and the last tile may be cut off by the border of the picture. 0 or 1: each by itself. */
+struct pq_grid {
+    unsigned char tile, phase;
+};
+
 /* Input k of an operation and its result. */
 struct pq_flow {
     const struct pq_op *op;
     int k;
     int64_t in_height, out_height;
+    struct pq_grid grid; /* CONV2D */
 };
 /* Which input rows the output rows [y0, y1) read, not clipped to the picture. y0 < y1. */
 void pq_rows_needed(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *in0, int64_t *in1);
@@ -433,8 +440,9 @@ int64_t pq_rows_kept(const struct pq_flow *f, int64_t y);
 /* How many output rows from the top can be computed once `have` input rows from the top are there;
  * out_height where all are. */
 int64_t pq_rows_ready(const struct pq_flow *f, int64_t have);
-/* The first place from y on where a band of output rows may end: windows are computed whole. */
-int64_t pq_rows_end(const struct pq_op *op, int64_t out_height, int64_t y);
+/* The first place from y on where a band of output rows may end: windows and tiles are computed
+ * whole. */
+int64_t pq_rows_end(const struct pq_op *op, struct pq_grid grid, int64_t out_height, int64_t y);
 /* Whether every output row reads every row of some input: a phase of the plan ends here. */
 bool pq_op_is_whole(const struct pq_op *op);
 /* How many times larger the result is than input k, where both are read in windows; 1 otherwise. */

@@ -9,8 +9,11 @@
 static struct pq_flow flow_of(const struct pq_graph *g, const struct pq_line *lines, int i, int k)
 {
     const struct pq_op *op = &g->ops[i];
-    return (struct pq_flow){
-        .op = op, .k = k, .in_height = lines[op->in[k]].height, .out_height = lines[i].height};
+    return (struct pq_flow){.op = op,
+                            .k = k,
+                            .in_height = lines[op->in[k]].height,
+                            .out_height = lines[i].height,
+                            .grid = lines[i].grid};
 }
 
 void pq_plan_step(const struct pq_graph *g, const struct pq_line *lines, int band,
@@ -28,7 +31,7 @@ void pq_plan_step(const struct pq_graph *g, const struct pq_line *lines, int ban
     /* A band's worth, so that the rows that lag behind come out a band at a time at the end of the
      * picture, and no ring must hold more than in its middle. */
     int64_t most = ((int64_t)band * op->num + op->den - 1) / op->den;
-    most = pq_rows_end(op, lines[i].height, *y0 + most);
+    most = pq_rows_end(op, lines[i].grid, lines[i].height, *y0 + most);
     *y1 = PQ_MAX(*y0, PQ_MIN(ready, most));
 }
 
@@ -92,13 +95,15 @@ static int reach_of(const struct pq_window *w, int64_t in_width, int64_t out_wid
     return (int)PQ_MAX((int64_t)w->before, last - (in_width - 1));
 }
 
-static int measure(const struct pq_graph *g, const struct pq_geometry *geometry,
-                   struct pq_line *lines, pique_error *err)
+static int measure(const struct pq_graph *g, const struct pq_grid *grids,
+                   const struct pq_geometry *geometry, struct pq_line *lines, pique_error *err)
 {
     for (int i = 0; i < g->count; i++) {
         const struct pq_op *op = &g->ops[i];
         struct pq_line *line = &lines[i];
         *line = (struct pq_line){.width = geometry->width, .height = geometry->height};
+        if (grids)
+            line->grid = grids[i];
         if (i > 0 && op->inputs == 0) {
             line->width = line->height = 1;
         } else if (i > 0) {
@@ -117,9 +122,53 @@ static int measure(const struct pq_graph *g, const struct pq_geometry *geometry,
         for (int k = 0; k < op->inputs - op->residual; k++) {
             struct pq_line *in = &lines[op->in[k]];
             in->pad = PQ_MAX(in->pad, reach_of(&op->hor, in->width, line->width));
-            in->zeros = in->zeros || op->ver.before || op->ver.after;
+            in->zeros = in->zeros || op->ver.before || op->ver.after || line->grid.tile > 1;
         }
     }
+    return 0;
+}
+
+/* ---- rows of tiles ---- */
+
+/* Rows that have come in far inside of a picture without end: a multiple of what networks divide
+ * by, and few enough for products of two heights. */
+static int64_t far_inside(const struct pq_graph *g)
+{
+    const int64_t all = 5040;
+    int64_t rows = all << 10;
+    for (int i = 1; i < g->count; i++)
+        rows = PQ_MIN(rows, ((int64_t)1 << 29) / g->ops[i].num);
+    return rows - rows % all;
+}
+
+/* How many rows of each operation are there by then, tiles aside. What waits for a whole picture
+ * does not count: it makes no difference to those that wait, and none between a graph and the one
+ * to which its statistics are given. */
+int pq_plan_grids(const struct pq_graph *g, struct pq_grid *grids, pique_error *err)
+{
+    const size_t n = (size_t)g->count;
+    const int64_t come = far_inside(g);
+    int64_t *ready = pq_calloc(n, sizeof *ready);
+    if (!ready)
+        return pq_fail_nomem(err, n * sizeof *ready);
+    for (int i = 0; i < g->count; i++) {
+        const struct pq_op *op = &g->ops[i];
+        int64_t least = INT64_MAX;
+        for (int k = 0; k < op->inputs; k++) {
+            const struct pq_op *in = &g->ops[op->in[k]];
+            const struct pq_flow flow = {.op = op,
+                                         .k = k,
+                                         .in_height = 2 * come * in->num / in->den,
+                                         .out_height = 2 * come * op->num / op->den};
+            const int64_t rows = pq_rows_ready(&flow, ready[op->in[k]]);
+            if (rows > 0)
+                least = PQ_MIN(least, rows);
+        }
+        ready[i] = least < INT64_MAX ? least : come * op->num / op->den;
+        if (grids[i].tile > 1)
+            grids[i].phase = (unsigned char)(ready[i] % grids[i].tile);
+    }
+    pq_free(ready);
     return 0;
 }
 
@@ -194,13 +243,13 @@ static bool walk(struct walk *w)
     return true;
 }
 
-int pq_plan_lines(const struct pq_graph *g, const struct pq_geometry *geometry,
-                  struct pq_line *lines, pique_error *err)
+int pq_plan_lines(const struct pq_graph *g, const struct pq_grid *grids,
+                  const struct pq_geometry *geometry, struct pq_line *lines, pique_error *err)
 {
     if (geometry->frames < 1 || geometry->width < 1 || geometry->height < 1 || geometry->band < 1)
         return pq_fail(err, PIQUE_EINVAL, "a batch of %d pictures of %d x %d in bands of %d rows",
                        geometry->frames, geometry->width, geometry->height, geometry->band);
-    int rc = measure(g, geometry, lines, err);
+    int rc = measure(g, grids, geometry, lines, err);
     if (rc)
         return rc;
     size_t n = (size_t)g->count;

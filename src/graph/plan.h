@@ -16,6 +16,10 @@
  * reads it waits until then, and the line buffers of what it reads beside it grow into whole maps.
  * So phases need no rule of their own: a run streams up to a statistic, then on to the next.
  *
+ * Rows of tiles flow likewise. A layer of depth d has the edges of its tiles at 4n - d, where its
+ * rows are ready anyway when 4n rows have come in: it lags one row, not four, and no ring gets
+ * larger.
+ *
  * The schedule below is the only place that decides what runs when; backends follow it row by row,
  * and the same walk, done without data, tells the exact size of each ring beforehand, and during
  * which steps it holds anything: two that are never in use together may share memory. */
@@ -27,6 +31,7 @@
 struct pq_line {
     int64_t width, height; /* of the whole result */
     int64_t rows;          /* ring size */
+    struct pq_grid grid;   /* rows that are computed together */
     int pad;               /* zero columns on each side that readers rely on */
     bool zeros;            /* readers rely on rows of zeros above and below, too */
     int64_t born, dies;    /* the steps in which its first row is computed and its last one read */
@@ -43,10 +48,14 @@ struct pq_geometry {
     int band; /* input rows a step */
 };
 
-/* Fill lines[graph->count]. Fails where a size does not fit an int, inputs of one operation differ
- * in size, or memory runs out. */
-int pq_plan_lines(const struct pq_graph *g, const struct pq_geometry *geometry,
-                  struct pq_line *lines, pique_error *err);
+/* Give the rows of tiles, grids[graph->count].tile, the phases that let them flow with no more lag
+ * than rows by themselves. They are those of the graph, whatever picture goes through it. */
+int pq_plan_grids(const struct pq_graph *g, struct pq_grid *grids, pique_error *err);
+
+/* Fill lines[graph->count]; grids: one an operation, or NULL for none. Fails where a size does not
+ * fit an int, inputs of one operation differ in size, or memory runs out. */
+int pq_plan_lines(const struct pq_graph *g, const struct pq_grid *grids,
+                  const struct pq_geometry *geometry, struct pq_line *lines, pique_error *err);
 
 /* Rows of operation i that this step computes, [*y0, *y1), given what is done; i > 0. */
 void pq_plan_step(const struct pq_graph *g, const struct pq_line *lines, int band,

@@ -90,6 +90,17 @@ static int64_t window_end(const struct pq_op *op, int64_t y)
     return a->shift_y + (pq_floor_div(y - a->shift_y, a->height) + 1) * a->height;
 }
 
+/* The edge of a tile at row y or above, and at y or below. */
+static int64_t edge_above(struct pq_grid grid, int64_t y)
+{
+    return grid.tile > 1 ? grid.phase + pq_floor_div(y - grid.phase, grid.tile) * grid.tile : y;
+}
+
+static int64_t edge_below(struct pq_grid grid, int64_t y)
+{
+    return grid.tile > 1 ? grid.phase + pq_ceil_div(y - grid.phase, grid.tile) * grid.tile : y;
+}
+
 /* Rows of the keys of the windows that rows [y0, y1) lie in. */
 static void key_rows(const struct pq_op *op, int64_t y0, int64_t y1, int64_t *in0, int64_t *in1)
 {
@@ -248,8 +259,8 @@ void pq_rows_needed(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *in
 {
     const struct pq_op *op = f->op;
     const struct pq_window *w = sliding(f);
-    *in0 = y0;
-    *in1 = y1;
+    *in0 = y0 = edge_above(f->grid, y0);
+    *in1 = y1 = edge_below(f->grid, y1);
     if (reads_all(op, f->k) || op->global_inputs >> f->k & 1) {
         *in0 = 0;
         *in1 = f->in_height;
@@ -377,13 +388,13 @@ int64_t pq_rows_ready(const struct pq_flow *f, int64_t have)
             break;
         }
     }
-    return PQ_MIN(PQ_MAX(ready, 0), f->out_height);
+    return PQ_MIN(PQ_MAX(edge_above(f->grid, ready), 0), f->out_height);
 }
 
-int64_t pq_rows_end(const struct pq_op *op, int64_t out_height, int64_t y)
+int64_t pq_rows_end(const struct pq_op *op, struct pq_grid grid, int64_t out_height, int64_t y)
 {
     if (!is_attention(op))
-        return PQ_MIN(y, out_height);
+        return PQ_MIN(edge_below(grid, y), out_height);
     if (y <= 0 || op->attention.grid)
         return y <= 0 ? 0 : out_height;
     return PQ_MIN(window_end(op, y - 1), out_height);

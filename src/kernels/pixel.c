@@ -76,6 +76,12 @@ void pq_copy_row(const float *in, int in_stride, int width, int channels, float 
 void pq_add_row(const float *a, int a_stride, const float *b, int b_stride, float scale, int width,
                 int channels, float *out, int out_stride)
 {
+    if (a_stride == channels && b_stride == channels && out_stride == channels) {
+        const ptrdiff_t values = (ptrdiff_t)width * channels;
+        for (ptrdiff_t i = 0; i < values; i++)
+            out[i] = a[i] + scale * b[i];
+        return;
+    }
     for (int x = 0; x < width; x++, a += a_stride, b += b_stride, out += out_stride) {
         for (int c = 0; c < channels; c++)
             out[c] = a[c] + scale * b[c];

@@ -13,6 +13,8 @@
 
 #include <stddef.h>
 
+#include "kernels/winograd.h"
+
 enum { PQ_WIDE_LANES = 16 };
 
 /* One value in, one out, on all channels of a row. */
@@ -142,6 +144,8 @@ struct pq_wide {
 
     pq_round_fn *round_f16; /* from 65520 on infinite */
     pq_round_fn *round_bf16;
+
+    pq_winograd_fn *winograd; /* kernels/winograd.h */
 };
 
 /* That of a level (enum pq_cpu_level); pq_wide_c is the reference. */

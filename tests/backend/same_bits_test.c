@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Promise 1: one result over threads, band heights, batch places and instruction sets. */
+#include <math.h>
+
 #include "../net.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
@@ -139,28 +141,24 @@ static void a_frame_does_not_depend_on_its_place_in_the_batch(void **state)
     net_free(&net);
 }
 
-/* Promise 2: a part of the picture with the receptive field around it gives the same pixels. */
-static void a_crop_with_its_receptive_field_gives_the_same_pixels(void **state)
+/* Promise 2: a part of the picture, from (x0, y0) on, with a margin around it gives the same
+ * pixels.
+ */
+static void check_crop(const struct net *net, const char *device, int x0, int y0, int margin)
 {
-    (void)state;
-    struct net net;
-    net_compact(&net, 9, 16, 3, 2, 3, 0);
-    struct pq_graph_facts facts;
-    pq_graph_facts(net.graph, &facts);
     struct pq_geometry g = {1, 60, 60, 16};
     struct rng r = {6};
     float *in = net_picture(&r, &g, 3);
     int width, height, rc;
-    float *whole = net_run(net.graph, "cpu", 2, &g, in, &width, &height, &rc);
+    float *whole = net_run(net->graph, device, 2, &g, in, &width, &height, &rc);
     assert_int_equal(rc, 0);
-    int x0 = 20, y0 = 23, size = 12, margin = facts.radius;
-    int crop_size = size + 2 * margin;
+    int size = 12, crop_size = size + 2 * margin;
     float *crop = malloc((size_t)(crop_size * crop_size) * 3 * sizeof *crop);
     for (int y = 0; y < crop_size; y++)
         memcpy(crop + y * crop_size * 3, in + ((y0 - margin + y) * 60 + x0 - margin) * 3,
                (size_t)crop_size * 3 * sizeof *crop);
     struct pq_geometry cg = {1, crop_size, crop_size, 7};
-    float *part = net_run(net.graph, "cpu", 1, &cg, crop, &width, &height, &rc);
+    float *part = net_run(net->graph, device, 1, &cg, crop, &width, &height, &rc);
     assert_int_equal(rc, 0);
     for (int y = 0; y < 2 * size; y++)
         assert_memory_equal(part + ((2 * margin + y) * width + 2 * margin) * 3,
@@ -170,7 +168,60 @@ static void a_crop_with_its_receptive_field_gives_the_same_pixels(void **state)
     free(whole);
     free(crop);
     free(part);
+}
+
+static void a_crop_with_its_receptive_field_gives_the_same_pixels(void **state)
+{
+    (void)state;
+    struct net net;
+    struct pq_graph_facts facts;
+    net_compact(&net, 9, 16, 3, 2, 3, 0);
+    pq_graph_facts(net.graph, &facts);
+    check_crop(&net, "cpu:direct", 20, 23, facts.radius);
     net_free(&net);
+}
+
+/* A pixel of a tile is rounded with what the tile reads, so the crop begins where tiles do, and a
+ * layer's reach is a tile. */
+static void a_crop_of_whole_tiles_gives_the_same_pixels(void **state)
+{
+    (void)state;
+    struct net net;
+    net_compact(&net, 9, 16, 3, 2, 3, 0);
+    check_crop(&net, "cpu", 24, 24, 4 * 4 + 4);
+    net_free(&net);
+}
+
+/* What Winograd's convolution and the direct one are apart is rounding. */
+static void tiles_are_near_the_direct_sum(void **state)
+{
+    (void)state;
+    double most = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct net net;
+        struct rng r = {seed};
+        if (seed % 2)
+            net_compact(&net, seed, 8 + rng_below(&r, 40), 3, 2, 3, 0);
+        else
+            net_rrdb(&net, seed, 8 + rng_below(&r, 24), 8 + rng_below(&r, 8), 1, true);
+        const struct pq_geometry g = {1, 1 + rng_below(&r, 40), 1 + rng_below(&r, 40),
+                                      1 + rng_below(&r, 12)};
+        float *in = net_picture(&r, &g, 3);
+        int width, height, rc;
+        float *want = net_run(net.graph, "cpu:direct", 2, &g, in, &width, &height, &rc);
+        float *have = net_run(net.graph, "cpu", 2, &g, in, &width, &height, &rc);
+        assert_int_equal(rc, 0);
+        for (int i = 0; i < width * height * 3; i++) {
+            const double off = fabs((double)have[i] - (double)want[i]);
+            most = off > most ? off : most;
+        }
+        free(in);
+        free(want);
+        free(have);
+        net_free(&net);
+    }
+    print_message("at most %.2g apart\n", most);
+    assert_true(most > 0 && most < 5e-6);
 }
 
 int main(void)
@@ -181,6 +232,8 @@ int main(void)
         cmocka_unit_test(the_residual_may_be_the_input),
         cmocka_unit_test(a_frame_does_not_depend_on_its_place_in_the_batch),
         cmocka_unit_test(a_crop_with_its_receptive_field_gives_the_same_pixels),
+        cmocka_unit_test(a_crop_of_whole_tiles_gives_the_same_pixels),
+        cmocka_unit_test(tiles_are_near_the_direct_sum),
     };
     return cmocka_run_group_tests_name("same bits", tests, NULL, NULL);
 }

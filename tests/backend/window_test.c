@@ -333,10 +333,10 @@ static void sizes_that_do_not_fit_are_refused_with_a_sentence(void **state)
     struct pq_tensor w = net_tensor(&net, &r, 4, (const int64_t[]){3, 3, 3, 3}, 1);
     int valid = pq_graph_conv(net.graph, 0, &w, NULL, &(struct pq_conv_shape){0}, NULL);
     finish(&net, pq_graph_add(net.graph, valid, 0, 1, NULL));
-    assert_int_equal(pq_plan_lines(net.graph, &(struct pq_geometry){1, 9, 9, 1}, lines, &err),
+    assert_int_equal(pq_plan_lines(net.graph, NULL, &(struct pq_geometry){1, 9, 9, 1}, lines, &err),
                      PIQUE_EFORMAT);
     assert_non_null(strstr(err.message, "7 x 7"));
-    assert_int_equal(pq_plan_lines(net.graph, &(struct pq_geometry){1, 2, 9, 1}, lines, &err),
+    assert_int_equal(pq_plan_lines(net.graph, NULL, &(struct pq_geometry){1, 2, 9, 1}, lines, &err),
                      PIQUE_EINVAL);
     assert_non_null(strstr(err.message, "too few"));
     net_free(&net);

@@ -25,7 +25,7 @@ static void trial_begin(struct trial *t, uint64_t seed, const struct pq_geometry
         net_rrdb(&t->net, seed, 6, 4, 1, true);
     t->geometry = *geometry;
     t->in = net_picture(&r, geometry, 3);
-    t->want = net_run(t->net.graph, "cpu", 1, geometry, t->in, &width, &height, &rc);
+    t->want = net_run(t->net.graph, "cpu:direct", 1, geometry, t->in, &width, &height, &rc);
     assert_int_equal(rc, 0);
     t->floats = (size_t)geometry->frames * (size_t)width * (size_t)height * 3;
 }

@@ -226,7 +226,7 @@ static void assert_alike(const struct way *said, enum standin_mode mode)
     struct pq_image in[MOST], want[MOST], out[MOST];
     struct opened host, device;
     start(mode, 7);
-    open_frames(&host, "cpu", w, 1);
+    open_frames(&host, "cpu:direct", w, 1);
     for (int i = 0; i < MOST; i++) {
         make_picture(w, i, &in[i]);
         run(&host, 1, &in[i], &want[i]);
@@ -318,7 +318,7 @@ static void batches_of_samples_have_the_bits_of_the_host(void **state)
                                                   .band = i / 4 == 1 ? 100 : 4});
         size_t bytes;
         start(STANDIN_LAZY, (uint64_t)i);
-        unsigned char *want = batch_run("cpu", &w, 1 + i / 4, &bytes);
+        unsigned char *want = batch_run("cpu:direct", &w, 1 + i / 4, &bytes);
         unsigned char *have = batch_run("cuda", &w, 1 + i / 4, &bytes);
         assert_memory_equal(want, have, bytes);
         free(want);
@@ -478,7 +478,7 @@ static void luma_and_chroma_become_the_colours_that_they_mean(void **state)
         start(STANDIN_LAZY, i);
         make_picture(&from, (int)i, &in);
         reference_to_rgb(from.in_yuv, &in, &as_rgb);
-        open_frames(&host, "cpu", &rgb, 1);
+        open_frames(&host, "cpu:direct", &rgb, 1);
         open_frames(&device, "cuda", &from, 1);
         run(&host, 1, &as_rgb, &want);
         run(&device, 1, &in, &out);
@@ -532,7 +532,7 @@ static void colours_become_luma_and_chroma(void **state)
         struct opened host, device;
         start(STANDIN_LAZY, i);
         make_picture(&rgb, (int)i, &in);
-        open_frames(&host, "cpu", &rgb, 1);
+        open_frames(&host, "cpu:direct", &rgb, 1);
         open_frames(&device, "cuda", &to, 1);
         run(&host, 1, &in, &want);
         run(&device, 1, &in, &out);
@@ -565,7 +565,7 @@ static void a_piece_is_upscaled_as_if_it_were_cut_out_of_the_colours(void **stat
         const int p = i % 3, x = i / 3 % crop[2], y = i / 3 / crop[2];
         put_sample(&piece, p, x, y, sample_at(&whole, p, x + crop[0], y + crop[1]));
     }
-    open_frames(&host, "cpu", &rgb, 1);
+    open_frames(&host, "cpu:direct", &rgb, 1);
     open_frames(&device, "cuda", &from, 1);
     run(&host, 1, &piece, &want);
     run(&device, 1, &in, &out);

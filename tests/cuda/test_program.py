@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'
 from test_queue import ServerCase  # noqa: E402
 
 FOLDER = os.environ.get('PIQUE_STANDIN_FOLDER', '')
+DIRECT = '--device', 'cpu:direct'  # the processor with the kernels whose bits a GPU has in fp32
 
 
 class OnStandIn:
@@ -47,7 +48,7 @@ class Pictures(OnStandIn, Case):
 
     def test_fp32_is_the_picture_of_the_processor(self):
         self.put('in.png', png(61, 47, 'noise'))
-        self.check(self.run_pique('in.png', '-o', 'cpu.png'), 0)
+        self.check(self.run_pique(*DIRECT, 'in.png', '-o', 'cpu.png'), 0)
         for mode in ('lazy', 'threads'):
             self.check(self.gpu('in.png', '-o', mode + '.png', '--precision', 'fp32', PIQUE_STANDIN=mode), 0)
             self.assertEqual(read(self.path('cpu.png')), read(self.path(mode + '.png')), mode)
@@ -83,7 +84,7 @@ class Pictures(OnStandIn, Case):
         model = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'golden', 'nets',
                              'realplksr-x1-no-ea.pth')
         self.put('in.png', png(90, 70, 'noise'))
-        self.check(self.run_pique('in.png', '-o', 'cpu.png', model=model), 0)
+        self.check(self.run_pique(*DIRECT, 'in.png', '-o', 'cpu.png', model=model), 0)
         self.check(self.gpu('in.png', '-o', 'gpu.png', '--precision', 'fp32', '-m', model, model=None), 0)
         self.assertEqual(read(self.path('cpu.png')), read(self.path('gpu.png')))
         result = self.gpu('in.png', '-o', 'no.png', '--memory', '1M', '-m', model, model=None)
@@ -99,7 +100,7 @@ class Pictures(OnStandIn, Case):
     def test_a_batch_of_pictures_is_one_inference(self):
         for i in range(4):
             self.put('in/%d.png' % i, png(33, 21, 'noise', seed=i))
-        self.check(self.run_pique('in', '-o', 'cpu', '--batch', '4'), 0)
+        self.check(self.run_pique(*DIRECT, 'in', '-o', 'cpu', '--batch', '4'), 0)
         self.check(self.gpu('in', '-o', 'gpu', '--batch', '4', '--precision', 'fp32'), 0)
         for i in range(4):
             self.assertEqual(read(self.path('cpu/%d.png' % i)), read(self.path('gpu/%d.png' % i)), i)
@@ -108,7 +109,7 @@ class Pictures(OnStandIn, Case):
     def test_several_gpus_make_the_pictures_of_one(self):
         for i in range(7):
             self.put('in/%d.png' % i, png(33 + i // 4, 21, 'noise', seed=i))
-        self.check(self.run_pique('in', '-o', 'cpu'), 0)
+        self.check(self.run_pique(*DIRECT, 'in', '-o', 'cpu'), 0)
         for count in (1, 2, 3):
             for batch in ('auto', '3'):
                 out = 'gpu-%d-%s' % (count, batch)
@@ -122,7 +123,7 @@ class Pictures(OnStandIn, Case):
     def test_a_gpu_that_is_lost_leaves_its_pictures_to_the_other(self):
         for i in range(6):
             self.put('in/%d.png' % i, png(33, 21, 'noise', seed=i))
-        self.check(self.run_pique('in', '-o', 'cpu'), 0)
+        self.check(self.run_pique(*DIRECT, 'in', '-o', 'cpu'), 0)
         said = 0
         for fails in ('2@0', '2@1', '9@0'):
             result = self.gpus(2, 'in', '-o', 'gpu', '--overwrite', '--precision', 'fp32', '--verbose',
@@ -136,8 +137,8 @@ class Pictures(OnStandIn, Case):
     def test_a_picture_of_a_lost_gpu_is_made_by_the_fallback_and_said(self):
         self.put('in.png', png(61, 47, 'noise'))
         self.put('second.png', png(31, 47, 'noise'))
-        self.check(self.run_pique('in.png', 'second.png', '-o', 'cpu'), 0)
-        result = self.gpu('in.png', 'second.png', '-o', 'gpu', '--fallback', 'cpu', '--json', PIQUE_STANDIN_FAILS='5')
+        self.check(self.run_pique(*DIRECT, 'in.png', 'second.png', '-o', 'cpu'), 0)
+        result = self.gpu('in.png', 'second.png', '-o', 'gpu', '--fallback', 'cpu:direct', '--json', PIQUE_STANDIN_FAILS='5')
         self.check(result, 0)
         events = self.events(result)
         done = [e for e in events if e['event'] == 'file_done']
@@ -145,15 +146,15 @@ class Pictures(OnStandIn, Case):
             self.assertEqual(e['fallback'], [{'first': 0, 'last': 0, 'numeric_key': 'cpu/fp32/direct-1'}])
         self.assertEqual([e['moved'] for e in done], [1, 0])
         notes = [e['text'] for e in events if e['event'] == 'note']
-        self.assertIn('what is missing is computed on cpu as cpu/fp32/direct-1', ' '.join(notes))
+        self.assertIn('what is missing is computed on cpu:direct as cpu/fp32/direct-1', ' '.join(notes))
         for name in ('in.png', 'second.png'):
             self.assertEqual(read(self.path('cpu', name)), read(self.path('gpu', name)))
 
     def test_a_gpu_that_is_too_small_leaves_its_pictures_to_the_fallback(self):
         self.put('in.png', png(61, 47, 'noise'))
-        self.check(self.run_pique('in.png', '-o', 'cpu.png'), 0)
+        self.check(self.run_pique(*DIRECT, 'in.png', '-o', 'cpu.png'), 0)
         self.check(self.gpu('in.png', '-o', 'no.png', PIQUE_STANDIN_BYTES='20000'), 75)
-        result = self.gpu('in.png', '-o', 'gpu.png', '--fallback', 'cpu', '--memory', '1G',
+        result = self.gpu('in.png', '-o', 'gpu.png', '--fallback', 'cpu:direct', '--memory', '1G',
                           PIQUE_STANDIN_BYTES='60000')
         self.check(result, 0, 'gpu.png was computed by the fallback, as cpu/fp32/direct-1')
         self.assertEqual(read(self.path('cpu.png')), read(self.path('gpu.png')))
@@ -161,7 +162,7 @@ class Pictures(OnStandIn, Case):
     def test_devices_that_compute_otherwise_are_refused(self):
         self.put('in.png')
         result = self.gpus(2, 'in.png', '-o', 'out.png', device='cuda:0,cpu')
-        self.check(result, 2, 'cpu as cpu/fp32/direct-1')
+        self.check(result, 2, 'cpu as cpu/fp32/winograd-2')
         self.check(self.gpus(2, 'in.png', '-o', 'out.png', device='cuda,cuda:0'), 2, 'named twice')
         self.check(self.gpus(2, 'in.png', '-o', 'out.png', device='cuda:1,cuda:2'), 69, 'cuda:2')
 
@@ -172,7 +173,7 @@ class Films(OnStandIn, FilmCase):
 
     def clip(self, pixels='gbrp'):
         self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', pixels, '-c:v', 'ffv1')
-        self.check(self.run_pique('in.mkv', '-o', 'cpu.mkv', '--overwrite', '--codec', 'ffv1'), 0)
+        self.check(self.run_pique(*DIRECT, 'in.mkv', '-o', 'cpu.mkv', '--overwrite', '--codec', 'ffv1'), 0)
 
     def test_every_batch_size_makes_the_film_of_the_processor(self):
         self.clip()
@@ -255,7 +256,7 @@ class Films(OnStandIn, FilmCase):
     def test_a_fallback_ends_the_film_and_its_report_says_which_frames(self):
         self.clip()
         result = self.gpu('in.mkv', '-o', 'gpu.mkv', '--codec', 'ffv1', '--precision', 'fp32', '--batch', '1',
-                          '--fallback', 'cpu', PIQUE_STANDIN_FAILS='60')
+                          '--fallback', 'cpu:direct', PIQUE_STANDIN_FAILS='60')
         self.check(result, 0, 'no device is left that computes as cuda/fp32/direct-1')
         report = json.loads(read(self.path('gpu.mkv.json')))
         stretch = report['result']['fallback']
@@ -270,7 +271,7 @@ class Films(OnStandIn, FilmCase):
     def test_a_fallback_converts_what_the_gpu_took_as_luma_and_chroma(self):
         self.clip('yuv420p')
         self.check(self.gpu('in.mkv', '-o', 'gpu.mkv', '--codec', 'ffv1', '--precision', 'fp32', '--batch', '2',
-                            '--fallback', 'cpu', '--keep-frames', 'source', PIQUE_STANDIN_FAILS='120'), 0)
+                            '--fallback', 'cpu:direct', '--keep-frames', 'source', PIQUE_STANDIN_FAILS='120'), 0)
         stretch = json.loads(read(self.path('gpu.mkv.json')))['result']['fallback'][0]
         ours, theirs = (self.ff('-i', name, '-f', 'framemd5', '-').splitlines()[-12:] for name in ('gpu.mkv', 'cpu.mkv'))
         self.assertGreater(stretch['first'], 0)
@@ -282,7 +283,7 @@ class Films(OnStandIn, FilmCase):
         words = ('in.mkv', '-o', 'gpu.mkv', '--codec', 'ffv1', '--precision', 'fp32', '--batch', '1', '--segment', '2')
         self.check(self.gpu(*words, PIQUE_STANDIN_FAILS='90'), 69)
         env = self.environment(LD_LIBRARY_PATH=FOLDER, PIQUE_STANDIN='threads', PIQUE_STANDIN_FAILS='30')
-        self.check(self.run_pique('resume', 'gpu.mkv', '--fallback', 'cpu', model=None, env=env), 0)
+        self.check(self.run_pique('resume', 'gpu.mkv', '--fallback', 'cpu:direct', model=None, env=env), 0)
         report = json.loads(read(self.path('gpu.mkv.json')))
         self.assertGreater(report['result']['segments_kept'], 0)
         self.assertGreater(report['result']['fallback_frames'], 0)
@@ -301,7 +302,7 @@ class Queue(ServerCase):
 
     def test_a_film_goes_on_in_a_new_process_when_its_gpu_is_lost(self):
         self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', 'gbrp', '-c:v', 'ffv1')
-        self.check(self.run_pique('in.mkv', '-o', 'cpu.mkv', '--overwrite', '--codec', 'ffv1'), 0)
+        self.check(self.run_pique(*DIRECT, 'in.mkv', '-o', 'cpu.mkv', '--overwrite', '--codec', 'ffv1'), 0)
         self.start_on_gpu(90)
         item = self.wait(self.add('in.mkv', {'model': 'tiny', 'device': 'cuda', 'precision': 'fp32', 'batch': 1,
                                              'segment': 2, 'codec': 'ffv1'}), 'done')
@@ -315,7 +316,7 @@ class Queue(ServerCase):
         """One that works again in a new process is better than another device."""
         self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', 'gbrp', '-c:v', 'ffv1')
         settings = {'model': 'tiny', 'device': 'cuda', 'precision': 'fp32', 'batch': 1, 'segment': 2,
-                    'codec': 'ffv1', 'fallback': 'cpu'}
+                    'codec': 'ffv1', 'fallback': 'cpu:direct'}
         self.start_on_gpu(90)
         item = self.wait(self.add('in.mkv', settings), 'done')
         self.assertEqual(item['result']['fallback_frames'], 0)
@@ -324,7 +325,7 @@ class Queue(ServerCase):
         item = self.wait(self.add('in.mkv', settings), 'done')
         self.assertEqual(item['result']['fallback_frames'], item['result']['frames'])
         self.assertGreater(item['result']['moved'], 0)
-        self.assertIn('computed on cpu as cpu/fp32/direct-1', ' '.join(item['notes']))
+        self.assertIn('computed on cpu:direct as cpu/fp32/direct-1', ' '.join(item['notes']))
 
     def test_a_gpu_that_gets_nowhere_is_given_up(self):
         self.film('in.mkv', '48x72', '24', '0.5', '-pix_fmt', 'gbrp', '-c:v', 'ffv1')

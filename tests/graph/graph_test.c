@@ -192,10 +192,11 @@ static void weights_without_end_are_refused(void **state)
 
 /* rows_ready() must be the largest count whose rows_needed() are there, and rows_kept() the lowest
  * row that any of the rows to come needs. */
-static void check_flow(const struct pq_op *op, size_t k, int input, int64_t height, int64_t like)
+static void check_flow(const struct pq_op *op, struct pq_grid grid, size_t k, int input,
+                       int64_t height, int64_t like)
 {
-    struct pq_flow flow = {op, input, height,
-                           pq_op_extent(op, false, height * pq_op_fold(op, input), like)};
+    const int64_t extent = pq_op_extent(op, false, height * pq_op_fold(op, input), like);
+    struct pq_flow flow = {op, input, height, extent, grid};
     int64_t in0, in1, out = flow.out_height;
     if (out < 1)
         return;
@@ -277,12 +278,99 @@ static void rows_flow_as_they_are_read(void **state)
     for (size_t k = 0; k < PQ_COUNT(ops); k++) {
         for (int64_t height = 1; height < 40; height++) {
             for (int64_t like = 1; like < 40; like += 7) {
-                check_flow(&ops[k], k, 0, height, like);
+                check_flow(&ops[k], (struct pq_grid){0}, k, 0, height, like);
                 if (ops[k].kind == PQ_OP_ATTENTION)
-                    check_flow(&ops[k], k, 1, height, like);
+                    check_flow(&ops[k], (struct pq_grid){0}, k, 1, height, like);
             }
         }
     }
+}
+
+static void rows_of_tiles_flow_as_they_are_read(void **state)
+{
+    (void)state;
+    const struct pq_window same3 = {3, 1, 1, 1, 1}, valid3 = {3, 1, 1, 0, 0};
+    const struct pq_op ops[] = {
+        {.kind = PQ_OP_CONV2D, .ver = same3},
+        {.kind = PQ_OP_CONV2D, .ver = valid3},
+        {.kind = PQ_OP_CONV2D, .ver = same3, .inputs = 2, .residual = true},
+    };
+    for (unsigned char phase = 0; phase < 4; phase++) {
+        for (size_t k = 0; k < PQ_COUNT(ops); k++) {
+            for (int64_t height = 1; height < 40; height++) {
+                check_flow(&ops[k], (struct pq_grid){4, phase}, k, 0, height, 0);
+                check_flow(&ops[k], (struct pq_grid){4, phase}, k, ops[k].residual, height, 0);
+            }
+        }
+    }
+}
+
+/* A network of 3 x 3 layers that are computed in tiles of four rows. */
+static void tiles_add_no_lag_and_no_row(void **state)
+{
+    (void)state;
+    struct net net;
+    net_compact(&net, 1, 16, 8, 4, 3, 0);
+    const int count = net.graph->count;
+    struct pq_line plain[64], tiled[64];
+    struct pq_grid grids[64] = {{0}};
+    for (int i = 0; i < count; i++)
+        grids[i].tile = net.graph->ops[i].kind == PQ_OP_CONV2D ? 4 : 0;
+    assert_int_equal(pq_plan_grids(net.graph, grids, NULL), 0);
+    for (int i = 1; i <= 10; i++)
+        assert_int_equal(grids[i].phase, (40 - i) % 4);
+    for (int band = 4; band <= 32; band += 4) {
+        const struct pq_geometry geometry = {1, 64, 203, band};
+        assert_int_equal(pq_plan_lines(net.graph, NULL, &geometry, plain, NULL), 0);
+        assert_int_equal(pq_plan_lines(net.graph, grids, &geometry, tiled, NULL), 0);
+        for (int i = 0; i < count; i++)
+            assert_int_equal(tiled[i].rows, plain[i].rows);
+    }
+    /* Other bands cost the rows that a tile waits for. */
+    for (int band = 1; band < 12; band++) {
+        const struct pq_geometry geometry = {1, 64, 203, band};
+        assert_int_equal(pq_plan_lines(net.graph, NULL, &geometry, plain, NULL), 0);
+        assert_int_equal(pq_plan_lines(net.graph, grids, &geometry, tiled, NULL), 0);
+        for (int i = 1; i <= 9; i++)
+            assert_in_range(tiled[i].rows, plain[i].rows, plain[i].rows + 6);
+    }
+    net_free(&net);
+}
+
+/* What waits for a whole picture has the phases that it has where the statistics are given. */
+static void given_statistics_change_no_phase(void **state)
+{
+    (void)state;
+    struct net net = {0};
+    struct rng r = {3};
+    struct pq_grid grids[2][64] = {{{0}}};
+    assert_int_equal(pq_graph_new(&net.graph, NULL), 0);
+    int y = net_conv(&net, &r, pq_graph_input(net.graph, 3, NULL), 16, 3);
+    for (int i = 0; i < 3; i++) {
+        y = net_conv(&net, &r, y, 16, 3);
+        y = pq_graph_mul(net.graph, y, pq_graph_mean(net.graph, y, NULL), NULL);
+    }
+    y = net_conv(&net, &r, y, 3, 3);
+    assert_int_equal(pq_graph_finish(net.graph, y, NULL), 0);
+    struct pq_graph *given, *graphs[2] = {net.graph};
+    assert_int_equal(pq_graph_given(net.graph, &given, NULL), 0);
+    graphs[1] = given;
+    unsigned char phases[2][8];
+    for (int g = 0; g < 2; g++) {
+        int convs = 0;
+        for (int i = 0; i < graphs[g]->count; i++)
+            grids[g][i].tile = graphs[g]->ops[i].kind == PQ_OP_CONV2D ? 4 : 0;
+        assert_int_equal(pq_plan_grids(graphs[g], grids[g], NULL), 0);
+        for (int i = 0; i < graphs[g]->count; i++) {
+            if (grids[g][i].tile)
+                phases[g][convs++] = grids[g][i].phase;
+        }
+        assert_int_equal(convs, 5);
+    }
+    assert_memory_equal(phases[0], phases[1], 5);
+    assert_true(graphs[0]->count > graphs[1]->count);
+    pq_graph_free(&given);
+    net_free(&net);
 }
 
 static void padding_reaches_a_least_size(void **state)
@@ -319,7 +407,7 @@ static void each_row_of_a_step_has_a_place_of_its_own(void **state)
         at = pq_graph_pool(net.graph, at, PQ_OP_MAX_POOL, 1, 3, NULL);
         assert_int_equal(pq_graph_finish(net.graph, net_conv(&net, &r, at, 3, 3), NULL), 0);
         assert_int_equal(
-            pq_plan_lines(net.graph, &(struct pq_geometry){1, 40, 40, band}, lines, NULL), 0);
+            pq_plan_lines(net.graph, NULL, &(struct pq_geometry){1, 40, 40, band}, lines, NULL), 0);
         struct pq_progress progress = {done};
         while (done[net.graph->output] < lines[net.graph->output].height) {
             done[0] = PQ_MIN(done[0] + band, lines[0].height);
@@ -340,9 +428,10 @@ static void line_buffers_do_not_grow_with_the_height(void **state)
     struct net net;
     net_compact(&net, 1, 16, 8, 4, 3, 0);
     struct pq_line low[64], high[64];
-    assert_int_equal(pq_plan_lines(net.graph, &(struct pq_geometry){1, 64, 200, 8}, low, NULL), 0);
-    assert_int_equal(pq_plan_lines(net.graph, &(struct pq_geometry){1, 64, 20000, 8}, high, NULL),
-                     0);
+    assert_int_equal(
+        pq_plan_lines(net.graph, NULL, &(struct pq_geometry){1, 64, 200, 8}, low, NULL), 0);
+    assert_int_equal(
+        pq_plan_lines(net.graph, NULL, &(struct pq_geometry){1, 64, 20000, 8}, high, NULL), 0);
     for (int i = 0; i < net.graph->count; i++)
         assert_int_equal(low[i].rows, high[i].rows);
     /* A 3x3 layer's input: the band and the row above and below it. */
@@ -357,10 +446,11 @@ static void absurd_sizes_are_refused(void **state)
     pique_error err;
     net_compact(&net, 1, 8, 1, 4, 3, 0);
     struct pq_line lines[64];
-    assert_int_equal(pq_plan_lines(net.graph, &(struct pq_geometry){1, 1 << 30, 4, 1}, lines, &err),
-                     PIQUE_EINVAL);
+    assert_int_equal(
+        pq_plan_lines(net.graph, NULL, &(struct pq_geometry){1, 1 << 30, 4, 1}, lines, &err),
+        PIQUE_EINVAL);
     assert_non_null(strstr(err.message, "4294967296"));
-    assert_int_equal(pq_plan_lines(net.graph, &(struct pq_geometry){1, 0, 4, 1}, lines, &err),
+    assert_int_equal(pq_plan_lines(net.graph, NULL, &(struct pq_geometry){1, 0, 4, 1}, lines, &err),
                      PIQUE_EINVAL);
     net_free(&net);
 }
@@ -379,7 +469,7 @@ static void borders_without_end_are_refused(void **state)
     for (int i = 0; i < PADS; i++)
         y = pq_graph_pad(g, y, PQ_PAD_ZERO, PQ_MAX_PAD, 1, NULL);
     assert_int_equal(pq_graph_finish(g, y, NULL), 0);
-    assert_int_equal(pq_plan_lines(g, &(struct pq_geometry){1, 1, 1, 1}, lines, &err),
+    assert_int_equal(pq_plan_lines(g, NULL, &(struct pq_geometry){1, 1, 1, 1}, lines, &err),
                      PIQUE_EUNSUPPORTED);
     assert_non_null(strstr(err.message, "borders"));
     pq_graph_free(&g);
@@ -393,7 +483,7 @@ static void every_failed_allocation_is_reported(void **state)
     net_compact(&net, 1, 8, 1, 2, 3, 0);
     struct pq_line lines[64];
     pq_fault_arm(PQ_FAULT_ALLOC, 1, 0, false);
-    assert_int_equal(pq_plan_lines(net.graph, &(struct pq_geometry){1, 8, 8, 4}, lines, NULL),
+    assert_int_equal(pq_plan_lines(net.graph, NULL, &(struct pq_geometry){1, 8, 8, 4}, lines, NULL),
                      PIQUE_ENOMEM);
     net_free(&net);
     for (int n = 1; n <= 3; n++) {
@@ -422,6 +512,9 @@ int main(void)
         cmocka_unit_test(a_reach_beyond_an_int_is_refused),
         cmocka_unit_test(weights_without_end_are_refused),
         cmocka_unit_test(rows_flow_as_they_are_read),
+        cmocka_unit_test(rows_of_tiles_flow_as_they_are_read),
+        cmocka_unit_test(tiles_add_no_lag_and_no_row),
+        cmocka_unit_test(given_statistics_change_no_phase),
         cmocka_unit_test(padding_reaches_a_least_size),
         cmocka_unit_test(each_row_of_a_step_has_a_place_of_its_own),
         cmocka_unit_test(line_buffers_do_not_grow_with_the_height),

@@ -1,66 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* One operation's rows, shared out to the threads.
  *
- * A task is one row of one frame; of a convolution, a stretch of its pixels; of attention, one head
- * of one window. Tasks write disjoint memory and read only what earlier operations have finished,
- * so it does not matter which thread runs which. */
+ * A task is one row of one frame; of a convolution, a stretch of its pixels or tiles; of attention,
+ * one head of one window. Tasks write disjoint memory and read only what earlier operations have
+ * finished, so it does not matter which thread runs which. */
 #include "backend/cpu/attention.h"
-#include "backend/cpu/job.h"
+#include "backend/cpu/conv.h"
 #include "base/alloc.h"
 #include "kernels/pixel.h"
 
-enum {
-    STRETCH = 96,        /* pixels of a convolution's task; a multiple of every kernel's block */
-    MOST_TASKS = 1 << 30 /* that are shared out at a time */
-};
-
-/* ---- convolutions ---- */
-
-static void conv_task(const struct cpu_job *job, int frame, int64_t y, int stretch)
-{
-    const struct pq_op *op = job->op;
-    const struct cpu_ring *ring = &job->run->rings[job->i];
-    const int width = cpu_width(job);
-    const float *rows[PQ_MAX_INPUTS][PQ_MAX_KERNEL];
-    struct pq_conv_part parts[PQ_MAX_INPUTS];
-    int count = op->inputs - op->residual;
-    for (int i = 0; i < count; i++) {
-        for (int k = 0; k < op->ver.kernel; k++)
-            rows[i][k] = cpu_input_row(job, i, frame,
-                                       y * op->ver.stride - op->ver.before + k * op->ver.dilation);
-        parts[i] = (struct pq_conv_part){
-            .rows = rows[i],
-            .stride = cpu_input_ring(job, i)->stride,
-            .channels = job->run->base.program->graph->ops[op->in[i]].channels,
-        };
-    }
-    struct pq_conv_args args = {
-        .parts = parts,
-        .part_count = count,
-        .kernel_h = op->ver.kernel,
-        .kernel_w = op->hor.kernel,
-        .step = op->hor.stride,
-        .dilation = op->hor.dilation,
-        .left = op->hor.before,
-        .blocks = ring->stride / PQ_CONV_LANES,
-        .weights = job->step->weights,
-        .bias = job->step->bias,
-        .slopes = job->step->slopes,
-        .scale = op->scale,
-        .out = stretch ? cpu_ring_row(ring, cpu_frames(job), frame, y)
-                       : cpu_new_row(job->run, job->i, frame, y),
-        .out_stride = ring->stride,
-        .x0 = stretch * STRETCH,
-        .x1 = stretch * STRETCH + PQ_MIN(STRETCH, width - stretch * STRETCH),
-    };
-    if (op->residual) {
-        args.residual = cpu_input_row(job, count, frame, y);
-        args.residual_stride = cpu_input_ring(job, count)->stride;
-    }
-    job->program->conv(&args);
-    cpu_stored(job, args.out + (ptrdiff_t)args.x0 * ring->stride,
-               (size_t)(args.x1 - args.x0) * (size_t)ring->stride);
-}
+enum { MOST_TASKS = 1 << 30 }; /* that are shared out at a time */
 
 static void depthwise(const struct cpu_job *job, int frame, int64_t y, float *out)
 {
@@ -85,8 +34,6 @@ static void depthwise(const struct cpu_job *job, int frame, int64_t y, float *ou
                                     .x0 = 0,
                                     .x1 = cpu_width(job)});
 }
-
-/* ---- rows ---- */
 
 /* Input 1 of a pair: its row and its stride, which is 0 where one pixel stands for all. */
 static const float *second(const struct cpu_job *job, int frame, int64_t y, int *stride)
@@ -263,15 +210,13 @@ static void task(void *context, int index, int worker)
     const int64_t at = job->first + index, part = at % job->parts;
     const int row = (int)(at / job->parts % job->rows);
     const int frame = (int)(at / job->parts / job->rows);
-    int64_t y = job->y0 + row;
+    float *scratch = job->run->scratch + (size_t)worker * cpu_align(job->program->scratch_floats);
     if (job->op->kind == PQ_OP_CONV2D)
-        conv_task(job, frame, y, (int)part);
+        cpu_conv_task(job, frame, row, part, scratch);
     else if (cpu_is_attention(job->op))
-        cpu_attention_task(job, frame, row, part,
-                           job->run->scratch +
-                               (size_t)worker * cpu_align(job->program->scratch_floats));
+        cpu_attention_task(job, frame, row, part, scratch);
     else
-        compute_row(job, frame, y);
+        compute_row(job, frame, job->y0 + row);
 }
 
 /* Statistics stay as they are, and categories and places are whole numbers. */
@@ -285,7 +230,6 @@ void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1)
 {
     const struct cpu_program *program = (const struct cpu_program *)run->base.program;
     const struct pq_op *op = &program->base.graph->ops[i];
-    int width = (int)run->base.lines[i].width;
     struct cpu_job job = {
         .run = run,
         .program = program,
@@ -296,8 +240,10 @@ void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1)
         .y0 = y0,
         .y1 = y1,
         .rows = (int)(y1 - y0),
-        .parts = op->kind == PQ_OP_CONV2D ? width / STRETCH + (width % STRETCH != 0) : 1,
+        .parts = 1,
     };
+    if (op->kind == PQ_OP_CONV2D)
+        cpu_conv_plan(&job);
     if (cpu_is_attention(op)) {
         cpu_attention_plan(&job);
         for (int frame = 0; frame < run->base.geometry.frames; frame++) {

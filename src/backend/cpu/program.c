@@ -7,14 +7,16 @@
 #include <string.h>
 
 #include "backend/cpu/attention.h"
+#include "backend/cpu/conv.h"
 #include "backend/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
 
 static const struct cpu_mode modes[] = {
-    {"cpu", "cpu/fp32/direct-1", PIQUE_PRECISION_FP32},
-    {"cpu:fp16", "cpu/fp16-emulated/direct-1", PIQUE_PRECISION_FP16},
-    {"cpu:bf16", "cpu/bf16-emulated/direct-1", PIQUE_PRECISION_BF16},
+    {"cpu", "cpu/fp32/winograd-2", PIQUE_PRECISION_FP32, true},
+    {"cpu:direct", "cpu/fp32/direct-1", PIQUE_PRECISION_FP32, false},
+    {"cpu:fp16", "cpu/fp16-emulated/direct-1", PIQUE_PRECISION_FP16, false},
+    {"cpu:bf16", "cpu/bf16-emulated/direct-1", PIQUE_PRECISION_BF16, false},
 };
 
 const struct cpu_mode *cpu_mode_of(const char *id)
@@ -70,7 +72,8 @@ static int pack_conv(struct cpu_program *program, const struct pq_op *op, struct
     int out = op->channels, in = (int)op->weight.shape[1];
     int taps = op->ver.kernel * op->hor.kernel;
     size_t count = (size_t)out * (size_t)in * (size_t)taps;
-    size_t packed = pq_conv_packed_size(out, in, taps);
+    size_t packed =
+        step->tiled ? pq_winograd_packed_size(out, in) : pq_conv_packed_size(out, in, taps);
     float *plain = pq_malloc(count * sizeof *plain);
     step->weights = pq_big_alloc(allocator, packed * sizeof *step->weights);
     step->bias = padded_vector(program, &op->bias, 0.0f, out, step->stride);
@@ -79,7 +82,10 @@ static int pack_conv(struct cpu_program *program, const struct pq_op *op, struct
     int rc = 0;
     if (plain && step->weights && step->bias && (step->slopes || !op->act.on)) {
         load(program, &op->weight, 0, count, plain);
-        pq_conv_pack(plain, out, in, taps, step->weights);
+        if (step->tiled)
+            pq_winograd_pack(plain, out, in, step->weights);
+        else
+            pq_conv_pack(plain, out, in, taps, step->weights);
     } else {
         rc = pq_fail_nomem(err, (count + packed) * sizeof *plain);
     }
@@ -244,15 +250,18 @@ int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *op
                 struct pq_program **out, pique_error *err)
 {
     const struct cpu_mode *mode = cpu_mode_of(options->id);
+    const size_t count = (size_t)graph->count;
     struct cpu_program *program = pq_calloc(1, sizeof *program);
-    struct cpu_step *steps = pq_calloc((size_t)graph->count, sizeof *steps);
-    if (!program || !steps) {
+    struct cpu_step *steps = pq_calloc(count, sizeof *steps);
+    struct pq_grid *grids = pq_calloc(count, sizeof *grids);
+    if (!program || !steps || !grids) {
         pq_free(program);
         pq_free(steps);
-        return pq_fail_nomem(err, sizeof *program + (size_t)graph->count * sizeof *steps);
+        pq_free(grids);
+        return pq_fail_nomem(err, sizeof *program + count * (sizeof *steps + sizeof *grids));
     }
     *program = (struct cpu_program){
-        .base = {.backend = &pq_backend_cpu, .graph = graph},
+        .base = {.backend = &pq_backend_cpu, .graph = graph, .grids = grids},
         .mode = mode,
         .round = round_of(mode),
         .allocator = options->allocator,
@@ -260,6 +269,7 @@ int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *op
         .conv = pq_conv_row((int)pq_cpu_level()),
         .wide = pq_wide((int)pq_cpu_level()),
         .steps = steps,
+        .grids = grids,
     };
     /* What is added to whole lanes must have whole lanes. */
     for (int i = 0; i < graph->count; i++) {
@@ -272,9 +282,15 @@ int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *op
         struct cpu_step *step = &steps[i];
         if (step->stride == 0)
             step->stride = op->kind == PQ_OP_CONV2D ? lanes_of(op->channels) : op->channels;
+        step->tiled = cpu_is_winograd(mode, op);
+        if (step->tiled)
+            grids[i].tile = PQ_WINOGRAD_TILE;
         program->scratch_floats = PQ_MAX(program->scratch_floats, cpu_scratch_floats(op));
+        program->scratch_floats = PQ_MAX(program->scratch_floats, cpu_conv_scratch(mode, op));
     }
-    int rc = pack_all(program, err);
+    int rc = pq_plan_grids(graph, grids, err);
+    if (!rc)
+        rc = pack_all(program, err);
     if (rc) {
         cpu_release(&program->base);
         return rc;
@@ -292,5 +308,6 @@ void cpu_release(struct pq_program *base)
         pq_big_free(program->allocator, program->steps[i].slopes);
     }
     pq_free(program->steps);
+    pq_free(program->grids);
     pq_free(program);
 }

@@ -8,21 +8,25 @@
 
 /* An operation, ready to run. */
 struct cpu_step {
-    int stride;     /* floats from one pixel of the result to the next */
-    float *weights; /* CONV2D: packed; DEPTHWISE: [kh][kw][channels]; AFFINE and norms: factors;
-                       ATTENTION: the table of biases, [heads][rows]; temperatures */
-    float *bias;    /* CONV2D: one a lane; else one a channel */
-    float *slopes;  /* CONV2D with an activation: one a lane; ACT: one a channel; else NULL */
+    int stride; /* floats from one pixel of the result to the next */
+    bool tiled; /* CONV2D: Winograd's */
+    float
+        *weights; /* CONV2D: packed for its kernel; DEPTHWISE: [kh][kw][channels]; AFFINE and norms:
+                     factors; ATTENTION: the table of biases, [heads][rows]; temperatures */
+    float *bias;  /* CONV2D: one a lane; else one a channel */
+    float *slopes; /* CONV2D with an activation: one a lane; ACT: one a channel; else NULL */
 };
 
-/* What a device of this backend stores. "cpu" stores floats. "cpu:fp16" and "cpu:bf16" are there to
- * measure what a device with 16-bit storage would give, and are slower than "cpu": weights are
- * rounded when they are packed, each value of a picture when its row is written, while sums and all
- * that is inside of an operation stay float, and so do columns and global tensors, which are small:
- * no device would gain by rounding them. */
+/* What a device of this backend stores. "cpu" stores floats; so does "cpu:direct", which computes
+ * every convolution directly, as other devices do whose bits are compared with it. "cpu:fp16" and
+ * "cpu:bf16" are there to measure what a device with 16-bit storage would give, and are slower than
+ * "cpu": weights are rounded when they are packed, each value of a picture when its row is written,
+ * while sums and all that is inside of an operation stay float, and so do columns and global
+ * tensors, which are small: no device would gain by rounding them. */
 struct cpu_mode {
     const char *id, *key;
     enum pique_precision tier;
+    bool winograd; /* where the table of conv.c says so */
 };
 /* NULL: there is no such device. */
 const struct cpu_mode *cpu_mode_of(const char *id);
@@ -36,6 +40,7 @@ struct cpu_program {
     pq_conv_fn *conv;
     const struct pq_wide *wide;
     struct cpu_step *steps; /* one an operation */
+    struct pq_grid *grids;  /* likewise */
     size_t scratch_floats;  /* that each thread needs */
 };
 

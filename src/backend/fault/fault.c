@@ -68,7 +68,8 @@ static int compile(const struct pq_graph *graph, const struct pq_device_options 
         pq_free(p);
         return rc;
     }
-    p->base = (struct pq_program){.backend = &pq_backend_fault, .graph = graph};
+    p->base =
+        (struct pq_program){.backend = &pq_backend_fault, .graph = graph, .grids = p->inner->grids};
     *out = &p->base;
     return 0;
 }

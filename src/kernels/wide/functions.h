@@ -41,3 +41,5 @@ void PQ_WIDE(channel_attention)(const struct pq_channel_attention_args *a);
 pq_round_fn PQ_WIDE(round_f16), PQ_WIDE(round_bf16);
 
 void PQ_WIDE(product)(const struct pq_product *p);
+
+pq_winograd_fn PQ_WIDE(winograd); /* of levels with registers */

@@ -95,6 +95,13 @@ LANES_INLINE struct lanes lanes_div(struct lanes a, struct lanes b)
     return (struct lanes){_mm512_div_ps(a.v, b.v)};
 }
 
+/* a < 0 ? a * slope : a */
+LANES_INLINE struct lanes lanes_slope(struct lanes a, struct lanes slope)
+{
+    __mmask16 below = _mm512_cmp_ps_mask(a.v, _mm512_setzero_ps(), _CMP_LT_OQ);
+    return (struct lanes){_mm512_mask_mul_ps(a.v, below, a.v, slope.v)};
+}
+
 /* a > most or a is NaN ? a : most; so a NaN stays. */
 LANES_INLINE struct lanes lanes_larger(struct lanes a, struct lanes most)
 {
@@ -178,6 +185,17 @@ LANES_INLINE struct lanes lanes_div(struct lanes a, struct lanes b)
     return (struct lanes){_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)};
 }
 
+LANES_INLINE __m256 slope_8(__m256 a, __m256 slope)
+{
+    __m256 below = _mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_LT_OQ);
+    return _mm256_blendv_ps(a, _mm256_mul_ps(a, slope), below);
+}
+
+LANES_INLINE struct lanes lanes_slope(struct lanes a, struct lanes slope)
+{
+    return (struct lanes){slope_8(a.lo, slope.lo), slope_8(a.hi, slope.hi)};
+}
+
 LANES_INLINE __m256 larger_8(__m256 a, __m256 most)
 {
     __m256 take =
@@ -222,6 +240,8 @@ EACH_LANE(lanes_add, (struct lanes a, struct lanes b), a.v[i] + b.v[i])
 EACH_LANE(lanes_sub, (struct lanes a, struct lanes b), a.v[i] - b.v[i])
 EACH_LANE(lanes_mul, (struct lanes a, struct lanes b), a.v[i] * b.v[i])
 EACH_LANE(lanes_div, (struct lanes a, struct lanes b), a.v[i] / b.v[i])
+EACH_LANE(lanes_slope, (struct lanes a, struct lanes slope),
+          a.v[i] < 0.0f ? a.v[i] * slope.v[i] : a.v[i])
 EACH_LANE(lanes_larger, (struct lanes a, struct lanes most),
           a.v[i] > most.v[i] || a.v[i] != a.v[i] ? a.v[i] : most.v[i])
 
