@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the pipeline costs: a film to nowhere against the bare engine on the same frames.
  *
- *     bench/film MODEL FILM.y4m [BATCH [RUNS]]
+ *     bench/film MODEL FILM.y4m [BATCH [RUNS [DEVICE]]]
  *
  * Both in one process, one after the other, RUNS times; the last line has the medians. The bare
  * engine gets as many frames of that size from memory, BATCH at a time: what the network alone
@@ -94,7 +94,7 @@ static double whole(pique_engine *engine, const char *path, int batch, pique_fil
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fprintf(stderr, "film MODEL FILM.y4m [BATCH [RUNS]]\n");
+        fprintf(stderr, "film MODEL FILM.y4m [BATCH [RUNS [DEVICE]]]\n");
         return 2;
     }
     const int batch = argc > 3 ? atoi(argv[3]) : 4, runs = argc > 4 ? atoi(argv[4]) : 5;
@@ -104,7 +104,7 @@ int main(int argc, char **argv)
     pique_film_info film = {.size = sizeof film};
     pique_film_report report;
     double alone[MOST_RUNS], piped[MOST_RUNS], ratio[MOST_RUNS], work[MOST_RUNS];
-    const pique_engine_options o = {.size = sizeof o};
+    const pique_engine_options o = {.size = sizeof o, .device = argc > 5 ? argv[5] : NULL};
     if (runs < 1 || runs > MOST_RUNS || pique_film_probe(argv[2], &film, &err) ||
         pique_model_open(argv[1], &model, &err) || pique_engine_open(model, &o, &engine, &err))
         stop(&err);

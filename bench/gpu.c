@@ -8,7 +8,10 @@
  * Then the same: every batch size and band height, and BATCHES batches in a row (1000), give one
  * hash. Then fast: frames of WIDTH x HEIGHT (1920 x 1080) a second, medians of five runs of two
  * seconds. A GPU whose generation has kernels of its own is measured with them and without, in
- * turns. Exit status 1 where something is not right or not the same. */
+ * turns. What bench/gpu_rate.cu found of the GPU, in the environment, turns speeds into shares: of
+ * the rate of its matrix units (PIQUE_MATRIX, TFLOP/s), and of the time of the copies that is
+ * hidden behind kernels (PIQUE_COPY_IN, PIQUE_COPY_OUT, GB/s). Exit status 1 where something is not
+ * right or not the same. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
@@ -223,7 +226,14 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void speed(pique_engine *engine, int batch, int width, int height)
+/* What the environment says of the GPU; 0: nothing. */
+static double rate_of(const char *name)
+{
+    const char *value = getenv(name);
+    return value ? atof(value) : 0;
+}
+
+static double speed(pique_engine *engine, int batch, int width, int height)
 {
     struct frames f = frames_new(engine, batch, width, height, PIQUE_SAMPLE_U8);
     double fps[RUNS];
@@ -242,6 +252,38 @@ static void speed(pique_engine *engine, int batch, int width, int height)
            fps[RUNS / 2], fps[0], fps[RUNS - 1]);
     fflush(stdout);
     frames_free(&f);
+    return fps[RUNS / 2];
+}
+
+static void share(const pique_model *model, double fps, int width, int height)
+{
+    pique_model_info info = {.size = sizeof info};
+    pique_error err;
+    if (pique_model_get_info(model, &info, &err))
+        stop(&err);
+    const double rate = fps * (double)info.flops_per_pixel * width * height * 1e-12;
+    printf("    that is %.1f TFLOP/s", rate);
+    if (rate_of("PIQUE_MATRIX") > 0)
+        printf(", %.0f %% of what mma.sync gives", 100 * rate / rate_of("PIQUE_MATRIX"));
+    putchar('\n');
+}
+
+/* A frame as one step copies in, computes and copies out one after the other; in steps of bands the
+ * three overlap. */
+static void overlap(const pique_model *model, const char *device, double fps, int width, int height)
+{
+    const double in = rate_of("PIQUE_COPY_IN"), out = rate_of("PIQUE_COPY_OUT");
+    if (in <= 0 || out <= 0)
+        return;
+    pique_engine *engine = open_engine(model, device, PIQUE_PRECISION_AUTO, height);
+    printf("  as one step:\n");
+    const double alone = speed(engine, 1, width, height);
+    struct frames f = frames_new(engine, 1, width, height, PIQUE_SAMPLE_U8);
+    const double copies = (double)f.in_bytes / in * 1e-9 + (double)f.out_bytes / out * 1e-9;
+    printf("    in steps a frame takes %.2f ms less, of %.2f ms of copies\n",
+           1e3 / alone - 1e3 / fps, copies * 1e3);
+    frames_free(&f);
+    pique_engine_close(&engine);
 }
 
 static void speeds(const pique_model *model, const char *device, int width, int height)
@@ -253,11 +295,18 @@ static void speeds(const pique_model *model, const char *device, int width, int 
     run(engine, &f, 0, 1);
     printf("  from the model to the first frame: %.2f s\n", now() - start);
     frames_free(&f);
-    for (int batch = 1; batch <= MOST_BATCH; batch *= 2)
-        speed(engine, batch, width, height);
-    for (int batch = 1; batch <= 4; batch *= 4)
+    double alone = 0;
+    for (int batch = 1; batch <= MOST_BATCH; batch *= 2) {
+        const double fps = speed(engine, batch, width, height);
+        share(model, fps, width, height);
+        alone = batch == 1 ? fps : alone;
+    }
+    for (int batch = 1; batch <= 4; batch *= 4) {
         speed(engine, batch, 160, 120);
+        speed(engine, batch, 640, 480);
+    }
     pique_engine_close(&engine);
+    overlap(model, device, alone, width, height);
 }
 
 /* The same GPU without what its generation alone has; false: it is not used anyhow. */

@@ -17,15 +17,32 @@ ninja -C build bench/bench-gpu
 date -u +%F
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader || true
 build/pique devices
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+nvcc=$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)
+if [ -x "$nvcc" ] && "$nvcc" -arch=native -O3 -o "$work/rate" bench/gpu_rate.cu && rates=$("$work/rate"); then
+    echo "matrix units TFLOP/s, copies GB/s: $rates"
+    for rate in $rates; do
+        case $rate in
+        matrix=*) export PIQUE_MATRIX="${rate#*=}" ;;
+        in=*) export PIQUE_COPY_IN="${rate#*=}" ;;
+        out=*) export PIQUE_COPY_OUT="${rate#*=}" ;;
+        esac
+    done
+fi
 build/bench/bench-gpu "$device" "$model" "$batches"
+if command -v ffmpeg >/dev/null 2>&1; then
+    ninja -C build bench/bench-film
+    ffmpeg -hide_banner -loglevel error -f lavfi -i testsrc2=size=1920x1080:rate=24 -t 8 -pix_fmt yuv420p "$work/film.y4m"
+    build/bench/bench-film "$model" "$work/film.y4m" 4 5 "$device"
+fi
 
 if command -v compute-sanitizer >/dev/null 2>&1; then
     for tool in memcheck racecheck; do
         echo "compute-sanitizer $tool:"
         compute-sanitizer --tool "$tool" --error-exitcode 1 build/pique --device "$device" -m "$model" \
-            --overwrite docs/sample.png -o "${TMPDIR:-/tmp}/pique-gpu-check.png"
+            --overwrite docs/sample.png -o "$work/check.png"
     done
-    rm -f "${TMPDIR:-/tmp}/pique-gpu-check.png"
 fi
 if python3 -c 'import torch, sys; sys.exit(not torch.cuda.is_available())' 2>/dev/null; then
     python3 bench/gpu_torch.py
