@@ -9,11 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "../model/make_model.h"
+#include "../model/small_model.h"
 #include "../random.h"
 #include "backend/cuda/kernels/kernel.h"
 #include "base/alloc.h"
@@ -28,17 +27,8 @@ static pique_model *model;
 static int set_up(void **state)
 {
     (void)state;
-    char path[] = "/tmp/pique-framed-XXXXXX";
-    close(mkstemp(path));
-    struct maker maker = {.features = 12, .convs = 2, .scale = 2, .channels = 3, .seed = 5};
-    struct bytes file = {0};
-    make_safetensors(&maker, &file);
-    bytes_save(&file, path);
-    bytes_free(&file);
-    pique_error err;
-    const int rc = pique_model_open(path, &model, &err);
-    unlink(path);
-    return rc;
+    const struct maker maker = {.features = 12, .convs = 2, .scale = 2, .channels = 3, .seed = 5};
+    return small_model_open(&maker, &model);
 }
 
 static int tear_down(void **state)

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../model/make_model.h"
+#include "../model/small_model.h"
 #include "base/fault.h"
 
 static pique_model *model;
@@ -17,16 +17,8 @@ static char folder[] = "/tmp/pique-film-XXXXXX";
 int film_set_up(void **state)
 {
     (void)state;
-    char path[] = "/tmp/pique-model-XXXXXX";
-    close(mkstemp(path));
-    struct maker maker = {.features = 8, .convs = 1, .scale = 2, .channels = 3, .seed = 5};
-    struct bytes file = {0};
-    make_safetensors(&maker, &file);
-    bytes_save(&file, path);
-    bytes_free(&file);
-    pique_error err;
-    const int rc = pique_model_open(path, &model, &err);
-    unlink(path);
+    const struct maker maker = {.features = 8, .convs = 1, .scale = 2, .channels = 3, .seed = 5};
+    const int rc = small_model_open(&maker, &model);
     fake_reset();
     pq_video_module_replace(fake_video());
     return rc || !mkdtemp(folder);

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "../model/make_model.h"
+#include "../model/small_model.h"
 #include "upscale/crew.h"
 
 enum { PIECES = 200 };
@@ -23,17 +23,8 @@ static pique_model *model;
 static int set_up(void **state)
 {
     (void)state;
-    char path[] = "/tmp/pique-crew-XXXXXX";
-    close(mkstemp(path));
-    struct maker maker = {.features = 4, .convs = 1, .scale = 2, .channels = 3, .seed = 5};
-    struct bytes file = {0};
-    make_safetensors(&maker, &file);
-    bytes_save(&file, path);
-    bytes_free(&file);
-    pique_error err;
-    const int rc = pique_model_open(path, &model, &err);
-    unlink(path);
-    return rc;
+    const struct maker maker = {.features = 4, .convs = 1, .scale = 2, .channels = 3, .seed = 5};
+    return small_model_open(&maker, &model);
 }
 
 static int tear_down(void **state)

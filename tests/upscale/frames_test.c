@@ -7,11 +7,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "../model/make_model.h"
+#include "../model/small_model.h"
 #include "../random.h"
 #include "pique/pique.h"
 #include "upscale/frames.h"
@@ -25,17 +24,8 @@ static int note_count;
 static int set_up(void **state)
 {
     (void)state;
-    char path[] = "/tmp/pique-frames-XXXXXX";
-    close(mkstemp(path));
-    struct maker maker = {.features = 12, .convs = 2, .scale = 2, .channels = 3, .seed = 5};
-    struct bytes file = {0};
-    make_safetensors(&maker, &file);
-    bytes_save(&file, path);
-    bytes_free(&file);
-    pique_error err;
-    const int rc = pique_model_open(path, &model, &err);
-    unlink(path);
-    return rc;
+    const struct maker maker = {.features = 12, .convs = 2, .scale = 2, .channels = 3, .seed = 5};
+    return small_model_open(&maker, &model);
 }
 
 static int tear_down(void **state)
