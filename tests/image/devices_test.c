@@ -160,7 +160,7 @@ static void a_device_that_fails_leaves_its_pictures_to_the_others(void **state)
 static void without_another_device_each_picture_says_why(void **state)
 {
     (void)state;
-    run(&got, "fault:error@1+,fault:error@1+", NULL);
+    run(&got, "fault:error@1+,fault:error@01+", NULL); /* two of a kind have two names */
     for (int i = 0; i < PICTURES; i++) {
         assert_int_equal(got.items[i].status, PIQUE_EDEVICE);
         assert_true(strstr(got.items[i].err.message, "the device was lost") ||

@@ -184,7 +184,7 @@ CUDA_INLINE float from_yuv_value(const struct cuda_args *a, const struct cuda_it
     const struct pq_yuv *yuv = &a->yuv;
     const struct yuv_range r = range_of(yuv);
     const int side = a->factor, c = (int)(i->y % side) * side + i->x % side;
-    const float kr = (float)yuv->kr, kb = (float)yuv->kb, kg = (float)(1 - yuv->kr - yuv->kb);
+    const float kr = (float)yuv->kr, kb = (float)yuv->kb, kg = 1.0f - kr - kb;
     const float luma =
         (cuda_value(&a->in[0], i->frame, i->y / side, i->x / side, c) - r.y_zero) / r.y_span;
     float cb = 0.0f, cr = 0.0f;
@@ -203,8 +203,8 @@ CUDA_VALUE_KERNEL(cuda_from_yuv, from_yuv_value)
 
 CUDA_INLINE float luma_of(const struct pq_yuv *yuv, const float rgb[3])
 {
-    return (float)yuv->kr * rgb[0] + (float)(1 - yuv->kr - yuv->kb) * rgb[1] +
-           (float)yuv->kb * rgb[2];
+    const float kr = (float)yuv->kr, kb = (float)yuv->kb;
+    return kr * rgb[0] + (1.0f - kr - kb) * rgb[1] + kb * rgb[2];
 }
 
 CUDA_INLINE void colour_at(const struct cuda_args *a, int frame, int64_t y, int64_t x, float rgb[3])
