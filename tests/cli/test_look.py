@@ -354,7 +354,7 @@ class Jobs(Looking, FilmCase):
                 self.assertEqual(self.shown('out.mkv', '--frame', str(n)), picture, n)
 
     def test_what_is_in_the_journal_alone_is_seen_too(self):
-        self.make_model('heavy', 64, 16, 2)
+        self.make_model('heavy', 64, 96, 2)
         self.film('in.mkv', '320x180', '24', '10')
         process, frames = self.start(2, 'in.mkv', '-o', 'out.mkv', '-m', 'heavy', '--batch', '2',
                                      '--no-report')
