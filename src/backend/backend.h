@@ -35,9 +35,11 @@ struct pq_band {
     ptrdiff_t row_stride, frame_stride; /* floats */
 };
 
-/* A picture in the host's memory: planes as a graph's `in` or `out` says. */
+/* A picture in the host's memory: planes as a graph's `in` or `out` says, or those of their rows
+ * that a step takes and may yield. */
 struct pq_picture {
     void *data[PQ_SAMPLE_PLANES];
+    int64_t first; /* the row of the graph's input, or result, that data begins with */
     ptrdiff_t stride[PQ_SAMPLE_PLANES]; /* bytes */
 };
 

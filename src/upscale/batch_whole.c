@@ -93,7 +93,7 @@ int pq_batch_run_whole(pique_engine *engine, int frames, int width, int height,
         struct pq_graph *g = engine->whole_graph;
         set_size(&g->in, &stream->run->lines[0]);
         set_size(&g->out, &stream->run->lines[g->output]);
-        rc = pq_stream_advance(stream, pictures, pictures + frames, err);
+        rc = pq_stream_advance_all(stream, pictures, pictures + frames, err);
         pq_stream_close(&stream);
     }
     pq_free(pictures);

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "base/lang.h"
+#include "upscale/framed.h"
 #include "upscale/opened.h"
 #include "upscale/tier.h"
 
@@ -182,6 +183,7 @@ void pique_engine_close(pique_engine **enginep)
         pique_engine_close(&engine->others[--engine->other_count]);
     pq_batch_end(engine);
     pq_batch_drop_whole(engine);
+    pq_framed_close(&engine->framed);
     pq_program_release(&engine->given_program);
     pq_graph_free(&engine->given_graph);
     pq_program_release(&engine->program);

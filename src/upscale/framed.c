@@ -7,13 +7,24 @@
 #include "upscale/check.h"
 #include "upscale/opened.h"
 
+/* What makes one graph like another one. */
+struct key {
+    struct pq_size size;
+    struct pq_touch touch;
+    int width, height, depth, out_width, out_height, out_depth;
+};
+
 struct pq_framed {
+    struct key key;
     pique_engine *engine; /* the first */
     struct pq_graph *graph;
     struct pq_program *program;
     int width, height; /* of the graph's input: places, where luma and chroma come in */
     int passes;
     struct pq_check_shape shape[PQ_MAX_PASSES]; /* but for frames */
+    /* Of the batch that runs: about which contrast turns, as a run is given it. */
+    float means[PQ_MAX_BATCH], *values;
+    struct pq_given given;
 };
 
 /* ---- whether ---- */
@@ -48,13 +59,20 @@ struct building {
     const struct pq_frames_setup *setup;
     const struct pq_plan *plan;
     const struct pq_image *out;
+    bool interleaved;
     struct pq_graph *g;
     int at, width, height;
 };
 
-static struct pq_sample_layout rgb_layout(int width, int height, int depth)
+static struct pq_sample_layout rgb_layout(const struct building *b, int width, int height,
+                                          int depth)
 {
-    struct pq_sample_layout l = {.planes = 3, .depth = depth};
+    struct pq_sample_layout l = {.planes = b->interleaved ? 1 : 3, .depth = depth};
+    if (b->interleaved) {
+        l.plane[0] =
+            (struct pq_sample_plane){.width = 3 * width, .height = height, .across = 3, .down = 1};
+        return l;
+    }
     for (int p = 0; p < 3; p++)
         l.plane[p] =
             (struct pq_sample_plane){.width = width, .height = height, .across = 1, .down = 1};
@@ -77,7 +95,7 @@ static int go_on(struct building *b, int at)
 static int begin_rgb(struct building *b, pique_error *err)
 {
     const struct pq_frames_setup *s = b->setup;
-    b->g->in = rgb_layout(s->width, s->height, s->depth);
+    b->g->in = rgb_layout(b, s->width, s->height, s->depth);
     b->framed->width = b->width = s->width;
     b->framed->height = b->height = s->height;
     return go_on(b, pq_graph_input(b->g, 3, err));
@@ -147,7 +165,7 @@ static int end(struct building *b, pique_error *err)
         pq_yuv_layout(b->setup->out_yuv, out->width, out->height, &b->g->out);
         rc = go_on(b, pq_graph_to_yuv(b->g, b->at, b->setup->out_yuv, err));
     } else {
-        b->g->out = rgb_layout(out->width, out->height, out->depth);
+        b->g->out = rgb_layout(b, out->width, out->height, out->depth);
     }
     return rc ? rc : pq_graph_finish(b->g, b->at, err);
 }
@@ -171,8 +189,9 @@ static bool is_possible(const struct pq_frames_setup *s, const struct pq_plan *p
            (s->planes == 3 || plan->alpha == PIQUE_ALPHA_DROP) && out->planes == 3;
 }
 
-int pq_framed_open(const struct pq_frames_setup *setup, const struct pq_plan *plan,
-                   const struct pq_image *out, struct pq_framed **framed, pique_error *err)
+static int open_framed(const struct pq_frames_setup *setup, const struct pq_plan *plan,
+                       const struct pq_image *out, bool interleaved, struct pq_framed **framed,
+                       pique_error *err)
 {
     *framed = NULL;
     if (!is_possible(setup, plan, out))
@@ -183,15 +202,49 @@ int pq_framed_open(const struct pq_frames_setup *setup, const struct pq_plan *pl
     f->engine = setup->engines->list[0];
     int rc = pq_graph_new(&f->graph, err);
     if (!rc)
-        rc = build(
-            &(struct building){
-                .framed = f, .setup = setup, .plan = plan, .out = out, .g = f->graph},
-            err);
+        rc = build(&(struct building){.framed = f,
+                                      .setup = setup,
+                                      .plan = plan,
+                                      .out = out,
+                                      .interleaved = interleaved,
+                                      .g = f->graph},
+                   err);
     if (!rc)
         rc = pq_program_compile(f->graph, &f->engine->device, &f->program, err);
     if (rc)
         pq_framed_close(&f);
     *framed = f;
+    return rc;
+}
+
+int pq_framed_open(const struct pq_frames_setup *setup, const struct pq_plan *plan,
+                   const struct pq_image *out, struct pq_framed **framed, pique_error *err)
+{
+    return open_framed(setup, plan, out, false, framed, err);
+}
+
+int pq_framed_take(const struct pq_frames_setup *setup, const struct pq_plan *plan,
+                   const struct pq_image *out, struct pq_framed **framed, pique_error *err)
+{
+    pique_engine *engine = setup->engines->list[0];
+    struct key key;
+    memset(&key, 0, sizeof key);
+    key.size = plan->size;
+    key.touch = plan->effects.touch;
+    key.width = setup->width;
+    key.height = setup->height;
+    key.depth = setup->depth;
+    key.out_width = out->width;
+    key.out_height = out->height;
+    key.out_depth = out->depth;
+    int rc = 0;
+    if (engine->framed && memcmp(&engine->framed->key, &key, sizeof key) != 0)
+        pq_framed_close(&engine->framed);
+    if (!engine->framed)
+        rc = open_framed(setup, plan, out, true, &engine->framed, err);
+    if (!rc)
+        engine->framed->key = key;
+    *framed = engine->framed;
     return rc;
 }
 
@@ -217,7 +270,7 @@ int pq_framed_bytes(const struct pq_framed *f, int count, uint64_t *least, uint6
 
 static struct pq_picture picture_of(const struct pq_image *image)
 {
-    struct pq_picture p;
+    struct pq_picture p = {.first = 0};
     for (int i = 0; i < PQ_SAMPLE_PLANES; i++) {
         p.data[i] = image->data[i];
         p.stride[i] = image->stride[i];
@@ -225,13 +278,27 @@ static struct pq_picture picture_of(const struct pq_image *image)
     return p;
 }
 
-static int check(const struct pq_framed *f, const struct pq_run *run, int count, pique_error *err)
+int pq_framed_begin(struct pq_framed *f, int count, const float *means, struct pq_stream **stream,
+                    pique_error *err)
+{
+    memcpy(f->means, means, (size_t)count * sizeof *means);
+    f->values = f->means;
+    f->given = (struct pq_given){.count = 1, .frames = count, .values = &f->values};
+    int rc =
+        pq_stream_open_program(f->engine, f->program, count, f->width, f->height, 0, stream, err);
+    if (!rc)
+        pq_run_give((*stream)->run, &f->given);
+    return rc;
+}
+
+int pq_framed_check(const struct pq_framed *f, const struct pq_stream *stream, pique_error *err)
 {
     int rc = 0;
     for (int i = 1; !rc && i <= f->passes; i++) {
         struct pq_check_shape shape = f->shape[i - 1];
-        shape.frames = count;
-        rc = pq_check_seen(&shape, pq_run_seen(run, i, false), pq_run_seen(run, i, true), i, err);
+        shape.frames = stream->run->geometry.frames;
+        rc = pq_check_seen(&shape, pq_run_seen(stream->run, i, false),
+                           pq_run_seen(stream->run, i, true), i, err);
     }
     return rc;
 }
@@ -241,22 +308,16 @@ int pq_framed_run(struct pq_framed *f, int count, const struct pq_image *in, str
 {
     struct pq_picture from[PQ_MAX_BATCH], to[PQ_MAX_BATCH];
     struct pq_stream *stream;
-    float mean[PQ_MAX_BATCH];
-    float *values = mean;
-    const struct pq_given given = {.count = 1, .frames = count, .values = &values};
-    int rc =
-        pq_stream_open_program(f->engine, f->program, count, f->width, f->height, 0, &stream, err);
+    int rc = pq_framed_begin(f, count, means, &stream, err);
     if (rc)
         return rc;
     for (int i = 0; i < count; i++) {
         from[i] = picture_of(&in[i]);
         to[i] = picture_of(&out[i]);
-        mean[i] = means[i];
     }
-    pq_run_give(stream->run, &given);
-    rc = pq_stream_advance(stream, from, to, err);
+    rc = pq_stream_advance_all(stream, from, to, err);
     if (!rc)
-        rc = check(f, stream->run, count, err);
+        rc = pq_framed_check(f, stream, err);
     pq_stream_close(&stream);
     return rc;
 }

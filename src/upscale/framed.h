@@ -22,9 +22,20 @@ bool pq_framed_possible(const struct pq_engines *engines, const pique_picture_op
 int pq_framed_open(const struct pq_frames_setup *setup, const struct pq_plan *plan,
                    const struct pq_image *out, struct pq_framed **framed, pique_error *err);
 void pq_framed_close(struct pq_framed **framed);
+/* The same for rows of interleaved samples, kept by the first engine for the next pictures like
+ * these, and closed with it. */
+int pq_framed_take(const struct pq_frames_setup *setup, const struct pq_plan *plan,
+                   const struct pq_image *out, struct pq_framed **framed, pique_error *err);
 /* Bytes of a batch: the least, and with bands as high as the engine's budget lets them be. */
 int pq_framed_bytes(const struct pq_framed *framed, int count, uint64_t *least, uint64_t *wanted,
                     pique_error *err);
-/* means: of each picture, about which contrast turns. Errors as pq_frames_run(). */
+/* A batch row by row (opened.h): pq_stream_advance() until all are out, then have the result
+ * checked, and close the stream. means: of each picture, about which contrast turns. */
+struct pq_stream;
+int pq_framed_begin(struct pq_framed *framed, int count, const float *means,
+                    struct pq_stream **stream, pique_error *err);
+int pq_framed_check(const struct pq_framed *framed, const struct pq_stream *stream,
+                    pique_error *err);
+/* All of a batch. Errors as pq_frames_run(). */
 int pq_framed_run(struct pq_framed *framed, int count, const struct pq_image *in,
                   struct pq_image *out, const float *means, pique_error *err);

@@ -36,6 +36,7 @@ struct pique_engine {
     struct pq_program *program;
     struct pq_graph *given_graph; /* the same network with statistics given; NULL until asked for */
     struct pq_program *given_program;
+    struct pq_framed *framed;     /* of the last pictures from files (framed.h); likewise */
     struct pq_graph *whole_graph; /* with samples at both ends (batch_whole.c); likewise */
     struct pq_program *whole_program;
     struct pq_device_options device; /* what programs are compiled for */
@@ -66,9 +67,11 @@ int pq_stream_program_bytes(const pique_engine *engine, const struct pq_program 
                             int frames, int width, int height, uint64_t memory_bytes,
                             uint64_t *least, uint64_t *wanted, pique_error *err);
 
-/* All of a batch of pictures, of such a program between samples. */
+/* Of a batch of pictures, by such a program between samples: a step, and all of them. */
 int pq_stream_advance(struct pq_stream *stream, const struct pq_picture *in,
                       const struct pq_picture *out, pique_error *err);
+int pq_stream_advance_all(struct pq_stream *stream, const struct pq_picture *in,
+                          const struct pq_picture *out, pique_error *err);
 
 /* A whole batch on a device that converts samples itself (batch_whole.c). */
 bool pq_batch_takes_whole(const pique_engine *engine, const pique_rows *in, const pique_rows *out);

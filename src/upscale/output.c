@@ -13,7 +13,8 @@
 enum { ROWS = 16 }; /* at a time */
 
 struct pq_output {
-    struct pq_stage *chain;
+    struct pq_stage *chain; /* NULL: rows are put */
+    const pique_allocator *allocator;
     struct pq_picture_format format;
     struct pq_row_sink *sink;
     struct pq_pool *pool;
@@ -24,36 +25,45 @@ struct pq_output {
     XXH3_state_t *hash;
 };
 
+static int make_room(struct pq_output *o, pique_error *err)
+{
+    size_t float_bytes, a, b;
+    int rc = pq_row_floats_bytes(o->chain->width, o->chain->planes, &float_bytes, err);
+    if (rc)
+        return rc;
+    o->row_floats = float_bytes / sizeof(float);
+    if (pq_mul_size(float_bytes, ROWS, &a) && pq_mul_size(o->row_bytes, ROWS, &b)) {
+        o->rows = pq_big_alloc(o->chain->allocator, a);
+        o->samples = pq_big_alloc(o->chain->allocator, b);
+    }
+    return o->rows && o->samples ? 0 : pq_fail_nomem(err, (float_bytes + float_bytes / 2) * ROWS);
+}
+
 int pq_output_new(struct pq_stage *chain, const struct pq_picture_format *format,
                   struct pq_row_sink *sink, struct pq_pool *pool, struct pq_output **out,
                   pique_error *err)
 {
     *out = NULL;
-    size_t float_bytes;
-    int rc = pq_row_floats_bytes(chain->width, chain->planes, &float_bytes, err);
-    if (rc)
-        return rc;
     struct pq_output *o = pq_calloc(1, sizeof *o);
     if (!o)
         return pq_fail_nomem(err, sizeof *o);
     o->chain = chain;
+    o->allocator = chain ? chain->allocator : NULL;
     o->format = *format;
-    o->format.width = chain->width;
-    o->format.height = chain->height;
+    if (chain) {
+        o->format.width = chain->width;
+        o->format.height = chain->height;
+    }
     o->sink = sink;
     o->pool = pool;
-    o->row_floats = float_bytes / sizeof(float);
     o->row_bytes = pq_picture_row_bytes(&o->format);
-    size_t a, b;
-    if (pq_mul_size(float_bytes, ROWS, &a) && pq_mul_size(o->row_bytes, ROWS, &b)) {
-        o->rows = pq_big_alloc(chain->allocator, a);
-        o->samples = pq_big_alloc(chain->allocator, b);
-        o->hash =
-            pq_big_alloc(chain->allocator, sizeof *o->hash); /* wants a multiple of 64 bytes */
-    }
-    if (!o->rows || !o->samples || !o->hash) {
+    o->hash = pq_big_alloc(o->allocator, sizeof *o->hash); /* wants a multiple of 64 bytes */
+    int rc = o->hash ? 0 : pq_fail_nomem(err, sizeof *o->hash);
+    if (!rc && chain)
+        rc = make_room(o, err);
+    if (rc) {
         pq_output_free(&o);
-        return pq_fail_nomem(err, (float_bytes + float_bytes / 2) * ROWS);
+        return rc;
     }
     XXH3_INITSTATE(o->hash);
     XXH3_64bits_reset(o->hash);
@@ -66,9 +76,9 @@ void pq_output_free(struct pq_output **output)
     struct pq_output *o = *output;
     if (!o)
         return;
-    pq_big_free(o->chain->allocator, o->rows);
-    pq_big_free(o->chain->allocator, o->samples);
-    pq_big_free(o->chain->allocator, o->hash);
+    pq_big_free(o->allocator, o->rows);
+    pq_big_free(o->allocator, o->samples);
+    pq_big_free(o->allocator, o->hash);
     pq_free(o);
     *output = NULL;
 }
@@ -107,12 +117,19 @@ int pq_output_step(struct pq_output *o, int *done, pique_error *err)
     if (rc)
         return rc;
     pq_share_out(o->pool, n, round_task, o);
-    XXH3_64bits_update(o->hash, o->samples, (size_t)n * o->row_bytes);
-    if ((rc = o->sink->write(o->sink, n, o->samples, (ptrdiff_t)o->row_bytes, err)))
+    if ((rc = pq_output_put(o, n, o->samples, err)))
         return rc;
-    o->done += n;
     *done = o->done;
     return 0;
+}
+
+int pq_output_put(struct pq_output *o, int rows, const void *data, pique_error *err)
+{
+    XXH3_64bits_update(o->hash, data, (size_t)rows * o->row_bytes);
+    int rc = o->sink->write(o->sink, rows, data, (ptrdiff_t)o->row_bytes, err);
+    if (!rc)
+        o->done += rows;
+    return rc;
 }
 
 uint64_t pq_output_hash(const struct pq_output *o)

@@ -13,7 +13,8 @@
 
 struct pq_output;
 
-/* format: of the picture to write; its size is the chain's. Borrows chain, sink and pool. */
+/* format: of the picture to write; its size is the chain's, where there is one: NULL for rows that
+ * are put. Borrows chain, sink and pool. */
 int pq_output_new(struct pq_stage *chain, const struct pq_picture_format *format,
                   struct pq_row_sink *sink, struct pq_pool *pool, struct pq_output **out,
                   pique_error *err);
@@ -21,5 +22,7 @@ void pq_output_free(struct pq_output **output);
 
 /* Compute and write the next rows. *done counts all rows written so far. */
 int pq_output_step(struct pq_output *output, int *done, pique_error *err);
+/* The next rows as samples of the format, where there is no chain. */
+int pq_output_put(struct pq_output *output, int rows, const void *data, pique_error *err);
 /* XXH3-64 over all samples written so far. */
 uint64_t pq_output_hash(const struct pq_output *output);

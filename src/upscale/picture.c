@@ -18,6 +18,7 @@
 #include "upscale/engine.h"
 #include "upscale/module.h"
 #include "upscale/picture.h"
+#include "upscale/picture_framed.h"
 #include "upscale/stages.h"
 
 int pique_picture_probe(const char *path, bool allow_untrusted, pique_picture_info *info,
@@ -96,7 +97,7 @@ static int open_output(struct pq_picture_job *j, struct pq_stage *chain, pique_e
               : pq_output_new(chain, &format, j->sink, pq_engine_pool(j->engine), &j->output, err);
 }
 
-/* Pull everything through the chains, side by side, into the sinks, and finish those. */
+/* Pull everything through the chains, side by side, into the sinks. */
 static int pump(struct pq_picture_job *const *jobs, int count, int height, struct pq_tally *tally,
                 pique_error *err)
 {
@@ -109,6 +110,12 @@ static int pump(struct pq_picture_job *const *jobs, int count, int height, struc
         if (!rc)
             pq_tally_add(tally, done - before);
     }
+    return rc;
+}
+
+static int finish(struct pq_picture_job *const *jobs, int count, pique_error *err)
+{
+    int rc = 0;
     for (int i = 0; !rc && i < count; i++) {
         struct pq_picture_job *j = jobs[i];
         j->report.hash = pq_output_hash(j->output);
@@ -139,12 +146,17 @@ int pq_picture_attempt(struct pq_picture_job *const *jobs, int count, const uint
         rc = jobs[i]->used ? jobs[i]->source->rewind(jobs[i]->source, err) : 0;
         jobs[i]->used = true;
     }
+    bool done = false;
     if (!rc)
+        rc = pq_picture_framed(jobs, count, &tally, &done, err);
+    if (!rc && !done)
         rc = build_chains(jobs, count, chains, share, &tally, err);
-    for (int i = 0; !rc && i < count; i++)
+    for (int i = 0; !rc && !done && i < count; i++)
         rc = open_output(jobs[i], chains[i], err);
-    if (!rc)
+    if (!rc && !done)
         rc = pump(jobs, count, chains[0]->height, &tally, err);
+    if (!rc)
+        rc = finish(jobs, count, err);
     for (int i = 0; i < count; i++)
         close_output(jobs[i], chains[i]);
     return rc;

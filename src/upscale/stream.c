@@ -251,11 +251,15 @@ int pq_stream_step(struct pq_stream *stream, const pique_rows *in, int count, co
 int pq_stream_advance(struct pq_stream *stream, const struct pq_picture *in,
                       const struct pq_picture *out, pique_error *err)
 {
+    int rc = pq_engine_check_cancel(stream->engine, err);
+    return rc ? rc : seen(stream->engine, pq_run_advance(stream->run, in, out, err));
+}
+
+int pq_stream_advance_all(struct pq_stream *stream, const struct pq_picture *in,
+                          const struct pq_picture *out, pique_error *err)
+{
     int rc = 0;
-    while (!rc && !pq_run_finished(stream->run)) {
-        rc = pq_engine_check_cancel(stream->engine, err);
-        if (!rc)
-            rc = seen(stream->engine, pq_run_advance(stream->run, in, out, err));
-    }
+    while (!rc && !pq_run_finished(stream->run))
+        rc = pq_stream_advance(stream, in, out, err);
     return rc;
 }

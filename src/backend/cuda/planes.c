@@ -56,8 +56,8 @@ static void carry_plane(const struct carrying *k, int p, int frame, int64_t y)
         const int64_t row = y * plane->down + dy, in_slot = (y - c->y0) * plane->down + dy;
         unsigned char *slot = c->slot + plane->at +
                               ((size_t)frame * plane->frame + (size_t)in_slot * plane->row) * bytes;
-        unsigned char *theirs =
-            (unsigned char *)picture->data[p] + PQ_MIN(row, s->height - 1) * picture->stride[p];
+        const int64_t place = PQ_MIN(row, s->height - 1) - picture->first * plane->down;
+        unsigned char *theirs = (unsigned char *)picture->data[p] + place * picture->stride[p];
         if (!c->out)
             fill_row(slot, theirs, (size_t)s->width, plane->row, bytes);
         else if (row < s->height)
