@@ -273,8 +273,8 @@ static void colours_have_the_bits_of_the_host(void **state)
 static unsigned char *batch_run(const char *device, const struct way *w, int frames, size_t *bytes)
 {
     pique_engine *engine = open_engine(device, w);
-    const size_t in_row = (size_t)w->width * 3 * (size_t)w->depth / 8 + 5;
-    const size_t out_row = (size_t)w->width * 6 * (size_t)w->out_depth / 8 + 3;
+    const size_t in_row = (size_t)w->width * 3 * (size_t)w->depth / 8 + 6;
+    const size_t out_row = (size_t)w->width * 6 * (size_t)w->out_depth / 8 + 4;
     const size_t in_bytes = in_row * (size_t)w->height * (size_t)frames;
     struct rng r = {5};
     unsigned char *in = malloc(in_bytes + 1);
