@@ -3,6 +3,7 @@
  * which reads what descriptors say that the matrix unit reads; and that a GPU on which they are
  * not right computes without them. */
 #include "../net.h"
+#include "backend/cuda/hopper.h"
 #include "backend/cuda/kernels/warpgroup.h"
 #include "base/alloc.h"
 #include "standin.h"
@@ -22,6 +23,7 @@ static void nothing_is_wrong(void)
 static void start(uint64_t seed)
 {
     assert_int_equal(standin_reset(), 0);
+    cuda_hopper_forget();
     standin_mode(seed % 2 ? STANDIN_LAZY : STANDIN_THREADS, seed, 20);
     standin_device(0)->major = 9;
 }
@@ -260,6 +262,19 @@ static void those_alone_that_have_them_are_asked(void **state)
     assert_null(pq_backend_find("cuda0:tiles"));
 }
 
+static void one_that_was_right_is_not_asked_again(void **state)
+{
+    (void)state;
+    struct net net;
+    net_compact(&net, 1, CUDA_STRIP_C, 1, 2, 3, 0);
+    start(1);
+    for (int i = 0; i < 3; i++)
+        check_key(net.graph, strips, NULL);
+    assert_int_equal(standin_calls("cuCtxCreate_v2"), 1);
+    nothing_is_wrong();
+    net_free(&net);
+}
+
 static standin_run *kernel_named(const char *name)
 {
     const struct standin_kernel *k = standin_kernels;
@@ -285,6 +300,7 @@ static void a_gpu_that_computes_wrongly_uses_tiles(void **state)
     start(1);
     standin_add_kernel("cuda_conv_strip_swizzled", is_nearly_right);
     check_key(net.graph, strips, NULL); /* the other layout is right */
+    cuda_hopper_forget();
     standin_add_kernel("cuda_conv_strip_planes", is_nearly_right);
     check_key(net.graph, tiles, "they gave other numbers");
     nothing_is_wrong();
@@ -336,6 +352,26 @@ static void a_gpu_that_fails_when_asked_uses_tiles(void **state)
     net_free(&net);
 }
 
+static void a_gpu_that_does_not_survive_it_says_what_helps(void **state)
+{
+    (void)state;
+    struct net net;
+    struct pq_pool *pool;
+    struct pq_program *program;
+    pique_error err;
+    net_compact(&net, 1, CUDA_STRIP_C, 1, 2, 3, 0);
+    assert_int_equal(pq_pool_create(1, &pool, NULL), 0);
+    const struct pq_device_options options = {
+        .id = "cuda", .pool = pool, .precision = PIQUE_PRECISION_FP16};
+    start_idle(1);
+    /* There is no context yet that it could end with. */
+    standin_fail("cuCtxCreate_v2", 1, CUDA_ERROR_LAUNCH_FAILED, true);
+    assert_int_equal(pq_program_compile(net.graph, &options, &program, &err), PIQUE_EDEVICE);
+    assert_non_null(strstr(err.message, "--device cuda:tiles asks less"));
+    pq_pool_destroy(&pool);
+    net_free(&net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -344,8 +380,10 @@ int main(void)
         cmocka_unit_test(strips_have_the_bits_of_tiles),
         cmocka_unit_test(a_network_has_them_too),
         cmocka_unit_test(those_alone_that_have_them_are_asked),
+        cmocka_unit_test(one_that_was_right_is_not_asked_again),
         cmocka_unit_test(a_gpu_that_computes_wrongly_uses_tiles),
         cmocka_unit_test(a_gpu_that_fails_when_asked_uses_tiles),
+        cmocka_unit_test(a_gpu_that_does_not_survive_it_says_what_helps),
     };
     return cmocka_run_group_tests_name("cuda hopper", tests, NULL, NULL);
 }

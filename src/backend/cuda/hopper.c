@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "backend/cuda/hopper.h"
 
+#include <pthread.h>
+#include <string.h>
+
 #include "backend/cuda/hopper_trial.h"
 #include "backend/cuda/kernels/block.h"
 #include "backend/cuda/kernels/strip.h"
@@ -77,8 +80,22 @@ static bool any_fits(const struct cuda_program *program)
     return false;
 }
 
+/* What GPUs were right with, by their number; 0: not asked, or not right. */
+enum { GPUS = 64 };
+static struct {
+    pthread_mutex_t lock;
+    int kernel[GPUS];
+} asked = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void cuda_hopper_forget(void)
+{
+    pthread_mutex_lock(&asked.lock);
+    memset(asked.kernel, 0, sizeof asked.kernel);
+    pthread_mutex_unlock(&asked.lock);
+}
+
 /* The layouts of conv_strip.cu compute the same; which of them a GPU reads is found out. */
-static int right_kernel(const struct cuda_program *program, struct pq_log *log)
+static int ask(const struct cuda_program *program, struct pq_log *log, bool *failed)
 {
     const char *why = NULL;
     for (int kernel = CUDA_CONV_STRIP; kernel < CUDA_CONV_STRIP + 2; kernel++) {
@@ -86,6 +103,7 @@ static int right_kernel(const struct cuda_program *program, struct pq_log *log)
         const cuda_result r = cuda_hopper_trial(program->driver, program->device, kernel, &same);
         if (!r && same)
             return kernel;
+        *failed |= r != CUDA_SUCCESS;
         why = PQ_SAID("they gave other numbers than the ordinary ones");
         if (r && (program->driver->error_string(r, &why) != CUDA_SUCCESS || !why))
             why = PQ_SAID("unknown error");
@@ -94,14 +112,29 @@ static int right_kernel(const struct cuda_program *program, struct pq_log *log)
     return 0;
 }
 
-void cuda_choose_strips(struct cuda_program *program, struct pq_log *log)
+static int right_kernel(const struct cuda_program *program, struct pq_log *log, bool *failed)
+{
+    const bool known = program->device >= 0 && program->device < GPUS;
+    pthread_mutex_lock(&asked.lock);
+    int kernel = known ? asked.kernel[program->device] : 0;
+    if (!kernel)
+        kernel = ask(program, log, failed);
+    if (known)
+        asked.kernel[program->device] = kernel;
+    pthread_mutex_unlock(&asked.lock);
+    return kernel;
+}
+
+bool cuda_choose_strips(struct cuda_program *program, struct pq_log *log)
 {
     const struct cuda_driver *d = program->driver;
+    bool failed = false;
     if (program->tier != PIQUE_PRECISION_FP16 || !has_strips(program) || !any_fits(program) ||
         d->device_attribute(&program->multiprocessors, CUDA_ATTRIBUTE_MULTIPROCESSORS,
                             program->device) != CUDA_SUCCESS)
-        return;
-    program->strip_kernel = right_kernel(program, log);
+        return true;
+    program->strip_kernel = right_kernel(program, log, &failed);
     for (int i = 0; i < program->base.graph->count && program->strip_kernel; i++)
         program->steps[i].strip = fits(program->base.graph, program->steps, i);
+    return program->strip_kernel || !failed;
 }

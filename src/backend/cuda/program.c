@@ -110,13 +110,17 @@ int cuda_compile(const struct pq_graph *graph, const struct pq_device_options *o
         cuda_choose(graph, program->tier, program->steps);
     if (!rc)
         rc = open_device(program, options->id, err);
+    bool survived = true;
     if (!rc && !cuda_wants_tiles(options->id))
-        cuda_choose_strips(program, options->log);
+        survived = cuda_choose_strips(program, options->log);
     program->key = key_of(program);
     if (!rc && !(rc = cuda_enter(program, err))) {
         rc = load(program, err);
         cuda_leave(program);
     }
+    if (rc && !survived && err)
+        rc = pq_fail(err, rc, "%s; --device %s:tiles asks less of this GPU", err->message,
+                     options->id);
     if (rc) {
         cuda_release(&program->base);
         return rc;
