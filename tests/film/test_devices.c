@@ -31,11 +31,18 @@ static uint64_t hash_of(struct run *r)
     return hash;
 }
 
-static uint64_t hash_on(const char *device)
+/* On these devices; nothing is there from before. */
+static struct run run_on(const char *device)
 {
     struct run r = run_new();
-    r.device = device;
     film_sweep();
+    r.device = device;
+    return r;
+}
+
+static uint64_t hash_on(const char *device)
+{
+    struct run r = run_on(device);
     assert_ok(&r, run_film(&r));
     return hash_of(&r);
 }
@@ -62,9 +69,7 @@ static void any_number_of_devices_makes_one_film(void **state)
         for (int batch = 1; batch <= 9; batch += 2) {
             uint64_t batches = 0, inferences = 0;
             for (int i = 0; i < 3; i++) {
-                struct run r = run_new();
-                film_sweep();
-                r.device = devices[i];
+                struct run r = run_on(devices[i]);
                 r.options.batch = batch == 9 ? 4 : batch;
                 r.options.no_parallel = batch == 9;
                 r.options.journal_seconds = batch == 3 ? 1e-9 : 0;
@@ -91,10 +96,8 @@ static void numbered_pictures_and_streams_too(void **state)
     fake.frames = 30;
     uint64_t hash[2] = {0};
     for (int i = 0; i < 2; i++) {
-        struct run r = run_new();
-        film_sweep();
+        struct run r = run_on(i ? THREE : NULL);
         r.dst = "null:";
-        r.device = i ? THREE : NULL;
         assert_ok(&r, run_film(&r));
         hash[i] = r.report.hash;
     }
@@ -112,9 +115,7 @@ static void a_lost_device_leaves_its_work_to_the_others(void **state)
     for (int at = 1; at < 40; at += 3) {
         char device[64];
         snprintf(device, sizeof device, "fault:error@%d,cpu,fault:nan@0", at);
-        struct run r = run_new();
-        film_sweep();
-        r.device = device;
+        struct run r = run_on(device);
         assert_same(&r, hash);
         assert_true(r.report.moved <= 1);
         /* It is asked no more, and not twice. */
@@ -133,10 +134,8 @@ static void all_but_one_may_be_lost(void **state)
     fake.frames = 50;
     const uint64_t hash = hash_on(NULL);
     for (int batch = 1; batch <= 8; batch++) {
-        struct run r = run_new();
-        film_sweep();
+        struct run r = run_on("fault:error@3+,fault:error@5+,cpu");
         r.options.batch = batch;
-        r.device = "fault:error@3+,fault:error@5+,cpu";
         assert_same(&r, hash);
         assert_true(r.report.moved >= 1);
     }
@@ -148,10 +147,8 @@ static void where_all_are_lost_the_job_ends_resumably(void **state)
     fake_reset();
     fake.frames = 50;
     const uint64_t hash = hash_on(NULL);
-    struct run r = run_new();
-    film_sweep();
+    struct run r = run_on("fault:error@4+,fault:error@5+");
     r.options.journal_seconds = 1e-9;
-    r.device = "fault:error@4+,fault:error@5+";
     assert_int_equal(run_film(&r), PIQUE_EDEVICE);
     assert_int_equal(fake_alive(), 0);
     assert_true(film_exists("film.mkv.job/job.json"));
@@ -169,9 +166,7 @@ static void a_device_without_memory_leaves_its_work_to_the_others(void **state)
     for (int at = 1; at < 12; at += 2) {
         char device[64];
         snprintf(device, sizeof device, "fault:memory@%d+,cpu", at);
-        struct run r = run_new();
-        film_sweep();
-        r.device = device;
+        struct run r = run_on(device);
         assert_same(&r, hash);
         if (r.report.moved) /* after the batch was lowered to one frame */
             assert_non_null(strstr(r.told, "has no memory for this"));
@@ -184,9 +179,7 @@ static void a_result_that_is_refused_is_computed_elsewhere(void **state)
     fake_reset();
     fake.frames = 50;
     const uint64_t hash = hash_on(NULL);
-    struct run r = run_new();
-    film_sweep();
-    r.device = "fault:nan@7+,cpu";
+    struct run r = run_on("fault:nan@7+,cpu");
     assert_same(&r, hash);
     /* The device itself did not fail, and is asked again: each time twice. */
     assert_int_equal(r.report.retries, r.report.moved);
@@ -206,9 +199,7 @@ static void a_fallback_goes_on_and_what_it_made_is_listed(void **state)
         for (int at = 2; at < 60; at += 12) {
             char device[64];
             snprintf(device, sizeof device, "fault:error@%d+", at);
-            struct run r = run_new();
-            film_sweep();
-            r.device = device;
+            struct run r = run_on(device);
             r.fallback = "cpu:fp16";
             r.options.journal_seconds = journal ? 1e-9 : 0;
             assert_ok(&r, run_film(&r));
@@ -231,9 +222,7 @@ static void a_fallback_that_computes_alike_changes_nothing(void **state)
     fake_reset();
     fake.frames = 50;
     const uint64_t hash = hash_on(NULL);
-    struct run r = run_new();
-    film_sweep();
-    r.device = "fault:error@9+,fault:error@11+";
+    struct run r = run_on("fault:error@9+,fault:error@11+");
     r.fallback = "cpu";
     assert_same(&r, hash);
     assert_int_equal(r.report.fallback_frames, 0);
@@ -247,10 +236,8 @@ static void a_fallback_computes_what_all_refuse_and_the_rest_is_as_it_was(void *
     fake_reset();
     fake.frames = 50;
     fake.hold = 2; /* frames that show the same have the same key */
-    struct run r = run_new();
-    film_sweep();
+    struct run r = run_on("fault:nan@9");
     r.options.batch = 1;
-    r.device = "fault:nan@9";
     assert_ok(&r, run_film(&r));
     assert_int_equal(r.report.retries, 1);
     assert_int_equal(r.report.fallback_frames, 0);
@@ -280,9 +267,7 @@ static void a_job_remembers_what_its_fallback_made(void **state)
         fake.frames = 50;
         fake.hold = 2;
         const uint64_t own = hash_on(NULL), other = hash_on("cpu:fp16");
-        struct run r = run_new();
-        film_sweep();
-        r.device = "fault:error@4+";
+        struct run r = run_on("fault:error@4+");
         r.fallback = "cpu:fp16";
         r.options.journal_seconds = journal ? 1e-9 : 0;
         r.cancel = pique_cancel_new();
@@ -365,9 +350,7 @@ static void devices_that_make_no_sense_are_refused(void **state)
     };
     fake_reset();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct run r = run_new();
-        film_sweep();
-        r.device = cases[i].device;
+        struct run r = run_on(cases[i].device);
         r.fallback = cases[i].fallback;
         assert_int_equal(run_film(&r), cases[i].rc);
         if (!strstr(r.err.message, cases[i].says))

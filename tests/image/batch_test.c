@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../model/make_model.h"
+#include "../model/small_model.h"
 #include "helper.h"
 #include "pique/pique.h"
 #include "upscale/engine.h"
@@ -21,18 +21,9 @@ static int note_count;
 static int set_up(void **state)
 {
     (void)state;
-    char path[600];
-    snprintf(path, sizeof path, "%s/model", folder());
-    struct maker maker = {.features = 12, .convs = 2, .scale = 2, .channels = 3, .seed = 5};
-    struct bytes file = {0};
-    make_safetensors(&maker, &file);
-    bytes_save(&file, path);
-    bytes_free(&file);
+    const struct maker maker = {.features = 12, .convs = 2, .scale = 2, .channels = 3, .seed = 5};
     pq_picture_module_replace(io());
-    pique_error err;
-    const int rc = pique_model_open(path, &model, &err);
-    remove(path);
-    return rc;
+    return small_model_open(&maker, &model);
 }
 
 static int tear_down(void **state)

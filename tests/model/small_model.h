@@ -2,6 +2,7 @@
 /* A small network that a test runs: made, opened, and gone from the disk. */
 #pragma once
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -21,5 +22,7 @@ static inline int small_model_open(const struct maker *maker, pique_model **out)
     bytes_free(&file);
     const int rc = pique_model_open(path, out, &err);
     unlink(path);
+    if (rc)
+        fprintf(stderr, "%s\n", err.message);
     return rc;
 }
