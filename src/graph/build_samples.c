@@ -15,6 +15,14 @@ int pq_yuv_channels(const struct pq_yuv *yuv)
     return side * side + 2 * (side >> yuv->sub_x) * (side >> yuv->sub_y);
 }
 
+struct pq_sample_layout pq_rows_layout(int channels, int width, int height, int depth)
+{
+    return (struct pq_sample_layout){
+        .planes = 1,
+        .depth = depth,
+        .plane = {{.width = channels * width, .height = height, .across = channels, .down = 1}}};
+}
+
 void pq_yuv_layout(const struct pq_yuv *yuv, int width, int height, struct pq_sample_layout *layout)
 {
     const int side = place_side(yuv);

@@ -371,7 +371,9 @@ int pq_graph_dysample(struct pq_graph *g, int in, int offsets, int factor, int g
 /* Channels of a tensor of luma and chroma as they are stored: those of 2 x 2 pixels a place where
  * chroma is subsampled, else of one. */
 int pq_yuv_channels(const struct pq_yuv *yuv);
-/* How such a picture of width x height pixels lies in planes. */
+/* How rows of width x height pixels lie whose channels are interleaved. */
+struct pq_sample_layout pq_rows_layout(int channels, int width, int height, int depth);
+/* How a picture of luma and chroma of width x height pixels lies in planes. */
 void pq_yuv_layout(const struct pq_yuv *yuv, int width, int height,
                    struct pq_sample_layout *layout);
 int pq_graph_from_yuv(struct pq_graph *g, int in, const struct pq_yuv *yuv, pique_error *err);

@@ -15,14 +15,6 @@ bool pq_batch_takes_whole(const pique_engine *engine, const pique_rows *in, cons
            out->sample != PIQUE_SAMPLE_F32;
 }
 
-/* One plane, whose pixels are as many samples as there are channels. Its size is that of the batch.
- */
-static struct pq_sample_layout interleaved(enum pique_sample sample, int channels)
-{
-    return (struct pq_sample_layout){
-        .planes = 1, .depth = depth_of(sample), .plane = {{.across = channels, .down = 1}}};
-}
-
 static int build(pique_engine *engine, const pique_rows *in, const pique_rows *out,
                  pique_error *err)
 {
@@ -33,8 +25,9 @@ static int build(pique_engine *engine, const pique_rows *in, const pique_rows *o
         return rc;
     g = engine->whole_graph;
     const int channels = network->ops[0].channels;
-    g->in = interleaved(in->sample, channels);
-    g->out = interleaved(out->sample, network->ops[network->output].channels);
+    /* Sizes are those of each batch. */
+    g->in = pq_rows_layout(channels, 1, 1, depth_of(in->sample));
+    g->out = pq_rows_layout(network->ops[network->output].channels, 1, 1, depth_of(out->sample));
     int at = pq_graph_input(g, channels, err);
     if (at >= 0)
         at = pq_graph_append_graph(g, network, at, err);

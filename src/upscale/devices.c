@@ -26,12 +26,11 @@ static bool same_device(const char *a, const char *b)
 
 static int add_name(struct names *names, const char *name, size_t length, pique_error *err)
 {
-    const char *all = name;
     if (!length)
         return pq_fail(err, PIQUE_EINVAL, "--device: a name is missing in the list of devices");
     if (length >= PQ_DEVICE_NAME)
         return pq_fail(err, PIQUE_EDEVICE, "there is no device '%.*s'; 'pique devices' lists them",
-                       (int)length, all);
+                       (int)length, name);
     /* One place is left for a fallback. */
     if (names->count == PQ_DEVICES - 1)
         return pq_fail(err, PIQUE_EINVAL, "--device: at most %d devices can share one job",

@@ -9,9 +9,10 @@
 
 /* What makes one graph like another one. */
 struct key {
-    struct pq_size size;
+    int in[3], out[3]; /* width, height, depth */
+    int pre[2];        /* the size to which it is reduced first */
+    int passes, model[PQ_MAX_PASSES];
     struct pq_touch touch;
-    int width, height, depth, out_width, out_height, out_depth;
 };
 
 struct pq_framed {
@@ -67,12 +68,9 @@ struct building {
 static struct pq_sample_layout rgb_layout(const struct building *b, int width, int height,
                                           int depth)
 {
-    struct pq_sample_layout l = {.planes = b->interleaved ? 1 : 3, .depth = depth};
-    if (b->interleaved) {
-        l.plane[0] =
-            (struct pq_sample_plane){.width = 3 * width, .height = height, .across = 3, .down = 1};
-        return l;
-    }
+    struct pq_sample_layout l = {.planes = 3, .depth = depth};
+    if (b->interleaved)
+        return pq_rows_layout(3, width, height, depth);
     for (int p = 0; p < 3; p++)
         l.plane[p] =
             (struct pq_sample_plane){.width = width, .height = height, .across = 1, .down = 1};
@@ -223,22 +221,36 @@ int pq_framed_open(const struct pq_frames_setup *setup, const struct pq_plan *pl
     return open_framed(setup, plan, out, false, framed, err);
 }
 
+static struct key key_of(const struct pq_frames_setup *setup, const struct pq_plan *plan,
+                         const struct pq_image *out)
+{
+    const struct pq_size *s = &plan->size;
+    struct key key = {.in = {setup->width, setup->height, setup->depth},
+                      .out = {out->width, out->height, out->depth},
+                      .pre = {s->in_width, s->in_height},
+                      .passes = s->passes,
+                      .touch = plan->effects.touch};
+    for (int i = 0; i < s->passes; i++)
+        key.model[i] = s->model[i];
+    return key;
+}
+
+static bool same_key(const struct key *a, const struct key *b)
+{
+    return memcmp(a->in, b->in, sizeof a->in) == 0 && memcmp(a->out, b->out, sizeof a->out) == 0 &&
+           memcmp(a->pre, b->pre, sizeof a->pre) == 0 && a->passes == b->passes &&
+           memcmp(a->model, b->model, sizeof a->model) == 0 &&
+           a->touch.sharpen == b->touch.sharpen && a->touch.contrast == b->touch.contrast &&
+           a->touch.saturation == b->touch.saturation;
+}
+
 int pq_framed_take(const struct pq_frames_setup *setup, const struct pq_plan *plan,
                    const struct pq_image *out, struct pq_framed **framed, pique_error *err)
 {
     pique_engine *engine = setup->engines->list[0];
-    struct key key;
-    memset(&key, 0, sizeof key);
-    key.size = plan->size;
-    key.touch = plan->effects.touch;
-    key.width = setup->width;
-    key.height = setup->height;
-    key.depth = setup->depth;
-    key.out_width = out->width;
-    key.out_height = out->height;
-    key.out_depth = out->depth;
+    const struct key key = key_of(setup, plan, out);
     int rc = 0;
-    if (engine->framed && memcmp(&engine->framed->key, &key, sizeof key) != 0)
+    if (engine->framed && !same_key(&engine->framed->key, &key))
         pq_framed_close(&engine->framed);
     if (!engine->framed)
         rc = open_framed(setup, plan, out, true, &engine->framed, err);

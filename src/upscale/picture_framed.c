@@ -33,6 +33,7 @@ static bool are_alike(struct pq_picture_job *const *jobs, int count)
     return true;
 }
 
+/* A run for all of them, where it can be had. */
 static int take(struct reel *r, pique_error *err)
 {
     const struct pq_picture_job *j = r->jobs[0];
@@ -48,15 +49,13 @@ static int take(struct reel *r, pique_error *err)
                                  .height = s->own ? s->pass_height[s->passes] : s->height,
                                  .planes = 3,
                                  .depth = p->format.depth};
-    uint64_t least, wanted;
-    int rc = pq_framed_take(&setup, p, &out, &r->framed, err);
-    if (!rc)
-        rc = pq_framed_bytes(r->framed, r->count, &least, &wanted, err);
-    if (!rc && least > pq_engine_memory_budget(j->engine))
-        rc = pq_fail_nomem(err, least);
+    float means[PQ_MAX_BATCH];
+    for (int i = 0; i < r->count; i++)
+        means[i] = r->jobs[i]->plan.effects.mean;
     r->in_row = pq_picture_row_bytes(f);
     r->out_row = (size_t)out.width * 3 * (size_t)(out.depth / 8);
-    return rc;
+    int rc = pq_framed_take(&setup, p, &out, &r->framed, err);
+    return rc ? rc : pq_framed_begin(r->framed, r->count, means, &r->stream, err);
 }
 
 /* ---- what it needs ---- */
@@ -91,17 +90,6 @@ static int open_sinks(const struct reel *r, pique_error *err)
             rc = pq_output_new(NULL, &format, j->sink, NULL, &j->output, err);
     }
     return rc;
-}
-
-static int open_reel(struct reel *r, pique_error *err)
-{
-    float means[PQ_MAX_BATCH];
-    for (int i = 0; i < r->count; i++)
-        means[i] = r->jobs[i]->plan.effects.mean;
-    int rc = pq_framed_begin(r->framed, r->count, means, &r->stream, err);
-    if (!rc)
-        rc = make_rows(r, err);
-    return rc ? rc : open_sinks(r, err);
 }
 
 static void close_reel(struct reel *r)
@@ -163,11 +151,13 @@ int pq_picture_framed(struct pq_picture_job *const *jobs, int count, struct pq_t
     if (!pq_framed_possible(jobs[0]->engines, &jobs[0]->plan.options) || !are_alike(jobs, count))
         return 0;
     int rc = take(&r, err);
-    if (rc == PIQUE_EUNSUPPORTED || rc == PIQUE_ENOMEM)
+    if (rc == PIQUE_EUNSUPPORTED || rc == PIQUE_ENOMEM || rc == PIQUE_ENOSPC)
         return 0;
     *done = true;
     if (!rc)
-        rc = open_reel(&r, err);
+        rc = make_rows(&r, err);
+    if (!rc)
+        rc = open_sinks(&r, err);
     if (!rc)
         rc = run_reel(&r, tally, err);
     close_reel(&r);

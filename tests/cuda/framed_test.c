@@ -18,7 +18,7 @@
 #include "base/alloc.h"
 #include "pique/pique.h"
 #include "standin.h"
-#include "upscale/frames.h"
+#include "upscale/framed.h"
 
 enum { WIDTH = 37, HEIGHT = 43, MOST = 3 };
 
@@ -616,6 +616,48 @@ static void places_bands_and_orders_change_no_sample(void **state)
     }
 }
 
+/* ---- pictures of a folder ---- */
+
+static struct pq_framed *take(const struct opened *o, int scale, double sharpen, int width)
+{
+    const pique_picture_options options = {
+        .size = sizeof options, .scale = scale, .sharpen = sharpen};
+    const struct pq_scale own = {2, 1};
+    const struct pq_frames_setup setup = {
+        .engines = &o->engines, .width = width, .height = HEIGHT, .planes = 3, .depth = 8};
+    struct pq_plan plan;
+    struct pq_framed *framed;
+    memset(&plan, (int)sharpen + scale, sizeof plan); /* what is between members counts nothing */
+    assert_int_equal(pq_plan_options(&plan, &options, NULL), 0);
+    assert_int_equal(pq_size_resolve(&plan.options, width, HEIGHT, &own, 1, "a", &plan.size, NULL),
+                     0);
+    plan.alpha = PIQUE_ALPHA_DROP;
+    const struct pq_image out = {
+        .width = plan.size.width, .height = plan.size.height, .planes = 3, .depth = 8};
+    assert_int_equal(pq_framed_take(&setup, &plan, &out, &framed, NULL), 0);
+    return framed;
+}
+
+static void the_next_pictures_of_a_kind_find_their_graph_ready(void **state)
+{
+    (void)state;
+    const struct way w = filled(&(struct way){0});
+    struct opened o = {0};
+    start(STANDIN_LAZY, 1);
+    o.engine = open_engine("cuda", &w);
+    o.engines = (struct pq_engines){&o.engine, 1};
+    const int before = standin_calls("cuModuleLoadData");
+    const struct pq_framed *first = take(&o, 2, 0, WIDTH);
+    assert_ptr_equal(first, take(&o, 2, 0, WIDTH));
+    assert_int_equal(standin_calls("cuModuleLoadData"), before + 1);
+    take(&o, 2, 0.5, WIDTH);
+    take(&o, 3, 0.5, WIDTH);
+    take(&o, 3, 0.5, WIDTH + 1);
+    assert_int_equal(standin_calls("cuModuleLoadData"), before + 4);
+    pique_engine_close(&o.engine);
+    nothing_is_wrong();
+}
+
 /* ---- never a wrong picture called done ---- */
 
 static int spoils; /* launches that are left to spoil */
@@ -677,6 +719,7 @@ int main(void)
         cmocka_unit_test(colours_become_luma_and_chroma),
         cmocka_unit_test(a_piece_is_upscaled_as_if_it_were_cut_out_of_the_colours),
         cmocka_unit_test(places_bands_and_orders_change_no_sample),
+        cmocka_unit_test(the_next_pictures_of_a_kind_find_their_graph_ready),
         cmocka_unit_test(what_a_device_computes_is_looked_at),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
