@@ -13,7 +13,7 @@ model=$1 device=${2:-cuda} batches=${3:-1000}
 
 [ -f build/build.ninja ] || meson setup build
 ninja -C build
-ninja -C build bench/bench-gpu
+ninja -C build bench/bench-gpu bench/bench-gpu-check
 date -u +%F
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader || true
 build/pique devices
@@ -30,7 +30,9 @@ if [ -x "$nvcc" ] && "$nvcc" -arch=native -O3 -o "$work/rate" bench/gpu_rate.cu 
         esac
     done
 fi
-build/bench/bench-gpu "$device" "$model" "$batches"
+build/bench/bench-gpu-check "$device" "$batches" "$model"
+build/bench/bench-gpu-check "$device" 0 tests/golden/nets/*.pth tests/golden/nets/*.safetensors
+build/bench/bench-gpu "$device" "$model"
 if command -v ffmpeg >/dev/null 2>&1; then
     ninja -C build bench/bench-film
     ffmpeg -hide_banner -loglevel error -f lavfi -i testsrc2=size=1920x1080:rate=24 -t 8 -pix_fmt yuv420p "$work/film.y4m"
