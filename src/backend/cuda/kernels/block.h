@@ -33,7 +33,9 @@ enum { CUDA_WARP = 32, CUDA_THREADS = 128 /* of such a block */ };
 
 /* Before a loop over registers: an index that is not known when the kernel is compiled would put
  * them into memory. */
-#define CUDA_UNROLL         _Pragma("unroll")
+#define CUDA_UNROLL _Pragma("unroll")
+/* Before a loop that is not to take the registers of several rounds. */
+#define CUDA_ROLLED         _Pragma("unroll 1")
 #define CUDA_EACH_THREAD(t) for (int t = (int)threadIdx.x, once_##t = 1; once_##t; once_##t = 0)
 #define CUDA_EACH_WARP(w)                                                                          \
     for (int w = (int)threadIdx.x / CUDA_WARP, once_##w = 1; once_##w; once_##w = 0)
@@ -118,6 +120,7 @@ static __device__ inline void cuda_mma(enum pq_dtype type, float d[4], const uin
 #else
 
 #define CUDA_UNROLL
+#define CUDA_ROLLED
 #define CUDA_EACH_THREAD(t)        for (int t = 0; t < CUDA_THREADS; t++)
 #define CUDA_EACH_WARP(w)          for (int w = 0; w < CUDA_THREADS / CUDA_WARP; w++)
 #define CUDA_EACH_LANE(l)          for (int l = 0; l < CUDA_WARP; l++)

@@ -22,7 +22,7 @@ enum { UNIT = 8 }; /* halves */
 /* One tap of one chunk. */
 struct step {
     int part, first, channels; /* the map, and which of its channels */
-    int tap, buffer;
+    int tap_y, tap_x, buffer;
     const uint16_t *weights;
 };
 
@@ -30,11 +30,12 @@ CUDA_INLINE struct tile tile_of(const struct cuda_args *a, int64_t block, enum p
                                 int sixteens, uint16_t *shared)
 {
     struct tile t;
-    const int blocks = cuda_tile_blocks(cuda_conv_channels(a));
-    const int64_t across = cuda_tiles_across(a), down = cuda_tiles_down(a), at = block / blocks;
+    const uint32_t blocks = (uint32_t)cuda_tile_blocks(cuda_conv_channels(a));
+    const uint32_t across = (uint32_t)cuda_tiles_across(a), down = (uint32_t)cuda_tiles_down(a);
+    const uint32_t at = (uint32_t)block / blocks; /* of a grid, which has less than 2^31 */
     t.args = a;
     t.type = type;
-    t.first_channel = (int)(block % blocks) * sixteens * 16;
+    t.first_channel = (int)((uint32_t)block % blocks) * sixteens * 16;
     t.eights = sixteens * 2;
     t.x = (int)(at % across) * CUDA_TILE_W;
     t.channels = cuda_conv_channels(a);
@@ -64,7 +65,7 @@ CUDA_INLINE struct step first_step(const struct tile *t)
     int channels = 0;
     for (int k = 0; k < a->inputs - a->residual; k++)
         channels += cuda_to_16(a->in[k].channels);
-    s.part = s.first = s.tap = s.buffer = 0;
+    s.part = s.first = s.tap_y = s.tap_x = s.buffer = 0;
     s.channels = chunk_of(a, 0, 0);
     s.weights = (const uint16_t *)(const void *)a->weights +
                 (int64_t)t->first_channel * channels * a->ver.kernel * a->hor.kernel;
@@ -77,9 +78,12 @@ CUDA_INLINE struct step next_step(const struct tile *t, struct step s)
     const struct cuda_args *a = t->args;
     s.weights += t->eights * 8 * s.channels;
     s.buffer ^= 1;
-    if (++s.tap < a->ver.kernel * a->hor.kernel)
+    if (++s.tap_x < a->hor.kernel)
         return s;
-    s.tap = 0;
+    s.tap_x = 0;
+    if (++s.tap_y < a->ver.kernel)
+        return s;
+    s.tap_y = 0;
     s.first += s.channels;
     if (s.first == cuda_to_16(a->in[s.part].channels)) {
         s.part++;
@@ -103,22 +107,46 @@ CUDA_INLINE void convert_unit(enum pq_dtype type, const struct cuda_map *in, int
         to[c] = cuda_half_bits(type, there && first + c < in->channels ? in->data[from + c] : 0.0f);
 }
 
+/* Where a thread is among the units that a block loads: of the pixels, or rows, from `first` on it
+ * has unit u of every step-th; where units do not divide the threads some have nothing. Nothing is
+ * divided from one to the next, which would take longer than all products. */
+struct share {
+    int first, step, u;
+    bool none;
+};
+
+/* units: 2, 4, 6 or 8. */
+CUDA_INLINE struct share share_of(int thread, int units)
+{
+    struct share h;
+    const int shift = units == 8 ? 3 : units / 2;
+    h.step = units == 6 ? CUDA_THREADS / 6 : CUDA_THREADS >> shift;
+    h.first = units == 6 ? thread / 6 : thread >> shift;
+    h.u = thread - h.first * units;
+    h.none = h.first >= h.step;
+    return h;
+}
+
 /* The pixels of a chunk and its halo: zeros outside of the picture, and where rows are not needed
  * and may not be there. */
 CUDA_INLINE void load_pixels(const struct tile *t, const struct step *s, int thread)
 {
     const struct cuda_args *a = t->args;
     const struct cuda_map *in = &a->in[s->part];
-    const int units = s->channels / UNIT, all = t->halo_w * t->halo_h * units;
-    const int64_t end = t->end + a->ver.kernel - 1 - a->ver.before;
-    for (int n = thread; n < all; n += CUDA_THREADS) {
-        const int pixel = n / units, u = n % units;
-        const int64_t y = t->y - a->ver.before + pixel / t->halo_w;
-        const int64_t x = (int64_t)t->x - a->hor.before + pixel % t->halo_w;
-        const bool there = y >= 0 && x >= 0 && y < in->height && x < in->width && y < end;
-        const int first = s->first + u * UNIT;
-        const int64_t from = (there ? cuda_offset(in, t->frame, y, x) : 0) + first;
-        uint16_t *to = unit_of(t->pixels, pixel, u);
+    const struct share h = share_of(thread, s->channels / UNIT);
+    const int needed = (int)t->end + a->ver.kernel - 1 - a->ver.before;
+    const int end = needed < in->height ? needed : in->height;
+    const int all = t->halo_w * t->halo_h, first = s->first + h.u * UNIT;
+    const int64_t frame = t->frame * in->frame;
+    int x = t->x - a->hor.before + h.first, y = (int)t->y - a->ver.before;
+    int slot = (int)pq_floor_mod(y, in->rows);
+    const int right = t->x - a->hor.before + t->halo_w;
+    for (int pixel = h.none ? all : h.first; pixel < all; pixel += h.step, x += h.step) {
+        for (; x >= right; x -= t->halo_w, y++)
+            slot = slot + 1 == in->rows ? 0 : slot + 1;
+        const bool there = y >= 0 && y < end && x >= 0 && x < in->width;
+        const int64_t from = (there ? frame + slot * in->row + (int64_t)x * in->stride : 0) + first;
+        uint16_t *to = unit_of(t->pixels, pixel, h.u);
         if (in->type == PQ_F32)
             convert_unit(t->type, in, from, first, there, to);
         else
@@ -128,10 +156,11 @@ CUDA_INLINE void load_pixels(const struct tile *t, const struct step *s, int thr
 
 CUDA_INLINE void load_weights(const struct tile *t, const struct step *s, int thread)
 {
-    const int units = s->channels / UNIT, all = t->eights * 8 * units;
+    const int units = s->channels / UNIT, rows = t->eights * 8;
+    const struct share h = share_of(thread, units);
     uint16_t *to = t->weights + s->buffer * 64 * CUDA_CHUNK;
-    for (int n = thread; n < all; n += CUDA_THREADS)
-        cuda_copy_async(unit_of(to, n / units, n % units), s->weights + (int64_t)n * UNIT, true);
+    for (int row = h.none ? rows : h.first; row < rows; row += h.step)
+        cuda_copy_async(unit_of(to, row, h.u), s->weights + (row * units + h.u) * UNIT, true);
 }
 
 /* The row that a lane names: a pixel of the warp's m-th sixteen, moved by the tap; of its matrices
@@ -139,9 +168,9 @@ CUDA_INLINE void load_weights(const struct tile *t, const struct step *s, int th
 CUDA_INLINE uint16_t *pixel_row(const struct tile *t, const struct step *s, int warp, int m, int k,
                                 int lane)
 {
-    const int kernel_w = t->args->hor.kernel, sixteens = CUDA_TILE_W / 16;
-    const int y = warp * WARP_ROWS + m / sixteens + s->tap / kernel_w;
-    const int x = m % sixteens * 16 + lane % 16 + s->tap % kernel_w;
+    const int sixteens = CUDA_TILE_W / 16;
+    const int y = warp * WARP_ROWS + m / sixteens + s->tap_y;
+    const int x = m % sixteens * 16 + lane % 16 + s->tap_x;
     return unit_of(t->pixels, y * t->halo_w + x, k * 2 + lane / 16);
 }
 
@@ -257,7 +286,7 @@ CUDA_INLINE void conv_half(const struct cuda_args *a, int64_t block, enum pq_dty
             load_weights(&t, &next, i);
         }
         compute_step(&t, &s, sixteens, kept);
-        if (next.channels && next.tap == 0) {
+        if (next.channels && next.tap_y == 0 && next.tap_x == 0) {
             cuda_sync();
             CUDA_EACH_THREAD(i)
             load_pixels(&t, &next, i);

@@ -65,12 +65,6 @@ CUDA_INLINE void stage_row(const struct tile *t, int row, int thread, int sixtee
     }
 }
 
-/* A row of a map begins here, in values. */
-CUDA_INLINE int64_t row_of(const struct cuda_map *m, int frame, int64_t y)
-{
-    return frame * m->frame + y % m->rows * m->row;
-}
-
 /* Channel c of a pixel, whose residual begins at `from`, with that. */
 CUDA_INLINE float with_residual(const struct cuda_args *a, int64_t from, int c, float v)
 {
@@ -80,82 +74,121 @@ CUDA_INLINE float with_residual(const struct cuda_args *a, int64_t from, int c, 
 /* Where the residual of a row of the convolution's size begins. */
 CUDA_INLINE int64_t residual_row(const struct tile *t, int64_t y)
 {
-    return t->args->residual ? row_of(&t->args->in[t->args->inputs - 1], t->frame, y) : 0;
+    return t->args->residual ? cuda_row(&t->args->in[t->args->inputs - 1], t->frame, y) : 0;
 }
 
-/* Channels c and c + 1 of a pixel. */
-CUDA_INLINE void write_pair(const struct tile *t, const struct pair *pair, int64_t to, int64_t from,
-                            int c)
+/* Eight channels of a pixel. */
+struct unit {
+    alignas(16) float values[8];
+};
+struct unit_bits {
+    alignas(16) uint32_t pairs[4];
+};
+
+/* From channel c on, zeros past the last one. */
+CUDA_INLINE void write_unit(const struct tile *t, struct unit sums, int64_t to, int64_t from, int c)
 {
-    const struct cuda_args *a = t->args;
-    const struct cuda_map *out = &a->out;
-    const float v0 = c < t->channels ? with_residual(a, from, c, pair->first) : 0.0f;
-    const float v1 = c + 1 < t->channels ? with_residual(a, from, c + 1, pair->second) : 0.0f;
+    const struct cuda_map *out = &t->args->out;
+    CUDA_UNROLL
+    for (int i = 0; i < 8; i++)
+        sums.values[i] =
+            c + i < t->channels ? with_residual(t->args, from, c + i, sums.values[i]) : 0.0f;
     if (out->type !=
         PQ_F32) { /* whose stride is a multiple of 16, and which has zeros to its end */
-        const uint32_t low = cuda_half_bits(t->type, v0), high = cuda_half_bits(t->type, v1);
+        struct unit_bits bits;
+        CUDA_UNROLL
+        for (int i = 0; i < 4; i++) {
+            const uint32_t low = cuda_half_bits(t->type, sums.values[2 * i]);
+            bits.pairs[i] = low | (uint32_t)cuda_half_bits(t->type, sums.values[2 * i + 1]) << 16;
+        }
         if (c < out->stride)
-            *(uint32_t *)(void *)((uint16_t *)(void *)out->data + to) = low | high << 16;
+            *(struct unit_bits *)(void *)((uint16_t *)(void *)out->data + to + c) = bits;
         return;
     }
-    if (c < t->channels)
-        out->data[to] = v0;
-    if (c + 1 < t->channels)
-        out->data[to + 1] = v1;
+    CUDA_UNROLL
+    for (int i = 0; i < 8; i++) {
+        if (c + i < t->channels)
+            out->data[to + c + i] = sums.values[i];
+    }
 }
 
-/* What a thread writes of the rows that all warps have put down, of which `row` is the first. */
+/* What a thread writes of the rows that all warps have put down, of which `row` is the first: eight
+ * channels of some pixels. */
 CUDA_INLINE void write_rows(const struct tile *t, int row, int thread)
 {
     const struct cuda_args *a = t->args;
-    const int pairs = t->eights * 4, stride = a->in[a->residual ? a->inputs - 1 : 0].stride;
-    for (int n = thread; n < CUDA_THREADS * pairs; n += CUDA_THREADS) {
-        const int at = n % pairs * 2, pixel = n / pairs % CUDA_TILE_W;
-        const int warp = n / pairs / CUDA_TILE_W, x = t->x + pixel;
+    const int units = t->eights, step = CUDA_THREADS / units, first = thread / units;
+    const int at = (thread - first * units) * 8;
+    const int stride = a->in[a->residual ? a->inputs - 1 : 0].stride;
+    const int left = t->width - t->x, width = left < CUDA_TILE_W ? left : CUDA_TILE_W;
+    for (int warp = 0; warp < CUDA_THREADS / CUDA_WARP && first < step; warp++) {
         const int64_t y = t->y + warp * WARP_ROWS + row;
-        if (y >= t->end || x >= t->width)
-            continue;
-        const float *sums = stage_of(t, warp, pixel) + at;
-        const int c = t->first_channel + at;
-        write_pair(t, (const struct pair *)(const void *)sums,
-                   cuda_offset(&a->out, t->frame, y, x) + c,
-                   residual_row(t, y) + (int64_t)x * stride, c);
+        if (y >= t->end)
+            return;
+        const int64_t to = cuda_offset(&a->out, t->frame, y, t->x);
+        const int64_t from = residual_row(t, y) + (int64_t)t->x * stride;
+        for (int pixel = first; pixel < width; pixel += step)
+            write_unit(t, *(const struct unit *)(const void *)(stage_of(t, warp, pixel) + at),
+                       to + pixel * a->out.stride, from + pixel * stride, t->first_channel + at);
     }
 }
 
-/* One row of the result where that is shuffled: row dy of those that row y of a warp becomes. What
- * is added to it has its channels and the size from before. */
-CUDA_INLINE void write_shuffled_row(const struct tile *t, int warp, int64_t y, int dy, int thread)
+/* A column of the result where that is shuffled, in one row of those that a row of a warp becomes:
+ * the channels of it that this block makes. */
+struct shuffled {
+    int low, high;  /* channels of the result */
+    int ours, next; /* the sum that channel `low` is, of the block's, and how far to the next */
+};
+
+CUDA_INLINE struct shuffled shuffled_of(const struct tile *t, int place)
 {
     const struct cuda_args *a = t->args;
-    const int f = a->factor, channels = a->out.channels, most = t->eights * 8;
-    const struct cuda_map *residual = &a->in[a->residual ? a->inputs - 1 : 0];
-    const bool by_place = a->by_place, late = residual->channels == channels;
-    /* Those channels of the result of which this block makes some. */
-    const int low = by_place ? 0 : t->first_channel / (f * f);
-    const int high = by_place ? channels : (t->first_channel + most - 1) / (f * f) + 1;
-    const unsigned each = (unsigned)((high < channels ? high : channels) - low);
-    const int64_t to = row_of(&a->out, t->frame, y * f + dy), from = residual_row(t, y);
-    for (unsigned n = (unsigned)thread; n < CUDA_TILE_W * (unsigned)f * each; n += CUDA_THREADS) {
-        const int column = (int)(n / each), c = low + (int)(n % each);
-        const int pixel = column / f, place = dy * f + column % f, x = t->x + pixel;
-        const int ours = by_place ? place * channels + c : c * f * f + place;
-        const int at = ours - t->first_channel;
-        if (at < 0 || at >= most || x >= t->width)
-            continue;
-        cuda_put(&a->out, to + ((int64_t)t->x * f + column) * a->out.stride + c,
-                 with_residual(a, from + (int64_t)x * residual->stride, late ? c : ours,
-                               stage_of(t, warp, pixel)[at]));
+    const int each = a->factor * a->factor, most = t->eights * 8, channels = a->out.channels;
+    struct shuffled s;
+    s.low = a->by_place ? 0 : t->first_channel / each;
+    s.high = a->by_place ? channels : (t->first_channel + most - 1) / each + 1;
+    s.high = s.high < channels ? s.high : channels;
+    s.next = a->by_place ? 1 : each;
+    s.ours = (a->by_place ? place * channels : s.low * each + place) - t->first_channel;
+    return s;
+}
+
+/* What is added has the result's channels, or those from before, and the size from before. */
+CUDA_INLINE void write_shuffled(const struct tile *t, struct shuffled s, const float *sums,
+                                int64_t to, int64_t from)
+{
+    const struct cuda_args *a = t->args;
+    const bool late = a->in[a->residual ? a->inputs - 1 : 0].channels == a->out.channels;
+    for (int c = s.low; c < s.high; c++, s.ours += s.next) {
+        if (s.ours >= 0 && s.ours < t->eights * 8)
+            cuda_put(&a->out, to + c,
+                     with_residual(a, from, late ? c : t->first_channel + s.ours, sums[s.ours]));
+    }
+}
+
+/* A column of all rows that the rows of all warps become. */
+CUDA_INLINE void write_shuffled_column(const struct tile *t, int row, int column)
+{
+    const struct cuda_args *a = t->args;
+    const int f = a->factor, pixel = column / f, x = t->x + pixel;
+    const int stride = a->in[a->residual ? a->inputs - 1 : 0].stride;
+    for (int dy = 0; dy < f && x < t->width; dy++) {
+        const struct shuffled s = shuffled_of(t, dy * f + column % f);
+        for (int warp = 0; warp < CUDA_THREADS / CUDA_WARP; warp++) {
+            const int64_t y = t->y + warp * WARP_ROWS + row;
+            if (y >= t->end)
+                break;
+            write_shuffled(t, s, stage_of(t, warp, pixel),
+                           cuda_offset(&a->out, t->frame, y * f + dy, (int64_t)t->x * f + column),
+                           residual_row(t, y) + (int64_t)x * stride);
+        }
     }
 }
 
 CUDA_INLINE void write_shuffled_rows(const struct tile *t, int row, int thread)
 {
-    for (int warp = 0; warp < CUDA_THREADS / CUDA_WARP; warp++) {
-        const int64_t y = t->y + warp * WARP_ROWS + row;
-        for (int dy = 0; dy < t->args->factor && y < t->end; dy++)
-            write_shuffled_row(t, warp, y, dy, thread);
-    }
+    for (int column = thread; column < CUDA_TILE_W * t->args->factor; column += CUDA_THREADS)
+        write_shuffled_column(t, row, column);
 }
 
 CUDA_INLINE void write_products(const struct tile *t, int sixteens, struct products *kept)

@@ -9,8 +9,9 @@
  * yields pixels alone, 64 of its 128 bytes a clock; nine taps find the pixels of one row where they
  * lie, since a descriptor may begin at any pixel.
  *
- *     group 2, loads       row n of the input -> ring[n % 8] ............. arrive full[n % 8]
- *     groups 0, 1          wait full of four rows, multiply a row each ... arrive empty, of two
+ *     group 2, loads       row n of the input -> ring[n % 8] ............. full[n % 8] is told
+ *     groups 0, 1          wait full of four rows, take turns to multiply a row each ...
+ *                          arrive empty, of two
  *
  * `weights` are halves, [block of 64 channels][step][thread][register][2], as warpgroup.h has them:
  * a step is a tap and 16 channels, in the order of the sums, which are those of conv_half.cu. */
@@ -19,7 +20,6 @@
 #ifdef CUDA_HAS_WARPGROUPS
 
 enum {
-    LAG = 2,                                           /* rows on their way: wg_copied_but_two() */
     LOADER = 2,                                        /* the group that loads */
     FULL = CUDA_STRIP_BARRIERS,                        /* one a row of the ring */
     EMPTY = CUDA_STRIP_BARRIERS + CUDA_STRIP_RING * 8, /* one a row of the ring */
@@ -38,16 +38,14 @@ struct strip_block {
     enum wg_layout layout;
 };
 
-/* A pair of rows of the result, from `x` on; the last of an odd number is one row. */
-struct strip_pair {
-    int frame, x, y, rows;
-    bool first, last; /* of the block's in this strip */
-};
-
-/* Where a group stands: a pair, and the row of the input that is the n-th that the block loads: for
- * who loads, row `row` of those of the pair, for the others the first of them. */
+/* Where a group stands: at a pair of rows of the result, from pixel (x, y) on, of which the last of
+ * an odd number is one row. Row n is of the input, the n-th that the block loads: for who loads,
+ * row `row` of those of the pair, for the others the first of them. What a group keeps is little:
+ * who multiplies has 40 registers beside weights and sums. */
 struct strip_place {
-    int pair, row;
+    int frame, x, y;
+    int left; /* pairs of the block, with this one */
+    int row;
     uint32_t n;
 };
 
@@ -67,19 +65,56 @@ CUDA_INLINE struct strip_block strip_block_of(const struct cuda_args *a, int64_t
     return b;
 }
 
-CUDA_INLINE struct strip_pair strip_pair_of(const struct strip_block *b, int pair)
+CUDA_INLINE struct strip_place strip_begin(const struct strip_block *b)
 {
     const struct cuda_args *a = b->args;
-    const int column = cuda_strip_column(a), across = cuda_strips(a);
-    const int strip = pair / column, down = pair % column;
-    struct strip_pair s;
-    s.frame = strip / across;
-    s.x = strip % across * CUDA_STRIP_W;
-    s.y = (int)a->y0 + 2 * down;
-    s.rows = a->rows - 2 * down < 2 ? 1 : 2;
-    s.first = down == 0 || pair == b->begin;
-    s.last = down == column - 1 || pair == b->end - 1;
-    return s;
+    const int column = cuda_strip_column(a), across = cuda_strips(a), strip = b->begin / column;
+    struct strip_place p;
+    p.frame = strip / across;
+    p.x = strip % across * CUDA_STRIP_W;
+    p.y = (int)a->y0 + 2 * (b->begin % column);
+    p.left = b->end - b->begin;
+    p.row = 0;
+    p.n = 0;
+    return p;
+}
+
+/* Behind the last row of the result. */
+CUDA_INLINE int strip_end(const struct strip_block *b)
+{
+    return (int)b->args->y0 + b->args->rows;
+}
+
+CUDA_INLINE int rows_of(const struct strip_block *b, const struct strip_place *p)
+{
+    return strip_end(b) - p->y < 2 ? 1 : 2;
+}
+
+/* Whether this pair is the first of the block's in its strip: no row that it needs is there. */
+CUDA_INLINE bool is_first(const struct strip_block *b, const struct strip_place *p)
+{
+    return p->y == (int)b->args->y0 || p->n == (uint32_t)p->row;
+}
+
+/* Whether no row that this pair needs is needed by the next one. */
+CUDA_INLINE bool is_last(const struct strip_block *b, const struct strip_place *p)
+{
+    return p->left == 1 || p->y + 2 >= strip_end(b);
+}
+
+/* On to the next pair, without dividing anything. */
+CUDA_INLINE void next_pair(const struct strip_block *b, struct strip_place *p)
+{
+    p->left--;
+    p->y += 2;
+    if (p->y < strip_end(b))
+        return;
+    p->y = (int)b->args->y0;
+    p->x += CUDA_STRIP_W;
+    if (p->x < b->args->out.width)
+        return;
+    p->x = 0;
+    p->frame++;
 }
 
 CUDA_INLINE uint32_t ring_row(const struct strip_block *b, uint32_t n)
@@ -109,64 +144,47 @@ CUDA_INLINE const uint16_t *map_row(const struct cuda_map *m, int frame, int y)
 
 /* ---- the group that loads ---- */
 
-/* This thread's part of a row with its halo: zeros outside of the picture. */
-CUDA_INLINE void load_part(const struct strip_block *b, const struct strip_pair *s, int y,
+/* This thread's part of a row with its halo: zeros outside of the picture. Its pixels are AT_ONCE
+ * apart, a multiple of the swizzle's eight. */
+CUDA_INLINE void load_part(const struct strip_block *b, const struct strip_place *p, int y,
                            uint32_t to, int t)
 {
     const struct cuda_args *a = b->args;
     const struct cuda_map *in = &a->in[0];
-    const uint16_t *row = map_row(in, s->frame, y);
-    const int u = t % UNITS, left = s->x - a->hor.before;
-    for (int pixel = t / UNITS; pixel < CUDA_STRIP_W + HALO; pixel += AT_ONCE) {
-        const int x = left + pixel;
-        const bool there = row && x >= 0 && x < in->width;
-        const uint16_t *from = there ? row + (int64_t)x * in->stride + u * 8
-                                     : (const uint16_t *)(const void *)in->data;
-        wg_copy(LOADER * CUDA_STRIP_GROUP + t, wg_unit(b->layout, to, pixel, u), from, there);
+    const uint16_t *any = (const uint16_t *)(const void *)in->data;
+    const uint16_t *row = map_row(in, p->frame, y);
+    const int u = t % UNITS, first = t / UNITS, left = p->x - a->hor.before;
+    const uint32_t step = AT_ONCE * (b->layout == WG_SWIZZLED ? 128 : 16);
+    int64_t from = (int64_t)(left + first) * in->stride + u * 8;
+    to = wg_unit(b->layout, to, first, u);
+    CUDA_ROLLED
+    for (int pixel = first; pixel < CUDA_STRIP_W + HALO; pixel += AT_ONCE) {
+        const bool there = row && left + pixel >= 0 && left + pixel < in->width;
+        wg_copy(LOADER * CUDA_STRIP_GROUP + t, to, there ? row + from : any, there);
+        from += AT_ONCE * in->stride;
+        to += step;
     }
-    wg_commit(LOADER * CUDA_STRIP_GROUP + t);
-}
-
-/* Row n is there. */
-CUDA_INLINE void tell_full(const struct strip_block *b, uint32_t n)
-{
-    wg_fence();
-    wg_arrive(barrier_of(b, FULL, n));
 }
 
 /* One row, of which the first pair in a strip has two more than each behind it; false: its place is
  * taken yet. */
 CUDA_INLINE bool load_step(const struct strip_block *b, struct strip_place *p)
 {
-    const struct strip_pair s = strip_pair_of(b, p->pair);
     const uint32_t n = p->n;
-    const int halo = s.first ? 0 : HALO, y = s.y - b->args->ver.before + halo + p->row;
+    const int halo = is_first(b, p) ? 0 : HALO, y = p->y - b->args->ver.before + halo + p->row;
     if (!wg_wait(barrier_of(b, EMPTY, n), parity_of(n) ^ 1))
         return false;
     WG_EACH_THREAD(t)
     {
-        load_part(b, &s, y, ring_row(b, n), t);
-        wg_copied_but_two(LOADER * CUDA_STRIP_GROUP + t);
-        if (n >= LAG)
-            tell_full(b, n - LAG);
+        load_part(b, p, y, ring_row(b, n), t);
+        wg_arrive_copied(LOADER * CUDA_STRIP_GROUP + t, barrier_of(b, FULL, n));
     }
     p->n++;
-    if (++p->row == s.rows + HALO - halo) {
-        p->pair++;
+    if (++p->row == rows_of(b, p) + HALO - halo) {
+        next_pair(b, p);
         p->row = 0;
     }
     return true;
-}
-
-/* The last rows. */
-CUDA_INLINE void load_end(const struct strip_block *b, const struct strip_place *p)
-{
-    WG_EACH_THREAD(t)
-    {
-        wg_copied(LOADER * CUDA_STRIP_GROUP + t);
-        for (uint32_t n = p->n - LAG; n != p->n; n++)
-            tell_full(b, n);
-    }
 }
 
 /* ---- a group that multiplies ---- */
@@ -180,13 +198,6 @@ CUDA_INLINE void take_weights(const struct strip_block *b, int t, struct wg_thre
     CUDA_UNROLL
     for (int step = 0; step < CUDA_STRIP_STEPS; step++)
         wg_take(own->a[step], from + step * CUDA_STRIP_GROUP * 4);
-    CUDA_UNROLL
-    for (int half = 0; half < 2; half++) {
-        const int c = b->channel + t / CUDA_WARP * 16 + t % CUDA_WARP / 4 + 8 * half;
-        const bool there = c < a->out.channels;
-        own->bias[half] = there ? a->bias[c] : 0.0f;
-        own->slope[half] = there && a->slopes ? a->slopes[c] : 1.0f;
-    }
 }
 
 /* A row of the result from three of the input, of which the first is the n-th. */
@@ -199,7 +210,7 @@ CUDA_INLINE void multiply_row(const struct strip_block *b, uint32_t n, struct wg
         const uint32_t row = ring_row(b, n + (uint32_t)(tap / CUDA_STRIP_K));
         WG_MULTIPLY(kept, step, wg_descriptor(b->layout, row, tap % CUDA_STRIP_K, sixteen * 2));
     }
-    wg_multiplied(kept);
+    wg_multiply_end();
 }
 
 /* Unit u of a pixel that is on its way out. */
@@ -218,28 +229,47 @@ CUDA_INLINE uint32_t stage_column(const struct strip_block *b, int group, int wa
 }
 
 /* This thread's part of what is added. */
-CUDA_INLINE void load_residual(const struct strip_block *b, const struct strip_pair *s, int group,
+CUDA_INLINE void load_residual(const struct strip_block *b, const struct strip_place *p, int group,
                                int t)
 {
     const struct cuda_args *a = b->args;
     const struct cuda_map *m = &a->in[a->inputs - 1];
-    const uint16_t *row = map_row(m, s->frame, s->y + group);
+    const uint16_t *row = map_row(m, p->frame, p->y + group);
     const int u = t % UNITS;
+    CUDA_ROLLED
     for (int pixel = t / UNITS; pixel < CUDA_STRIP_W; pixel += AT_ONCE) {
-        const bool there = s->x + pixel < m->width;
+        const bool there = p->x + pixel < m->width;
         wg_copy(group * CUDA_STRIP_GROUP + t, stage_unit(b, group, pixel, u),
-                row + (there ? (int64_t)(s->x + pixel) * m->stride + b->channel + u * 8 : 0),
+                row + (there ? (int64_t)(p->x + pixel) * m->stride + b->channel + u * 8 : 0),
                 there);
     }
-    wg_commit(group * CUDA_STRIP_GROUP + t);
+}
+
+/* What a sum of the two channels of a thread is given; taken anew for each row, since registers
+ * are dearer. */
+struct strip_bias {
+    float bias[2], slope[2];
+};
+
+CUDA_INLINE struct strip_bias bias_of(const struct strip_block *b, int t)
+{
+    const struct cuda_args *a = b->args;
+    struct strip_bias own;
+    CUDA_UNROLL
+    for (int half = 0; half < 2; half++) {
+        const int c = b->channel + t / CUDA_WARP * 16 + t % CUDA_WARP / 4 + 8 * half;
+        const bool there = c < a->out.channels;
+        own.bias[half] = there ? a->bias[c] : 0.0f;
+        own.slope[half] = there && a->slopes ? a->slopes[c] : 1.0f;
+    }
+    return own;
 }
 
 /* One value of the result, from its sum and what is added to it. */
-CUDA_INLINE float finish_sum(const struct cuda_args *a, const struct wg_thread *own, int i,
-                             float residual)
+CUDA_INLINE float finish_sum(const struct cuda_args *a, const struct strip_bias *own, int half,
+                             float sum, float residual)
 {
-    const int half = i / 2 & 1;
-    float v = own->d[i] + own->bias[half];
+    float v = sum + own->bias[half];
     v = v < 0.0f ? v * own->slope[half] : v;
     return a->residual ? residual + a->scale * v : v;
 }
@@ -250,6 +280,7 @@ CUDA_INLINE void stage_sums(const struct strip_block *b, int group, int t,
 {
     const struct cuda_args *a = b->args;
     const int warp = t / CUDA_WARP, lane = t % CUDA_WARP;
+    const struct strip_bias bias = bias_of(b, t);
     CUDA_UNROLL
     for (int pixel = 0; pixel < CUDA_STRIP_W; pixel += 16) {
         uint32_t r[4] = {0, 0, 0, 0};
@@ -258,25 +289,26 @@ CUDA_INLINE void stage_sums(const struct strip_block *b, int group, int t,
         CUDA_UNROLL
         for (int q = 0; q < 4; q++) {
             const int i = pixel / 2 + q * 2;
-            r[q] = wg_pack(finish_sum(a, own, i, wg_value(r[q], 0)),
-                           finish_sum(a, own, i + 1, wg_value(r[q], 1)));
+            r[q] = wg_pack(finish_sum(a, &bias, q % 2, own->d[i], wg_value(r[q], 0)),
+                           finish_sum(a, &bias, q % 2, own->d[i + 1], wg_value(r[q], 1)));
         }
         WG_STORE_COLUMNS(r, lane, named, stage_column(b, group, warp, pixel, named));
     }
 }
 
-CUDA_INLINE void write_part(const struct strip_block *b, const struct strip_pair *s, int group,
+CUDA_INLINE void write_part(const struct strip_block *b, const struct strip_place *p, int group,
                             int t)
 {
     const struct cuda_map *m = &b->args->out;
-    uint16_t *row = (uint16_t *)(void *)m->data + s->frame * m->frame +
-                    (int64_t)((uint32_t)(s->y + group) % (uint32_t)m->rows) * m->row;
+    uint16_t *row = (uint16_t *)(void *)m->data + p->frame * m->frame +
+                    (int64_t)((uint32_t)(p->y + group) % (uint32_t)m->rows) * m->row;
     const int u = t % UNITS, c = b->channel + u * 8;
     if (c >= m->stride)
         return;
+    CUDA_ROLLED
     for (int pixel = t / UNITS; pixel < CUDA_STRIP_W; pixel += AT_ONCE) {
-        if (s->x + pixel < m->width)
-            WG_COPY_OUT(row + (int64_t)(s->x + pixel) * m->stride + c,
+        if (p->x + pixel < m->width)
+            WG_COPY_OUT(row + (int64_t)(p->x + pixel) * m->stride + c,
                         stage_unit(b, group, pixel, u));
     }
 }
@@ -293,18 +325,19 @@ CUDA_INLINE void tell_empty(const struct strip_block *b, uint32_t from, uint32_t
 
 /* The group's row of a pair, of which row n is the first; `end` is behind those that nothing more
  * is made of. */
-CUDA_INLINE void compute_row(const struct strip_block *b, int pair, uint32_t n, uint32_t end,
+CUDA_INLINE void compute_row(const struct strip_block *b, const struct strip_place *p, uint32_t end,
                              int group, struct wg_thread *kept)
 {
     const bool residual = b->args->residual;
     wg_sync(group); /* the row before this one has left */
     if (residual) {
-        const struct strip_pair s = strip_pair_of(b, pair);
         WG_EACH_THREAD(t)
-        load_residual(b, &s, group, t);
+        load_residual(b, p, group, t);
     }
-    multiply_row(b, n + (uint32_t)group, kept);
-    tell_empty(b, n, end);
+    multiply_row(b, p->n + (uint32_t)group, kept);
+    wg_pass_turn(group);
+    wg_multiplied(kept);
+    tell_empty(b, p->n, end);
     if (residual) {
         WG_EACH_THREAD(t)
         wg_copied(group * CUDA_STRIP_GROUP + t);
@@ -313,26 +346,30 @@ CUDA_INLINE void compute_row(const struct strip_block *b, int pair, uint32_t n, 
     WG_EACH_THREAD(t)
     stage_sums(b, group, t, WG_OWN(kept, t));
     wg_sync(group);
-    const struct strip_pair s = strip_pair_of(b, pair);
     WG_EACH_THREAD(t)
-    write_part(b, &s, group, t);
+    write_part(b, p, group, t);
 }
 
 /* A row of a pair; false: rows are missing yet. */
 CUDA_INLINE bool multiply_step(const struct strip_block *b, struct strip_place *p, int group,
                                struct wg_thread *kept)
 {
-    const struct strip_pair s = strip_pair_of(b, p->pair);
-    const uint32_t needed = p->n + (uint32_t)(s.rows + HALO), end = s.last ? needed : p->n + 2;
-    for (uint32_t n = p->n; n != needed; n++) {
+    const int rows = rows_of(b, p);
+    const uint32_t needed = p->n + (uint32_t)(rows + HALO), end = is_last(b, p) ? needed : p->n + 2;
+    for (uint32_t n = p->n + (is_first(b, p) ? 0 : HALO); n != needed; n++) {
         if (!wg_wait(barrier_of(b, FULL, n), parity_of(n)))
             return false;
     }
-    if (group < s.rows)
-        compute_row(b, p->pair, p->n, end, group, kept);
-    else
+    if (!wg_turn(group))
+        return false;
+    wg_fence();
+    if (group < rows) {
+        compute_row(b, p, end, group, kept);
+    } else {
+        wg_pass_turn(group);
         tell_empty(b, p->n, end);
-    p->pair++;
+    }
+    next_pair(b, p);
     p->n = end;
     return true;
 }
@@ -355,21 +392,23 @@ CUDA_INLINE void conv_strip(const struct cuda_args *a, enum wg_layout layout, vo
 #ifdef CUDA_HAS_WARPGROUPS
     const uint32_t shared = (uint32_t)__cvta_generic_to_shared(memory);
     const struct strip_block b = strip_block_of(a, blockIdx.x, shared, layout);
-    struct strip_place p = {b.begin, 0, 0};
+    struct strip_place p = strip_begin(&b);
     const int group = (int)threadIdx.x / CUDA_STRIP_GROUP;
     if (threadIdx.x == 0)
         barriers_begin(shared);
     cuda_sync();
     if (group == LOADER) {
         WG_GIVE_UP();
-        while (p.pair < b.end)
+        while (p.left > 0)
             load_step(&b, &p);
-        load_end(&b, &p);
+        wg_copied((int)threadIdx.x);
     } else {
         struct wg_thread own;
         WG_TAKE();
         take_weights(&b, (int)threadIdx.x % CUDA_STRIP_GROUP, &own);
-        while (p.pair < b.end)
+        if (group == 1)
+            wg_pass_turn(group);
+        while (p.left > 0)
             multiply_step(&b, &p, group, &own);
     }
 #else
@@ -391,26 +430,22 @@ static inline bool strip_turns(const struct strip_block *b, int64_t block,
                                struct wg_thread kept[2][CUDA_STRIP_GROUP])
 {
     struct strip_place places[3];
-    bool loaded = false, any = true;
+    bool any = true;
     for (int g = 0; g < 3; g++)
-        places[g] = (struct strip_place){b->begin, 0, 0};
+        places[g] = strip_begin(b);
     while (any) {
         any = false;
         for (int turn = 0; turn < 3; turn++) {
             const int g = (int)((turn + block) % 3);
             bool went = true;
-            for (int steps = 0; went && steps < 1 + block % 4 && places[g].pair < b->end; steps++) {
+            for (int steps = 0; went && steps < 1 + block % 4 && places[g].left > 0; steps++) {
                 went = g == LOADER ? load_step(b, &places[g])
                                    : multiply_step(b, &places[g], g, kept[g]);
                 any |= went;
             }
         }
-        if (places[LOADER].pair == b->end && !loaded) {
-            load_end(b, &places[LOADER]);
-            loaded = any = true;
-        }
     }
-    return loaded && places[0].pair == b->end && places[1].pair == b->end;
+    return places[LOADER].left == 0 && places[0].left == 0 && places[1].left == 0;
 }
 
 static inline void conv_strip(const struct cuda_args *a, enum wg_layout layout)
@@ -422,6 +457,7 @@ static inline void conv_strip(const struct cuda_args *a, enum wg_layout layout)
         for (int t = 0; t < 2 * CUDA_STRIP_GROUP; t++)
             take_weights(&b, t % CUDA_STRIP_GROUP,
                          &kept[t / CUDA_STRIP_GROUP][0] + t % CUDA_STRIP_GROUP);
+        wg_pass_turn(1);
         const bool finished = strip_turns(&b, block, kept);
         assert(finished); /* or all wait for each other */
         (void)finished;

@@ -98,9 +98,16 @@ enum { CUDA_BLOCK = 256 }; /* threads of a block */
 
 /* ---- where things lie ---- */
 
+/* Where a row begins, in values. Rows are counted in 31 bits: a GPU divides 64 by a hundred
+ * instructions. */
+CUDA_INLINE int64_t cuda_row(const struct cuda_map *m, int frame, int64_t y)
+{
+    return frame * m->frame + (int64_t)((uint32_t)y % (uint32_t)m->rows) * m->row;
+}
+
 CUDA_INLINE float *cuda_pixel(const struct cuda_map *m, int frame, int64_t y, int64_t x)
 {
-    return m->data + frame * m->frame + y % m->rows * m->row + x * m->stride;
+    return m->data + cuda_row(m, frame, y) + x * m->stride;
 }
 
 /* ---- values of maps of either type ---- */
@@ -108,7 +115,7 @@ CUDA_INLINE float *cuda_pixel(const struct cuda_map *m, int frame, int64_t y, in
 /* Where a pixel begins, in values. */
 CUDA_INLINE int64_t cuda_offset(const struct cuda_map *m, int frame, int64_t y, int64_t x)
 {
-    return frame * m->frame + y % m->rows * m->row + x * m->stride;
+    return cuda_row(m, frame, y) + x * m->stride;
 }
 
 CUDA_INLINE float cuda_get(const struct cuda_map *m, int64_t at)
@@ -158,6 +165,16 @@ struct cuda_item {
 CUDA_INLINE struct cuda_item cuda_item_of(const struct cuda_args *a, int64_t at, int each)
 {
     struct cuda_item i;
+    if (a->count <= UINT32_MAX) { /* almost always, and much quicker */
+        uint32_t n = (uint32_t)at;
+        i.c = (int)(n % (uint32_t)each);
+        n /= (uint32_t)each;
+        i.x = (int)(n % (uint32_t)a->out.width);
+        n /= (uint32_t)a->out.width;
+        i.y = a->y0 + n % (uint32_t)a->rows;
+        i.frame = (int)(n / (uint32_t)a->rows);
+        return i;
+    }
     i.c = (int)(at % each);
     at /= each;
     i.x = (int)(at % a->out.width);

@@ -25,9 +25,10 @@
  * (9.7.15.5.1.2.2: the base offset is that of the pattern, not of the matrix). Planes need not even
  * that. Which of the two a GPU takes so is asked of the GPU (hopper.c).
  *
- * Products are asynchronous, and read through another proxy than loads and stores write: who has
- * written has to fence before it says so (wg_fence). Registers of a product in flight are not to be
- * touched before wg_multiplied(). */
+ * Products are asynchronous, and read through another proxy than loads, stores and copies write:
+ * between knowing that something is there and multiplying is a fence (wg_fence). It is of who
+ * multiplies: one of who loads would wait for all that is on its way. Registers of a product in
+ * flight are not to be touched before wg_multiplied(). */
 #pragma once
 
 #include "backend/cuda/kernels/block.h"
@@ -44,7 +45,6 @@ enum wg_layout { WG_PLANES = 0, WG_SWIZZLED = 1 };
 struct wg_thread {
     uint32_t a[CUDA_STRIP_STEPS][4];
     float d[CUDA_STRIP_W / 2];
-    float bias[2], slope[2];
 };
 
 /* Where unit u of a pixel of a row that begins at `row` lies. */
@@ -77,6 +77,20 @@ CUDA_INLINE uint64_t wg_descriptor(enum wg_layout layout, uint32_t row, int pixe
 static __device__ inline void wg_sync(int group)
 {
     asm volatile("bar.sync %0, 128;" ::"r"(group + 1) : "memory");
+}
+
+/* The two groups that multiply take turns at it: products of both at once would end at once, and
+ * the matrix units would wait until both results have left. Group 0 is first: group 1 passes the
+ * turn on before it begins. */
+static __device__ inline bool wg_turn(int group)
+{
+    asm volatile("bar.sync %0, 256;" ::"r"(group + 3) : "memory");
+    return true;
+}
+
+static __device__ inline void wg_pass_turn(int group)
+{
+    asm volatile("bar.arrive %0, 256;" ::"r"(4 - group) : "memory");
 }
 
 /* ---- barriers in shared memory: who waits for a phase, and who takes part in it ---- */
@@ -131,26 +145,22 @@ static __device__ inline void wg_copy(int t, uint32_t to, const void *from, bool
                  : "memory");
 }
 
-static __device__ inline void wg_commit(int t)
-{
-    (void)t;
-    asm volatile("cp.async.commit_group;" ::: "memory");
-}
-
-/* All groups that were committed; all but the last two. */
+/* All of them. */
 static __device__ inline void wg_copied(int t)
 {
     (void)t;
-    asm volatile("cp.async.wait_group 0;" ::: "memory");
+    asm volatile("cp.async.wait_all;" ::: "memory");
 }
 
-static __device__ inline void wg_copied_but_two(int t)
+/* Take part in a phase once those that are on their way have arrived; nobody waits for that here.
+ */
+static __device__ inline void wg_arrive_copied(int t, uint32_t barrier)
 {
     (void)t;
-    asm volatile("cp.async.wait_group 2;" ::: "memory");
+    asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");
 }
 
-/* What this thread has written, for products of matrices. */
+/* What this thread has seen written, for products of matrices. */
 static __device__ inline void wg_fence(void)
 {
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
@@ -226,34 +236,44 @@ static __device__ inline void wg_multiply_begin(void)
     asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 }
 
-#define WG_D8(d, i)                                                                                \
-    "+f"((d)[i]), "+f"((d)[(i) + 1]), "+f"((d)[(i) + 2]), "+f"((d)[(i) + 3]), "+f"((d)[(i) + 4]),  \
-        "+f"((d)[(i) + 5]), "+f"((d)[(i) + 6]), "+f"((d)[(i) + 7])
-#define WG_TYPE "f16" /* of a and b; bf16 has the same shapes and layouts */
-#define WG_PRODUCT(d, a, descriptor, add)                                                          \
-    asm volatile(                                                                                  \
-        "{ .reg .pred p; setp.ne.b32 p, %53, 0;"                                                   \
-        " wgmma.mma_async.sync.aligned.m64n96k16.f32." WG_TYPE "." WG_TYPE " "                     \
-        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "                  \
-        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, "              \
-        "%31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, "              \
-        "%46, %47}, {%48, %49, %50, %51}, %52, p, 1, 1, 0; }"                                      \
-        : WG_D8(d, 0), WG_D8(d, 8), WG_D8(d, 16), WG_D8(d, 24), WG_D8(d, 32), WG_D8(d, 40)         \
-        : "r"((a)[0]), "r"((a)[1]), "r"((a)[2]), "r"((a)[3]), "l"(descriptor), "r"((int)(add)))
+#define WG_8(how, d, i)                                                                            \
+    how((d)[i]), how((d)[(i) + 1]), how((d)[(i) + 2]), how((d)[(i) + 3]), how((d)[(i) + 4]),       \
+        how((d)[(i) + 5]), how((d)[(i) + 6]), how((d)[(i) + 7])
+#define WG_ALL(how, d)                                                                             \
+    WG_8(how, d, 0), WG_8(how, d, 8), WG_8(how, d, 16), WG_8(how, d, 24), WG_8(how, d, 32),        \
+        WG_8(how, d, 40)
+#define WG_NEW(v) "=f"(v)
+#define WG_SUM(v) "+f"(v)
+#define WG_TYPE   "f16" /* of a and b; bf16 has the same shapes and layouts */
+/* `add` 0: d is what comes of it alone, and lives no longer than from there on. */
+#define WG_PRODUCT(how, d, a, descriptor, add)                                                     \
+    asm volatile("{ .reg .pred p; setp.ne.b32 p, %53, 0;"                                          \
+                 " wgmma.mma_async.sync.aligned.m64n96k16.f32." WG_TYPE "." WG_TYPE " "            \
+                 "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "         \
+                 "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, "     \
+                 "%31, %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, "     \
+                 "%46, %47}, {%48, %49, %50, %51}, %52, p, 1, 1, 0; }"                             \
+                 : WG_ALL(how, d)                                                                  \
+                 : "r"((a)[0]), "r"((a)[1]), "r"((a)[2]), "r"((a)[3]), "l"(descriptor), "n"(add))
 
 /* The step-th product; the first one clears d. */
 #define WG_MULTIPLY(kept, step, descriptor)                                                        \
-    WG_PRODUCT((kept)->d, (kept)->a[step], descriptor, (step) > 0)
+    do {                                                                                           \
+        if ((step) == 0)                                                                           \
+            WG_PRODUCT(WG_NEW, (kept)->d, (kept)->a[step], descriptor, 0);                         \
+        else                                                                                       \
+            WG_PRODUCT(WG_SUM, (kept)->d, (kept)->a[step], descriptor, 1);                         \
+    } while (0)
+
+static __device__ inline void wg_multiply_end(void)
+{
+    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
 
 /* All of them are done; before that nothing may read d, as the compiler is told. */
 static __device__ inline void wg_multiplied(struct wg_thread *own)
 {
-    asm volatile("wgmma.commit_group.sync.aligned;\n"
-                 "wgmma.wait_group.sync.aligned 0;"
-                 : WG_D8(own->d, 0), WG_D8(own->d, 8), WG_D8(own->d, 16), WG_D8(own->d, 24),
-                   WG_D8(own->d, 32), WG_D8(own->d, 40)
-                 :
-                 : "memory");
+    asm volatile("wgmma.wait_group.sync.aligned 0;" : WG_ALL(WG_SUM, own->d) : : "memory");
 }
 
 #elif defined(CUDA_HAS_WARPGROUPS)

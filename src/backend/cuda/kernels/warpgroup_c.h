@@ -14,11 +14,12 @@ enum {
     WG_COPIES = 64   /* on their way, of a thread */
 };
 
-/* A copy; `last` of its group. */
+/* A copy, and who is told that this one and those before it have arrived; 0: nobody. */
 struct wg_copying {
     uint32_t to;
     const void *from;
-    bool there, last;
+    bool there;
+    uint32_t barrier;
 };
 
 /* What a block has beside its threads. */
@@ -26,6 +27,7 @@ struct wg_block {
     _Alignas(1024) uint8_t shared[CUDA_STRIP_BYTES];
     struct wg_copying copies[CUDA_STRIP_THREADS][WG_COPIES];
     int copying[CUDA_STRIP_THREADS];
+    int turns[2]; /* that a group was passed and has not taken */
 };
 static _Thread_local struct wg_block wg_block;
 
@@ -45,6 +47,7 @@ static inline uint32_t wg_block_begin(void)
 {
     memset(wg_block.shared, 0xff, sizeof wg_block.shared);
     memset(wg_block.copying, 0, sizeof wg_block.copying);
+    memset(wg_block.turns, 0, sizeof wg_block.turns);
     return WG_BASE;
 }
 
@@ -53,11 +56,30 @@ static inline void wg_sync(int group)
     (void)group;
 }
 
+/* False: it is not this group's. */
+static inline bool wg_turn(int group)
+{
+    if (!wg_block.turns[group])
+        return false;
+    wg_block.turns[group]--;
+    return true;
+}
+
+static inline void wg_pass_turn(int group)
+{
+    assert(!wg_block.turns[1 - group]); /* a barrier counts no further */
+    wg_block.turns[1 - group]++;
+}
+
 static inline void wg_fence(void)
 {
 }
 
 static inline void wg_multiply_begin(void)
+{
+}
+
+static inline void wg_multiply_end(void)
 {
 }
 
@@ -90,53 +112,62 @@ static inline void wg_arrive(uint32_t barrier)
     memcpy(wg_at(barrier, sizeof b), &b, sizeof b);
 }
 
-/* Whether the phase of this parity is over. */
-static inline bool wg_wait(uint32_t barrier, int parity)
-{
-    struct wg_barrier b;
-    memcpy(&b, wg_at(barrier, sizeof b), sizeof b);
-    return (int)(b.phase & 1) != parity;
-}
-
 /* ---- copies ---- */
 
 static inline void wg_copy(int t, uint32_t to, const void *from, bool there)
 {
     assert(wg_block.copying[t] < WG_COPIES);
-    wg_block.copies[t][wg_block.copying[t]++] = (struct wg_copying){to, from, there, false};
+    wg_block.copies[t][wg_block.copying[t]++] = (struct wg_copying){to, from, there, 0};
     memset(wg_at(to, 16), 0xff, 16);
 }
 
-static inline void wg_commit(int t)
-{
-    if (wg_block.copying[t])
-        wg_block.copies[t][wg_block.copying[t] - 1].last = true;
-}
-
-static inline void wg_copied_but(int t, int groups)
+/* The first so many of a thread arrive. */
+static inline void wg_land(int t, int count)
 {
     struct wg_copying *c = wg_block.copies[t];
-    int all = wg_block.copying[t], left = all;
-    for (; left > 0 && (groups > 0 || !c[left - 1].last); left--)
-        groups -= left > 1 && c[left - 2].last;
-    for (int i = 0; i < left; i++) {
+    for (int i = 0; i < count; i++) {
         if (c[i].there)
             memcpy(wg_at(c[i].to, 16), c[i].from, 16);
         else
             memset(wg_at(c[i].to, 16), 0, 16);
+        if (c[i].barrier)
+            wg_arrive(c[i].barrier);
     }
-    memmove(c, c + left, (size_t)(all - left) * sizeof *c);
-    wg_block.copying[t] = all - left;
+    wg_block.copying[t] -= count;
+    memmove(c, c + count, (size_t)wg_block.copying[t] * sizeof *c);
 }
 
 static inline void wg_copied(int t)
 {
-    wg_copied_but(t, 0);
+    wg_land(t, wg_block.copying[t]);
 }
 
-static inline void wg_copied_but_two(int t)
+static inline void wg_arrive_copied(int t, uint32_t barrier)
 {
-    wg_copied_but(t, 2);
+    if (wg_block.copying[t])
+        wg_block.copies[t][wg_block.copying[t] - 1].barrier = barrier;
+    else
+        wg_arrive(barrier);
+}
+
+/* What a barrier is told of. */
+static inline void wg_land_for(uint32_t barrier)
+{
+    for (int t = 0; t < CUDA_STRIP_THREADS; t++) {
+        int count = wg_block.copying[t];
+        while (count && wg_block.copies[t][count - 1].barrier != barrier)
+            count--;
+        wg_land(t, count);
+    }
+}
+
+/* Whether the phase of this parity is over. */
+static inline bool wg_wait(uint32_t barrier, int parity)
+{
+    struct wg_barrier b;
+    wg_land_for(barrier);
+    memcpy(&b, wg_at(barrier, sizeof b), sizeof b);
+    return (int)(b.phase & 1) != parity;
 }
 
 #define WG_COPY_OUT(to, from) memcpy((to), wg_at((from), 16), 16)
