@@ -21,13 +21,19 @@ PQ_INLINE int64_t cuda_stack_items(const struct cuda_args *a)
     return (int64_t)((a->rows + CUDA_STACK - 1) / CUDA_STACK) * a->out.width * a->frames;
 }
 
+/* Which line of so many places it is in. */
+CUDA_INLINE uint32_t cuda_line_of(int64_t at, uint32_t width)
+{
+    return at <= UINT32_MAX ? (uint32_t)at / width : (uint32_t)(at / width);
+}
+
 /* The first place of an item that is `across` x `down` of them. */
 CUDA_INLINE struct cuda_item cuda_first_of(const struct cuda_args *a, int64_t at, int across,
                                            int down)
 {
     const uint32_t width = (uint32_t)(a->out.width + across - 1) / (uint32_t)across;
     const uint32_t rows = (uint32_t)(a->rows + down - 1) / (uint32_t)down;
-    const uint32_t line = at <= UINT32_MAX ? (uint32_t)at / width : (uint32_t)(at / width);
+    const uint32_t line = cuda_line_of(at, width);
     struct cuda_item i;
     i.x = (int)((uint32_t)at - line * width) * across;
     i.frame = a->frames == 1 ? 0 : (int)(line / rows);
@@ -62,6 +68,29 @@ CUDA_INLINE int64_t cuda_ring_row(const struct cuda_map *m, const struct cuda_ri
 }
 
 /* ---- several values at once ---- */
+
+/* Values of a map from `at` on, and number i of them, where the type is known: a kernel that is
+ * compiled for each type does not ask at every value, which takes longer than the value. */
+CUDA_INLINE const void *cuda_values(const struct cuda_map *m, enum pq_dtype type, int64_t at)
+{
+    return type == PQ_F32 ? (const void *)(m->data + at)
+                          : (const void *)((const uint16_t *)(const void *)m->data + at);
+}
+CUDA_INLINE float cuda_number(const void *values, enum pq_dtype type, int64_t i)
+{
+    return type == PQ_F32 ? ((const float *)values)[i]
+                          : cuda_half_value(type, ((const uint16_t *)values)[i]);
+}
+/* item(a, at, type) of the type of m. */
+#define CUDA_OF_TYPE(item, a, at, m)                                                               \
+    do {                                                                                           \
+        if ((m)->type == PQ_F32)                                                                   \
+            item(a, at, PQ_F32);                                                                   \
+        else if ((m)->type == PQ_F16)                                                              \
+            item(a, at, PQ_F16);                                                                   \
+        else                                                                                       \
+            item(a, at, PQ_BF16);                                                                  \
+    } while (0)
 
 /* Words of so many bytes. */
 struct cuda_word8 {

@@ -92,20 +92,10 @@ CUDA_KERNEL(cuda_from_yuv, from_yuv_at)
 
 /* ---- and back ---- */
 
-/* The same kernel for maps of each type: asking for it at every value would take longer than the
- * value. */
-CUDA_INLINE const void *values_at(const struct cuda_map *in, enum pq_dtype type, int64_t at)
-{
-    return type == PQ_F32 ? (const void *)(in->data + at)
-                          : (const void *)((const uint16_t *)(const void *)in->data + at);
-}
-
 CUDA_INLINE void colour_at(const void *row, enum pq_dtype type, int at, float rgb[3])
 {
-    const float *floats = (const float *)row + at;
-    const uint16_t *halves = (const uint16_t *)row + at;
     for (int c = 0; c < 3; c++)
-        rgb[c] = pq_clip01(type == PQ_F32 ? floats[c] : cuda_half_value(type, halves[c]));
+        rgb[c] = pq_clip01(cuda_number(row, type, at + c));
 }
 
 /* Luma of one row of pixels of a place. */
@@ -155,7 +145,7 @@ CUDA_INLINE void filter_colours(const struct cuda_args *a, enum pq_dtype type,
         sum[k / 3][k % 3] = 0.0f;
     for (int r = 0; r < ver->count + ((count - 1) << sub_y); r++) {
         const int y = mirrored((cy << sub_y) + ver->at[0] + r, in->height);
-        const void *pixels = values_at(in, type, cuda_ring_row(in, ring, y));
+        const void *pixels = cuda_values(in, type, cuda_ring_row(in, ring, y));
         float row[3] = {0.0f, 0.0f, 0.0f};
         for (int h = 0; h < CUDA_TAPS; h++) {
             float rgb[3];
@@ -208,25 +198,17 @@ CUDA_INLINE void to_yuv(const struct cuda_args *a, int64_t at, enum pq_dtype typ
     const struct cuda_ring to = cuda_ring_at(out, i.frame, i.y);
     float *place = out->data + (int64_t)i.x * out->stride;
     for (int j = 0; j < places << side; j++)
-        luma_row(a, type,
-                 values_at(in, type,
-                           cuda_ring_row(in, &from, (y << side) + j) + (i.x << side) * in->stride),
-                 place + cuda_ring_row(out, &to, y + (j >> side)) + ((j & side) << side));
+        luma_row(
+            a, type,
+            cuda_values(in, type,
+                        cuda_ring_row(in, &from, (y << side) + j) + (i.x << side) * in->stride),
+            place + cuda_ring_row(out, &to, y + (j >> side)) + ((j & side) << side));
     for (int s = 0; s < 1 << across_of(&a->yuv); s++)
         chroma_column(a, &i, type, &from, places << down_of(&a->yuv), s);
 }
 
 CUDA_INLINE void to_yuv_at(const struct cuda_args *a, int64_t at)
 {
-    switch (a->in[0].type) {
-    case PQ_F16:
-        to_yuv(a, at, PQ_F16);
-        break;
-    case PQ_BF16:
-        to_yuv(a, at, PQ_BF16);
-        break;
-    default:
-        to_yuv(a, at, PQ_F32);
-    }
+    CUDA_OF_TYPE(to_yuv, a, at, &a->in[0]);
 }
 CUDA_KERNEL(cuda_to_yuv, to_yuv_at)
