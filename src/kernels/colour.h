@@ -16,6 +16,9 @@ PQ_INLINE float pq_luma(const float *rgb)
 /* Also what is not a number becomes 0; the sanity check (upscale/check.h) has refused it before. */
 PQ_INLINE float pq_clip01(float v)
 {
+#ifdef __CUDA_ARCH__
+    return __saturatef(v); /* the same in one instruction */
+#endif
     return v > 0.0f ? (v < 1.0f ? v : 1.0f) : 0.0f;
 }
 

@@ -261,10 +261,46 @@ static void colours_have_the_bits_of_the_host(void **state)
         {.width = 1, .height = 1},
         {.width = 200, .height = 2, .options = {.sharpen = 1, .scale = 3.5}},
         {.width = 3, .height = 150, .band = 1, .options = {.sharpen = 1}},
+        {.width = 40, .height = 13}, /* samples go out by words */
+        {.width = 48, .height = 13, .depth = 16, .out_depth = 16, .band = 2},
+        {.width = 41, .height = 13, .multiple = 2, .out_depth = 16},
     };
     for (size_t i = 0; i < PQ_COUNT(ways); i++)
         assert_alike(&ways[i], STANDIN_LAZY);
     assert_alike(&ways[4], STANDIN_THREADS);
+}
+
+/* What is computed in halves lies where the host's floats do. */
+static void colours_of_halves_are_those_of_the_host(void **state)
+{
+    (void)state;
+    static const enum pique_precision tiers[] = {PIQUE_PRECISION_FP16, PIQUE_PRECISION_BF16};
+    static const int widths[] = {40, 37, 1}, most[] = {100, 800};
+    for (size_t i = 0; i < PQ_COUNT(tiers) * PQ_COUNT(widths); i++) {
+        struct way w = filled(&(struct way){
+            .width = widths[i / 2], .depth = i % 4 < 2 ? 8 : 16, .out_depth = 16, .band = 9});
+        struct pq_image in, want, out;
+        struct opened host, device;
+        start(STANDIN_LAZY, i);
+        make_picture(&w, (int)i, &in);
+        open_frames(&host, "cpu:direct", &w, 1);
+        w.precision = tiers[i % 2];
+        open_frames(&device, "cuda", &w, 1);
+        run(&host, 1, &in, &want);
+        run(&device, 1, &in, &out);
+        int off = 0;
+        for (int k = 0; k < 3 * out.width * out.height; k++) {
+            const int p = k % 3, x = k / 3 % out.width, y = k / 3 / out.width;
+            off = PQ_MAX(off, abs((int)sample_at(&out, p, x, y) - (int)sample_at(&want, p, x, y)));
+        }
+        assert_true(off > 0 && off <= most[i % 2]); /* of 65535; 33 and 265 were seen */
+        close_frames(&host);
+        close_frames(&device);
+        pq_image_free(&in);
+        pq_image_free(&want);
+        pq_image_free(&out);
+    }
+    nothing_is_wrong();
 }
 
 /* ---- the public API ---- */
@@ -714,6 +750,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(colours_have_the_bits_of_the_host),
+        cmocka_unit_test(colours_of_halves_are_those_of_the_host),
         cmocka_unit_test(batches_of_samples_have_the_bits_of_the_host),
         cmocka_unit_test(luma_and_chroma_become_the_colours_that_they_mean),
         cmocka_unit_test(colours_become_luma_and_chroma),

@@ -15,6 +15,7 @@
 #include "backend/cuda/kernels/table.h"
 #include "backend/cuda/kernels/tokens.cu"
 #include "backend/cuda/kernels/watch.cu"
+#include "backend/cuda/kernels/yuv.cu"
 
 const struct standin_kernel standin_kernels[] = {
 #define ROW(which, name, items) {#name, name},

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "backend/cuda/kernels/block.h"
+#include "backend/cuda/kernels/span.h"
 #include "backend/cuda/kernels/strip.h"
 #include "backend/cuda/kernels/table.h"
 #include "backend/cuda/kernels/tile.h"
 #include "backend/cuda/kernels/windows.h"
 #include "backend/cuda/planes.h"
+#include "backend/cuda/yuv.h"
 #include "base/alloc.h"
 #include "base/lang.h"
 #include "graph/axis.h"
@@ -121,7 +123,8 @@ static void set_op(const struct pq_op *op, struct cuda_args *a)
     if (op->kind == PQ_OP_ATTENTION || op->kind == PQ_OP_CHANNEL_ATTENTION ||
         op->kind == PQ_OP_RUN_ATTENTION)
         set_attention(op, a);
-    a->yuv = op->yuv;
+    if (op->kind == PQ_OP_FROM_YUV || op->kind == PQ_OP_TO_YUV)
+        cuda_set_yuv(op, a);
     a->touch = op->touch;
     a->along_row = op->across;
     if (op->kind == PQ_OP_RESIZE)
@@ -191,6 +194,10 @@ static int64_t count_items(const struct cuda_program *program, enum cuda_items i
         return pixels;
     case CUDA_VALUE:
         return pixels * cuda_written(&a->out);
+    case CUDA_SPANS:
+        return cuda_span_items(a);
+    case CUDA_STACKS:
+        return cuda_stack_items(a);
     case CUDA_TILE:
         return cuda_tiles(a) * cuda_tile_blocks(cuda_conv_channels(a)) * CUDA_THREADS;
     case CUDA_STRIP:
@@ -328,6 +335,7 @@ static void set_samples(const struct pq_sample_layout *layout, struct cuda_args 
     a->codes = layout->codes;
     a->dither = layout->codes && layout->depth < 16;
     a->high = (float)((1 << layout->depth) - 1);
+    a->scale = layout->codes ? 1.0f : 1.0f / a->high;
 }
 
 static cuda_result load_planes(const struct cuda_program *program, const struct cuda_space *space,

@@ -35,6 +35,14 @@ struct cuda_map {
     int32_t bytes;      /* not 0: `data` are samples of a plane, of so many bytes */
 };
 
+/* What is filtered along an axis: `count` samples around it, and their weights. Those past `count`
+ * are sample 0 with weight 0. */
+enum { CUDA_TAPS = 8 };
+struct cuda_taps {
+    int32_t count, at[CUDA_TAPS];
+    float weight[CUDA_TAPS];
+};
+
 /* The arguments of every kernel. A launch computes `count` items, which together are the rows
  * [y0, y0 + rows) of all frames of `out`, or what the kernel says that it leaves in `scratch`.
  * Those of the operation are as in graph/graph.h. */
@@ -69,7 +77,9 @@ struct cuda_args {
     int64_t from_y;
     bool codes, dither;
     struct pq_yuv yuv;
-    bool along_row; /* of resize, and the most taps */
+    struct cuda_taps ver_taps[2], hor_taps[2]; /* of chroma (yuv.c): for an even, an odd pixel */
+    float matrix[3][4];                        /* what it makes of three values, and adds */
+    bool along_row;                            /* of resize, and the most taps */
     int32_t taps;
     struct pq_touch touch;
     struct pq_range *seen; /* watch.cu; like is the size of what the network makes of in[0] */

@@ -22,7 +22,9 @@ enum cuda_kernel {
 
 enum cuda_items {
     CUDA_PIXEL,
-    CUDA_VALUE,   /* a value of a pixel that is written */
+    CUDA_VALUE, /* a value of a pixel that is written */
+    CUDA_SPANS, /* pixels side by side, and one below the other: span.h */
+    CUDA_STACKS,
     CUDA_BLOCK16, /* 16 channels of one */
     CUDA_HALF,    /* a double of a column */
     CUDA_GROUP,
@@ -82,12 +84,12 @@ enum cuda_items {
     F(PQ_OP_PICK, cuda_pick, CUDA_VALUE)                                                           \
     F(PQ_OP_RUN_ATTENTION, cuda_run_attention, CUDA_HEAD)                                          \
     F(CUDA_LOAD, cuda_load, CUDA_VALUE)                                                            \
-    F(PQ_OP_FROM_YUV, cuda_from_yuv, CUDA_VALUE)                                                   \
-    F(PQ_OP_TO_YUV, cuda_to_yuv, CUDA_VALUE)                                                       \
+    F(PQ_OP_FROM_YUV, cuda_from_yuv, CUDA_PIXEL)                                                   \
+    F(PQ_OP_TO_YUV, cuda_to_yuv, CUDA_STACKS)                                                      \
     F(PQ_OP_RESIZE, cuda_resize, CUDA_VALUE)                                                       \
     F(PQ_OP_EFFECTS, cuda_effects, CUDA_VALUE)                                                     \
-    F(CUDA_LOAD_PLANES, cuda_load_planes, CUDA_VALUE)                                              \
-    F(CUDA_STORE_PLANE, cuda_store_plane, CUDA_VALUE)                                              \
+    F(CUDA_LOAD_PLANES, cuda_load_planes, CUDA_PIXEL)                                              \
+    F(CUDA_STORE_PLANE, cuda_store_plane, CUDA_SPANS)                                              \
     F(CUDA_WATCH_COLUMNS, cuda_watch_columns, CUDA_WATCH_COLUMN)                                   \
     F(CUDA_WATCH_TILES, cuda_watch_tiles, CUDA_WATCH_TILE)                                         \
     F(CUDA_STORE, cuda_store, CUDA_VALUE)                                                          \

@@ -7,7 +7,9 @@
  *     cuda_watch_tiles     a channel of a tile: its columns, and what earlier steps saw of it
  *
  * Both are about the rows [y0, y0 + rows) of in[0] and the rows of tiles that these lie in. */
-#include "backend/cuda/kernels/kernel.h"
+#include <math.h>
+
+#include "backend/cuda/kernels/span.h"
 #include "graph/place.h"
 
 CUDA_INLINE struct pq_range nothing_seen(void)
@@ -21,8 +23,8 @@ CUDA_INLINE struct pq_range nothing_seen(void)
 
 CUDA_INLINE void widen(struct pq_range *r, float low, float high, int bad)
 {
-    r->low = low < r->low ? low : r->low;
-    r->high = high > r->high ? high : r->high;
+    r->low = fminf(low, r->low); /* of a number and none, the number */
+    r->high = fmaxf(high, r->high);
     r->bad |= bad;
 }
 
@@ -34,22 +36,50 @@ CUDA_INLINE void rows_of_tile(const struct cuda_args *a, int64_t t, int64_t *fir
     *end = *end < a->y0 + a->rows ? *end : a->y0 + a->rows;
 }
 
+enum { WATCHED = 8 }; /* values that are on their way together */
+
+/* Values of a column of a ring, in `rows` rows from slot `slot` on. */
+CUDA_INLINE struct pq_range look_down(const struct cuda_map *in, enum pq_dtype type, int64_t column,
+                                      int slot, int rows)
+{
+    struct pq_range r = nothing_seen();
+    float bad = 0.0f; /* as soon as a value is not finite, no number */
+    while (rows > 0) {
+        const int left = in->rows - slot, n = rows < left ? rows : left; /* the end of the ring */
+        const int count = n < WATCHED ? 1 : WATCHED; /* one row as often does no harm */
+        const int64_t apart = count == 1 ? 0 : in->row;
+        const void *values = cuda_values(in, type, column + slot * in->row);
+        float v[WATCHED];
+        for (int k = 0; k < WATCHED; k++)
+            v[k] = cuda_number(values, type, k * apart);
+        for (int k = 0; k < WATCHED; k++) {
+            widen(&r, v[k], v[k], 0);
+            bad = fmaf(v[k], 0.0f, bad);
+        }
+        rows -= count;
+        slot = slot + count == in->rows ? 0 : slot + count;
+    }
+    r.bad = !(bad == 0.0f);
+    return r;
+}
+
 /* [frame][row of tiles][column][channel] */
-CUDA_INLINE void watch_columns_at(const struct cuda_args *a, int64_t at)
+CUDA_INLINE void watch_columns(const struct cuda_args *a, int64_t at, enum pq_dtype type)
 {
     const struct cuda_map *in = &a->in[0];
-    const int c = (int)(at % in->channels);
-    const int64_t column = at / in->channels, x = column % in->width;
-    const int64_t tile = a->first_tile + column / in->width % a->tiles;
-    const int frame = (int)(column / in->width / a->tiles);
-    struct pq_range r = nothing_seen();
+    const uint32_t channels = (uint32_t)in->channels, width = (uint32_t)in->width * channels;
+    const uint32_t line = cuda_line_of(at, width), place = (uint32_t)at - line * width;
+    const uint32_t x = place / channels, frame = line / (uint32_t)a->tiles;
     int64_t first, end;
-    rows_of_tile(a, tile, &first, &end);
-    for (int64_t y = first; y < end; y++) {
-        const float v = cuda_value(in, frame, y, x, c);
-        widen(&r, v, v, !(v - v == 0.0f));
-    }
-    ((struct pq_range *)(void *)a->scratch)[at] = r;
+    rows_of_tile(a, a->first_tile + (int)(line - frame * (uint32_t)a->tiles), &first, &end);
+    const struct cuda_ring ring = cuda_ring_at(in, (int)frame, first);
+    const int64_t column = ring.frame + (int64_t)x * in->stride + (place - x * channels);
+    ((struct pq_range *)(void *)a->scratch)[at] =
+        look_down(in, type, column, ring.slot, first < end ? (int)(end - first) : 0);
+}
+CUDA_INLINE void watch_columns_at(const struct cuda_args *a, int64_t at)
+{
+    CUDA_OF_TYPE(watch_columns, a, at, &a->in[0]);
 }
 CUDA_KERNEL(cuda_watch_columns, watch_columns_at)
 
@@ -58,23 +88,26 @@ CUDA_KERNEL(cuda_watch_columns, watch_columns_at)
 CUDA_INLINE void watch_tiles_at(const struct cuda_args *a, int64_t at)
 {
     const struct cuda_map *in = &a->in[0];
-    const int across = pq_tiles_of(a->like.width), c = (int)(at % in->channels);
-    const int frame = (int)(at / in->channels % a->frames);
-    const int64_t place = at / in->channels / a->frames;
-    const int64_t row = place / across, tile = a->first_tile + row;
+    const int across = pq_tiles_of(a->like.width), channels = in->channels;
+    const int line = (int)cuda_line_of(at, (uint32_t)channels), c = (int)at - line * channels;
+    const int place = line / a->frames, frame = line - place * a->frames;
+    const int row = place / across, tile = a->first_tile + row;
     int64_t top, bottom, first, end, x0, x1;
     pq_under_tile(tile, in->height, a->like.height, &top, &bottom);
     rows_of_tile(a, tile, &first, &end);
     if (first >= end)
         return;
-    struct pq_range *seen = a->seen + (a->first_tile * across * a->frames * in->channels + at);
+    struct pq_range *seen = a->seen + ((int64_t)a->first_tile * across * a->frames * channels + at);
     struct pq_range r = first == top ? nothing_seen() : *seen;
-    pq_under_tile(place % across, in->width, a->like.width, &x0, &x1);
+    pq_under_tile(place - row * across, in->width, a->like.width, &x0, &x1);
     const struct pq_range *columns = (const struct pq_range *)(const void *)a->scratch;
-    columns += (frame * a->tiles + row) * in->width * in->channels + c;
-    for (int64_t x = x0; x < x1; x++) {
-        const struct pq_range *column = columns + x * in->channels;
-        widen(&r, column->low, column->high, column->bad);
+    columns += ((int64_t)frame * a->tiles + row) * in->width * channels + c;
+    for (int x = (int)x0; x < (int)x1; x += WATCHED) {
+        struct pq_range column[WATCHED];
+        for (int k = 0; k < WATCHED; k++) /* the last one once more does no harm */
+            column[k] = columns[(x + k < (int)x1 ? x + k : (int)x1 - 1) * channels];
+        for (int k = 0; k < WATCHED; k++)
+            widen(&r, column[k].low, column[k].high, column[k].bad);
     }
     *seen = r;
 }
