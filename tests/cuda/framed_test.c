@@ -696,7 +696,8 @@ static void the_next_pictures_of_a_kind_find_their_graph_ready(void **state)
 
 /* ---- never a wrong picture called done ---- */
 
-static int spoils; /* launches that are left to spoil */
+static int spoils;         /* launches that are left to spoil */
+static int only_x, only_y; /* not negative: this pixel alone */
 static float spoiled;
 
 /* In place of the network's last step. */
@@ -707,7 +708,9 @@ static void spoil(const struct cuda_args *a)
             for (int x = 0; x < a->out.width; x++)
                 for (int c = 0; c < a->out.channels; c++)
                     a->out.data[cuda_offset(&a->out, f, y, x) + c] =
-                        spoils > 0 ? spoiled : (float)((x + y) % 7) / 7;
+                        spoils > 0 && (only_x < 0 || (x == only_x && y == only_y))
+                            ? spoiled
+                            : (float)((x + y) % 7) / 7;
     spoils--;
 }
 
@@ -730,6 +733,7 @@ static void what_a_device_computes_is_looked_at(void **state)
         pique_error err;
         start(STANDIN_LAZY, i);
         standin_add_kernel("cuda_add", spoil);
+        only_x = -1;
         spoiled = cases[i].value;
         spoils = cases[i].launches;
         make_picture(&w, 0, &in);
@@ -740,6 +744,35 @@ static void what_a_device_computes_is_looked_at(void **state)
         assert_int_equal(pq_frames_retries(device.frames), 1);
         if (cases[i].says)
             assert_non_null(strstr(err.message, cases[i].says));
+        close_frames(&device);
+        pq_image_free(&in);
+        pq_image_free(&out);
+    }
+}
+
+/* Wherever it is, whatever the rows of a step. */
+static void a_single_value_is_seen(void **state)
+{
+    (void)state;
+    static const int places[][2] = {{0, 0}, {79, 87}, {64, 63}, {63, 64}, {31, 37}, {5, 80}};
+    static const int bands[] = {1, 5, 23, 100};
+    for (size_t i = 0; i < PQ_COUNT(places) * PQ_COUNT(bands); i++) {
+        const struct way w =
+            filled(&(struct way){.width = 40, .height = 44, .band = bands[i / PQ_COUNT(places)]});
+        struct pq_image in, out;
+        struct opened device;
+        pique_error err;
+        start(STANDIN_LAZY, i);
+        standin_add_kernel("cuda_add", spoil);
+        only_x = places[i % PQ_COUNT(places)][0];
+        only_y = places[i % PQ_COUNT(places)][1];
+        spoiled = NAN;
+        spoils = 1000;
+        make_picture(&w, 0, &in);
+        open_frames(&device, "cuda", &w, 1);
+        new_output(&device, &out);
+        assert_int_equal(pq_frames_run(device.frames, 1, &in, &out, &err), PIQUE_EDEVICE);
+        assert_non_null(strstr(err.message, "not finite"));
         close_frames(&device);
         pq_image_free(&in);
         pq_image_free(&out);
@@ -758,6 +791,7 @@ int main(void)
         cmocka_unit_test(places_bands_and_orders_change_no_sample),
         cmocka_unit_test(the_next_pictures_of_a_kind_find_their_graph_ready),
         cmocka_unit_test(what_a_device_computes_is_looked_at),
+        cmocka_unit_test(a_single_value_is_seen),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
