@@ -333,6 +333,26 @@ static unsigned char *batch_run(const char *device, const struct way *w, int fra
     return out;
 }
 
+/* Samples of halves side by side, a word of them or one by one. */
+static void batches_of_halves_are_those_of_the_host(void **state)
+{
+    (void)state;
+    static const enum pique_precision tiers[] = {PIQUE_PRECISION_FP16, PIQUE_PRECISION_BF16};
+    for (int i = 0; i < 4; i++) {
+        struct way w = filled(&(struct way){.width = i < 2 ? 40 : 37, .height = 20});
+        size_t bytes;
+        start(STANDIN_LAZY, (uint64_t)i);
+        unsigned char *want = batch_run("cpu:direct", &w, 1, &bytes);
+        w.precision = tiers[i % 2];
+        unsigned char *have = batch_run("cuda", &w, 1, &bytes);
+        for (size_t k = 0; k < bytes; k++)
+            assert_true(abs(want[k] - have[k]) <= (i % 2 ? 4 : 1));
+        free(want);
+        free(have);
+        nothing_is_wrong();
+    }
+}
+
 static void batches_of_samples_have_the_bits_of_the_host(void **state)
 {
     (void)state;
@@ -785,6 +805,7 @@ int main(void)
         cmocka_unit_test(colours_have_the_bits_of_the_host),
         cmocka_unit_test(colours_of_halves_are_those_of_the_host),
         cmocka_unit_test(batches_of_samples_have_the_bits_of_the_host),
+        cmocka_unit_test(batches_of_halves_are_those_of_the_host),
         cmocka_unit_test(luma_and_chroma_become_the_colours_that_they_mean),
         cmocka_unit_test(colours_become_luma_and_chroma),
         cmocka_unit_test(a_piece_is_upscaled_as_if_it_were_cut_out_of_the_colours),

@@ -99,6 +99,16 @@ CUDA_INLINE void codes_of(const struct cuda_args *a, const float v[CUDA_SPAN], i
     }
 }
 
+/* A span of samples of which one or two are a pixel. */
+CUDA_INLINE void read_apart(const struct cuda_map *in, enum pq_dtype type, int64_t at, int across,
+                            float v[CUDA_SPAN])
+{
+    const void *values = cuda_values(in, type, at);
+    const int two = across - 1;
+    for (int k = 0; k < CUDA_SPAN; k++)
+        v[k] = cuda_number(values, type, (k >> two) * in->stride + (k & two));
+}
+
 /* n samples from column x of a row on, each a channel of a pixel; a whole span in one of the ways
  * that pictures lie in, anything else sample by sample. */
 CUDA_INLINE void read_span(const struct cuda_args *a, int64_t row, int channel, int x, int n,
@@ -108,11 +118,14 @@ CUDA_INLINE void read_span(const struct cuda_args *a, int64_t row, int channel, 
     const int across = a->across[0], stride = in->stride;
     if (n == CUDA_SPAN && stride == across && cuda_at_word(row)) { /* all channels, so all values */
         cuda_get_span(in, row + x, v);
-    } else if (n == CUDA_SPAN && across <= 2 && in->type == PQ_F32) { /* luma, or chroma */
-        const int two = across - 1;
-        const float *at = in->data + row + (int64_t)(x >> two) * stride + channel;
-        for (int k = 0; k < CUDA_SPAN; k++)
-            v[k] = at[(k >> two) * stride + (k & two)];
+    } else if (n == CUDA_SPAN && across <= 2) { /* a plane of colours, luma, or chroma */
+        const int64_t at = row + (int64_t)(x >> (across - 1)) * stride + channel;
+        if (in->type == PQ_F32)
+            read_apart(in, PQ_F32, at, across, v);
+        else if (in->type == PQ_F16)
+            read_apart(in, PQ_F16, at, across, v);
+        else
+            read_apart(in, PQ_BF16, at, across, v);
     } else {
         for (int k = 0; k < CUDA_SPAN; k++)
             v[k] = k < n ? cuda_get(in, row + (int64_t)((x + k) / across) * stride + channel +
