@@ -333,6 +333,26 @@ static unsigned char *batch_run(const char *device, const struct way *w, int fra
     return out;
 }
 
+/* Samples of halves side by side, a word of them or one by one. */
+static void batches_of_halves_are_those_of_the_host(void **state)
+{
+    (void)state;
+    static const enum pique_precision tiers[] = {PIQUE_PRECISION_FP16, PIQUE_PRECISION_BF16};
+    for (int i = 0; i < 4; i++) {
+        struct way w = filled(&(struct way){.width = i < 2 ? 40 : 37, .height = 20});
+        size_t bytes;
+        start(STANDIN_LAZY, (uint64_t)i);
+        unsigned char *want = batch_run("cpu:direct", &w, 1, &bytes);
+        w.precision = tiers[i % 2];
+        unsigned char *have = batch_run("cuda", &w, 1, &bytes);
+        for (size_t k = 0; k < bytes; k++)
+            assert_true(abs(want[k] - have[k]) <= (i % 2 ? 4 : 1));
+        free(want);
+        free(have);
+        nothing_is_wrong();
+    }
+}
+
 static void batches_of_samples_have_the_bits_of_the_host(void **state)
 {
     (void)state;
@@ -696,7 +716,8 @@ static void the_next_pictures_of_a_kind_find_their_graph_ready(void **state)
 
 /* ---- never a wrong picture called done ---- */
 
-static int spoils; /* launches that are left to spoil */
+static int spoils;         /* launches that are left to spoil */
+static int only_x, only_y; /* not negative: this pixel alone */
 static float spoiled;
 
 /* In place of the network's last step. */
@@ -707,7 +728,9 @@ static void spoil(const struct cuda_args *a)
             for (int x = 0; x < a->out.width; x++)
                 for (int c = 0; c < a->out.channels; c++)
                     a->out.data[cuda_offset(&a->out, f, y, x) + c] =
-                        spoils > 0 ? spoiled : (float)((x + y) % 7) / 7;
+                        spoils > 0 && (only_x < 0 || (x == only_x && y == only_y))
+                            ? spoiled
+                            : (float)((x + y) % 7) / 7;
     spoils--;
 }
 
@@ -730,6 +753,7 @@ static void what_a_device_computes_is_looked_at(void **state)
         pique_error err;
         start(STANDIN_LAZY, i);
         standin_add_kernel("cuda_add", spoil);
+        only_x = -1;
         spoiled = cases[i].value;
         spoils = cases[i].launches;
         make_picture(&w, 0, &in);
@@ -746,18 +770,49 @@ static void what_a_device_computes_is_looked_at(void **state)
     }
 }
 
+/* Wherever it is, whatever the rows of a step. */
+static void a_single_value_is_seen(void **state)
+{
+    (void)state;
+    static const int places[][2] = {{0, 0}, {79, 87}, {64, 63}, {63, 64}, {31, 37}, {5, 80}};
+    static const int bands[] = {1, 5, 23, 100};
+    for (size_t i = 0; i < PQ_COUNT(places) * PQ_COUNT(bands); i++) {
+        const struct way w =
+            filled(&(struct way){.width = 40, .height = 44, .band = bands[i / PQ_COUNT(places)]});
+        struct pq_image in, out;
+        struct opened device;
+        pique_error err;
+        start(STANDIN_LAZY, i);
+        standin_add_kernel("cuda_add", spoil);
+        only_x = places[i % PQ_COUNT(places)][0];
+        only_y = places[i % PQ_COUNT(places)][1];
+        spoiled = NAN;
+        spoils = 1000;
+        make_picture(&w, 0, &in);
+        open_frames(&device, "cuda", &w, 1);
+        new_output(&device, &out);
+        assert_int_equal(pq_frames_run(device.frames, 1, &in, &out, &err), PIQUE_EDEVICE);
+        assert_non_null(strstr(err.message, "not finite"));
+        close_frames(&device);
+        pq_image_free(&in);
+        pq_image_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(colours_have_the_bits_of_the_host),
         cmocka_unit_test(colours_of_halves_are_those_of_the_host),
         cmocka_unit_test(batches_of_samples_have_the_bits_of_the_host),
+        cmocka_unit_test(batches_of_halves_are_those_of_the_host),
         cmocka_unit_test(luma_and_chroma_become_the_colours_that_they_mean),
         cmocka_unit_test(colours_become_luma_and_chroma),
         cmocka_unit_test(a_piece_is_upscaled_as_if_it_were_cut_out_of_the_colours),
         cmocka_unit_test(places_bands_and_orders_change_no_sample),
         cmocka_unit_test(the_next_pictures_of_a_kind_find_their_graph_ready),
         cmocka_unit_test(what_a_device_computes_is_looked_at),
+        cmocka_unit_test(a_single_value_is_seen),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -99,6 +99,16 @@ CUDA_INLINE void codes_of(const struct cuda_args *a, const float v[CUDA_SPAN], i
     }
 }
 
+/* A span of samples of which one or two are a pixel. */
+CUDA_INLINE void read_apart(const struct cuda_map *in, enum pq_dtype type, int64_t at, int across,
+                            float v[CUDA_SPAN])
+{
+    const void *values = cuda_values(in, type, at);
+    const int two = across - 1;
+    for (int k = 0; k < CUDA_SPAN; k++)
+        v[k] = cuda_number(values, type, (k >> two) * in->stride + (k & two));
+}
+
 /* n samples from column x of a row on, each a channel of a pixel; a whole span in one of the ways
  * that pictures lie in, anything else sample by sample. */
 CUDA_INLINE void read_span(const struct cuda_args *a, int64_t row, int channel, int x, int n,
@@ -108,11 +118,14 @@ CUDA_INLINE void read_span(const struct cuda_args *a, int64_t row, int channel, 
     const int across = a->across[0], stride = in->stride;
     if (n == CUDA_SPAN && stride == across && cuda_at_word(row)) { /* all channels, so all values */
         cuda_get_span(in, row + x, v);
-    } else if (n == CUDA_SPAN && across <= 2 && in->type == PQ_F32) { /* luma, or chroma */
-        const int two = across - 1;
-        const float *at = in->data + row + (int64_t)(x >> two) * stride + channel;
-        for (int k = 0; k < CUDA_SPAN; k++)
-            v[k] = at[(k >> two) * stride + (k & two)];
+    } else if (n == CUDA_SPAN && across <= 2) { /* a plane of colours, luma, or chroma */
+        const int64_t at = row + (int64_t)(x >> (across - 1)) * stride + channel;
+        if (in->type == PQ_F32)
+            read_apart(in, PQ_F32, at, across, v);
+        else if (in->type == PQ_F16)
+            read_apart(in, PQ_F16, at, across, v);
+        else
+            read_apart(in, PQ_BF16, at, across, v);
     } else {
         for (int k = 0; k < CUDA_SPAN; k++)
             v[k] = k < n ? cuda_get(in, row + (int64_t)((x + k) / across) * stride + channel +
@@ -171,13 +184,19 @@ CUDA_KERNEL(cuda_store_plane, store_plane_at)
  * taps as most have. */
 CUDA_INLINE float resize_value(const struct cuda_args *a, const struct cuda_item *i)
 {
+    const struct cuda_map *in = &a->in[0];
     const int64_t place = a->along_row ? i->x : i->y;
     const int32_t *span = a->index + 2 * place;
     const float *w = a->weights + place * a->taps;
+    const int x = a->along_row ? span[0] : i->x, y = a->along_row ? (int)i->y : span[0];
+    const struct cuda_ring ring = cuda_ring_at(in, i->frame, y);
+    const int64_t column = (int64_t)x * in->stride + i->c;
     float sum = 0.0f;
-    for (int k = 0; k < span[1]; k++)
-        sum += w[k] * (a->along_row ? cuda_value(&a->in[0], i->frame, i->y, span[0] + k, i->c)
-                                    : cuda_value(&a->in[0], i->frame, span[0] + k, i->x, i->c));
+    for (int k = 0; k < span[1]; k++) {
+        const int64_t at = a->along_row ? cuda_ring_row(in, &ring, y) + k * in->stride
+                                        : cuda_ring_row(in, &ring, y + k);
+        sum += w[k] * cuda_get(in, at + column);
+    }
     return sum;
 }
 CUDA_VALUE_KERNEL(cuda_resize, resize_value)
@@ -198,16 +217,21 @@ CUDA_INLINE float sharp_at(const struct cuda_args *a, const struct cuda_item *i,
                         a->touch.sharpen);
 }
 
-CUDA_INLINE float effects_value(const struct cuda_args *a, const struct cuda_item *i)
+CUDA_INLINE void effects_at(const struct cuda_args *a, int64_t at)
 {
-    const float mean = a->touch.contrast == 1.0f ? 0.0f : cuda_value_of(a, 1, i->frame, 0, 0, 0);
+    const struct cuda_item i = cuda_first_of(a, at, 1, 1);
+    const float mean = a->touch.contrast == 1.0f ? 0.0f : cuda_value_of(a, 1, i.frame, 0, 0, 0);
     float rgb[3];
     for (int c = 0; c < 3; c++) {
-        rgb[c] = sharp_at(a, i, c);
+        rgb[c] = sharp_at(a, &i, c);
         if (a->touch.contrast != 1.0f)
             rgb[c] = pq_away_from(rgb[c], mean, a->touch.contrast);
     }
-    return a->touch.saturation == 1.0f ? rgb[i->c]
-                                       : pq_away_from(rgb[i->c], pq_luma(rgb), a->touch.saturation);
+    const int64_t pixel = cuda_offset(&a->out, i.frame, i.y, i.x);
+    const float luma = pq_luma(rgb);
+    for (int c = 0; c < 3; c++)
+        cuda_put(&a->out, pixel + c,
+                 a->touch.saturation == 1.0f ? rgb[c]
+                                             : pq_away_from(rgb[c], luma, a->touch.saturation));
 }
-CUDA_VALUE_KERNEL(cuda_effects, effects_value)
+CUDA_KERNEL(cuda_effects, effects_at)

@@ -87,7 +87,7 @@ enum cuda_items {
     F(PQ_OP_FROM_YUV, cuda_from_yuv, CUDA_PIXEL)                                                   \
     F(PQ_OP_TO_YUV, cuda_to_yuv, CUDA_STACKS)                                                      \
     F(PQ_OP_RESIZE, cuda_resize, CUDA_VALUE)                                                       \
-    F(PQ_OP_EFFECTS, cuda_effects, CUDA_VALUE)                                                     \
+    F(PQ_OP_EFFECTS, cuda_effects, CUDA_PIXEL)                                                     \
     F(CUDA_LOAD_PLANES, cuda_load_planes, CUDA_PIXEL)                                              \
     F(CUDA_STORE_PLANE, cuda_store_plane, CUDA_SPANS)                                              \
     F(CUDA_WATCH_COLUMNS, cuda_watch_columns, CUDA_WATCH_COLUMN)                                   \
