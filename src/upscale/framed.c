@@ -130,6 +130,15 @@ static int resize(struct building *b, int width, int height, pique_error *err)
     return rc ? rc : go_on(b, pq_graph_clip(b->g, b->at, 0, 1, err));
 }
 
+/* Whether nothing comes between this pass and the samples, which are clipped as they are made: the
+ * large picture is not gone through once more for that. */
+static bool is_end(const struct building *b, int number)
+{
+    const struct pq_size *size = &b->plan->size;
+    return number == size->passes && b->width == b->out->width && b->height == b->out->height &&
+           !pq_has_effect(&b->plan->effects);
+}
+
 static int pass(struct building *b, int number, pique_error *err)
 {
     const struct pq_size *size = &b->plan->size;
@@ -148,7 +157,7 @@ static int pass(struct building *b, int number, pique_error *err)
                                      .out_height = size->pass_height[number]};
     b->width = shape->out_width;
     b->height = shape->out_height;
-    return go_on(b, pq_graph_clip(b->g, b->at, 0, 1, err));
+    return is_end(b, number) ? 0 : go_on(b, pq_graph_clip(b->g, b->at, 0, 1, err));
 }
 
 static int end(struct building *b, pique_error *err)

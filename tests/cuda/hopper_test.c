@@ -56,7 +56,8 @@ static void a_descriptor_finds_every_value(void **state)
             for (int at = 0; at < 3 * 4 * CUDA_STRIP_W * 16; at++) {
                 const int first = at % 3, u = at / 3 % 4 * 2;
                 const int n = at / 12 % CUDA_STRIP_W, k = at / 12 / CUDA_STRIP_W;
-                const uint64_t d = wg_descriptor((enum wg_layout)layout, row, first, u);
+                const uint64_t d = wg_descriptor((enum wg_layout)layout,
+                                                 wg_row((enum wg_layout)layout, row), first, u);
                 const float want = (float)((first + n) * 16 + u + k / 8) + (float)(k % 8) * 0.125f;
                 if (wg_operand(d, n, k) != cuda_f16_value(cuda_f16_bits(want)))
                     fail_msg("layout %d, row %u: pixel %d + %d, unit %d, channel %d", layout, r,
@@ -73,7 +74,8 @@ static void each_bit_of_a_descriptor_counts(void **state)
     static const int bits[2][3] = {{0, 16, 32}, {0, 32, 49}};
     for (int layout = WG_PLANES; layout <= WG_SWIZZLED; layout++) {
         const uint32_t row = fill_row((enum wg_layout)layout, wg_block_begin());
-        const uint64_t right = wg_descriptor((enum wg_layout)layout, row, 1, 2);
+        const uint64_t right =
+            wg_descriptor((enum wg_layout)layout, wg_row((enum wg_layout)layout, row), 1, 2);
         for (int i = 0; i < 3; i++) {
             const uint64_t wrong = right ^ UINT64_C(1) << bits[layout][i];
             int other = 0;

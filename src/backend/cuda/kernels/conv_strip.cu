@@ -203,12 +203,17 @@ CUDA_INLINE void take_weights(const struct strip_block *b, int t, struct wg_thre
 /* A row of the result from three of the input, of which the first is the n-th. */
 CUDA_INLINE void multiply_row(const struct strip_block *b, uint32_t n, struct wg_thread *kept)
 {
+    uint32_t rows[CUDA_STRIP_K];
+    CUDA_UNROLL
+    for (int i = 0; i < CUDA_STRIP_K; i++)
+        rows[i] = wg_uniform(wg_row(b->layout, ring_row(b, n + (uint32_t)i)));
     wg_multiply_begin();
     CUDA_UNROLL
     for (int step = 0; step < CUDA_STRIP_STEPS; step++) {
         const int tap = step / (CUDA_STRIP_C / 16), sixteen = step % (CUDA_STRIP_C / 16);
-        const uint32_t row = ring_row(b, n + (uint32_t)(tap / CUDA_STRIP_K));
-        WG_MULTIPLY(kept, step, wg_descriptor(b->layout, row, tap % CUDA_STRIP_K, sixteen * 2));
+        WG_MULTIPLY(
+            kept, step,
+            wg_descriptor(b->layout, rows[tap / CUDA_STRIP_K], tap % CUDA_STRIP_K, sixteen * 2));
     }
     wg_multiply_end();
 }

@@ -56,14 +56,21 @@ CUDA_INLINE uint32_t wg_unit(enum wg_layout layout, uint32_t row, int pixel, int
     return line + (((uint32_t)u ^ (line >> 7 & 7)) << 4);
 }
 
+/* What the descriptors of all matrices in a row that begins at `row` have in common. */
+CUDA_INLINE uint32_t wg_row(enum wg_layout layout, uint32_t row)
+{
+    const uint32_t first_distance = layout == WG_PLANES ? CUDA_STRIP_SLOTS : 1;
+    return (row & 0x3ffff) >> 4 | first_distance << 16;
+}
+
 /* The descriptor of the 16 channels from unit u on of 96 pixels from `pixel` on. */
 CUDA_INLINE uint64_t wg_descriptor(enum wg_layout layout, uint32_t row, int pixel, int u)
 {
     const uint32_t plane = CUDA_STRIP_SLOTS, eight_lines = 1024 >> 4, eight_units = 128 >> 4;
-    const uint32_t at = (row & 0x3ffff) >> 4, first = (uint32_t)pixel, unit = (uint32_t)u;
+    const uint32_t first = (uint32_t)pixel, unit = (uint32_t)u;
     if (layout == WG_PLANES)
-        return (uint64_t)eight_units << 32 | plane << 16 | (at + unit * plane + first);
-    return (uint64_t)1 << 62 | (uint64_t)eight_lines << 32 | 1u << 16 | (at + first * 8 + unit);
+        return (uint64_t)eight_units << 32 | (row + (unit * plane + first));
+    return (uint64_t)(1u << 30 | eight_lines) << 32 | (row + (first * 8 + unit));
 }
 
 #if defined(__CUDACC__) && defined(CUDA_HAS_WARPGROUPS)
@@ -230,6 +237,14 @@ static __device__ inline float wg_value(uint32_t both, int which)
 /* Registers given out from now on: those who load leave theirs to those who multiply. */
 #define WG_GIVE_UP() asm volatile("setmaxnreg.dec.sync.aligned.u32 40;")
 #define WG_TAKE()    asm volatile("setmaxnreg.inc.sync.aligned.u32 232;")
+
+/* A value that is the same in all lanes, and which the compiler knows to be: descriptors that are
+ * made of it take none of a lane's registers, and no product waits for the one before it to have
+ * read its own. */
+static __device__ inline uint32_t wg_uniform(uint32_t value)
+{
+    return __shfl_sync(0xffffffff, value, 0);
+}
 
 static __device__ inline void wg_multiply_begin(void)
 {

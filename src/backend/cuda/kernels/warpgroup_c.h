@@ -75,6 +75,11 @@ static inline void wg_fence(void)
 {
 }
 
+static inline uint32_t wg_uniform(uint32_t value)
+{
+    return value;
+}
+
 static inline void wg_multiply_begin(void)
 {
 }
