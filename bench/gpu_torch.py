@@ -32,7 +32,7 @@ def frames_per_second(network, frames):
         for _ in range(5):
             torch.cuda.synchronize()
             start, done = time.perf_counter(), 0
-            while time.perf_counter() - start < 2:
+            while time.perf_counter() - start < 0.5:
                 network(frames)
                 torch.cuda.synchronize()
                 done += frames.shape[0]
@@ -46,7 +46,7 @@ def main():
     frames = frames.to(memory_format=torch.channels_last)
     network = Compact().cuda().half().eval().to(memory_format=torch.channels_last)
     print('PyTorch %s, channels last, eager:    %.2f frames a second' %
-          (torch.__version__, frames_per_second(network, frames)))
+          (torch.__version__, frames_per_second(network, frames)), flush=True)
     compiled = torch.compile(network, mode='max-autotune-no-cudagraphs')
     print('PyTorch %s, channels last, compiled: %.2f frames a second' %
           (torch.__version__, frames_per_second(compiled, frames)))
