@@ -310,6 +310,8 @@ static const struct refusal refusals[] = {
     {"--SCALE 2", "did you mean --scale?"},
     {"--no-such-thing-at-all", "has no option --no-such-thing-at-all; --help-all"},
     {"-Z", "has no option -Z"},
+    {"-\177", "has no option -? "},
+    {"-\303\251", "has no option -? "},
     {"-qZ", "(in '-qZ')"},
     {"--names", "has no option --names"}, /* of another command */
 };
