@@ -98,10 +98,11 @@ static void make_case(struct rng *r, struct tiles_case *t)
     if (rng_below(r, 2))
         t->residual = random_floats(r, MOST_ROWS * (size_t)t->width * lanes, 1);
     t->scale = rng_float(r);
-    t->plain = random_floats(r, (size_t)t->out_channels * (size_t)t->in_channels * 9, 1);
+    const float weight = rng_below(r, 10) ? 1.0f : 0.0f; /* all zero, of both signs */
+    t->plain = random_floats(r, (size_t)t->out_channels * (size_t)t->in_channels * 9, weight);
     t->packed = floats(pq_winograd_packed_size(t->out_channels, t->in_channels));
     pq_winograd_pack(t->plain, t->out_channels, t->in_channels, t->packed);
-    t->bias = random_floats(r, lanes, 1);
+    t->bias = random_floats(r, lanes, weight);
     t->slopes = rng_below(r, 2) ? random_floats(r, lanes, 1) : NULL;
 }
 
