@@ -10,7 +10,8 @@ import source
 
 CC = os.environ.get('CC', 'cc').split()
 LIBRARIES = ['vips', 'libavcodec', 'libavutil', 'jansson', 'libsodium', 'libxxhash']
-# What may stand in a header of variants, by folder: the machine whose compiler knows it, and its flags.
+# What may stand in a header of variants, by folder: the machine whose compiler knows it, and the
+# flags.
 VARIANTS = {
     'src/kernels/x86/': ('x86_64', ['-mavx2', '-mfma', '-mavx512f', '-mavx512bw', '-mavx512dq',
                                     '-mavx512vl']),
@@ -28,8 +29,8 @@ def machine(cc):
 def compile_alone(include, language, standard, more, cc=None):
     text = '#include "%s"\n#include "%s"\n' % (include, include)
     flags = [f for f in WARN if language == 'c' or f != '-Wstrict-prototypes']
-    return subprocess.run((cc or CC) + ['-fsyntax-only', '-x', language, '-std=' + standard] + flags + more +
-                          ['-'], input=text, text=True, stdout=subprocess.PIPE,
+    command = (cc or CC) + ['-fsyntax-only', '-x', language, '-std=' + standard] + flags + more
+    return subprocess.run(command + ['-'], input=text, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, check=False)
 
 
