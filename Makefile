@@ -5,7 +5,7 @@ BUILD ?= build
 
 # What this Makefile runs is one thing after another; Ninja does what can be done at once.
 .NOTPARALLEL:
-.PHONY: all setup demo check check-oracles check-page check-all models install clean format help
+.PHONY: all setup demo check check-arm check-oracles check-page check-all models install clean format help
 
 all: ## build the program, build/pique, with what is there
 	@for tool in meson ninja pkg-config; do command -v $$tool >/dev/null || { \
@@ -34,6 +34,10 @@ check: ## build three ways and run every test that needs nothing more
 	-@tools/page_modules
 	@tools/check
 
+check-arm: ## build the library for ARM and run its tests in an emulator
+	@if [ "$$(uname -m)" = aarch64 ]; then echo "This is an ARM machine: make check is that"; \
+	else tools/setup build arm && tools/arm_libraries && tools/check arm; fi
+
 check-oracles: ## compare with other programs
 	@tools/setup build oracle
 	@test -d tests/oracles/onnxruntime/node_modules || ! command -v npm >/dev/null || { \
@@ -50,7 +54,7 @@ check-page: ## drive the page in a browser
 	@$(MAKE) --no-print-directory all
 	@meson test -C $(BUILD) --no-rebuild --suite page --print-errorlogs
 
-check-all: check check-oracles check-page ## all tests
+check-all: check check-arm check-oracles check-page ## all tests
 
 models: ## get every model of the catalogue
 	@tools/setup build models
@@ -68,7 +72,7 @@ install: ## install below PREFIX, by default /usr/local
 		ldconfig; fi
 
 clean: ## remove what was built
-	rm -rf $(BUILD) build-asan build-tsan
+	rm -rf $(BUILD) build-asan build-tsan build-arm build-arm-libraries
 
 format: ## clang-format over the whole source
 	clang-format -i $$(git ls-files '*.c' '*.h')

@@ -12,7 +12,7 @@ static atomic_int forced = -1;
 
 const char *pq_cpu_level_name(enum pq_cpu_level level)
 {
-    static const char *const names[] = {"scalar", "avx2", "avx512"};
+    static const char *const names[] = {"scalar", "avx2", "avx512", "neon"};
     return names[level];
 }
 
@@ -26,9 +26,17 @@ enum pq_cpu_level pq_cpu_best(void)
         !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
         return PQ_CPU_AVX2;
     return PQ_CPU_AVX512;
+#elif defined(__aarch64__)
+    return PQ_CPU_NEON;
 #else
     return PQ_CPU_SCALAR;
 #endif
+}
+
+bool pq_cpu_has(enum pq_cpu_level level)
+{
+    const enum pq_cpu_level best = pq_cpu_best();
+    return level == PQ_CPU_SCALAR || level == best || (best != PQ_CPU_NEON && level < best);
 }
 
 enum pq_cpu_level pq_cpu_level(void)
@@ -39,7 +47,7 @@ enum pq_cpu_level pq_cpu_level(void)
 
 bool pq_cpu_force(enum pq_cpu_level level)
 {
-    if (level > pq_cpu_best())
+    if (!pq_cpu_has(level))
         return false;
     atomic_store_explicit(&forced, (int)level, memory_order_relaxed);
     return true;

@@ -5,18 +5,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Levels, each including the ones before it. All give the same bits. */
+/* Levels: scalar everywhere, those of x86-64, of which each includes the ones before it, and that
+ * of ARM. All give the same bits. */
 enum pq_cpu_level {
     PQ_CPU_SCALAR,
     PQ_CPU_AVX2,   /* AVX2 and FMA */
     PQ_CPU_AVX512, /* AVX-512 F, BW, DQ and VL */
+    PQ_CPU_NEON,   /* of AArch64, which always has it */
     PQ_CPU_LEVELS
 };
 
-/* "scalar", "avx2", "avx512". */
+/* "scalar", "avx2", "avx512", "neon". */
 const char *pq_cpu_level_name(enum pq_cpu_level level);
 /* The highest level of this processor. Thread-safety: safe. */
 enum pq_cpu_level pq_cpu_best(void);
+/* Does this processor have it? Thread-safety: safe. */
+bool pq_cpu_has(enum pq_cpu_level level);
 /* The level in use: the best, or a lower one that was forced. Thread-safety: safe. */
 enum pq_cpu_level pq_cpu_level(void);
 /* Use no more than this level from now on. False where the processor has it not. Engines that are

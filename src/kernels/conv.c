@@ -9,6 +9,8 @@
 #include "base/cpu.h"
 #if defined(__x86_64__)
 #include "kernels/x86/conv.h"
+#elif defined(__aarch64__)
+#include "kernels/arm/conv.h"
 #endif
 
 enum { LANES = PQ_CONV_LANES };
@@ -92,6 +94,9 @@ pq_conv_fn *pq_conv_row(int cpu_level)
         return pq_conv_row_avx512;
     if (cpu_level >= PQ_CPU_AVX2)
         return pq_conv_row_avx2;
+#elif defined(__aarch64__)
+    if (cpu_level == PQ_CPU_NEON)
+        return pq_conv_row_neon;
 #endif
     (void)cpu_level;
     return pq_conv_row_c;

@@ -102,7 +102,8 @@ static int parse_letters(struct pq_options *o, int count, char *const *words, in
             const char *command = command_words(o->command);
             return pq_fail(err, PIQUE_EINVAL,
                            "pique%s%s has no option -%c (in '%.40s'); --help-all lists all",
-                           *command ? " " : "", command, *letter >= ' ' ? *letter : '?', words[*i]);
+                           *command ? " " : "", command,
+                           *letter >= ' ' && *letter <= '~' ? *letter : '?', words[*i]);
         }
         if (!takes_value(option)) {
             int rc = pq_options_set(o, option, NULL, err);

@@ -298,7 +298,7 @@ int pique_set_cpu_level(const char *level, pique_error *err)
             return 0;
         return pq_fail(err, PIQUE_EUNSUPPORTED, "this processor has no %s", level);
     }
-    return pq_fail(err, PIQUE_EINVAL, "'%s' is none of scalar, avx2, avx512", level);
+    return pq_fail(err, PIQUE_EINVAL, "'%s' is none of scalar, avx2, avx512, neon", level);
 }
 
 const char *pique_version(void)

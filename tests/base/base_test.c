@@ -168,9 +168,15 @@ static void a_level_can_be_forced_down_but_not_up(void **state)
     assert_true(pq_cpu_force(PQ_CPU_SCALAR));
     assert_int_equal(pq_cpu_level(), PQ_CPU_SCALAR);
     assert_true(pq_cpu_force(pq_cpu_best()));
-    if (pq_cpu_best() < PQ_CPU_AVX512)
-        assert_false(pq_cpu_force(PQ_CPU_AVX512));
-    assert_int_equal(pq_cpu_level(), pq_cpu_best());
+    for (int l = 0; l < PQ_CPU_LEVELS; l++) {
+        const enum pq_cpu_level level = (enum pq_cpu_level)l;
+        pq_cpu_force(pq_cpu_best());
+        assert_int_equal(pq_cpu_force(level), pq_cpu_has(level));
+        assert_int_equal(pq_cpu_level(), pq_cpu_has(level) ? level : pq_cpu_best());
+    }
+    /* Of two families a processor has one. */
+    assert_false(pq_cpu_has(PQ_CPU_AVX2) && pq_cpu_has(PQ_CPU_NEON));
+    pq_cpu_force(pq_cpu_best());
     char brand[64];
     pq_cpu_brand(brand, sizeof brand);
     assert_true(strlen(brand) > 0);

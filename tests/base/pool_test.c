@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <fenv.h>
+#include <float.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,9 +17,28 @@ enum { TASKS = 1000 };
 
 struct loop {
     atomic_int hits[TASKS];
-    atomic_int wrong_worker, wrong_rounding;
+    atomic_int wrong_worker, wrong_rounding, lost_denormals;
     int threads;
 };
+
+/* Is half of the smallest normal number more than nothing? */
+static bool keeps_denormals(void)
+{
+    volatile float smallest = FLT_MIN;
+    return smallest * 0.5f > 0.0f;
+}
+
+/* What a program sets that is in a hurry: numbers that are not normal become zero. */
+static void lose_denormals(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040);
+#elif defined(__aarch64__)
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    __asm__ volatile("msr fpcr, %0" : : "r"(fpcr | 1u << 24));
+#endif
+}
 
 static void hit(void *context, int index, int worker)
 {
@@ -27,6 +48,8 @@ static void hit(void *context, int index, int worker)
         atomic_store(&l->wrong_worker, 1);
     if (fegetround() != FE_TONEAREST)
         atomic_store(&l->wrong_rounding, 1);
+    if (!keeps_denormals())
+        atomic_store(&l->lost_denormals, 1);
 }
 
 static void each_task_runs_exactly_once(void **state)
@@ -68,6 +91,28 @@ static void tasks_round_to_nearest_and_the_callers_mode_comes_back(void **state)
     pq_pool_destroy(&pool);
 }
 
+static void tasks_keep_denormals_and_the_callers_mode_comes_back(void **state)
+{
+    (void)state;
+    static struct loop loop;
+    struct pq_pool *pool;
+    fenv_t ours;
+    fegetenv(&ours);
+    lose_denormals();
+    const bool kept = keeps_denormals();
+    assert_int_equal(pq_pool_create(3, &pool, NULL), 0); /* its threads take over our mode */
+    loop.threads = 3;
+    pq_pool_run(pool, TASKS, hit, &loop);
+    const bool kept_after = keeps_denormals();
+    fesetenv(&ours);
+    assert_false(atomic_load(&loop.lost_denormals));
+    assert_int_equal(kept, kept_after);
+#if defined(__x86_64__) || defined(__aarch64__)
+    assert_false(kept);
+#endif
+    pq_pool_destroy(&pool);
+}
+
 static void absurd_counts_and_failed_allocations_are_refused(void **state)
 {
     (void)state;
@@ -87,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_task_runs_exactly_once),
         cmocka_unit_test(tasks_round_to_nearest_and_the_callers_mode_comes_back),
+        cmocka_unit_test(tasks_keep_denormals_and_the_callers_mode_comes_back),
         cmocka_unit_test(absurd_counts_and_failed_allocations_are_refused),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);

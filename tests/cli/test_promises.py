@@ -12,7 +12,7 @@ import unittest
 from test_cli import PROGRAM, SANITIZED, Case, large_png, png
 
 FULL = os.environ.get('PIQUE_TEST_FULL') == '1'
-LEVELS = ['scalar', 'avx2', 'avx512']
+LEVELS = ['scalar', 'avx2', 'avx512', 'neon']
 BANDS = ['4', '8', '16', '64', 'whole']
 
 

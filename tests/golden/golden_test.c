@@ -405,7 +405,7 @@ static void names_of_tensors_change_no_bit(void **state)
 /* Every level of the processor, few threads and many, low bands and high: one hash. */
 static void bits_belong_to_the_numeric_key(void **state)
 {
-    static const char *const levels[] = {"scalar", "avx2", "avx512"};
+    static const char *const levels[] = {"scalar", "avx2", "avx512", "neon"};
     static const struct {
         int threads, band;
     } ways[] = {{1, 4}, {3, 16}};

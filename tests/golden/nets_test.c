@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Networks that PyTorch made against what PyTorch computed, by the public API alone.
+/* Networks that PyTorch made against what PyTorch computed, by the public API alone; and their bits
+ * against those that are committed, which any processor must give under the same numeric key.
  *
- *     nets_test FOLDER   takes every FOLDER/nets*.txt
+ *     nets_test FOLDER HASHES            takes every FOLDER/nets*.txt
+ *     nets_test FOLDER HASHES --bits     the bits alone, at every level of the processor
+ *     nets_test FOLDER HASHES --hashes   prints what HASHES must be
  *
  * A line of such a list names a model file, what must be found in it, and the sizes of a picture
  * and of its result; both lie in FOLDER/NAME.f32 (torch/README.md). A model of an architecture that
  * this version cannot run is skipped, and named. */
 #include <glob.h>
+#include <inttypes.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include <cmocka.h>
 
@@ -32,6 +38,15 @@ struct test_case {
 static const char *folder;
 static struct test_case cases[MAX_CASES];
 static int case_count;
+
+struct hash {
+    char file[80];
+    uint64_t hash;
+};
+
+static char hashes_key[128];
+static struct hash hashes[MAX_CASES];
+static int hash_count;
 
 /* ---- what is committed ---- */
 
@@ -94,6 +109,26 @@ static int read_lists(void)
     return rc;
 }
 
+static int read_hashes(const char *path)
+{
+    char line[256];
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return -1;
+    int rc = 0;
+    while (!rc && fgets(line, sizeof line, f)) {
+        struct hash *h = &hashes[hash_count];
+        if (*line == '#' || sscanf(line, "key %127s", hashes_key) == 1)
+            continue;
+        if (hash_count < MAX_CASES && sscanf(line, "%79s %" SCNx64, h->file, &h->hash) == 2)
+            hash_count++;
+        else
+            rc = -1;
+    }
+    fclose(f);
+    return rc;
+}
+
 /* ---- runs ---- */
 
 /* NULL where this version cannot run the architecture. */
@@ -126,6 +161,9 @@ struct way {
     int threads, band, frames; /* the picture is the last of so many; the others hold other ones */
 };
 
+/* Of the last run. */
+static char numeric_key[128];
+
 static void run(const struct test_case *c, const pique_model *model, const struct way *way,
                 const float *in, size_t in_count, float *out, size_t out_count)
 {
@@ -137,6 +175,7 @@ static void run(const struct test_case *c, const pique_model *model, const struc
                                           .band_rows = way->band};
     if (pique_engine_open(model, &options, &engine, &err))
         fail_msg("%s: %s", c->file, err.message);
+    snprintf(numeric_key, sizeof numeric_key, "%s", pique_engine_numeric_key(engine));
     const size_t frames = (size_t)way->frames, row = sizeof(float) * (size_t)c->channels;
     float *from = malloc(frames * in_count * sizeof *from);
     float *to = malloc(frames * out_count * sizeof *to);
@@ -209,6 +248,21 @@ static void check_bits(const struct test_case *c, const pique_model *model, cons
     free(got);
 }
 
+static void check_hash(const struct test_case *c, const float *got, size_t count, const char *level)
+{
+    if (strcmp(hashes_key, numeric_key) != 0)
+        fail_msg("the numeric key is '%s' now and was '%s': commit what --hashes prints",
+                 numeric_key, hashes_key);
+    for (int i = 0; i < hash_count; i++) {
+        if (strcmp(hashes[i].file, c->file) != 0)
+            continue;
+        if (XXH3_64bits(got, count * sizeof *got) != hashes[i].hash)
+            fail_msg("%s, %s: other bits under the same numeric key", c->file, level);
+        return;
+    }
+    fail_msg("%s has no hash: commit what --hashes prints", c->file);
+}
+
 static double most_off(const float *got, const float *want, size_t count)
 {
     double most = 0;
@@ -236,12 +290,50 @@ static int check_case(const struct test_case *c)
     if (!(most <= c->tolerance))
         fail_msg("%s: off by %.2e, allowed %.0e", c->file, most, c->tolerance);
     print_message("%s: off by %.2e, allowed %.0e\n", c->file, most, c->tolerance);
+    check_hash(c, got, count, "the best level");
     check_bits(c, model, in, in_count, got, count);
     check_pushes(c, model, in, got, count);
     free(in);
     free(got);
     pique_model_close(&model);
     return 1;
+}
+
+/* One run at each level, or at the best where the hash is printed. False where it was skipped. */
+static bool check_bits_alone(const struct test_case *c, bool print)
+{
+    static const char *const levels[] = {NULL, "scalar", "avx2", "avx512", "neon"};
+    pique_model *model = open_model(c);
+    if (!model)
+        return false;
+    const size_t in_count = (size_t)c->width * (size_t)c->height * (size_t)c->channels;
+    const size_t count = (size_t)c->out_width * (size_t)c->out_height * (size_t)c->channels;
+    float *in = read_numbers(c, in_count, count), *got = malloc(count * sizeof *got);
+    assert_non_null(got);
+    for (size_t l = print ? 0 : 1; l < (print ? 1 : sizeof levels / sizeof *levels); l++) {
+        if (pique_set_cpu_level(levels[l], NULL))
+            continue;
+        run(c, model, &(struct way){2, 4, 1}, in, in_count, got, count);
+        if (print && c == cases)
+            printf("key %s\n", numeric_key);
+        if (print)
+            printf("%s %016" PRIx64 "\n", c->file, XXH3_64bits(got, count * sizeof *got));
+        else
+            check_hash(c, got, count, levels[l]);
+    }
+    pique_set_cpu_level(NULL, NULL);
+    free(in);
+    free(got);
+    pique_model_close(&model);
+    return true;
+}
+
+static void print_hashes(void)
+{
+    printf("# XXH3-64 of the float32 results of the networks of nets*.txt. Made by nets_test "
+           "--hashes.\n");
+    for (int i = 0; i < case_count; i++)
+        check_bits_alone(&cases[i], true);
 }
 
 /* ---- tests ---- */
@@ -252,17 +344,37 @@ static void a_network(void **state)
         skip();
 }
 
+static void the_bits_of_a_network(void **state)
+{
+    if (!check_bits_alone(*state, false))
+        skip();
+}
+
 int main(int argc, char **argv)
 {
-    folder = argc > 1 ? argv[1] : ".";
+    if (argc < 3) {
+        fprintf(stderr, "usage: nets_test FOLDER HASHES [--bits | --hashes]\n");
+        return 2;
+    }
+    folder = argv[1];
     if (read_lists() || !case_count) {
         fprintf(stderr, "%s/nets*.txt: cannot be read\n", folder);
         return 1;
     }
+    if (argc > 3 && strcmp(argv[3], "--hashes") == 0) {
+        print_hashes();
+        return 0;
+    }
+    if (read_hashes(argv[2])) {
+        fprintf(stderr, "%s: cannot be read\n", argv[2]);
+        return 1;
+    }
+    const bool bits = argc > 3 && strcmp(argv[3], "--bits") == 0;
     struct CMUnitTest tests[MAX_CASES];
     for (int i = 0; i < case_count; i++)
-        tests[i] = (struct CMUnitTest){
-            .name = cases[i].file, .test_func = a_network, .initial_state = &cases[i]};
+        tests[i] = (struct CMUnitTest){.name = cases[i].file,
+                                       .test_func = bits ? the_bits_of_a_network : a_network,
+                                       .initial_state = &cases[i]};
     return _cmocka_run_group_tests("networks agree with PyTorch", tests, (size_t)case_count, NULL,
                                    NULL);
 }

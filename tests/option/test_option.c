@@ -301,7 +301,7 @@ static const struct refusal refusals[] = {
     {"--threads 0", "from 1 to 1024"},
     {"--band 0", "or 'whole'"},
     {"--band all", "or 'whole'"},
-    {"--cpu sse2", "--cpu takes scalar, avx2 or avx512"},
+    {"--cpu sse2", "--cpu takes scalar, avx2, avx512 or neon"},
     {"--suffix a/b", "without '/'"},
     {"--output=", "not empty"},
     {"--overwrite=yes", "--overwrite takes no value, but got 'yes'"},
@@ -310,6 +310,8 @@ static const struct refusal refusals[] = {
     {"--SCALE 2", "did you mean --scale?"},
     {"--no-such-thing-at-all", "has no option --no-such-thing-at-all; --help-all"},
     {"-Z", "has no option -Z"},
+    {"-\177", "has no option -? "},
+    {"-\303\251", "has no option -? "},
     {"-qZ", "(in '-qZ')"},
     {"--names", "has no option --names"}, /* of another command */
 };

@@ -107,6 +107,10 @@ class Whole(unittest.TestCase):
     def test_the_last_line_is_the_sum_over_three_builds(self):
         self.assertEqual(self.run_it('OK OK SKIP'), (0, '6 passed, 0 failed, 3 skipped'))
 
+    def test_arm_is_one_more_that_only_its_name_asks_for(self):
+        self.assertEqual(self.run_it('OK OK SKIP', 'arm'), (0, '2 passed, 0 failed, 1 skipped'))
+        self.assertEqual(self.run_it('OK FAIL', 'arm'), (1, '1 passed, 1 failed, 0 skipped'))
+
     def test_one_failure_anywhere_is_a_failure(self):
         self.assertEqual(self.run_it('OK FAIL', 'release'), (1, '1 passed, 1 failed, 0 skipped'))
 

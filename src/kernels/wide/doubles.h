@@ -71,6 +71,50 @@ LANES_INLINE struct doubles doubles_add_product(struct doubles a, struct doubles
     return (struct doubles){_mm256_fmadd_pd(a.lo, b.lo, c.lo), _mm256_fmadd_pd(a.hi, b.hi, c.hi)};
 }
 
+#elif defined(PQ_WIDE_NEON)
+
+struct doubles {
+    float64x2_t v[DOUBLES / 2];
+};
+
+LANES_INLINE struct doubles doubles_load(const float *p, int n)
+{
+    struct doubles r;
+    UNROLLED_FOR (i, DOUBLES / QUAD) {
+        const float32x4_t v = quad_load_some(n - i * QUAD, p + i * QUAD);
+        r.v[2 * i] = vcvt_f64_f32(vget_low_f32(v));
+        r.v[2 * i + 1] = vcvt_high_f64_f32(v);
+    }
+    return r;
+}
+
+LANES_INLINE void doubles_store(double *p, int n, struct doubles a)
+{
+    UNROLLED_FOR (i, DOUBLES / 2) {
+        if (n - 2 * i >= 2)
+            vst1q_f64(p + 2 * i, a.v[i]);
+        else if (n - 2 * i == 1)
+            vst1q_lane_f64(p + 2 * i, a.v[i], 0);
+    }
+}
+
+LANES_INLINE struct doubles doubles_set(float x)
+{
+    struct doubles r;
+    UNROLLED_FOR (i, DOUBLES / 2)
+        r.v[i] = vdupq_n_f64((double)x);
+    return r;
+}
+
+LANES_INLINE struct doubles doubles_add_product(struct doubles a, struct doubles b,
+                                                struct doubles c)
+{
+    struct doubles r;
+    UNROLLED_FOR (i, DOUBLES / 2)
+        r.v[i] = vfmaq_f64(c.v[i], a.v[i], b.v[i]);
+    return r;
+}
+
 #else
 
 struct doubles {

@@ -20,9 +20,15 @@
 #define UNROLLED_FOR(i, count) _Pragma("GCC unroll 32") for (int i = 0; i < (count); i++)
 #define LANES_INLINE           static inline __attribute__((always_inline))
 
-enum { LANES = PQ_WIDE_LANES };
+/* Where the registers of a level are smaller, a file may work on fewer lanes at a time. */
+#if !defined(PQ_LANES)
+#define PQ_LANES PQ_WIDE_LANES
+#endif
+enum { LANES = PQ_LANES };
 
-#if defined(__AVX512F__)
+#if defined(PQ_WIDE_NEON)
+#include "kernels/arm/lanes_neon.h"
+#elif defined(__AVX512F__)
 
 struct lanes {
     __m512 v;
@@ -259,6 +265,8 @@ LANES_INLINE void lanes_store_some(struct lanes_mask k, float *p, struct lanes a
 
 #endif
 
+#if !defined(PQ_WIDE_NEON)
+
 /* The sum of all lanes: i and i + 8 first, then i and i + 4, i + 2, i + 1. */
 LANES_INLINE float lanes_sum(struct lanes a)
 {
@@ -282,3 +290,5 @@ LANES_INLINE float lanes_most(struct lanes a)
     }
     return v[0];
 }
+
+#endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The product of two small matrices, which attention is made of. A lane is a column of the result,
  * so no sum is split. A block of rows times registers of columns stays in registers: at AVX-512
- * 8 x 2 sums for 2 loads and 8 broadcasts a step, at AVX2 4 x 2 for 2 and 4. */
+ * 8 x 2 sums for 2 loads and 8 broadcasts a step, at AVX2 4 x 2 for 2 and 4, at NEON 4 x 4 for 4
+ * and 4 loads of one value. */
 #include "kernels/wide/functions.h"
 #include "kernels/wide/lanes.h"
 

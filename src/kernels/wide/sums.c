@@ -8,7 +8,7 @@
 /* Sums of a gram matrix that stay in registers over a row: ROWS x BLOCKS x DOUBLES. */
 #if defined(__AVX512F__)
 enum { ROWS = 4, BLOCKS = 4 };
-#elif defined(__AVX2__)
+#elif defined(__AVX2__) || defined(PQ_WIDE_NEON)
 enum { ROWS = 4, BLOCKS = 1 };
 #else
 enum { ROWS = 1, BLOCKS = 1 };

@@ -8,9 +8,14 @@
  *     output   m                 ->  4 rows of pixels, with bias, activation and what is added
  *
  * v, m and the weights of a group stay in the second cache. At AVX-512 a block of sums is 24
- * registers, as in x86/conv_avx512.c; at AVX2 12, 6 tiles of one block of lanes. */
+ * registers, as in x86/conv_avx512.c; at AVX2 12, 6 tiles of one block of lanes. At NEON those are
+ * 24, as in arm/conv_neon.c, and lanes are the four of one register: the transforms keep twelve or
+ * 24 values of each. */
 #include "kernels/winograd.h"
 
+#if defined(PQ_WIDE_NEON)
+#define PQ_LANES 4
+#endif
 #include "kernels/wide/functions.h"
 #include "kernels/wide/lanes.h"
 
@@ -18,7 +23,8 @@ enum {
     TILE = PQ_WINOGRAD_TILE,
     READ = PQ_WINOGRAD_READ,
     POINTS = READ * READ,
-    GROUP = PQ_CONV_GROUP * LANES
+    BLOCK = PQ_CONV_LANES,
+    GROUP = PQ_CONV_GROUP * BLOCK
 };
 
 /* Where the three passes keep what they hand on: floats from one point, and one tile, to the next.
@@ -32,14 +38,14 @@ struct work {
 static struct work lay_out(const struct pq_winograd_args *a)
 {
     const int channels = pq_winograd_channels(a);
-    const int most = pq_winograd_tiles(a->blocks * LANES, channels);
+    const int most = pq_winograd_tiles(a->blocks * BLOCK, channels);
     struct work w = {.v = a->scratch,
                      .tiles = a->tile1 - a->tile0,
                      .across = pq_winograd_across(a->width),
                      .channels = channels};
-    w.v_tile = (size_t)(channels + LANES - 1) / LANES * LANES;
-    w.v_point = (size_t)most * w.v_tile + LANES;
-    w.m_point = (size_t)most * GROUP + LANES;
+    w.v_tile = (size_t)(channels + BLOCK - 1) / BLOCK * BLOCK;
+    w.v_point = (size_t)most * w.v_tile + BLOCK;
+    w.m_point = (size_t)most * GROUP + BLOCK;
     w.m = a->scratch + POINTS * w.v_point;
     return w;
 }
@@ -74,7 +80,7 @@ struct patch {
     int columns; /* that are there */
 };
 
-/* Sixteen channels, or as many as `some` has. whole: all of them, of all columns. Two rows of
+/* As many channels as lanes, or as `some` has. whole: all of them, of all columns. Two rows of
  * points at a time, so that they stay in registers: the input, which is in the first cache, is read
  * three times instead. */
 LANES_INLINE void input_lanes(const struct patch *p, int c, struct lanes_mask some, float *v,
@@ -185,7 +191,7 @@ LANES_INLINE void all_tiles(const struct work *w, const float *v, const float *w
 
 static void multiply(const struct work *w, const float *weights, int count)
 {
-    const int step = count * LANES;
+    const int step = count * BLOCK;
     const size_t point = (size_t)w->channels * (size_t)step;
     for (int k = 0; k < POINTS; k++, weights += point) {
         const float *v = w->v + (size_t)k * w->v_point;
@@ -207,7 +213,8 @@ static void multiply(const struct work *w, const float *weights, int count)
         }
 #else
         for (int b = 0; b < count; b++)
-            all_tiles(w, v, weights + (ptrdiff_t)b * LANES, step, m + (ptrdiff_t)b * LANES, 6, 1);
+            all_tiles(w, v, weights + (ptrdiff_t)b * BLOCK, step, m + (ptrdiff_t)b * BLOCK, 6,
+                      BLOCK / LANES);
 #endif
     }
 }
@@ -225,7 +232,7 @@ LANES_INLINE void output_values(const struct lanes m[READ], struct lanes y[TILE]
     y[3] = lanes_fma(lanes_set(2.0f * root), d, lanes_fma(lanes_set(0.5f * half_root), b, m[5]));
 }
 
-/* A block of lanes of a tile. lane: its first, of all of the result; (x, y): the tile's first
+/* Some lanes of a tile. lane: its first, of all of the result; (x, y): the tile's first
  * pixel; columns: that are there; whole: all 4. */
 LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, int columns,
                                int lane, const float *m, size_t point, const bool whole)
@@ -271,11 +278,11 @@ static void transform_output(const struct pq_winograd_args *a, const struct work
         const int x = (a->tile0 + t) % w->across * TILE, columns = a->width - x;
         const int y = (a->tile0 + t) / w->across * TILE;
         const float *m = w->m + (ptrdiff_t)t * GROUP;
-        for (int b = 0; b < count; b++, m += LANES) {
+        for (int i = 0; i < count * BLOCK; i += LANES, m += LANES) {
             if (columns >= TILE)
-                output_lanes(a, x, y, TILE, (first + b) * LANES, m, w->m_point, true);
+                output_lanes(a, x, y, TILE, first * BLOCK + i, m, w->m_point, true);
             else
-                output_lanes(a, x, y, columns, (first + b) * LANES, m, w->m_point, false);
+                output_lanes(a, x, y, columns, first * BLOCK + i, m, w->m_point, false);
         }
     }
 }
@@ -289,6 +296,6 @@ void PQ_WIDE(winograd)(const struct pq_winograd_args *a)
         const int count = a->blocks - first < PQ_CONV_GROUP ? a->blocks - first : PQ_CONV_GROUP;
         multiply(&w, weights, count);
         transform_output(a, &w, first, count);
-        weights += (size_t)(POINTS * count * LANES) * (size_t)w.channels;
+        weights += (size_t)(POINTS * count * BLOCK) * (size_t)w.channels;
     }
 }
