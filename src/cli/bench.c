@@ -173,8 +173,6 @@ static int measure(struct bench *b, pique_error *err)
         for (size_t i = 0; !rc && i < b->count; i++)
             rc = pq_way_measure(&b->ways[i], err);
     }
-    if (rc == PIQUE_EUNSUPPORTED)
-        b->status = PQ_EXIT_UNAVAILABLE;
     return rc;
 }
 
@@ -297,6 +295,8 @@ static int run(struct bench *b, struct pq_str *text, pique_error *err)
     if (!rc)
         rc = pq_given(b->options, PQ_OPT_JSON) ? add_json(b, text, err) : add_text(b, text, err);
     pq_unwatch_signals();
+    if (rc == PIQUE_EUNSUPPORTED) /* the device has not the tier, or does not tell of its steps */
+        b->status = PQ_EXIT_UNAVAILABLE;
     return rc;
 }
 

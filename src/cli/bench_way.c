@@ -82,8 +82,10 @@ static void name_device(struct pq_way *way)
         pique_device_info d = {.size = sizeof d};
         if (pique_device_get(i, &d, NULL) != 0)
             return;
-        const size_t length = strlen(d.id);
-        if (strncmp(id, d.id, length) == 0 && (id[length] == '\0' || pq_way_on_cpu(way))) {
+        /* "cuda" is the first of cuda:0, cuda:1; "cpu:direct" is the cpu. */
+        const size_t length = PQ_MIN(strlen(d.id), strlen(id));
+        if (strncmp(id, d.id, length) == 0 && strchr(":", id[length]) &&
+            strchr(":", d.id[length])) {
             snprintf(way->device_name, sizeof way->device_name, "%s", d.name);
             return;
         }

@@ -1154,6 +1154,15 @@ class Bench(Case):
         self.assertEqual(len(table), 2 + len(steps))
         self.assertEqual(table[1].split()[:3], ['steps', 'kind', 'how'])
 
+    def test_it_can_be_interrupted(self):
+        process = subprocess.Popen([PROGRAM, 'bench', 'tiny', '--size', '400x300', '--runs', '1000'],
+                                   cwd=self.dir, env=self.environment(), stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=TIMEOUT)
+        self.assertEqual((process.returncode, out), (130, b''), err)
+
     def test_words_that_make_no_sense_are_refused(self):
         for words in (['--threads', '0'], ['--threads', '1,,2'], ['--threads', ''],
                       ['--size', '640'], ['--size', '0x4'], ['--size', '4x4x4'], ['--batch', '9'],
@@ -1162,6 +1171,8 @@ class Bench(Case):
         self.check(self.bench(model=('nobody-knows-me',)), 69, 'nobody-knows-me')
         self.check(self.bench('--device', 'gpu9'), 69, 'gpu9')
         self.check(self.bench('--precision', 'fp16'), 69, 'does not compute in fp16')
+        self.check(self.bench('--device', 'fault:nan@999', '--kernels', '--size', '9x9'), 69,
+                   'does not tell what each step takes')
 
     def test_kernels_are_listed_checked_and_timed(self):
         listed = self.run_pique('kernels', '--json', model=None)
