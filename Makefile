@@ -64,7 +64,8 @@ bench-peers: ## measure pique beside oneDNN, ONNX Runtime and PyTorch: MODEL, FR
 	-@tools/setup peer
 	-@tools/setup torch
 	-@$(MAKE) --no-print-directory onnxruntime
-	@test ! -f $(BUILD)/build.ninja || meson setup --reconfigure $(BUILD) >/dev/null
+	@test ! -f $(BUILD)/build.ninja || test -f $(BUILD)/bench/peer-onednn || \
+		meson setup --reconfigure $(BUILD) >/dev/null # oneDNN may have come
 	@$(MAKE) --no-print-directory all
 	@$(BUILD)/pique models fetch "$(MODEL)" --yes >/dev/null 2>&1 || test -e "$(MODEL)" || { \
 		echo "$(MODEL): no such model, and it cannot be fetched" >&2; exit 66; }
