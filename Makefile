@@ -5,7 +5,8 @@ BUILD ?= build
 
 # What this Makefile runs is one thing after another; Ninja does what can be done at once.
 .NOTPARALLEL:
-.PHONY: all setup demo check check-arm check-oracles check-page check-all models install clean format help
+.PHONY: all setup demo check check-arm check-oracles check-page check-all onnxruntime bench-peers models \
+	install clean format help
 
 all: ## build the program, build/pique, with what is there
 	@for tool in meson ninja pkg-config; do command -v $$tool >/dev/null || { \
@@ -40,10 +41,13 @@ check-arm: ## build the library for ARM and run its tests in an emulator
 
 check-oracles: ## compare with other programs
 	@tools/setup build oracle
+	@$(MAKE) --no-print-directory onnxruntime
+	@tools/check --oracles
+
+onnxruntime:
 	@test -d tests/oracles/onnxruntime/node_modules || ! command -v npm >/dev/null || { \
 		echo "Getting ONNX Runtime from npm, to tests/oracles/onnxruntime (290 MB)"; \
 		npm ci --ignore-scripts --prefix tests/oracles/onnxruntime; }
-	@tools/check --oracles
 
 check-page: ## drive the page in a browser
 	@tools/setup build page
@@ -55,6 +59,22 @@ check-page: ## drive the page in a browser
 	@meson test -C $(BUILD) --no-rebuild --suite page --print-errorlogs
 
 check-all: check check-arm check-oracles check-page ## all tests
+
+# What cannot be had is left out of the table, which says so.
+MODEL ?= realesr-animevideov3
+FRAME ?= -
+ROUNDS ?= 9
+bench-peers: ## measure pique beside oneDNN, ONNX Runtime and PyTorch: MODEL, FRAME, ROUNDS
+	@tools/setup build oracle
+	-@tools/setup peer
+	-@tools/setup torch
+	-@$(MAKE) --no-print-directory onnxruntime
+	@test ! -f $(BUILD)/build.ninja || test -f $(BUILD)/bench/peer-onednn || \
+		meson setup --reconfigure $(BUILD) >/dev/null # oneDNN may have come
+	@$(MAKE) --no-print-directory all
+	@$(BUILD)/pique models fetch "$(MODEL)" --yes >/dev/null 2>&1 || test -e "$(MODEL)" || { \
+		echo "$(MODEL): no such model, and it cannot be fetched" >&2; exit 66; }
+	@python3 bench/peers.py $(BUILD) "$(MODEL)" "$(FRAME)" "$(ROUNDS)"
 
 models: ## get every model of the catalogue
 	@tools/setup build models

@@ -19,6 +19,7 @@
 #include "error.h"
 #include "film.h"
 #include "look.h"
+#include "measure.h"
 #include "model.h"
 #include "picture.h"
 #include "sheet.h"

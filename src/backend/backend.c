@@ -50,9 +50,22 @@ int pq_program_compile(const struct pq_graph *graph, const struct pq_device_opti
 
 void pq_program_release(struct pq_program **program)
 {
-    if (*program)
+    if (*program) {
+        pq_free((*program)->times);
         (*program)->backend->release(*program);
+    }
     *program = NULL;
+}
+
+int pq_program_measure(struct pq_program *program, bool on, pique_error *err)
+{
+    const size_t count = (size_t)program->graph->count;
+    if (on && !program->backend->how)
+        return pq_fail(err, PIQUE_EUNSUPPORTED, "device '%s' does not tell what each step takes",
+                       program->backend->name);
+    pq_free(program->times);
+    program->times = on ? pq_calloc(count, sizeof *program->times) : NULL;
+    return on && !program->times ? pq_fail_nomem(err, count * sizeof *program->times) : 0;
 }
 
 const char *pq_program_numeric_key(const struct pq_program *program)
@@ -194,8 +207,7 @@ double pq_run_share(const struct pq_run *run)
     double done = 0, all = 0;
     for (int i = 0; i < g->count; i++) {
         const struct pq_op *op = &g->ops[i];
-        const double row =
-            (double)(pq_op_macs(op) + (uint64_t)op->channels) * (double)run->lines[i].width;
+        const double row = (double)pq_op_work(op) * (double)run->lines[i].width;
         done += row * (double)run->done[i];
         all += row * (double)run->lines[i].height;
     }

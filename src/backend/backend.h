@@ -43,7 +43,7 @@ struct pq_picture {
     ptrdiff_t stride[PQ_SAMPLE_PLANES]; /* bytes */
 };
 
-/* What a backend fills in. Every entry is needed, but those of whole pictures. */
+/* What a backend fills in. Every entry is needed, but those of whole pictures and `how`. */
 struct pq_backend {
     const char *name;
     /* Input rows of a step beyond which it gains nothing. */
@@ -86,10 +86,19 @@ struct pq_backend {
     /* What a statistic (pq_op_is_statistic) came to for a frame, once its row is done: one float a
      * channel into out. */
     int (*statistic)(const struct pq_run *run, int op, int frame, float *out, pique_error *err);
+    /* The algorithm of an operation where there are several, else "". NULL where the device does
+     * not tell what operations take (pq_program.times). */
+    const char *(*how)(const struct pq_program *program, int op);
     /* Bytes of memory that a device says are free for line buffers; 0 where it does not tell. */
     uint64_t (*free_memory)(const char *id);
     /* The i-th device of this backend; false past the end. */
     bool (*describe)(size_t i, pique_device_info *info);
+};
+
+/* What an operation has taken, of all runs of a program. */
+struct pq_op_time {
+    double seconds;
+    uint64_t pixels; /* of its result */
 };
 
 /* The head of every backend's program and run; a backend's own struct begins with it. */
@@ -97,6 +106,7 @@ struct pq_program {
     const struct pq_backend *backend;
     const struct pq_graph *graph;
     const struct pq_grid *grids; /* one an operation: rows that kernels compute together; or NULL */
+    struct pq_op_time *times;    /* likewise, added to by steps; NULL while nothing is measured */
 };
 
 /* The statistics of a finished run, for a graph to which they are given (pq_graph_given). */
@@ -127,6 +137,8 @@ int pq_program_compile(const struct pq_graph *graph, const struct pq_device_opti
                        struct pq_program **out, pique_error *err);
 void pq_program_release(struct pq_program **program);
 const char *pq_program_numeric_key(const struct pq_program *program);
+/* Measure operations from now on, from 0; or no more. PIQUE_EUNSUPPORTED: the device cannot. */
+int pq_program_measure(struct pq_program *program, bool on, pique_error *err);
 /* Bytes that a run of this geometry takes: its line buffers, and the two bands of rows that its
  * caller holds for pq_run_step(). */
 int pq_program_memory(const struct pq_program *program, const struct pq_geometry *geometry,

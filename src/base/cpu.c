@@ -89,3 +89,26 @@ void pq_memory(uint64_t *total, uint64_t *available)
     }
     fclose(f);
 }
+
+uint64_t pq_memory_most(void)
+{
+    FILE *f = fopen("/proc/self/status", "re");
+    char line[128];
+    unsigned long long kib = 0;
+    while (f && fgets(line, sizeof line, f)) {
+        if (sscanf(line, "VmHWM: %llu kB", &kib) == 1)
+            break;
+    }
+    if (f)
+        fclose(f);
+    return (uint64_t)kib * 1024;
+}
+
+void pq_memory_forget_most(void)
+{
+    FILE *f = fopen("/proc/self/clear_refs", "we");
+    if (!f)
+        return;
+    fputs("5\n", f); /* proc(5) */
+    fclose(f);
+}

@@ -29,5 +29,10 @@ bool pq_cpu_force(enum pq_cpu_level level);
 /* Bytes of memory of the whole machine, and how many of them a program could have now without
  * swapping; 0 where the system does not tell. */
 void pq_memory(uint64_t *total, uint64_t *available);
+/* The most bytes of this process that ever lay in memory at once, of whatever it is made of; 0
+ * where the system does not tell. */
+uint64_t pq_memory_most(void);
+/* Count that anew from now on; where the system cannot, it goes on from the start. */
+void pq_memory_forget_most(void);
 /* The processor's own name, at most size-1 bytes; "unknown processor" where it tells none. */
 void pq_cpu_brand(char *name, int size);

@@ -54,6 +54,9 @@ int pq_cli_stop(const struct pq_options *o);
 int pq_cli_serve(const struct pq_options *o);
 int pq_cli_queue(const struct pq_options *o);
 int pq_cli_devices(const struct pq_options *o);
+/* How fast models run here. */
+int pq_cli_bench(const struct pq_options *o);
+int pq_cli_kernels(const struct pq_options *o);
 int pq_cli_complete(const struct pq_options *o);
 
 /* Open what names a model, as with -m: a name, a file, or A+B:W for a blend of two. On failure *out

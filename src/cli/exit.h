@@ -4,6 +4,7 @@
 
 enum pq_exit {
     PQ_EXIT_OK = 0,
+    PQ_EXIT_DIFFERS = 1, /* pique kernels --check: a variant has other bits */
     PQ_EXIT_USAGE = 2,
     PQ_EXIT_DATA = 65,        /* a picture or model is damaged or of an unknown kind */
     PQ_EXIT_NO_INPUT = 66,    /* an input does not exist, a folder holds no picture */

@@ -134,6 +134,10 @@ static int dispatch(const struct pq_options *o)
         return pq_cli_models_convert(o);
     case PQ_CMD_MODELS_BLEND:
         return pq_cli_models_blend(o);
+    case PQ_CMD_BENCH:
+        return pq_cli_bench(o);
+    case PQ_CMD_KERNELS:
+        return pq_cli_kernels(o);
     case PQ_CMD_DEVICES:
         return pq_cli_devices(o);
     case PQ_CMD_SERVE:

@@ -412,6 +412,8 @@ int pq_graph_given(const struct pq_graph *g, struct pq_graph **out, pique_error 
 bool pq_op_is_statistic(const struct pq_op *op);
 /* Multiply-accumulates for one pixel of the result. */
 uint64_t pq_op_macs(const struct pq_op *op);
+/* What such a pixel is taken to cost where progress is told: the same, and one a channel. */
+uint64_t pq_op_work(const struct pq_op *op);
 
 /* Whether something in it depends on every pixel of the picture. */
 bool pq_graph_is_whole(const struct pq_graph *g);

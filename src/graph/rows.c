@@ -532,6 +532,11 @@ uint64_t pq_op_macs(const struct pq_op *op)
     }
 }
 
+uint64_t pq_op_work(const struct pq_op *op)
+{
+    return pq_op_macs(op) + (uint64_t)op->channels;
+}
+
 void pq_graph_facts(const struct pq_graph *g, struct pq_graph_facts *facts)
 {
     const struct pq_op *out = &g->ops[g->output];

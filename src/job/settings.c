@@ -53,7 +53,7 @@ static int add_setting(const char *name, const json_t *value, enum pq_command_id
     const struct pq_option *o = pq_option_find(name, strlen(name), PQ_CMD_RUN);
     if (!o || !pq_option_page(o))
         return pq_fail(err, PIQUE_EINVAL, "there is no setting '%s'", name);
-    if (!(o->commands & (1u << command)) || json_is_null(value))
+    if (!(o->commands >> command & 1) || json_is_null(value))
         return 0;
     if (!json_is_array(value))
         return names_a_file(o, value)

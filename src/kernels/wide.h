@@ -146,6 +146,10 @@ struct pq_wide {
     pq_round_fn *round_bf16;
 
     pq_winograd_fn *winograd; /* kernels/winograd.h */
+
+    /* Multiply-adds in registers alone, so many rounds of them: how many additions and
+     * multiplications that was. What the level could do at most is that by its time. */
+    double (*peak)(long rounds);
 };
 
 /* That of a level (enum pq_cpu_level); pq_wide_c is the reference. */

@@ -235,6 +235,7 @@ static const char *zsh_operands(enum pq_command_id command)
     case PQ_CMD_MODELS_VERIFY:
     case PQ_CMD_MODELS_CONVERT:
     case PQ_CMD_MODELS_BLEND:
+    case PQ_CMD_BENCH:
         return " \\\n        '*:model:_pique_models'";
     case PQ_CMD_COMPLETE:
         return " \\\n        '1:shell:(bash zsh fish)'";

@@ -92,6 +92,7 @@ const struct pq_man_text pq_man_en = {
         ".SH EXIT STATUS\n"
         "A file that fails does not stop the others; the first failure decides.\n"
         ".TP\n.B 0\nEverything asked for was done.\n"
+        ".TP\n.B 1\nOf pique kernels \\-\\-check: a variant differs from the reference.\n"
         ".TP\n.B 2\nThe command line makes no sense.\n"
         ".TP\n.B 65\nA picture or a model is damaged or of a kind that cannot be read.\n"
         ".TP\n.B 66\nAn input does not exist, or a folder holds no picture and no film.\n"
@@ -128,6 +129,9 @@ const struct pq_man_text pq_man_en = {
         ".TP\npique compare photo.jpg \\-m a.pth,b.pth,denoise.pth+b.pth\nWrites "
         "photo_compare.png: a "
         "piece of the picture as each of the three makes it, and a list of what each took.\n"
+        ".TP\npique bench\nMeasures the default model on this machine, in less than 20 seconds.\n"
+        ".TP\npique bench a.pth b.pth \\-\\-size 1280x720,1920x1080 \\-j 1,4\nEight lines: "
+        "each model at each size on each number of threads.\n"
         ".TP\npique serve\nOpens the page in the browser.\n"
         ".TP\ncurl \\-s URL | pique \\- \\-o \\- \\-s 2 > out.png\nWorks in a pipe.\n",
 };
@@ -232,6 +236,7 @@ const struct pq_man_text pq_man_fr = {
         ".SH CODE DE RETOUR\n"
         "Un fichier qui échoue n'arrête pas les autres ; le premier échec décide.\n"
         ".TP\n.B 0\nTout ce qui était demandé est fait.\n"
+        ".TP\n.B 1\nDe pique kernels \\-\\-check : une variante diffère de la référence.\n"
         ".TP\n.B 2\nLa ligne de commande n'a pas de sens.\n"
         ".TP\n.B 65\nUne image ou un modèle est abîmé ou d'un type qui ne peut être lu.\n"
         ".TP\n.B 66\nUne entrée n'existe pas, ou un dossier ne contient ni image ni film.\n"
@@ -271,6 +276,10 @@ const struct pq_man_text pq_man_fr = {
         "photo_compare.png : un "
         "morceau de l'image tel que le fait chacun des trois, et une liste de ce que chacun a "
         "pris.\n"
+        ".TP\npique bench\nMesure le modèle par défaut sur cette machine, en moins de 20 "
+        "secondes.\n"
+        ".TP\npique bench a.pth b.pth \\-\\-size 1280x720,1920x1080 \\-j 1,4\nHuit lignes"
+        " : chaque modèle, à chaque taille, sur chaque nombre de threads.\n"
         ".TP\npique serve\nOuvre la page dans le navigateur.\n"
         ".TP\ncurl \\-s URL | pique \\- \\-o \\- \\-s 2 > sortie.png\nFonctionne dans un tube.\n",
 };

@@ -36,15 +36,15 @@ struct pq_command {
 
 extern const struct pq_command pq_commands[PQ_CMD_COUNT];
 
-#define PQ_FOR(id) (1u << PQ_CMD_##id)
-#define PQ_FOR_ALL ((1u << PQ_CMD_COUNT) - 1)
+#define PQ_FOR(id) (UINT64_C(1) << PQ_CMD_##id)
+#define PQ_FOR_ALL ((UINT64_C(1) << PQ_CMD_COUNT) - 1)
 #define PQ_FOR_QUEUE                                                                               \
     (PQ_FOR(QUEUE_ADD) | PQ_FOR(QUEUE_LS) | PQ_FOR(QUEUE_PAUSE) | PQ_FOR(QUEUE_RESUME) |           \
      PQ_FOR(QUEUE_CANCEL) | PQ_FOR(QUEUE_RETRY) | PQ_FOR(QUEUE_RM))
 /* A setting of one item of the queue: an option of the run, of `queue add` and of the page's form.
  * The bit of its own tells it from what the two commands share for other reasons (--json). */
-#define PQ_PAGE_BIT 31
-#define PQ_FOR_ITEM (1u << PQ_PAGE_BIT | PQ_FOR(RUN) | PQ_FOR(QUEUE_ADD))
+#define PQ_PAGE_BIT 63
+#define PQ_FOR_ITEM (UINT64_C(1) << PQ_PAGE_BIT | PQ_FOR(RUN) | PQ_FOR(QUEUE_ADD))
 _Static_assert((int)PQ_CMD_COUNT < PQ_PAGE_BIT, "a bit for each command, and one more");
 
 enum pq_option_kind {
@@ -81,6 +81,7 @@ enum pq_option_group {
     PQ_GROUP_REPORT,
     PQ_GROUP_MODELS,
     PQ_GROUP_SERVER,
+    PQ_GROUP_MEASURE,
     PQ_GROUP_COUNT
 };
 
@@ -98,7 +99,7 @@ struct pq_option {
     const char *value;    /* name of the value in the help; NULL for flags */
     const char *value_fr; /* in French, where that is another text */
     enum pq_option_group group;
-    unsigned commands;              /* PQ_FOR(...) | PQ_FOR(...) */
+    uint64_t commands;              /* PQ_FOR(...) | PQ_FOR(...) */
     bool repeats;                   /* may be given several times, and all of them count */
     bool common;                    /* shown by --help, not only by --help-all */
     const char *help, *help_fr;     /* one sentence, a line of the help */

@@ -33,6 +33,7 @@ static const struct {
     [PQ_GROUP_REPORT] = {"report", {"Reporting", "Messages"}},
     [PQ_GROUP_MODELS] = {"models", {"Models", "Modèles"}},
     [PQ_GROUP_SERVER] = {"server", {"Page and queue", "Page et file d'attente"}},
+    [PQ_GROUP_MEASURE] = {"measure", {"Measuring", "Mesures"}},
 };
 
 const char *pq_option_group_name(enum pq_option_group group, enum pq_lang lang)

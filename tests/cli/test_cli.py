@@ -1074,6 +1074,128 @@ class Compare(Case):
         self.assertEqual(self.files(), ['a.png'])
 
 
+class Bench(Case):
+    """pique bench: how fast models are here; pique kernels: what they are made of."""
+
+    LINE = (r'^pique \d+\.\d+\.\d+ \| .+ \| -j (?P<threads>\d+) \| (?P<model>\S+) \| '
+            r'(?P<size>\d+x\d+(?: x \d)?) \| (?P<key>cpu/\S+) \| [\d.]+ frames/s, best [\d.]+, '
+            r'[\d.]+ MP/s, [\d.]+ GFLOP/s, \d+ % of the peak of [\d.]+, [\d.]+ MB \| '
+            r'(?P<hash>[0-9a-f]{16})$')
+
+    def bench(self, *words, model=('tiny',)):
+        return self.run_pique('bench', *model, *words, model=None)
+
+    def lines(self, *words, model=('tiny',)):
+        result = self.bench(*words, model=model)
+        self.check(result, 0)
+        found = [re.match(self.LINE, line) for line in result.stdout.decode().splitlines()]
+        self.assertNotIn(None, found, result.stdout)
+        return found
+
+    def results(self, *words, model=('tiny',)):
+        result = self.bench('--json', *words, model=model)
+        self.check(result, 0)
+        return json.loads(result.stdout)['results']
+
+    def test_a_run_is_one_line_that_says_of_what(self):
+        [line] = self.lines('--size', '40x30', '-j', '2')
+        self.assertEqual(line.group('threads', 'model', 'size'), ('2', 'tiny', '40x30'))
+        self.assertRegex(line.group('key'), '^cpu/fp32/')
+
+    def test_lists_are_measured_each_with_each_and_threads_and_level_change_no_bit(self):
+        lines = self.lines('--size', '40x30,17x9', '-j', '1', '--threads=3', '--batch', '1,2')
+        self.assertEqual([m.group('threads', 'size') for m in lines],
+                         [(j, s + b) for j in '13' for s in ('40x30', '17x9')
+                          for b in ('', ' x 2')])
+        hashes = [m.group('hash') for m in lines]
+        self.assertEqual(hashes[:4], hashes[4:])
+        self.assertEqual(len(set(hashes)), 4)
+        again = self.lines('--size', '40x30', '--cpu', 'scalar', '-j', '2', '--band', '3')
+        self.assertEqual(again[0].group('hash'), hashes[0])
+
+    def test_several_models_devices_and_all_tiers_take_turns(self):
+        self.make_model('other', 8, 2, 2)
+        lines = self.lines('--size', '24x16', '--device', 'cpu,cpu:direct', '--precision', 'all',
+                           model=('tiny', 'other'))
+        self.assertEqual([m.group('model') for m in lines].count('tiny') * 2, len(lines))
+        keys = [m.group('key') for m in lines if m.group('model') == 'other']
+        self.assertIn('cpu/fp32/direct-1', keys)
+        self.assertGreaterEqual(len(set(keys)), 2)
+
+    def test_the_json_has_every_run_and_figures_that_agree(self):
+        [one] = self.results('--size', '40x30', '-j', '2', '--runs', '7')
+        self.assertEqual((one['width'], one['height'], one['batch'], one['threads'], one['runs']),
+                         (40, 30, 1, 2, 7))
+        times = sorted(one['seconds'])
+        self.assertEqual(len(times), 7)
+        self.assertEqual(times[3], one['seconds_median'])
+        self.assertEqual(times[0], one['seconds_best'])
+        self.assertAlmostEqual(one['frames_per_second'] * times[3], 1, 4)
+        self.assertAlmostEqual(one['mpixels_per_second'] * times[3], 0.0012, 6)
+        info = self.run_pique('models', 'info', 'tiny', '--json', model=None)
+        flops = json.loads(info.stdout)['flops_per_pixel'] * 1200
+        self.assertAlmostEqual(one['flops_per_second'] * times[3] / flops, 1, 4)
+        self.assertGreater(one['peak_flops_per_second'], 1e7)
+        self.assertGreater(one['peak_share'], 0)
+        self.assertGreater(one['memory_bytes'], 1 << 20)
+        self.assertNotIn('kernels', one)
+
+    def test_steps_are_all_the_work_and_all_the_time(self):
+        [one] = self.results('--size', '40x30', '--kernels')
+        steps = one['kernels']
+        convolutions = [s for s in steps if s['kind'] == 'conv2d']
+        self.assertEqual(sum(s['steps'] for s in convolutions), 3 + 1)
+        self.assertTrue(all(s['how'] in ('direct', 'winograd') for s in convolutions))
+        self.assertTrue(all(s['pixels'] == s['steps'] * 1200 for s in convolutions))
+        for share in ('time_share', 'plan_share'):
+            self.assertAlmostEqual(sum(s[share] for s in steps), 1, 3)
+        self.assertEqual(sorted(steps, key=lambda s: -s['seconds']), steps)
+        table = self.bench('--size', '40x30', '--kernels').stdout.decode().splitlines()
+        self.assertEqual(len(table), 2 + len(steps))
+        self.assertEqual(table[1].split()[:3], ['steps', 'kind', 'how'])
+
+    def test_it_can_be_interrupted(self):
+        process = subprocess.Popen([PROGRAM, 'bench', 'tiny', '--size', '400x300', '--runs', '1000'],
+                                   cwd=self.dir, env=self.environment(), stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=TIMEOUT)
+        self.assertEqual((process.returncode, out), (130, b''), err)
+
+    def test_words_that_make_no_sense_are_refused(self):
+        for words in (['--threads', '0'], ['--threads', '1,,2'], ['--threads', ''],
+                      ['--size', '640'], ['--size', '0x4'], ['--size', '4x4x4'], ['--batch', '9'],
+                      ['--precision', 'int9'], ['--runs', '4'], ['--cpu', 'sse']):
+            self.check(self.bench(*words), 2, words[0])
+        self.check(self.bench(model=('nobody-knows-me',)), 69, 'nobody-knows-me')
+        self.check(self.bench('--device', 'gpu9'), 69, 'gpu9')
+        self.check(self.bench('--precision', 'fp16'), 69, 'does not compute in fp16')
+        self.check(self.bench('--device', 'fault:nan@999', '--kernels', '--size', '9x9'), 69,
+                   'does not tell what each step takes')
+
+    def test_kernels_are_listed_checked_and_timed(self):
+        listed = self.run_pique('kernels', '--json', model=None)
+        self.check(listed, 0)
+        kernels = json.loads(listed.stdout)
+        names = [k['name'] for k in kernels]
+        self.assertIn('winograd', names)
+        self.assertEqual({v['level'] for v in kernels[0]['variants']} & {'scalar'}, {'scalar'})
+        result = self.run_pique('kernels', 'winograd', 'layer-norm', '--check', '--bench',
+                                '--json', model=None)
+        self.check(result, 0)
+        tried = json.loads(result.stdout)
+        self.assertEqual([(k['name'], k['unit']) for k in tried],
+                         [('winograd', 'FLOP/s'), ('layer-norm', 'B/s')])
+        for kernel in tried:
+            self.assertEqual(kernel['variants'][0]['times_scalar'], 1)
+            self.assertTrue(all(v['same'] and v['rate'] > 1e6 for v in kernel['variants']))
+        text = self.run_pique('kernels', 'product', '--check', '--cpu', 'scalar', model=None)
+        self.check(text, 0)
+        self.assertEqual(text.stdout.split(), [b'product', b'scalar', b'reference'])
+        self.check(self.run_pique('kernels', 'nobody', model=None), 2, 'nobody')
+
+
 class Json(Case):
     def test_events_tell_the_whole_run(self):
         self.put('a.png')

@@ -1,206 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Winograd's convolution: every level against the reference, bit for bit; the reference against the
- * direct sum in double; and that nothing is read or written but what is promised. */
+/* The reference of Winograd's convolution against the direct sum in double, within what its
+ * roundings can amount to. That variants have its bits: trial_test.c. */
+#include <float.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
-#include "../random.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
-#include "kernels/wide.h"
+#include "kernels/trial/conv.h"
+#include "kernels/trial/trial.h"
 
-enum { GUARD = 64, TILE = PQ_WINOGRAD_TILE, READ = PQ_WINOGRAD_READ, MOST_PARTS = 5 };
-enum { MOST_ROWS = 4 * TILE, MOST_IN_ROWS = MOST_ROWS + READ - TILE };
-
-/* Some rows of tiles with everything around them. */
-struct tiles_case {
-    int in_channels, out_channels, blocks, width, left, tile0, tile1;
-    int tile_rows, across;   /* rows of tiles, tiles of a row */
-    int first_row, last_row; /* of the rows of the result those that are there */
-    int part_count;
-    struct pq_conv_part parts[MOST_PARTS];
-    float *data[MOST_PARTS][MOST_IN_ROWS];
-    const float *rows[MOST_PARTS][MOST_IN_ROWS];
-    float *plain, *packed, *bias, *slopes; /* slopes NULL: no activation */
-    float *residual;                       /* as many rows as the result, or NULL */
-    float scale;
-    int out_stride;
-};
-
-static float *floats(size_t n)
-{
-    float *p = aligned_alloc(64, (n * sizeof *p + 63) / 64 * 64 + 64);
-    assert_non_null(p);
-    return p;
-}
-
-static float *random_floats(struct rng *r, size_t n, float size)
-{
-    float *p = floats(n);
-    for (size_t i = 0; i < n; i++)
-        p[i] = rng_float(r) * size;
-    return p;
-}
-
-/* Memory of just the columns that a direct convolution reads, between two pixels of NaN; what lies
- * between the channels of two pixels is NaN, too. */
-static void make_part(struct rng *r, struct tiles_case *t, int i, int channels)
-{
-    struct pq_conv_part *part = &t->parts[i];
-    *part = (struct pq_conv_part){.channels = channels, .stride = channels + rng_below(r, 3) * 5};
-    part->rows = t->rows[i];
-    t->in_channels += channels;
-    const int pixels = t->width + 2;
-    const size_t stride = (size_t)part->stride, row = (size_t)(pixels + 2) * stride;
-    for (int k = 0; k < t->tile_rows * TILE + READ - TILE; k++) {
-        float *data = t->data[i][k] = malloc(row * sizeof *data);
-        assert_non_null(data);
-        for (size_t j = 0; j < row; j++) {
-            const bool inside = j >= stride && j < row - stride && j % stride < (size_t)channels;
-            data[j] = inside ? rng_float(r) : NAN;
-        }
-        t->rows[i][k] = data + (t->left + 1) * part->stride;
-    }
-}
-
-static void make_case(struct rng *r, struct tiles_case *t)
-{
-    static const int channels[] = {1,  2,  3,  4,  5,  8,  12, 16, 17,  24,
-                                   27, 32, 48, 64, 65, 80, 96, 97, 130, 192};
-    *t = (struct tiles_case){.width = 1 + rng_below(r, 130), .left = rng_below(r, 3)};
-    t->tile_rows = 1 + rng_below(r, MOST_ROWS / TILE);
-    t->across = (t->width + TILE - 1) / TILE;
-    t->out_channels = channels[rng_below(r, PQ_COUNT(channels))];
-    t->part_count = rng_below(r, 2) ? 1 : 1 + rng_below(r, MOST_PARTS);
-    for (int i = 0; i < t->part_count; i++) {
-        const int most = PQ_COUNT(channels) - (i ? 8 : 0);
-        make_part(r, t, i, channels[rng_below(r, most)]);
-    }
-    const int all = t->across * t->tile_rows;
-    t->tile0 = rng_below(r, all);
-    t->tile1 =
-        t->tile0 + 1 +
-        rng_below(r, PQ_MIN(all - t->tile0, pq_winograd_tiles(t->out_channels, t->in_channels)));
-    t->first_row = rng_below(r, 3) ? 0 : rng_below(r, TILE);
-    t->last_row = t->tile_rows * TILE - 1;
-    if (rng_below(r, 3) == 0)
-        t->last_row -= rng_below(r, TILE - t->first_row);
-    t->blocks = (t->out_channels + PQ_CONV_LANES - 1) / PQ_CONV_LANES;
-    t->out_stride = (t->blocks + rng_below(r, 2)) * PQ_CONV_LANES;
-    const size_t lanes = (size_t)t->blocks * PQ_CONV_LANES;
-    if (rng_below(r, 2))
-        t->residual = random_floats(r, MOST_ROWS * (size_t)t->width * lanes, 1);
-    t->scale = rng_float(r);
-    const float weight = rng_below(r, 10) ? 1.0f : 0.0f; /* all zero, of both signs */
-    t->plain = random_floats(r, (size_t)t->out_channels * (size_t)t->in_channels * 9, weight);
-    t->packed = floats(pq_winograd_packed_size(t->out_channels, t->in_channels));
-    pq_winograd_pack(t->plain, t->out_channels, t->in_channels, t->packed);
-    t->bias = random_floats(r, lanes, weight);
-    t->slopes = rng_below(r, 2) ? random_floats(r, lanes, 1) : NULL;
-}
-
-static void free_case(struct tiles_case *t)
-{
-    for (int i = 0; i < t->part_count; i++) {
-        for (int k = 0; k < MOST_IN_ROWS; k++)
-            free(t->data[i][k]);
-    }
-    free(t->residual);
-    free(t->plain);
-    free(t->packed);
-    free(t->bias);
-    free(t->slopes);
-}
-
-static size_t row_floats(const struct tiles_case *t)
-{
-    return (size_t)t->width * (size_t)t->out_stride + 2 * GUARD;
-}
-
-static size_t all_floats(const struct tiles_case *t)
-{
-    return (size_t)(t->tile_rows * TILE) * row_floats(t);
-}
-
-/* Rows, each between two guards, into memory that is full of a pattern. */
-static float *run(const struct tiles_case *t, pq_winograd_fn *fn)
-{
-    const size_t row = row_floats(t),
-                 scratch = pq_winograd_scratch(t->out_channels, t->in_channels);
-    const size_t lanes = (size_t)t->blocks * PQ_CONV_LANES;
-    float *out = floats(all_floats(t)), *work = floats(scratch + GUARD), *rows[MOST_ROWS];
-    const float *residual[MOST_ROWS];
-    memset(out, 0xa5, all_floats(t) * sizeof *out);
-    memset(work, 0xff, (scratch + GUARD) * sizeof *work); /* NaN */
-    for (int i = 0; i < t->tile_rows * TILE; i++) {
-        const bool there = i >= t->first_row && i <= t->last_row;
-        rows[i] = there ? out + (size_t)i * row + GUARD : NULL;
-        residual[i] = there ? t->residual + (size_t)i * (size_t)t->width * lanes : NULL;
-    }
-    fn(&(struct pq_winograd_args){.parts = t->parts,
-                                  .part_count = t->part_count,
-                                  .left = t->left,
-                                  .width = t->width,
-                                  .blocks = t->blocks,
-                                  .weights = t->packed,
-                                  .bias = t->bias,
-                                  .slopes = t->slopes,
-                                  .residual = t->residual ? residual : NULL,
-                                  .residual_stride = (int)lanes,
-                                  .scale = t->scale,
-                                  .out = rows,
-                                  .out_stride = t->out_stride,
-                                  .tile0 = t->tile0,
-                                  .tile1 = t->tile1,
-                                  .scratch = work});
-    for (size_t i = scratch * sizeof *work; i < (scratch + GUARD) * sizeof *work; i++)
-        assert_int_equal(((unsigned char *)work)[i], 0xff);
-    free(work);
-    return out;
-}
-
-static const char *named(const struct tiles_case *t, uint64_t seed)
-{
-    static char text[200];
-    snprintf(text, sizeof text, "seed %llu: %d->%d channels in %d parts, tiles %d..%d of width %d",
-             (unsigned long long)seed, t->in_channels, t->out_channels, t->part_count, t->tile0,
-             t->tile1, t->width);
-    return text;
-}
-
-static void every_level_gives_the_bits_of_the_reference(void **state)
-{
-    (void)state;
-    for (int level = PQ_CPU_SCALAR + 1; level < PQ_CPU_LEVELS; level++) {
-        if (!pq_cpu_has((enum pq_cpu_level)level)) {
-            print_message("skipped: this processor has no %s\n",
-                          pq_cpu_level_name((enum pq_cpu_level)level));
-            continue;
-        }
-        for (uint64_t seed = 1; seed <= 150; seed++) {
-            struct rng r = {seed};
-            struct tiles_case t;
-            make_case(&r, &t);
-            float *want = run(&t, pq_winograd_c), *have = run(&t, pq_wide(level)->winograd);
-            for (size_t i = 0; i < all_floats(&t); i++) {
-                if (memcmp(&want[i], &have[i], sizeof *want) != 0)
-                    fail_msg("%s, %s: float %zu is %a, not %a",
-                             pq_cpu_level_name((enum pq_cpu_level)level), named(&t, seed), i,
-                             (double)have[i], (double)want[i]);
-            }
-            free(want);
-            free(have);
-            free_case(&t);
-        }
-    }
-}
+enum { TILE = PQ_WINOGRAD_TILE, READ = PQ_WINOGRAD_READ };
 
 /* The sizes of the factors of the three transforms (winograd.h): B', G, A'. */
 #define R 1.4142135623730951
@@ -219,17 +34,17 @@ static const double out_sizes[TILE][READ] = {{1, 1, 1, 1, 1, 0},
                                              {0, R / 4, R / 4, 2 * R, 2 * R, 1}};
 
 /* The value at a place of a tile's input; zero beyond the columns that are read. */
-static double value_at(const struct tiles_case *t, int tile, int part, int c, int y, int x)
+static double value_at(const struct pq_trial_winograd *t, int tile, int part, int c, int y, int x)
 {
     const int row = tile / t->across * TILE + y, column = tile % t->across * TILE + x;
-    if (column > t->width + 1)
+    if (column > t->args.width + 1)
         return 0;
-    return t->parts[part].rows[row][(column - t->left) * t->parts[part].stride + c];
+    return t->parts[part].rows[row][(column - t->args.left) * t->parts[part].stride + c];
 }
 
 /* Add to sums, one a point, the sizes of the products of one channel at a tile: |G||g||G'| times
  * |B'||d||B|. g: 9 weights. */
-static void add_sizes(const struct tiles_case *t, int tile, int part, int c, const float *g,
+static void add_sizes(const struct pq_trial_winograd *t, int tile, int part, int c, const float *g,
                       double sums[READ][READ])
 {
     for (int i = 0; i < READ; i++) {
@@ -250,12 +65,12 @@ static void add_sizes(const struct tiles_case *t, int tile, int part, int c, con
 
 /* Pixel (x, y) of a tile for one lane, in double; *size: what its roundings are in proportion to.
  */
-static double exact(const struct tiles_case *t, int tile, int x, int y, int o,
+static double exact(const struct pq_trial_winograd *t, int tile, int x, int y, int o,
                     double sums[READ][READ], double *size)
 {
-    double sum = t->bias[o];
+    double sum = t->args.bias[o];
     *size = fabs(sum);
-    for (int i = 0, c0 = 0; i < t->part_count; c0 += t->parts[i++].channels) {
+    for (int i = 0, c0 = 0; i < t->args.part_count; c0 += t->parts[i++].channels) {
         for (int c = 0; c < t->parts[i].channels; c++) {
             const float *g = t->plain + ((size_t)o * (size_t)t->in_channels + (size_t)(c0 + c)) * 9;
             for (int k = 0; k < 9; k++)
@@ -266,14 +81,15 @@ static double exact(const struct tiles_case *t, int tile, int x, int y, int o,
         for (int k = 0; k < READ; k++)
             *size += out_sizes[y][i] * sums[i][k] * out_sizes[x][k];
     }
-    if (t->slopes && sum < 0)
-        sum *= t->slopes[o];
-    if (t->residual) {
-        const int stride = t->blocks * PQ_CONV_LANES;
+    if (t->args.slopes && sum < 0) {
+        sum *= t->args.slopes[o];
+        *size *= fmax(1, fabs(t->args.slopes[o]));
+    }
+    if (t->args.residual) {
         const int row = tile / t->across * TILE + y, column = tile % t->across * TILE + x;
-        const double residual = t->residual[(row * t->width + column) * stride + o];
-        sum = residual + t->scale * sum;
-        *size += fabs(residual); /* scale and slopes are at most 1 */
+        const double residual = t->args.residual[row][column * t->args.residual_stride + o];
+        sum = residual + t->args.scale * sum;
+        *size += fabs(residual); /* scale is at most 1 */
     }
     return sum;
 }
@@ -283,86 +99,59 @@ static double exact(const struct tiles_case *t, int tile, int x, int y, int o,
  * of bias, activation, scale and what is added to. Each is in proportion to the sizes of what goes
  * in, so that |error| <= gamma_n times the result of all transforms with the sizes of their factors
  * (Higham 2002, 3.1), n = K + 19. */
+static double check_tile(const struct pq_trial_winograd *t, int tile, int o, double gamma,
+                         const char *shape)
+{
+    double sums[READ][READ] = {{0}}, size, worst = 0;
+    for (int i = 0, c0 = 0; i < t->args.part_count; c0 += t->parts[i++].channels) {
+        for (int c = 0; c < t->parts[i].channels; c++)
+            add_sizes(t, tile, i, c,
+                      t->plain + ((size_t)o * (size_t)t->in_channels + (size_t)(c0 + c)) * 9, sums);
+    }
+    for (int y = 0; y < TILE; y++) {
+        const int row = tile / t->across * TILE + y, x0 = tile % t->across * TILE;
+        if (row < t->first_row || row > t->last_row)
+            continue;
+        for (int x = 0; x < TILE && x0 + x < t->args.width; x++) {
+            const double want = exact(t, tile, x, y, o, sums, &size);
+            const double got = t->out[row][(x0 + x) * t->args.out_stride + o];
+            worst = fmax(worst, fabs(got - want) / (gamma * size));
+            if (!(fabs(got - want) <= gamma * size * 1.001))
+                fail_msg("%s, tile %d: pixel (%d, %d), channel %d: %a, not %a", shape, tile, x0 + x,
+                         row, o, got, want);
+        }
+    }
+    return worst;
+}
+
 static void the_reference_is_within_the_rounding_bound_of_the_direct_sum(void **state)
 {
     (void)state;
     double worst = 0;
-    for (uint64_t seed = 1000; seed < 1060; seed++) {
-        struct rng r = {seed};
-        struct tiles_case t;
-        make_case(&r, &t);
-        float *have = run(&t, pq_winograd_c);
-        const double n = (t.in_channels + 19) * 0x1p-24, gamma = n / (1 - n);
+    for (uint64_t seed = 1000; seed < 1090; seed++) {
+        struct pq_trial trial;
+        if (seed % 3 == 0) /* infinities, which spread */
+            continue;
+        assert_int_equal(
+            pq_trial_make(&trial, pq_trial_find("winograd"), PQ_CPU_SCALAR, seed, false, NULL), 0);
+        pq_trial_run(&trial);
+        const struct pq_trial_winograd *t = trial.args;
+        const double n = (t->in_channels + 19) * 0x1p-24, gamma = n / (1 - n);
         for (int k = 0; k < 40; k++) {
-            const int tile = t.tile0 + rng_below(&r, t.tile1 - t.tile0);
-            const int o = rng_below(&r, t.out_channels);
-            double sums[READ][READ] = {{0}}, size;
-            for (int i = 0, c0 = 0; i < t.part_count; c0 += t.parts[i++].channels) {
-                for (int c = 0; c < t.parts[i].channels; c++)
-                    add_sizes(&t, tile, i, c,
-                              t.plain + ((size_t)o * (size_t)t.in_channels + (size_t)(c0 + c)) * 9,
-                              sums);
-            }
-            for (int y = 0; y < TILE; y++) {
-                const int row = tile / t.across * TILE + y, x0 = tile % t.across * TILE;
-                if (row < t.first_row || row > t.last_row)
-                    continue;
-                for (int x = 0; x < TILE && x0 + x < t.width; x++) {
-                    const double want = exact(&t, tile, x, y, o, sums, &size);
-                    const double got = have[(size_t)row * row_floats(&t) + GUARD +
-                                            (size_t)((x0 + x) * t.out_stride + o)];
-                    worst = fmax(worst, fabs(got - want) / (gamma * size));
-                    if (!(fabs(got - want) <= gamma * size * 1.001))
-                        fail_msg("%s: pixel (%d, %d), channel %d: %a, not %a", named(&t, seed),
-                                 x0 + x, row, o, got, want);
-                }
-            }
+            const int tile = t->args.tile0 + rng_below(&trial.rng, t->args.tile1 - t->args.tile0);
+            const int o = rng_below(&trial.rng, t->out_channels);
+            worst = fmax(worst, check_tile(t, tile, o, gamma, trial.shape));
         }
-        free(have);
-        free_case(&t);
+        pq_trial_free(&trial);
     }
     print_message("at most %.3f of the bound\n", worst);
     assert_true(worst > 1e-4); /* the bound says something */
 }
 
-/* Only pixels of the tiles, in rows that are there. */
-static void nothing_else_is_written(void **state)
-{
-    (void)state;
-    for (int level = 0; level <= (int)pq_cpu_best(); level++) {
-        for (uint64_t seed = 2000; seed < 2030; seed++) {
-            struct rng r = {seed};
-            struct tiles_case t;
-            make_case(&r, &t);
-            float *have = run(&t, pq_wide(level)->winograd);
-            for (size_t i = 0; i < all_floats(&t); i++) {
-                const int row = (int)(i / row_floats(&t));
-                const ptrdiff_t at = (ptrdiff_t)(i % row_floats(&t)) - GUARD;
-                const ptrdiff_t x = at >= 0 ? at / t.out_stride : -1;
-                const ptrdiff_t tile = row / TILE * t.across + x / TILE;
-                const bool inside = row >= t.first_row && row <= t.last_row && x >= 0 &&
-                                    x < t.width && tile >= t.tile0 && tile < t.tile1 &&
-                                    at % t.out_stride < t.blocks * PQ_CONV_LANES;
-                unsigned char bytes[sizeof(float)];
-                memcpy(bytes, &have[i], sizeof bytes);
-                const bool untouched =
-                    bytes[0] == 0xa5 && bytes[1] == 0xa5 && bytes[2] == 0xa5 && bytes[3] == 0xa5;
-                if (inside == untouched || (inside && isnan(have[i])))
-                    fail_msg("%s: float %zu of row %d is %a", named(&t, seed), i, row,
-                             (double)have[i]);
-            }
-            free(have);
-            free_case(&t);
-        }
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_level_gives_the_bits_of_the_reference),
         cmocka_unit_test(the_reference_is_within_the_rounding_bound_of_the_direct_sum),
-        cmocka_unit_test(nothing_else_is_written),
     };
     return cmocka_run_group_tests_name("winograd", tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 
 #include "backend/cpu/run.h"
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/lang.h"
 #include "kernels/pixel.h"
@@ -37,6 +38,27 @@ static void copy_rows(struct cpu_run *run, int i, int64_t y0, int64_t y1,
     }
 }
 
+/* Rows of an operation, with a look at the clock where somebody wants to know. */
+static void compute(struct cpu_run *run, int i, int64_t y0, int64_t y1)
+{
+    struct pq_op_time *times = run->base.program->times;
+    const double start = times ? pq_seconds() : 0;
+    cpu_compute(run, i, y0, y1);
+    if (!times)
+        return;
+    times[i].seconds += pq_seconds() - start;
+    times[i].pixels += (uint64_t)run->base.geometry.frames * (uint64_t)(y1 - y0) *
+                       (uint64_t)run->base.lines[i].width;
+}
+
+static const char *how(const struct pq_program *base, int op)
+{
+    const struct cpu_program *program = (const struct cpu_program *)base;
+    if (base->graph->ops[op].kind != PQ_OP_CONV2D)
+        return "";
+    return program->steps[op].tiled ? "winograd" : "direct";
+}
+
 static int step(struct pq_run *base, const struct pq_band *in, int count, const struct pq_band *out,
                 int *got, pique_error *err)
 {
@@ -51,7 +73,7 @@ static int step(struct pq_run *base, const struct pq_band *in, int count, const 
         int64_t y0, y1;
         pq_plan_step(g, base->lines, base->geometry.band, &progress, i, &y0, &y1);
         if (y1 > y0)
-            cpu_compute(run, i, y0, y1);
+            compute(run, i, y0, y1);
         base->done[i] = y1;
     }
     if (g->output == 0)
@@ -138,6 +160,7 @@ const struct pq_backend pq_backend_cpu = {
     .end = cpu_end,
     .step = step,
     .statistic = statistic,
+    .how = how,
     .free_memory = free_memory,
     .describe = describe,
 };

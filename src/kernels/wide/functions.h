@@ -42,4 +42,6 @@ pq_round_fn PQ_WIDE(round_f16), PQ_WIDE(round_bf16);
 
 void PQ_WIDE(product)(const struct pq_product *p);
 
+double PQ_WIDE(peak)(long rounds);
+
 pq_winograd_fn PQ_WIDE(winograd); /* of levels with registers */

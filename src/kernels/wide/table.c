@@ -22,6 +22,7 @@ const struct pq_wide PQ_WIDE_TABLE = {
     .channel_attention = PQ_WIDE(channel_attention),
     .round_f16 = PQ_WIDE(round_f16),
     .round_bf16 = PQ_WIDE(round_bf16),
+    .peak = PQ_WIDE(peak),
 #if defined(__AVX2__) || defined(PQ_WIDE_NEON)
     .winograd = PQ_WIDE(winograd),
 #else

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* Trials of the direct convolution and of Winograd's. What a row reads is just what is there. */
+#include "kernels/trial/conv.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "kernels/trial/rows.h"
+#include "kernels/wide.h"
+
+enum { TILE = PQ_WINOGRAD_TILE, READ = PQ_WINOGRAD_READ, TIMED_WIDTH = 192 };
+
+static int conv_channels(struct pq_trial *t)
+{
+    static const int channels[] = {1,  2,  3,  4,  5,  8,  12, 16, 17, 24,
+                                   27, 32, 48, 64, 65, 80, 96, 97, 130};
+    return pq_trial_size(t, 64, channels[pq_trial_below(t, PQ_COUNT(channels))]);
+}
+
+/* One a lane, 0 past the last channel. */
+static float *lanes(struct pq_trial *t, int blocks, int channels)
+{
+    const int n = blocks * PQ_CONV_LANES;
+    float *v = pq_trial_values(t, (size_t)n);
+    for (int i = channels; v && i < n; i++)
+        v[i] = 0.0f;
+    return v;
+}
+
+static int part_count(struct pq_trial *t)
+{
+    return pq_trial_below(t, 2) ? 1 + pq_trial_below(t, 4) : 1;
+}
+
+/* ---- direct ---- */
+
+/* Of sliding windows over a row: their shape, and which pixels are computed. */
+static int choose_windows(struct pq_trial *t, struct pq_conv_args *a)
+{
+    static const int kernels[] = {3, 1, 3, 3, 5, 7};
+    a->kernel_h = a->kernel_w = kernels[pq_trial_below(t, PQ_COUNT(kernels))];
+    if (pq_trial_below(t, 3) == 2)
+        a->kernel_w = kernels[pq_trial_below(t, PQ_COUNT(kernels))] + pq_trial_below(t, 2);
+    a->step = pq_trial_below(t, 4) == 3 ? 2 + pq_trial_below(t, 2) : 1;
+    a->dilation = pq_trial_below(t, 4) == 3 ? 2 + pq_trial_below(t, 2) : 1;
+    a->left = (a->kernel_w - 1) * a->dilation / 2;
+    const int width = pq_trial_size(t, TIMED_WIDTH, 1 + pq_trial_below(t, 60));
+    a->x0 = pq_trial_below(t, width);
+    a->x1 = pq_trial_size(t, width, a->x0 + pq_trial_below(t, width - a->x0 + 1));
+    return width;
+}
+
+static void add_conv_part(struct pq_trial *t, struct pq_trial_conv *c, int i, int width)
+{
+    const struct pq_conv_args *a = &c->args;
+    struct pq_conv_part *part = &c->parts[i];
+    part->channels = conv_channels(t);
+    part->stride = pq_trial_stride(t, part->channels);
+    part->rows = c->rows[i];
+    c->in_channels += part->channels;
+    const int pixels = (width - 1) * a->step + (a->kernel_w - 1) * a->dilation + 1;
+    for (int k = 0; k < a->kernel_h; k++)
+        c->rows[i][k] = pq_trial_pixels_around(t, a->left, pixels, part->stride, part->channels);
+}
+
+static void pack_conv(struct pq_trial *t, struct pq_trial_conv *c)
+{
+    const int taps = c->args.kernel_h * c->args.kernel_w;
+    const size_t packed = pq_conv_packed_size(c->out_channels, c->in_channels, taps);
+    float *weights = pq_trial_big(t, packed * sizeof *weights);
+    c->plain = pq_trial_values(t, (size_t)c->out_channels * (size_t)c->in_channels * (size_t)taps);
+    if (weights && c->plain)
+        pq_conv_pack(c->plain, c->out_channels, c->in_channels, taps, weights);
+    c->args.weights = weights;
+}
+
+void pq_trial_conv_prepare(struct pq_trial *t)
+{
+    struct pq_trial_conv *c = pq_trial_memory(t, sizeof *c);
+    if (!c)
+        return;
+    *c = (struct pq_trial_conv){.out_channels = conv_channels(t)};
+    struct pq_conv_args *a = &c->args;
+    const int width = choose_windows(t, a);
+    a->blocks = (c->out_channels + PQ_CONV_LANES - 1) / PQ_CONV_LANES;
+    a->out_stride = (a->blocks + pq_trial_below(t, 2)) * PQ_CONV_LANES;
+    a->parts = c->parts;
+    a->part_count = part_count(t);
+    for (int i = 0; i < a->part_count; i++)
+        add_conv_part(t, c, i, width);
+    pack_conv(t, c);
+    a->bias = lanes(t, a->blocks, c->out_channels);
+    a->slopes = t->timed || pq_trial_below(t, 2) ? lanes(t, a->blocks, c->out_channels) : NULL;
+    a->residual_stride = a->blocks * PQ_CONV_LANES;
+    a->scale = rng_float(&t->rng);
+    if (pq_trial_below(t, 2))
+        a->residual = pq_trial_values(t, (size_t)(width * a->residual_stride));
+    a->out = pq_trial_result(t, width, a->out_stride, a->blocks * PQ_CONV_LANES, a->x0, a->x1);
+    pq_trial_shape(t, "%dx%d, %d -> %d", a->kernel_w, a->kernel_h, c->in_channels, c->out_channels);
+    t->work = 2.0 * (double)pq_conv_products(a) * c->out_channels * (a->x1 - a->x0);
+    t->args = c;
+}
+
+void pq_trial_conv_run(const struct pq_trial *t)
+{
+    const struct pq_trial_conv *c = t->args;
+    pq_conv_row(t->level)(&c->args);
+}
+
+/* ---- Winograd's ---- */
+
+/* Just the columns that a direct convolution reads, between two pixels of NaN; what lies between
+ * the channels of two pixels is NaN, too. */
+static void add_tile_part(struct pq_trial *t, struct pq_trial_winograd *w, int i, int rows)
+{
+    struct pq_conv_part *part = &w->parts[i];
+    part->channels = conv_channels(t);
+    part->stride = pq_trial_stride(t, part->channels);
+    part->rows = w->rows[i];
+    w->in_channels += part->channels;
+    const size_t stride = (size_t)part->stride, n = (size_t)(w->args.width + 4) * stride;
+    for (int k = 0; k < rows + READ - TILE; k++) {
+        float *data = pq_trial_values(t, n);
+        for (size_t j = 0; data && j < n; j++) {
+            const bool inside =
+                j >= stride && j < n - stride && j % stride < (size_t)part->channels;
+            data[j] = inside ? data[j] : NAN;
+        }
+        w->rows[i][k] = data ? data + (w->args.left + 1) * part->stride : NULL;
+    }
+}
+
+/* Which tiles, and which of the rows that they lie in are there. */
+static void choose_tiles(struct pq_trial *t, struct pq_trial_winograd *w, int tile_rows)
+{
+    struct pq_winograd_args *a = &w->args;
+    const int all = w->across * tile_rows;
+    const int most = pq_winograd_tiles(w->out_channels, w->in_channels);
+    a->tile0 = pq_trial_below(t, all);
+    const int left = PQ_MIN(all - a->tile0, most);
+    a->tile1 = pq_trial_size(t, a->tile0 + left, a->tile0 + 1 + pq_trial_below(t, left));
+    w->first_row = pq_trial_below(t, 3) == 2 ? pq_trial_below(t, TILE) : 0;
+    w->last_row = tile_rows * TILE - 1;
+    if (pq_trial_below(t, 3) == 2)
+        w->last_row -= pq_trial_below(t, TILE - w->first_row);
+}
+
+static void pack_winograd(struct pq_trial *t, struct pq_trial_winograd *w)
+{
+    const size_t packed = pq_winograd_packed_size(w->out_channels, w->in_channels);
+    float *weights = pq_trial_big(t, packed * sizeof *weights);
+    w->plain = pq_trial_values(t, (size_t)w->out_channels * (size_t)w->in_channels * 9);
+    if (weights && w->plain)
+        pq_winograd_pack(w->plain, w->out_channels, w->in_channels, weights);
+    w->args.weights = weights;
+}
+
+/* Rows of the result, each between two guards, and what is added to. */
+static void lay_rows(struct pq_trial *t, struct pq_trial_winograd *w, int rows)
+{
+    struct pq_winograd_args *a = &w->args;
+    w->row = (size_t)a->width * (size_t)a->out_stride + 2 * PQ_TRIAL_GUARD;
+    float *out = pq_trial_result(t, rows, (int)w->row, (int)w->row, 0, rows);
+    float *residual = NULL;
+    if (pq_trial_below(t, 2))
+        residual = pq_trial_values(t, (size_t)(rows * a->width * a->residual_stride));
+    for (int i = 0; out && i < rows; i++) {
+        const bool there = i >= w->first_row && i <= w->last_row;
+        w->out[i] = there ? out + (size_t)i * w->row + PQ_TRIAL_GUARD : NULL;
+        w->residual[i] =
+            there && residual ? residual + (ptrdiff_t)i * a->width * a->residual_stride : NULL;
+    }
+    a->out = w->out;
+    a->residual = residual ? w->residual : NULL;
+}
+
+void pq_trial_winograd_prepare(struct pq_trial *t)
+{
+    struct pq_trial_winograd *w = pq_trial_memory(t, sizeof *w);
+    if (!w)
+        return;
+    *w = (struct pq_trial_winograd){.out_channels = conv_channels(t)};
+    struct pq_winograd_args *a = &w->args;
+    const int tile_rows = pq_trial_size(t, 1, 1 + pq_trial_below(t, PQ_TRIAL_TILE_ROWS / TILE));
+    a->width = pq_trial_size(t, TIMED_WIDTH, 1 + pq_trial_below(t, 130));
+    a->left = pq_trial_size(t, 1, pq_trial_below(t, 3));
+    w->across = pq_winograd_across(a->width);
+    a->parts = w->parts;
+    a->part_count = part_count(t);
+    for (int i = 0; i < a->part_count; i++)
+        add_tile_part(t, w, i, tile_rows * TILE);
+    choose_tiles(t, w, tile_rows);
+    pack_winograd(t, w);
+    a->blocks = (w->out_channels + PQ_CONV_LANES - 1) / PQ_CONV_LANES;
+    a->out_stride = (a->blocks + pq_trial_below(t, 2)) * PQ_CONV_LANES;
+    a->bias = lanes(t, a->blocks, w->out_channels);
+    a->slopes = t->timed || pq_trial_below(t, 2) ? lanes(t, a->blocks, w->out_channels) : NULL;
+    a->residual_stride = a->blocks * PQ_CONV_LANES;
+    a->scale = rng_float(&t->rng);
+    lay_rows(t, w, tile_rows * TILE);
+    const size_t scratch = pq_winograd_scratch(w->out_channels, w->in_channels);
+    a->scratch = pq_trial_scratch(t, scratch);
+    if (a->scratch) /* NaN: nothing is read before it is written */
+        memset(a->scratch, 0xff, scratch * sizeof *a->scratch);
+    pq_trial_shape(t, "3x3, %d -> %d", w->in_channels, w->out_channels);
+    t->work = 2.0 * 9 * w->in_channels * w->out_channels * TILE * TILE * (a->tile1 - a->tile0);
+    t->args = w;
+}
+
+void pq_trial_winograd_run(const struct pq_trial *t)
+{
+    const struct pq_trial_winograd *w = t->args;
+    pq_wide(t->level)->winograd(&w->args);
+}
+
+/* Only pixels of the tiles, in rows that are there. */
+bool pq_trial_winograd_writes(const struct pq_trial *t, size_t i)
+{
+    const struct pq_trial_winograd *w = t->args;
+    const struct pq_winograd_args *a = &w->args;
+    if (i < PQ_TRIAL_GUARD)
+        return false;
+    const int row = (int)((i - PQ_TRIAL_GUARD) / w->row);
+    const ptrdiff_t at = (ptrdiff_t)((i - PQ_TRIAL_GUARD) % w->row) - PQ_TRIAL_GUARD;
+    const ptrdiff_t x = at >= 0 ? at / a->out_stride : -1;
+    const ptrdiff_t tile = (ptrdiff_t)(row / TILE) * w->across + x / TILE;
+    return row >= w->first_row && row <= w->last_row && x >= 0 && x < a->width &&
+           tile >= a->tile0 && tile < a->tile1 && at % a->out_stride < a->blocks * PQ_CONV_LANES;
+}

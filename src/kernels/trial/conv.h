@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* The args of trials of convolutions, for tests that know what a sum should come to. */
+#pragma once
+
+#include "kernels/conv.h"
+#include "kernels/winograd.h"
+
+enum {
+    PQ_TRIAL_KERNEL = 7,     /* the largest, a side */
+    PQ_TRIAL_TILE_ROWS = 12, /* rows of a result that is made in tiles, at most */
+    PQ_TRIAL_TILE_INPUT = PQ_TRIAL_TILE_ROWS + PQ_WINOGRAD_READ - PQ_WINOGRAD_TILE
+};
+
+/* Of "convolution". */
+struct pq_trial_conv {
+    struct pq_conv_args args;
+    struct pq_conv_part parts[PQ_CONV_PARTS];
+    const float *rows[PQ_CONV_PARTS][PQ_TRIAL_KERNEL];
+    float *plain; /* weights [out][in][taps] */
+    int in_channels, out_channels;
+};
+
+/* Of "winograd". */
+struct pq_trial_winograd {
+    struct pq_winograd_args args;
+    struct pq_conv_part parts[PQ_CONV_PARTS];
+    const float *rows[PQ_CONV_PARTS][PQ_TRIAL_TILE_INPUT];
+    const float *residual[PQ_TRIAL_TILE_ROWS];
+    float *out[PQ_TRIAL_TILE_ROWS]; /* each GUARD floats behind what is `row` floats long */
+    float *plain;
+    int in_channels, out_channels, across, first_row, last_row;
+    size_t row; /* floats of a row, with a guard at both ends */
+};

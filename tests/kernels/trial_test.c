@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* Every variant of every kernel against the scalar reference, bit for bit, and nothing written but
+ * what they promise: the trials of kernels/trial, more of them than the program does. And that
+ * those see what is wrong. What the references are worth: conv_test.c, winograd_test.c and
+ * wide_value_test.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "base/cpu.h"
+#include "kernels/trial/conv.h"
+#include "kernels/trial/trial.h"
+#include "kernels/wide.h"
+
+enum { CASES = 400 };
+
+static void every_level_gives_the_bits_of_the_reference_and_writes_nothing_else(void **state)
+{
+    (void)state;
+    assert_ptr_equal(pq_wide(PQ_CPU_SCALAR), &pq_wide_c);
+    assert_ptr_equal(pq_conv_row(PQ_CPU_SCALAR), pq_conv_row_c);
+    for (int level = PQ_CPU_SCALAR; level < PQ_CPU_LEVELS; level++) {
+        if (!pq_cpu_has((enum pq_cpu_level)level)) {
+            print_message("skipped: this processor has no %s\n",
+                          pq_cpu_level_name((enum pq_cpu_level)level));
+            continue;
+        }
+        for (size_t i = 0; i < pq_trial_kernel_count; i++) {
+            pique_error err;
+            if (pq_trial_check(&pq_trial_kernels[i], level, 1, CASES, &err) != 0)
+                fail_msg("%s", err.message);
+        }
+    }
+}
+
+/* A table row a kernel: none is forgotten, but for the one that computes nothing. */
+static void every_kernel_of_the_table_is_tried(void **state)
+{
+    (void)state;
+    const size_t wide = sizeof(struct pq_wide) / sizeof(void *);
+    assert_int_equal(pq_trial_kernel_count, wide - 1 /* peak */ + 1 /* pq_conv_row() */);
+    for (size_t i = 0; i < pq_trial_kernel_count; i++)
+        assert_ptr_equal(pq_trial_find(pq_trial_kernels[i].name), &pq_trial_kernels[i]);
+    assert_null(pq_trial_find("something else"));
+}
+
+static void a_timed_shape_is_whole_and_its_rate_is_one(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < pq_trial_kernel_count; i++) {
+        pique_error err;
+        double rate;
+        char shape[96];
+        assert_int_equal(
+            pq_trial_time(&pq_trial_kernels[i], (int)pq_cpu_best(), 0, &rate, shape, &err), 0);
+        assert_true(rate > 1e6 && rate < 1e15);
+        assert_true(shape[0]);
+    }
+}
+
+/* ---- what is wrong is seen ---- */
+
+static void (*spoil)(const struct pq_trial *t);
+
+/* The right kernel, and then something on top of it at the level under trial. */
+static void run_spoilt(const struct pq_trial *t)
+{
+    pq_trial_find(t->kernel->name)->run(t);
+    if (t->level != PQ_CPU_SCALAR)
+        spoil(t);
+}
+
+static void flip_a_bit(const struct pq_trial *t)
+{
+    unsigned char *byte = (unsigned char *)&t->out[PQ_TRIAL_GUARD + 1];
+    *byte ^= 1;
+}
+
+static void write_before(const struct pq_trial *t)
+{
+    t->out[0] = 1;
+}
+
+static void write_behind(const struct pq_trial *t)
+{
+    t->out[t->out_floats - 1] = 1;
+}
+
+static void write_before_scratch(const struct pq_trial *t)
+{
+    t->scratch[-1] = 1;
+}
+
+static void write_behind_scratch(const struct pq_trial *t)
+{
+    t->scratch[t->scratch_floats] = 1;
+}
+
+static void change_a_sum(const struct pq_trial *t)
+{
+    t->sums[PQ_TRIAL_GUARD] += 1;
+}
+
+static void write_behind_sums(const struct pq_trial *t)
+{
+    t->sums[t->sum_count - 1] = 1;
+}
+
+static void see(const char *name, void (*what)(const struct pq_trial *t), const char *said)
+{
+    struct pq_trial_kernel kernel = *pq_trial_find(name);
+    pique_error err = {0};
+    kernel.run = run_spoilt;
+    spoil = what;
+    const int rc = pq_trial_check(&kernel, (int)pq_cpu_best(), 1, 20, &err);
+    if (rc != PIQUE_EINTERNAL || !strstr(err.message, said) || !strstr(err.message, name))
+        fail_msg("%s, '%s': %d, %s", name, said, rc, err.message);
+}
+
+static void what_differs_or_is_written_outside_is_told(void **state)
+{
+    (void)state;
+    if (pq_cpu_best() == PQ_CPU_SCALAR) {
+        print_message("skipped: this processor has no second level\n");
+        skip();
+    }
+    see("winograd", flip_a_bit, "float 1 of the result is");
+    see("product", flip_a_bit, "float 1 of the result is");
+    see("convolution", write_before, "float -64 of the result is");
+    see("layer-norm", write_behind, "of the result is");
+    see("winograd", write_before_scratch, "writes outside of its scratch memory");
+    see("attention", write_behind_scratch, "writes outside of its scratch memory");
+    see("row-sums", change_a_sum, "sum 0 of the result is");
+    see("row-gram", write_behind_sums, "of the result is");
+}
+
+static void write_outside_at_all_levels(const struct pq_trial *t)
+{
+    pq_trial_find(t->kernel->name)->run(t);
+    t->out[t->out_floats - 1] = 1;
+}
+
+/* What the reference writes, too, is no difference. */
+static void a_write_outside_is_told_where_the_reference_does_the_same(void **state)
+{
+    (void)state;
+    struct pq_trial_kernel kernel = *pq_trial_find("winograd");
+    pique_error err = {0};
+    kernel.run = write_outside_at_all_levels;
+    assert_int_equal(pq_trial_check(&kernel, PQ_CPU_SCALAR, 1, 1, &err), PIQUE_EINTERNAL);
+    assert_non_null(strstr(err.message, "writes outside of its result"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_level_gives_the_bits_of_the_reference_and_writes_nothing_else),
+        cmocka_unit_test(every_kernel_of_the_table_is_tried),
+        cmocka_unit_test(a_timed_shape_is_whole_and_its_rate_is_one),
+        cmocka_unit_test(what_differs_or_is_written_outside_is_told),
+        cmocka_unit_test(a_write_outside_is_told_where_the_reference_does_the_same),
+    };
+    return cmocka_run_group_tests_name("trial", tests, NULL, NULL);
+}
