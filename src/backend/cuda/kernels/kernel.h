@@ -69,8 +69,10 @@ struct cuda_args {
     int64_t from_y;
     bool codes, dither;
     struct pq_yuv yuv;
-    bool along_row; /* of resize, and the most taps */
+    bool along_row, by_alpha; /* of resize, and the most taps */
     int32_t taps;
+    int32_t pick[4];
+    float background[3];
     struct pq_touch touch;
     struct pq_range *seen; /* watch.cu; like is the size of what the network makes of in[0] */
     int32_t first_tile, tiles;

@@ -268,16 +268,40 @@ CUDA_VALUE_KERNEL(cuda_to_yuv, to_yuv_value)
 
 /* index: the first tap and the number of taps of each pixel along the axis; weights: of as many
  * taps as most have. */
-CUDA_INLINE float resize_value(const struct cuda_args *a, const struct cuda_item *i)
+CUDA_INLINE float resized(const struct cuda_args *a, const struct cuda_item *i, int c)
 {
     const int64_t place = a->along_row ? i->x : i->y;
     const int32_t *span = a->index + 2 * place;
     const float *w = a->weights + place * a->taps;
+    const bool weigh = a->by_alpha && a->along_row && c < 3;
     float sum = 0.0f;
-    for (int k = 0; k < span[1]; k++)
-        sum += w[k] * (a->along_row ? cuda_value(&a->in[0], i->frame, i->y, span[0] + k, i->c)
-                                    : cuda_value(&a->in[0], i->frame, span[0] + k, i->x, i->c));
+    for (int k = 0; k < span[1]; k++) {
+        const int64_t at = a->along_row ? cuda_offset(&a->in[0], i->frame, i->y, span[0] + k)
+                                        : cuda_offset(&a->in[0], i->frame, span[0] + k, i->x);
+        const float v = cuda_get(&a->in[0], at + c);
+        sum += w[k] * (weigh ? v * cuda_get(&a->in[0], at + 3) : v);
+    }
     return sum;
+}
+
+/* Whether all rows that a row is made of are opaque. */
+CUDA_INLINE bool opaque_at(const struct cuda_args *a, const struct cuda_item *i)
+{
+    const int32_t *span = a->index + 2 * i->y;
+    bool opaque = true;
+    for (int k = 0; k < span[1]; k++)
+        opaque = opaque && cuda_value(&a->in[1], i->frame, span[0] + k, 0, 0) == 1.0f;
+    return opaque;
+}
+
+CUDA_INLINE float resize_value(const struct cuda_args *a, const struct cuda_item *i)
+{
+    if (!a->by_alpha || a->along_row)
+        return resized(a, i, i->c);
+    if (opaque_at(a, i))
+        return i->c == 3 ? 1.0f : pq_clip01(resized(a, i, i->c));
+    const float alpha = resized(a, i, 3), rounded = pq_alpha_of_16_bits(alpha);
+    return i->c == 3 ? rounded : pq_clip01(pq_unweighted(resized(a, i, i->c), alpha, rounded));
 }
 CUDA_VALUE_KERNEL(cuda_resize, resize_value)
 
@@ -301,6 +325,8 @@ CUDA_INLINE float effects_value(const struct cuda_args *a, const struct cuda_ite
 {
     const float mean = a->touch.contrast == 1.0f ? 0.0f : cuda_value_of(a, 1, i->frame, 0, 0, 0);
     float rgb[3];
+    if (i->c == 3)
+        return cuda_value(&a->in[0], i->frame, i->y, i->x, 3);
     for (int c = 0; c < 3; c++) {
         rgb[c] = sharp_at(a, i, c);
         if (a->touch.contrast != 1.0f)
