@@ -14,11 +14,15 @@
 
 #include "../model/small_model.h"
 #include "../random.h"
+#include "backend/cuda/choice.h"
 #include "backend/cuda/kernels/kernel.h"
+#include "backend/cuda/weights.h"
 #include "base/alloc.h"
 #include "pique/pique.h"
 #include "standin.h"
+#include "upscale/framed_graph.h"
 #include "upscale/module.h"
+#include "upscale/picture.h"
 
 enum { MOST = 4, MODELS = 3 };
 
@@ -471,6 +475,112 @@ static void pictures_of_a_batch_that_are_not_alike_go_each_their_way(void **stat
     nothing_is_wrong();
 }
 
+/* ---- where stages do it on the device ---- */
+
+static void attempt(pique_engine *engine, const struct way *w, int count, uint64_t *hashes)
+{
+    static const char *const names[] = {"0.png", "1.png"}, *const to[] = {"0-none.png",
+                                                                          "1-none.png"};
+    struct pq_picture_job jobs[2], *all[2];
+    const struct pq_engines engines = {&engine, 1};
+    pique_picture_options options = w->options;
+    pique_error err;
+    options.size = sizeof options;
+    for (int i = 0; i < count; i++) {
+        jobs[i] = (struct pq_picture_job){
+            .engines = &engines, .engine = engine, .src = names[i], .dst = to[i]};
+        if (pq_picture_open(&jobs[i], &options, &err))
+            fail_msg("%s", err.message);
+        all[i] = &jobs[i];
+    }
+    if (pq_picture_attempt(all, count, jobs[0].plan.share, &err))
+        fail_msg("%s", err.message);
+    for (int i = 0; i < count; i++) {
+        hashes[i] = jobs[i].report.hash;
+        pq_picture_close(&jobs[i]);
+    }
+}
+
+/* Two that are not alike, if somebody asks for that. In halves a network behind a resize rounds
+ * once more (backend/cuda/shuffle.c wants sizes of whole multiples). */
+static void stages_on_the_device_have_the_same_bits(void **state)
+{
+    (void)state;
+    static const enum pique_precision tiers[] = {PIQUE_PRECISION_FP32, PIQUE_PRECISION_FP16,
+                                                 PIQUE_PRECISION_BF16};
+    for (size_t t = 0; t < PQ_COUNT(tiers); t++) {
+        for (size_t k = 0; k < PQ_COUNT(treatments); k++) {
+            const struct way w =
+                filled(&(struct way){.options = treatments[k], .precision = tiers[t]});
+            uint64_t together[2], alone;
+            if (tiers[t] != PIQUE_PRECISION_FP32 && w.options.pre_downscale)
+                continue;
+            free_files();
+            for (int i = 0; i < 2; i++)
+                make_file(&files[i], &(struct pq_picture_format){37, 43, 3 - 2 * i, true, 8}, BANDS,
+                          1);
+            standin_reset();
+            standin_mode(STANDIN_LAZY, k, 0);
+            pique_engine *engine = open_engine("cuda", &w);
+            attempt(engine, &w, 2, together);
+            standin_add_kernel("cuda_load", must_not_run);
+            attempt(engine, &w, 1, &alone);
+            pique_engine_close(&engine);
+            if (alone != together[0])
+                fail_msg("tier %zu, treatment %zu", t, k);
+            nothing_is_wrong();
+        }
+    }
+}
+
+/* ---- one set of weights ---- */
+
+static size_t packed_floats(const struct pq_graph *g, enum pique_precision tier)
+{
+    struct cuda_step *steps = calloc((size_t)g->count, sizeof *steps);
+    float *weights;
+    size_t floats;
+    cuda_choose(g, tier, steps);
+    assert_int_equal(cuda_pack(g, tier, steps, &weights, &floats, NULL), 0);
+    pq_free(weights);
+    free(steps);
+    return floats;
+}
+
+static void alpha_adds_a_network_but_no_weights(void **state)
+{
+    (void)state;
+    static const enum pique_precision tiers[] = {PIQUE_PRECISION_FP32, PIQUE_PRECISION_FP16};
+    const struct way w = filled(&(struct way){.width = 30});
+    const pique_picture_options options = {.size = sizeof options};
+    const struct pq_scale own = {2, 1};
+    const struct pq_image out = {.width = 60, .height = 86, .planes = 4, .depth = 8};
+    struct pq_plan plan;
+    standin_reset();
+    pique_engine *engine = open_engine("cuda", &w);
+    const struct pq_engines engines = {&engine, 1};
+    const struct pq_frames_setup setup = {
+        .engines = &engines, .width = 30, .height = 43, .planes = 4, .depth = 8};
+    assert_int_equal(pq_plan_options(&plan, &options, NULL), 0);
+    assert_int_equal(pq_size_resolve(&plan.options, 30, 43, &own, 1, "a", &plan.size, NULL), 0);
+    for (size_t t = 0; t < PQ_COUNT(tiers); t++) {
+        size_t floats[2], convolutions[2] = {0};
+        for (int keep = 0; keep < 2; keep++) {
+            struct pq_framed_graph made;
+            plan.alpha = keep ? PIQUE_ALPHA_KEEP : PIQUE_ALPHA_DROP;
+            assert_int_equal(pq_framed_build(&setup, &plan, &out, true, &made, NULL), 0);
+            floats[keep] = packed_floats(made.graph, tiers[t]);
+            for (int i = 0; i < made.graph->count; i++)
+                convolutions[keep] += made.graph->ops[i].kind == PQ_OP_CONV2D;
+            assert_int_equal(made.looks, 1 + keep);
+            pq_graph_free(&made.graph);
+        }
+        assert_int_equal(convolutions[1], 2 * convolutions[0]);
+        assert_true(floats[1] <= floats[0]);
+    }
+    pique_engine_close(&engine);
+}
+
 /* ---- halves ---- */
 
 /* Alpha that is kept comes from no half: 102 of 255 is the same number of 65535. */
@@ -576,6 +686,8 @@ int main(void)
         TEST(networks_of_one_and_four_channels_have_the_bits_of_the_host),
         TEST(orders_bands_and_places_change_no_sample),
         TEST(pictures_of_a_batch_that_are_not_alike_go_each_their_way),
+        TEST(stages_on_the_device_have_the_same_bits),
+        TEST(alpha_adds_a_network_but_no_weights),
         TEST(even_alpha_is_kept_to_the_bit_in_halves),
         TEST(what_becomes_of_alpha_is_looked_at),
     };
