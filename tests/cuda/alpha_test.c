@@ -216,8 +216,8 @@ struct way {
 static struct way filled(const struct way *said)
 {
     struct way w = *said;
-    w.width = w.width ? w.width : 37;
-    w.height = w.height ? w.height : 43;
+    w.width = w.width ? w.width : 29;
+    w.height = w.height ? w.height : 33;
     w.depth = w.depth ? w.depth : 8;
     w.band = w.band ? w.band : 7;
     w.suffix = w.suffix ? w.suffix : ".png";
@@ -345,11 +345,11 @@ static const pique_picture_options treatments[] = {
     {.scale = 3},
     {.scale = 0.7},
     {.width = 101},
-    {.width = 74, .height = 80}, /* only one side is resized */
+    {.width = 58, .height = 60}, /* only one side is resized */
     {.pre_downscale = 20},
     {.sharpen = 0.5, .contrast = 1.2, .saturation = 0.8},
     {.sharpen = 1.5, .scale = 2.7, .contrast = 0.9},
-    {.saturation = -1, .pre_downscale = 30, .scale = 5},
+    {.saturation = -1, .pre_downscale = 30, .scale = 4.5},
 };
 
 static void every_treatment_of_alpha_has_the_bits_of_the_host(void **state)
@@ -364,7 +364,7 @@ static void every_treatment_of_alpha_has_the_bits_of_the_host(void **state)
                  {PIQUE_ALPHA_FLATTEN, false, ".png"}, {PIQUE_ALPHA_FLATTEN, true, ".png"}};
     unsigned turn = 0;
     for (size_t m = 0; m < PQ_COUNT(modes); m++) {
-        for (size_t t = 0; t < PQ_COUNT(treatments); t++) {
+        for (size_t t = 0; t < PQ_COUNT(treatments); t += m ? 3 : 1) {
             for (int colours = 1; colours <= 3; colours += 2, turn++) {
                 struct way w = filled(&(struct way){.options = treatments[t],
                                                     .depth = turn % 3 ? 8 : 16,
@@ -403,12 +403,12 @@ static void odd_pictures_have_the_bits_of_the_host(void **state)
         {.kind = INVISIBLE, .options = {.scale = 3, .contrast = 1.5}},
         {.width = 1, .height = 1},
         {.width = 1, .height = 1, .options = {.scale = 5}},
-        {.width = 200, .height = 2, .options = {.scale = 3.5, .sharpen = 1}},
-        {.width = 3, .height = 170, .band = 1, .options = {.scale = 3}},
-        {.width = 3, .height = 170, .band = 1, .kind = BANDS, .options = {.scale = 1.3}},
-        {.band = 100, .options = {.scale = 4.5, .sharpen = 1}},
-        {.width = 90, .height = 80, .band = 1, .kind = BANDS},
-        {.width = 70, .height = 90, .band = 16, .options = {.pre_downscale = 40, .scale = 8}},
+        {.width = 90, .height = 2, .options = {.scale = 2.5, .sharpen = 1}},
+        {.width = 3, .height = 90, .band = 1, .options = {.scale = 3}},
+        {.width = 3, .height = 90, .band = 1, .kind = BANDS, .options = {.scale = 1.3}},
+        {.band = 100, .options = {.scale = 3.5, .sharpen = 1}},
+        {.width = 30, .height = 50, .band = 1, .kind = BANDS},
+        {.width = 70, .height = 90, .band = 16, .options = {.pre_downscale = 40, .scale = 3}},
     };
     for (size_t i = 0; i < PQ_COUNT(ways); i++) {
         const struct way w = filled(&ways[i]);
@@ -437,8 +437,8 @@ static void orders_bands_and_places_change_no_sample(void **state)
     (void)state;
     static const enum pique_precision tiers[] = {PIQUE_PRECISION_FP32, PIQUE_PRECISION_FP16};
     for (size_t t = 0; t < PQ_COUNT(tiers); t++) {
-        struct way w = filled(&(struct way){.width = 66,
-                                            .height = 71,
+        struct way w = filled(&(struct way){.width = 34,
+                                            .height = 45,
                                             .kind = BANDS,
                                             .band = 100,
                                             .options = {.scale = 3, .sharpen = 0.5},
@@ -517,7 +517,7 @@ static void stages_on_the_device_have_the_same_bits(void **state)
                 continue;
             free_files();
             for (int i = 0; i < 2; i++)
-                make_file(&files[i], &(struct pq_picture_format){37, 43, 3 - 2 * i, true, 8}, BANDS,
+                make_file(&files[i], &(struct pq_picture_format){29, 33, 3 - 2 * i, true, 8}, BANDS,
                           1);
             standin_reset();
             standin_mode(STANDIN_LAZY, k, 0);
@@ -590,7 +590,8 @@ static int keep_write(struct pq_row_sink *sink, int rows, const void *data, ptrd
 {
     const struct file *f = (const struct file *)((char *)sink - offsetof(struct file, sink));
     (void)err;
-    memcpy(kept, (const char *)data + (rows - 1) * stride, pq_picture_row_bytes(&f->made));
+    if (rows)
+        memcpy(kept, (const char *)data + (rows - 1) * stride, pq_picture_row_bytes(&f->made));
     return 0;
 }
 
