@@ -221,6 +221,16 @@ class Films(OnStandIn, FilmCase):
                                 '--precision', 'fp32'), 0)
             self.assertEqual(self.frames_of('cpu.mkv'), self.frames_of('gpu.mkv'), batch)
 
+    def test_alpha_of_a_film_goes_through_the_gpu(self):
+        alpha = 'geq=r=r(X\\,Y):g=g(X\\,Y):b=b(X\\,Y):a=255*min(1\\,mod(X+Y+N\\,40)/20)'
+        for pixels in ('gbrap10le', 'yuva420p'):
+            self.film('in.mkv', '48x72', '24', '0.3', '-vf', 'format=rgba,' + alpha, '-pix_fmt', pixels, '-c:v', 'ffv1')
+            words = 'in.mkv', '--overwrite', '--codec', 'ffv1', '--alpha', 'keep', '--no-report'
+            self.check(self.run_pique(*DIRECT, *words, '-o', 'cpu.mkv'), 0)
+            for batch in ('1', '3'):
+                self.check(self.gpu(*words, '-o', 'gpu.mkv', '--batch', batch, '--precision', 'fp32'), 0)
+                self.assertEqual(self.frames_of('cpu.mkv'), self.frames_of('gpu.mkv'), (pixels, batch))
+
     def test_luma_and_chroma_are_converted_by_the_gpu_within_a_step_of_the_processor(self):
         for pixels in ('yuv420p', 'yuv422p10le', 'yuv444p'):
             self.clip(pixels)
