@@ -103,27 +103,64 @@ static void set_rate(struct pq_op *op, int from, int to)
     op->rate_num = (int)pq_ceil_div((int64_t)to * PARTS, from);
 }
 
-int pq_graph_resize(struct pq_graph *g, int in, bool across, int from, int to, pique_error *err)
+static int check_resize(const struct pq_graph *g, int in, int from, int to, pique_error *err)
 {
     enum { MOST = 1 << 24 };
     int rc = pq_build_check_picture(g, in, PQ_OP_RESIZE, err);
     if (!rc && (from < 1 || to < 1 || from > MOST || to > MOST))
         rc = pq_fail(err, PIQUE_EUNSUPPORTED, "a resize from %d to %d pixels", from, to);
-    if (rc || from == to)
-        return rc ? rc : in;
+    return rc;
+}
+
+static struct pq_op resize_op(const struct pq_graph *g, int in, bool across, int from, int to)
+{
     struct pq_op op = pq_op_new(g, PQ_OP_RESIZE, in, g->ops[in].channels);
     op.across = across;
     op.from = from;
     op.extent = to;
     if (!across)
         set_rate(&op, from, to);
+    return op;
+}
+
+int pq_graph_resize(struct pq_graph *g, int in, bool across, int from, int to, pique_error *err)
+{
+    int rc = check_resize(g, in, from, to, err);
+    if (rc || from == to)
+        return rc ? rc : in;
+    return pq_graph_append(g, resize_op(g, in, across, from, to), err);
+}
+
+int pq_graph_resize_alpha(struct pq_graph *g, int in, const int from[2], const int to[2],
+                          pique_error *err)
+{
+    int rc = check_resize(g, in, from[0], to[0], err);
+    if (!rc)
+        rc = check_resize(g, in, from[1], to[1], err);
+    if (!rc && g->ops[in].channels != 4)
+        rc = pq_fail(err, PIQUE_EINTERNAL, "alpha among %d channels", g->ops[in].channels);
+    if (rc)
+        return rc;
+    struct pq_op row = pq_op_new(g, PQ_OP_ROW_OPAQUE, in, 1);
+    row.column = true;
+    const int opaque = pq_graph_append(g, row, err);
+    if (opaque < 0)
+        return opaque;
+    struct pq_op op = resize_op(g, in, true, from[0], to[0]);
+    op.by_alpha = true;
+    const int across = pq_graph_append(g, op, err);
+    if (across < 0)
+        return across;
+    op = resize_op(g, across, false, from[1], to[1]);
+    op.by_alpha = true;
+    op.in[op.inputs++] = opaque;
     return pq_graph_append(g, op, err);
 }
 
 int pq_graph_effects(struct pq_graph *g, int in, const struct pq_touch *touch, pique_error *err)
 {
     int rc = pq_build_check_picture(g, in, PQ_OP_EFFECTS, err);
-    if (!rc && g->ops[in].channels != 3)
+    if (!rc && g->ops[in].channels != 3 && g->ops[in].channels != 4)
         rc = pq_fail(err, PIQUE_EINTERNAL, "effects on %d colours", g->ops[in].channels);
     if (rc)
         return rc;
@@ -136,7 +173,7 @@ int pq_graph_effects(struct pq_graph *g, int in, const struct pq_touch *touch, p
         if ((mean = pq_graph_append(g, given, err)) < 0)
             return mean;
     }
-    struct pq_op op = pq_op_new(g, PQ_OP_EFFECTS, in, 3);
+    struct pq_op op = pq_op_new(g, PQ_OP_EFFECTS, in, g->ops[in].channels);
     op.touch = *touch;
     if (mean >= 0) {
         op.in[op.inputs++] = mean;

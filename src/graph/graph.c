@@ -59,6 +59,12 @@ const char *pq_op_name(enum pq_op_kind kind)
         [PQ_OP_TO_YUV] = PQ_SAID("luma and chroma"),
         [PQ_OP_RESIZE] = PQ_SAID("resize"),
         [PQ_OP_EFFECTS] = PQ_SAID("effects"),
+        [PQ_OP_CHANNELS] = PQ_SAID("choice of channels"),
+        [PQ_OP_FLATTEN] = PQ_SAID("background"),
+        [PQ_OP_ROW_OPAQUE] = PQ_SAID("opacity of a row"),
+        [PQ_OP_BLEED_SUMS] = PQ_SAID("sums of visible colours"),
+        [PQ_OP_BLEED] = PQ_SAID("colours of invisible pixels"),
+        [PQ_OP_ALPHA] = PQ_SAID("alpha"),
     };
     return pq_tr(names[kind]);
 }

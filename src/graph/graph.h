@@ -91,7 +91,21 @@ enum pq_op_kind {
                                 chroma by Catmull-Rom, borders mirrored */
     PQ_OP_TO_YUV,            /* and back, not rounded; the size is a multiple of factor */
     PQ_OP_RESIZE,            /* Lanczos-3 along one axis to `extent` pixels (graph/axis.h) */
-    PQ_OP_EFFECTS,           /* struct pq_touch; in[1], global, is the mean of contrast */
+    PQ_OP_EFFECTS,           /* struct pq_touch; in[1], global, is the mean of contrast. A fourth
+                                channel stays */
+    PQ_OP_CHANNELS,          /* channel c is channel pick[c] of in[0], or enum pq_pick */
+    /* Of R, G, B and alpha, which is not premultiplied: */
+    PQ_OP_FLATTEN,           /* the colours over `background` */
+    PQ_OP_ROW_OPAQUE,        /* a column: 1 where all of a row is opaque, else 0 */
+    PQ_OP_BLEED_SUMS,        /* alpha and the colours weighted by it: the sums along a row over the
+                                pixels within PQ_BLEED_REACH, of which each counts half of the one
+                                before it */
+    PQ_OP_BLEED,             /* in[1] with colours for what nobody sees, from its BLEED_SUMS in[0]
+                                summed down columns likewise, divided by that of alpha */
+    PQ_OP_ALPHA,             /* what a network made of the colours, in[0], and of alpha, in[1],
+                                clipped to 0..1; alpha is that of in[2], which the network got,
+                                where it is even (PQ_EVEN_REACH), else in[1]'s fourth channel, or
+                                its luma, or its only one */
     PQ_OP_KINDS
 };
 /* clang-format on */
@@ -120,6 +134,12 @@ enum pq_act_kind {
     PQ_ACT_SOFTPLUS, /* log(1 + exp(x)) */
     PQ_ACT_CLIP,     /* into low .. high */
     PQ_ACT_KINDS
+};
+
+/* What a channel may be that is none of the input's. */
+enum pq_pick {
+    PQ_PICK_ONE = -1,
+    PQ_PICK_LUMA = -2 /* of its first three */
 };
 
 /* The activation that is fused into an operation, or is one. Only LEAKY is ever fused. */
@@ -213,9 +233,16 @@ struct pq_op {
                                 channel dy factor + dx; all Cb follow likewise, then all Cr */
     bool across;             /* RESIZE: along a row; else along a column */
     int from, extent;        /* RESIZE: of the input, which must have it, and of the result */
+    bool by_alpha;           /* RESIZE: along a row colours are multiplied by alpha first; along a
+                                column they are divided by it then, but where all rows of in[1],
+                                ROW_OPAQUE, say that there is nothing to divide by, and all is
+                                clipped to 0..1 */
+    int pick[4];             /* CHANNELS */
+    float background[3];     /* FLATTEN */
     struct pq_touch touch;   /* EFFECTS */
     int watch_in, watch_out; /* not 0: what goes into, or comes out of, this pass of a network, and
-                                a device that takes whole pictures has to look at it */
+                                a device that takes whole pictures has to look at it. Each time that
+                                the network is in the graph counts, from 1 */
 };
 
 struct pq_graph {
@@ -380,10 +407,23 @@ int pq_graph_from_yuv(struct pq_graph *g, int in, const struct pq_yuv *yuv, piqu
 int pq_graph_to_yuv(struct pq_graph *g, int in, const struct pq_yuv *yuv, pique_error *err);
 /* One axis of `from` pixels to `to`; the graph is then one for pictures of that size. */
 int pq_graph_resize(struct pq_graph *g, int in, bool across, int from, int to, pique_error *err);
+/* The same of both axes, width and height, of a picture with alpha. */
+int pq_graph_resize_alpha(struct pq_graph *g, int in, const int from[2], const int to[2],
+                          pique_error *err);
 /* The mean, where contrast needs it, is value 0 of what is given to the run. */
 int pq_graph_effects(struct pq_graph *g, int in, const struct pq_touch *touch, pique_error *err);
 /* Rows and columns off the top, left, bottom and right, any number of them. */
 int pq_graph_cut(struct pq_graph *g, int in, const int sides[4], pique_error *err);
+
+/* ---- alpha (build_alpha.c) ---- */
+
+/* pick: `channels` of them, of operation `in` or enum pq_pick. */
+int pq_graph_channels(struct pq_graph *g, int in, const int *pick, int channels, pique_error *err);
+int pq_graph_flatten(struct pq_graph *g, int in, const float background[3], pique_error *err);
+/* Colours for pixels of alpha 0 (upscale/bleed.c). */
+int pq_graph_bleed(struct pq_graph *g, int in, pique_error *err);
+/* What a network made of picture `in`, with its alpha. */
+int pq_graph_alpha(struct pq_graph *g, int colours, int alpha, int in, pique_error *err);
 
 /* A finished graph with operation `in` in place of its input; the index of its result. Its weights
  * stay where they are and must live as long as g. */
@@ -449,6 +489,8 @@ int64_t pq_rows_ready(const struct pq_flow *f, int64_t have);
 int64_t pq_rows_end(const struct pq_op *op, struct pq_grid grid, int64_t out_height, int64_t y);
 /* Whether every output row reads every row of some input: a phase of the plan ends here. */
 bool pq_op_is_whole(const struct pq_op *op);
+/* Whether input k, beside the first, is of a size of its own. */
+bool pq_op_has_any_size(const struct pq_op *op, int k);
 /* How many times larger the result is than input k, where both are read in windows; 1 otherwise. */
 int pq_op_fold(const struct pq_op *op, int k);
 /* Windows of the keys of attention along an axis: their size but for what reaches over the

@@ -36,6 +36,19 @@ PQ_INLINE int64_t pq_pad_source(enum pq_pad_mode mode, int64_t i, int64_t n)
     }
 }
 
+/* ---- alpha ---- */
+
+enum {
+    PQ_BLEED_REACH = 32, /* pixels on each side that give a pixel without a colour theirs */
+    PQ_EVEN_REACH = 2    /* on each side, whose alpha is alike where it is kept as it is */
+};
+
+/* The input pixel under the centre of output pixel i. */
+PQ_INLINE int64_t pq_source_of(int64_t i, int64_t in, int64_t out)
+{
+    return (2 * i + 1) * in / (2 * out);
+}
+
 /* ---- tiles of the sanity check ---- */
 
 /* A picture is looked at in tiles of so many pixels a side of the network's result, less at the

@@ -72,7 +72,7 @@ static int check_inputs(const struct pq_graph *g, const struct pq_line *lines, i
 {
     const struct pq_op *op = &g->ops[i];
     for (int k = 1; k < op->inputs; k++) {
-        if (op->global_inputs >> k & 1)
+        if (op->global_inputs >> k & 1 || pq_op_has_any_size(op, k))
             continue;
         const struct pq_line *want = &lines[op->residual && k == op->inputs - 1 ? i : op->in[0]];
         const struct pq_line *have = &lines[op->in[k]];

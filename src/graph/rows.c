@@ -181,6 +181,8 @@ static const struct pq_window *sliding(const struct pq_flow *f)
     case PQ_OP_TO_YUV:
     case PQ_OP_EFFECTS:
         return &op->ver;
+    case PQ_OP_BLEED:
+        return f->k == 0 ? &op->ver : NULL;
     default:
         return NULL;
     }
@@ -255,6 +257,28 @@ static int64_t resized_ready(const struct pq_flow *f, int64_t have)
     return low;
 }
 
+/* Rows of the picture that a network got, around those under rows of its result. */
+static void even_rows(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *in0, int64_t *in1)
+{
+    if (f->k < 2)
+        return;
+    *in0 = pq_source_of(y0, f->in_height, f->out_height) - PQ_EVEN_REACH;
+    *in1 = pq_source_of(y1 - 1, f->in_height, f->out_height) + PQ_EVEN_REACH + 1;
+}
+
+/* All y with source(y) + PQ_EVEN_REACH < have: (2y+1) in < 2 (have - PQ_EVEN_REACH) out. */
+static int64_t even_ready(const struct pq_flow *f, int64_t have)
+{
+    if (f->k < 2)
+        return have;
+    return pq_ceil_div(2 * (have - PQ_EVEN_REACH) * f->out_height - f->in_height, 2 * f->in_height);
+}
+
+bool pq_op_has_any_size(const struct pq_op *op, int k)
+{
+    return (op->kind == PQ_OP_ALPHA && k == 2) || (op->kind == PQ_OP_RESIZE && k == 1);
+}
+
 void pq_rows_needed(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *in0, int64_t *in1)
 {
     const struct pq_op *op = f->op;
@@ -298,6 +322,9 @@ void pq_rows_needed(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *in
             break;
         case PQ_OP_RESIZE:
             resized_rows(f, y0, y1, in0, in1);
+            break;
+        case PQ_OP_ALPHA:
+            even_rows(f, y0, y1, in0, in1);
             break;
         case PQ_OP_PAD:
             pad_rows(f, y0, y1, in0, in1);
@@ -377,6 +404,9 @@ int64_t pq_rows_ready(const struct pq_flow *f, int64_t have)
             break;
         case PQ_OP_RESIZE:
             ready = resized_ready(f, have);
+            break;
+        case PQ_OP_ALPHA:
+            ready = even_ready(f, have);
             break;
         case PQ_OP_PAD:
             ready = pad_ready(f, have);

@@ -17,7 +17,7 @@ struct pq_yuv {
     double kr, kb;      /* of the matrix: Y = kr R + (1 - kr - kb) G + kb B */
 };
 
-enum { PQ_SAMPLE_PLANES = 3 };
+enum { PQ_SAMPLE_PLANES = 4 };
 
 /* The samples of a tensor in planes: its pixel (x, y) is `across` x `down` samples of each plane,
  * from (across x, down y) on, whose channels follow one another, plane by plane. */

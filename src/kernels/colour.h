@@ -3,6 +3,8 @@
  * GPU. */
 #pragma once
 
+#include <math.h>
+
 #include "base/inline.h"
 
 /* BT.601 luma, with the coefficients that picture programs have used since Pillow's "L" mode:
@@ -27,6 +29,27 @@ PQ_INLINE float pq_clip01(float v)
 PQ_INLINE int pq_sample_of(float v, float max)
 {
     return (int)(pq_clip01(v) * max + 0.5f);
+}
+
+/* ---- alpha ---- */
+
+/* A colour that is not opaque, over another one. */
+PQ_INLINE float pq_over(float v, float alpha, float background)
+{
+    return v * alpha + background * (1.0f - alpha);
+}
+
+/* As fine as any output holds it: where it was even it stays so to the last bit. */
+PQ_INLINE float pq_alpha_of_16_bits(float alpha)
+{
+    return floorf(pq_clip01(alpha) * 65535.0f + 0.5f) / 65535.0f;
+}
+
+/* A colour that was weighted by alpha, whose value of 16 bits is `rounded`. What becomes 0 has no
+ * colour: it would be noise over nothing. */
+PQ_INLINE float pq_unweighted(float v, float alpha, float rounded)
+{
+    return rounded > 0.0f ? v / pq_clip01(alpha) : 0.0f;
 }
 
 /* ---- effects (struct pq_touch) ---- */

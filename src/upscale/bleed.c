@@ -18,10 +18,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "graph/place.h"
 #include "upscale/ring.h"
 #include "upscale/stages.h"
 
-enum { REACH = 32, RING_ROWS = 2 * REACH + 1 };
+enum { REACH = PQ_BLEED_REACH, RING_ROWS = 2 * REACH + 1 };
 
 /* The sums of one row: width x {alpha, alpha R, alpha G, alpha B}. */
 enum sums_state {

@@ -2,11 +2,13 @@
 /* Pictures through a device that takes them whole. What the stages of a chain do on the host is
  * there one graph with the network, a batch an inference; only samples go in and come out:
  *
- *     samples -> [luma and chroma -> RGB, piece] -> [resize] -> network, once a pass
- *             -> [resize] -> [effects] -> [luma and chroma] -> samples
+ *     samples -> [luma and chroma -> RGB, piece | grey -> RGB | over a background]
+ *             -> [resize] -> [colours under alpha 0] -> network, once a pass
+ *             -> [resize] -> [effects] -> [luma and chroma | grey] -> samples
  *
- * RGB in fp32 has the bits of the stages, on the same device. Luma and chroma are converted in
- * float, and dithered by a pattern of x and y where they have less than 16 bits. */
+ * RGB and grey, with alpha or without, have the bits of the stages in fp32, on the same device.
+ * Luma and chroma are converted in float, and dithered by a pattern of x and y where they have less
+ * than 16 bits. */
 #pragma once
 
 #include "upscale/frames.h"
@@ -17,7 +19,8 @@ struct pq_framed;
 /* Whether the device of these engines can, for these options. */
 bool pq_framed_possible(const struct pq_engines *engines, const pique_picture_options *options);
 
-/* setup: what comes in; plan: size, effects and alpha are resolved; out: what comes out.
+/* setup: what comes in, of one plane (grey), two (and alpha), three or four; plan: size, effects
+ * and alpha are resolved; out: what comes out, likewise.
  * @return 0; PIQUE_EUNSUPPORTED where stages must do it; PIQUE_ENOMEM; PIQUE_EDEVICE. */
 int pq_framed_open(const struct pq_frames_setup *setup, const struct pq_plan *plan,
                    const struct pq_image *out, struct pq_framed **framed, pique_error *err);

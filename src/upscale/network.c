@@ -24,13 +24,12 @@
 
 #include "base/alloc.h"
 #include "base/lang.h"
+#include "graph/place.h"
 #include "kernels/colour.h"
 #include "upscale/check.h"
 #include "upscale/engine.h"
 #include "upscale/ring.h"
 #include "upscale/stages.h"
-
-enum { AROUND = 2 }; /* pixels on each side whose alpha must be alike */
 
 /* What a pass that yields its rows only in the end counts as beside them, so that somebody sees it
  * go on. */
@@ -76,13 +75,14 @@ int pq_network_frames(int in_channels, bool alpha)
     return in_channels == 4 ? 1 : (in_channels == 1 ? 3 : 1) + alpha;
 }
 
-/* For each pixel: alpha where the pixels within AROUND of it in this row have the same, else -1. */
+/* For each pixel: alpha where the pixels within PQ_EVEN_REACH of it in this row have the same, else
+ * -1. */
 static void find_even(const float *row, int width, float *even)
 {
     for (int x = 0; x < width; x++) {
         const float a = row[(size_t)x * 4 + 3];
         bool same = true;
-        for (int v = PQ_MAX(x - AROUND, 0); v <= PQ_MIN(x + AROUND, width - 1); v++)
+        for (int v = PQ_MAX(x - PQ_EVEN_REACH, 0); v <= PQ_MIN(x + PQ_EVEN_REACH, width - 1); v++)
             same &= row[(size_t)v * 4 + 3] == a;
         even[x] = same ? a : -1;
     }
@@ -133,29 +133,24 @@ static bool keeps_alpha(const float *const *even, int count, int x, float *alpha
     return *alpha >= 0;
 }
 
-/* The input pixel under the centre of output pixel i. */
-static int source_of(int64_t i, int in, int out)
-{
-    return (int)((2 * i + 1) * in / (2 * (int64_t)out));
-}
-
 static void take_alpha(struct lane *lane, float *out)
 {
     const struct network *n = lane->network;
     const int width = lane->stage.width, height = n->height;
-    const int y = source_of(lane->y, height, lane->stage.height);
-    const float *even[2 * AROUND + 1];
+    const int y = (int)pq_source_of(lane->y, height, lane->stage.height);
+    const float *even[2 * PQ_EVEN_REACH + 1];
     int count = 0;
-    for (int v = PQ_MAX(y - AROUND, 0); v <= PQ_MIN(y + AROUND, height - 1); v++)
+    for (int v = PQ_MAX(y - PQ_EVEN_REACH, 0); v <= PQ_MIN(y + PQ_EVEN_REACH, height - 1); v++)
         even[count++] = pq_ring_row(&lane->even, v);
     const float *alpha = output_row(lane, n->each - 1);
     for (int x = 0; x < width; x++, alpha += n->channels) {
         float *a = out + (size_t)x * 4 + 3;
-        if (keeps_alpha(even, count, source_of(x, n->width, width), a))
+        if (keeps_alpha(even, count, (int)pq_source_of(x, n->width, width), a))
             continue;
         *a = n->channels == 1 ? alpha[0] : n->channels == 3 ? pq_luma(alpha) : alpha[3];
     }
-    pq_ring_drop(&lane->even, source_of(lane->y + 1, height, lane->stage.height) - AROUND);
+    pq_ring_drop(&lane->even,
+                 pq_source_of(lane->y + 1, height, lane->stage.height) - PQ_EVEN_REACH);
 }
 
 static void take_row(struct lane *lane, float *out)
@@ -182,7 +177,7 @@ static int gather(struct lane *lane, int count, pique_error *err)
 {
     const struct network *n = lane->network;
     struct pq_stage *in = lane->in;
-    const int ahead = in->planes == 4 ? AROUND : 0;
+    const int ahead = in->planes == 4 ? PQ_EVEN_REACH : 0;
     pq_ring_drop(&lane->rows, n->fed);
     int rc = pq_ring_pull(&lane->rows, in, PQ_MIN(n->fed + count + ahead, in->height), err);
     while (!rc && in->planes == 4 && lane->even.end < lane->rows.end) {
@@ -334,7 +329,7 @@ static int lane_buffers(struct lane *lane, pique_error *err)
 {
     const struct network *n = lane->network;
     const pique_allocator *allocator = lane->stage.allocator;
-    const int ahead = n->planes == 4 ? AROUND : 0;
+    const int ahead = n->planes == 4 ? PQ_EVEN_REACH : 0;
     size_t in_bytes, out_bytes;
     int rc = pq_row_floats_bytes(n->width, n->planes, &in_bytes, err);
     if (!rc)
@@ -343,7 +338,7 @@ static int lane_buffers(struct lane *lane, pique_error *err)
         rc = pq_ring_init(&lane->rows, allocator, in_bytes, n->band + ahead, err);
     if (!rc && n->planes == 4)
         rc = pq_ring_init(&lane->even, allocator, (size_t)n->width * sizeof(float),
-                          n->band + 2 * AROUND + 1, err);
+                          n->band + 2 * PQ_EVEN_REACH + 1, err);
     if (!rc && n->count > 1)
         rc = pq_ring_init(&lane->waiting, allocator, out_bytes, n->max_out, err);
     return rc;

@@ -15,19 +15,24 @@ struct reel {
     unsigned char *in[PQ_MAX_BATCH], *out[PQ_MAX_BATCH]; /* rows of a step */
 };
 
-static bool is_plain(const struct pq_picture_format *f)
+static int planes_of(const struct pq_picture_format *f)
 {
-    return f->colours == 3 && !f->alpha;
+    return f->colours + f->alpha;
 }
 
-/* Whether samples of all of them are of one kind, colours alone. */
+bool pq_pictures_are_alike(const struct pq_picture_job *a, const struct pq_picture_job *b)
+{
+    const struct pq_picture_format *x = &a->source->format, *y = &b->source->format;
+    const struct pq_picture_format *to = &a->plan.format, *as = &b->plan.format;
+    return x->width == y->width && x->height == y->height && x->depth == y->depth &&
+           x->colours == y->colours && x->alpha == y->alpha && to->depth == as->depth &&
+           to->colours == as->colours && to->alpha == as->alpha && a->plan.alpha == b->plan.alpha;
+}
+
 static bool are_alike(struct pq_picture_job *const *jobs, int count)
 {
-    const struct pq_picture_format *in = &jobs[0]->source->format, *out = &jobs[0]->plan.format;
-    for (int i = 0; i < count; i++) {
-        const struct pq_picture_format *a = &jobs[i]->source->format, *b = &jobs[i]->plan.format;
-        if (!is_plain(a) || !is_plain(b) || a->depth != in->depth || b->depth != out->depth ||
-            a->width != in->width || a->height != in->height)
+    for (int i = 1; i < count; i++) {
+        if (!pq_pictures_are_alike(jobs[0], jobs[i]))
             return false;
     }
     return true;
@@ -43,17 +48,17 @@ static int take(struct reel *r, pique_error *err)
     const struct pq_frames_setup setup = {.engines = j->engines,
                                           .width = f->width,
                                           .height = f->height,
-                                          .planes = 3,
+                                          .planes = planes_of(f),
                                           .depth = f->depth};
     const struct pq_image out = {.width = s->own ? s->pass_width[s->passes] : s->width,
                                  .height = s->own ? s->pass_height[s->passes] : s->height,
-                                 .planes = 3,
+                                 .planes = planes_of(&p->format),
                                  .depth = p->format.depth};
     float means[PQ_MAX_BATCH];
     for (int i = 0; i < r->count; i++)
         means[i] = r->jobs[i]->plan.effects.mean;
     r->in_row = pq_picture_row_bytes(f);
-    r->out_row = (size_t)out.width * 3 * (size_t)(out.depth / 8);
+    r->out_row = (size_t)out.width * (size_t)out.planes * (size_t)(out.depth / 8);
     int rc = pq_framed_take(&setup, p, &out, &r->framed, err);
     return rc ? rc : pq_framed_begin(r->framed, r->count, means, &r->stream, err);
 }

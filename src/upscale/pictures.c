@@ -13,7 +13,9 @@
 #include "upscale/call.h"
 #include "upscale/crew.h"
 #include "upscale/engine.h"
+#include "upscale/framed.h"
 #include "upscale/picture.h"
+#include "upscale/picture_framed.h"
 #include "upscale/stages.h"
 
 struct set {
@@ -57,7 +59,8 @@ static bool go_together(const struct pq_picture_job *a, const struct pq_picture_
     const struct pq_size *x = &a->plan.size, *y = &b->plan.size;
     return x->in_width == y->in_width && x->in_height == y->in_height && x->width == y->width &&
            x->height == y->height &&
-           (a->plan.alpha == PIQUE_ALPHA_KEEP) == (b->plan.alpha == PIQUE_ALPHA_KEEP);
+           (a->plan.alpha == PIQUE_ALPHA_KEEP) == (b->plan.alpha == PIQUE_ALPHA_KEEP) &&
+           (pq_pictures_are_alike(a, b) || !pq_framed_possible(a->engines, &a->plan.options));
 }
 
 /* The memory of a pass, for so many pictures. False where that is not there. */

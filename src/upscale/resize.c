@@ -106,15 +106,14 @@ static int fill_ring(struct resize *r, int64_t y1, pique_error *err)
     return 0;
 }
 
-/* Divide by alpha, which is then rounded to 16 bits: where it was even it stays so to the last bit
- * (opaque stays opaque in the passes that follow), and no output holds more. What becomes 0 has no
- * colour: it would be noise over nothing. */
+/* Divide by alpha, which is then rounded to 16 bits: opaque stays opaque in the passes that follow.
+ */
 static void unpremultiply(float *row, int width)
 {
     for (int x = 0; x < width; x++, row += 4) {
-        const float a = pq_clip01(row[3]), rounded = floorf(a * 65535 + 0.5f) / 65535;
+        const float a = row[3], rounded = pq_alpha_of_16_bits(a);
         for (int c = 0; c < 3; c++)
-            row[c] = rounded > 0 ? row[c] / a : 0;
+            row[c] = pq_unweighted(row[c], a, rounded);
         row[3] = rounded;
     }
 }

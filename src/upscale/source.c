@@ -47,7 +47,7 @@ static void convert_row(struct source *s, const void *raw, float *out)
         for (int c = 0; c < 3; c++) {
             out[c] = p.rgb[c];
             if (s->alpha == PIQUE_ALPHA_FLATTEN && p.alpha < 1)
-                out[c] = p.rgb[c] * p.alpha + s->background[c] * (1 - p.alpha);
+                out[c] = pq_over(p.rgb[c], p.alpha, s->background[c]);
         }
         if (planes == 4)
             out[3] = p.alpha;

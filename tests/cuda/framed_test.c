@@ -42,7 +42,7 @@ static int tear_down(void **state)
 
 struct way {
     pique_picture_options options;
-    int width, height, depth, out_depth, multiple, band;
+    int width, height, planes, depth, out_depth, multiple, band;
     const struct pq_yuv *in_yuv, *out_yuv;
     int crop[4]; /* x, y, width, height */
     enum pique_precision precision;
@@ -54,6 +54,7 @@ static struct way filled(const struct way *said)
     struct way w = *said;
     w.width = w.width ? w.width : WIDTH;
     w.height = w.height ? w.height : HEIGHT;
+    w.planes = w.planes ? w.planes : 3;
     w.depth = w.depth ? w.depth : 8;
     w.out_depth = w.out_depth ? w.out_depth : 8;
     w.multiple = w.multiple ? w.multiple : 1;
@@ -86,18 +87,27 @@ static void put_sample(struct pq_image *image, int p, int x, int y, unsigned v)
         row[x] = (char)v;
 }
 
+/* Empty, opaque and soft places. */
+static double alpha_at(int x, int y, double v)
+{
+    const int place = (x / 9 + y / 7) % 4;
+    return place == 0 ? 0 : place == 1 ? 1 : place == 2 ? 0.3 : v;
+}
+
 /* Smooth with noise, so that every filter has something to do. */
 static void make_picture(const struct way *w, int number, struct pq_image *out)
 {
     struct rng r = {(unsigned)number + 11};
     const int depth = w->in_yuv ? w->in_yuv->depth : w->depth;
     const unsigned most = (1U << depth) - 1;
-    assert_int_equal(pq_image_new(w->width, w->height, 3, depth > 8 ? 16 : 8, NULL, out, NULL), 0);
-    for (int p = 0; p < 3; p++) {
+    assert_int_equal(
+        pq_image_new(w->width, w->height, w->planes, depth > 8 ? 16 : 8, NULL, out, NULL), 0);
+    for (int p = 0; p < w->planes; p++) {
         for (int y = 0; y < plane_side(w->in_yuv, p, w->height, false); y++) {
             for (int x = 0; x < plane_side(w->in_yuv, p, w->width, true); x++) {
                 const double wave = 0.5 + 0.3 * sin(0.3 * x + p) * cos(0.2 * y + number);
-                const double v = wave + 0.2 * (rng_float(&r));
+                const double noisy = wave + 0.2 * (rng_float(&r));
+                const double v = p < 3 ? noisy : alpha_at(x, y, noisy);
                 put_sample(out, p, x, y, (unsigned)(fmin(fmax(v, 0), 1) * most));
             }
         }
@@ -135,7 +145,7 @@ static void open_frames(struct opened *o, const char *device, const struct way *
                                           .options = &options,
                                           .width = w->width,
                                           .height = w->height,
-                                          .planes = 3,
+                                          .planes = w->planes,
                                           .depth = w->depth,
                                           .out_depth = w->out_depth,
                                           .in_yuv = w->in_yuv,
@@ -301,6 +311,25 @@ static void colours_of_halves_are_those_of_the_host(void **state)
         pq_image_free(&out);
     }
     nothing_is_wrong();
+}
+
+static void frames_with_alpha_have_the_bits_of_the_host(void **state)
+{
+    (void)state;
+    const struct way ways[] = {
+        {.band = 100},
+        {.depth = 16, .out_depth = 16, .options = {.scale = 3}},
+        {.out_depth = 16, .options = {.pre_downscale = 20, .sharpen = 1}},
+        {.options = {.scale = 0.7, .contrast = 1.3}, .multiple = 2},
+        {.options = {.alpha = PIQUE_ALPHA_DROP, .scale = 3}},
+        {.options = {.alpha = PIQUE_ALPHA_FLATTEN, .background = {9, 99, 199}}, .depth = 16},
+    };
+    for (size_t i = 0; i < PQ_COUNT(ways); i++) {
+        struct way w = ways[i];
+        w.planes = 4;
+        w.options.background_set = w.options.alpha == PIQUE_ALPHA_FLATTEN;
+        assert_alike(&w, i % 2 ? STANDIN_THREADS : STANDIN_LAZY);
+    }
 }
 
 /* ---- the public API ---- */
@@ -804,6 +833,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(colours_have_the_bits_of_the_host),
         cmocka_unit_test(colours_of_halves_are_those_of_the_host),
+        cmocka_unit_test(frames_with_alpha_have_the_bits_of_the_host),
         cmocka_unit_test(batches_of_samples_have_the_bits_of_the_host),
         cmocka_unit_test(batches_of_halves_are_those_of_the_host),
         cmocka_unit_test(luma_and_chroma_become_the_colours_that_they_mean),

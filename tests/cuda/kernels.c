@@ -2,6 +2,7 @@
 /* The kernels that the stand-in driver brings: the sources of the device's, compiled as C. */
 #include "standin.h"
 
+#include "backend/cuda/kernels/alpha.cu"
 #include "backend/cuda/kernels/attention.cu"
 #include "backend/cuda/kernels/conv.cu"
 #include "backend/cuda/kernels/conv_half.cu"

@@ -6,17 +6,36 @@ PIQUE_STANDIN_FOLDER has its libcuda.so.1. Skipped without ffmpeg where films ar
 import array
 import json
 import os
+import random
+import struct
 import sys
 import unittest
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'cli'))
-from test_cli import Case, png, read  # noqa: E402
+from test_cli import Case, chunk, png, read  # noqa: E402
 from test_films import FilmCase  # noqa: E402
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'server'))
 from test_queue import ServerCase  # noqa: E402
 
 FOLDER = os.environ.get('PIQUE_STANDIN_FOLDER', '')
 DIRECT = '--device', 'cpu:direct'  # the processor with the kernels whose bits a GPU has in fp32
+
+
+def png_of(colour, depth, width, height, seed=1):
+    """A PNG of this colour type, 0, 2, 4 or 6; rows of noisy, of patchy and of full alpha."""
+    rng = random.Random(100 * colour + depth + seed)
+    channels, size = {0: 1, 2: 3, 4: 2, 6: 4}[colour], depth // 8
+    raw = bytearray()
+    for y in range(height):
+        row = bytearray(rng.getrandbits(8 * size * channels * width).to_bytes(size * channels * width, 'big'))
+        for x in range(width if colour >= 4 and y // 6 % 3 else 0):
+            alpha = (255, 0, 90)[(x // 8 + y // 6) % 3] if y // 6 % 3 == 1 else 255
+            row[(x + 1) * size * channels - size:(x + 1) * size * channels] = bytes([alpha] * size)
+        raw += b'\0' + row
+    head = struct.pack('>IIBBBBB', width, height, depth, colour, 0, 0, 0)
+    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', zlib.compress(bytes(raw)))
+            + chunk(b'IEND', b''))
 
 
 class OnStandIn:
@@ -106,6 +125,26 @@ class Pictures(OnStandIn, Case):
             self.assertEqual(read(self.path('cpu/%d.png' % i)), read(self.path('gpu/%d.png' % i)), i)
 
 
+    def test_grey_and_alpha_are_those_of_the_processor_on_one_gpu_and_on_two(self):
+        for depth in (8, 16):
+            for colour in (0, 2, 4, 6):
+                for i in range(2):
+                    self.put('in/%d-%d-%d.png' % (depth, colour, i), png_of(colour, depth, 33, 41, seed=i))
+        for words in ((), ('--scale', '3', '--sharpen', '0.5'), ('--alpha', 'flatten', '--background', '#204060'),
+                      ('--alpha', 'drop', '--contrast', '1.2')):
+            self.check(self.run_pique(*DIRECT, 'in', '-o', 'cpu', '--overwrite', *words), 0)
+            for count in (1, 2):
+                self.check(self.gpus(count, 'in', '-o', 'gpu', '--overwrite', '--precision', 'fp32', *words), 0)
+                for name in self.files('in'):
+                    self.assertEqual(read(self.path('cpu', name)), read(self.path('gpu', name)), (name, words))
+
+    def test_alpha_that_a_lost_gpu_had_is_made_by_the_fallback(self):
+        self.put('in.png', png_of(6, 8, 61, 47))
+        self.check(self.run_pique(*DIRECT, 'in.png', '-o', 'cpu.png'), 0)
+        result = self.gpu('in.png', '-o', 'gpu.png', '--fallback', 'cpu:direct', PIQUE_STANDIN_FAILS='9')
+        self.check(result, 0, 'gpu.png was computed by the fallback')
+        self.assertEqual(read(self.path('cpu.png')), read(self.path('gpu.png')))
+
     def test_several_gpus_make_the_pictures_of_one(self):
         for i in range(7):
             self.put('in/%d.png' % i, png(33 + i // 4, 21, 'noise', seed=i))
@@ -181,6 +220,16 @@ class Films(OnStandIn, FilmCase):
             self.check(self.gpu('in.mkv', '-o', 'gpu.mkv', '--overwrite', '--codec', 'ffv1', '--batch', batch,
                                 '--precision', 'fp32'), 0)
             self.assertEqual(self.frames_of('cpu.mkv'), self.frames_of('gpu.mkv'), batch)
+
+    def test_alpha_of_a_film_goes_through_the_gpu(self):
+        alpha = 'geq=r=r(X\\,Y):g=g(X\\,Y):b=b(X\\,Y):a=255*min(1\\,mod(X+Y+N\\,40)/20)'
+        for pixels in ('gbrap10le', 'yuva420p'):
+            self.film('in.mkv', '48x72', '24', '0.3', '-vf', 'format=rgba,' + alpha, '-pix_fmt', pixels, '-c:v', 'ffv1')
+            words = 'in.mkv', '--overwrite', '--codec', 'ffv1', '--alpha', 'keep', '--no-report'
+            self.check(self.run_pique(*DIRECT, *words, '-o', 'cpu.mkv'), 0)
+            for batch in ('1', '3'):
+                self.check(self.gpu(*words, '-o', 'gpu.mkv', '--batch', batch, '--precision', 'fp32'), 0)
+                self.assertEqual(self.frames_of('cpu.mkv'), self.frames_of('gpu.mkv'), (pixels, batch))
 
     def test_luma_and_chroma_are_converted_by_the_gpu_within_a_step_of_the_processor(self):
         for pixels in ('yuv420p', 'yuv422p10le', 'yuv444p'):

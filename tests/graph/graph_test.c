@@ -192,23 +192,22 @@ static void weights_without_end_are_refused(void **state)
 
 /* rows_ready() must be the largest count whose rows_needed() are there, and rows_kept() the lowest
  * row that any of the rows to come needs. */
-static void check_flow(const struct pq_op *op, struct pq_grid grid, size_t k, int input,
-                       int64_t height, int64_t like)
+static void check_rows(const struct pq_flow *flow, size_t k)
 {
-    const int64_t extent = pq_op_extent(op, false, height * pq_op_fold(op, input), like);
-    struct pq_flow flow = {op, input, height, extent, grid};
-    int64_t in0, in1, out = flow.out_height;
+    const struct pq_op *op = flow->op;
+    const int64_t height = flow->in_height, out = flow->out_height;
+    int64_t in0, in1;
     if (out < 1)
         return;
     for (int64_t have = 0; have <= height; have++) {
         int64_t want = 0;
         while (want < out) {
-            pq_rows_needed(&flow, want, want + 1, &in0, &in1);
+            pq_rows_needed(flow, want, want + 1, &in0, &in1);
             if (PQ_MIN(in1, height) > have && have < height)
                 break;
             want++;
         }
-        int64_t ready = pq_rows_ready(&flow, have);
+        int64_t ready = pq_rows_ready(flow, have);
         if (ready > want || (have == height && ready != out) ||
             (op->kind != PQ_OP_PAD && op->kind != PQ_OP_CONV2D && ready != want))
             fail_msg("operation %zu, %lld of %lld rows: %lld ready, not %lld", k, (long long)have,
@@ -217,14 +216,21 @@ static void check_flow(const struct pq_op *op, struct pq_grid grid, size_t k, in
     int64_t low = height;
     for (int64_t y = out; y >= 0; y--) {
         if (y < out) {
-            pq_rows_needed(&flow, y, y + 1, &in0, &in1);
+            pq_rows_needed(flow, y, y + 1, &in0, &in1);
             low = in0 < in1 ? PQ_MIN(low, PQ_MAX(in0, 0)) : low;
         }
-        int64_t kept = pq_rows_kept(&flow, y);
+        int64_t kept = pq_rows_kept(flow, y);
         if (kept > low)
             fail_msg("operation %zu, %lld rows: from row %lld on %lld are kept, %lld is read", k,
                      (long long)height, (long long)y, (long long)kept, (long long)low);
     }
+}
+
+static void check_flow(const struct pq_op *op, struct pq_grid grid, size_t k, int input,
+                       int64_t height, int64_t like)
+{
+    const int64_t extent = pq_op_extent(op, false, height * pq_op_fold(op, input), like);
+    check_rows(&(struct pq_flow){op, input, height, extent, grid}, k);
 }
 
 static void rows_flow_as_they_are_read(void **state)
@@ -283,6 +289,27 @@ static void rows_flow_as_they_are_read(void **state)
                     check_flow(&ops[k], (struct pq_grid){0}, k, 1, height, like);
             }
         }
+    }
+}
+
+/* Those whose result has a size of its own, and what is read beside it. */
+static void rows_of_sizes_that_are_given_flow_as_they_are_read(void **state)
+{
+    (void)state;
+    const struct pq_op bleed = {.kind = PQ_OP_BLEED, .ver = {65, 1, 1, 32, 32}};
+    for (int in = 1; in < 40; in++) {
+        for (int out = 1; out < 130; out += 3) {
+            const struct pq_op alpha = {.kind = PQ_OP_ALPHA};
+            const struct pq_op resize = {
+                .kind = PQ_OP_RESIZE, .from = in, .extent = out, .by_alpha = true};
+            for (int k = 0; k < 2; k++) {
+                check_rows(&(struct pq_flow){.op = &resize, .k = k, in, out}, 1);
+                check_rows(&(struct pq_flow){.op = &alpha, .k = k, out, out}, 2);
+            }
+            check_rows(&(struct pq_flow){.op = &alpha, .k = 2, in, out}, 3);
+        }
+        for (int k = 0; k < 2; k++)
+            check_rows(&(struct pq_flow){.op = &bleed, .k = k, 3 * in, 3 * in}, 4);
     }
 }
 
@@ -512,6 +539,7 @@ int main(void)
         cmocka_unit_test(a_reach_beyond_an_int_is_refused),
         cmocka_unit_test(weights_without_end_are_refused),
         cmocka_unit_test(rows_flow_as_they_are_read),
+        cmocka_unit_test(rows_of_sizes_that_are_given_flow_as_they_are_read),
         cmocka_unit_test(rows_of_tiles_flow_as_they_are_read),
         cmocka_unit_test(tiles_add_no_lag_and_no_row),
         cmocka_unit_test(given_statistics_change_no_phase),

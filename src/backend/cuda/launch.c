@@ -127,6 +127,9 @@ static void set_op(const struct pq_op *op, struct cuda_args *a)
         cuda_set_yuv(op, a);
     a->touch = op->touch;
     a->along_row = op->across;
+    a->by_alpha = op->by_alpha;
+    memcpy(a->pick, op->pick, sizeof a->pick);
+    memcpy(a->background, op->background, sizeof a->background);
     if (op->kind == PQ_OP_RESIZE)
         a->taps = pq_axis_of(op->from, op->extent).taps;
 }

@@ -262,12 +262,61 @@ static void pack(struct packing *p, const struct pq_graph *graph, int i, struct 
     }
 }
 
+/* ---- copies of a network ---- */
+
+static bool same_tensor(const struct pq_tensor *a, const struct pq_tensor *b)
+{
+    return a->data == b->data && a->dtype == b->dtype && a->dims == b->dims &&
+           memcmp(a->shape, b->shape, (size_t)a->dims * sizeof *a->shape) == 0;
+}
+
+static bool same_window(const struct pq_window *a, const struct pq_window *b)
+{
+    return a->kernel == b->kernel && a->stride == b->stride && a->dilation == b->dilation;
+}
+
+/* Whether two operations have the same weights, in the same order on the device. */
+static bool pack_alike(const struct pq_graph *graph, const struct cuda_step *steps, int i, int k)
+{
+    const struct pq_op *a = &graph->ops[i], *b = &graph->ops[k];
+    if (a->weight.data != b->weight.data || a->kind != b->kind || a->inputs != b->inputs ||
+        a->channels != b->channels || a->groups != b->groups || a->residual != b->residual ||
+        steps[i].type != steps[k].type || steps[i].tiled != steps[k].tiled ||
+        steps[i].strip != steps[k].strip || a->act.on != b->act.on ||
+        a->act.slope != b->act.slope || a->attention.index != b->attention.index ||
+        a->attention.heads != b->attention.heads)
+        return false;
+    for (int in = 0; in < a->inputs; in++) {
+        if (graph->ops[a->in[in]].channels != graph->ops[b->in[in]].channels)
+            return false;
+    }
+    return same_tensor(&a->weight, &b->weight) && same_tensor(&a->bias, &b->bias) &&
+           same_tensor(&a->act.slopes, &b->act.slopes) && same_window(&a->ver, &b->ver) &&
+           same_window(&a->hor, &b->hor);
+}
+
+/* Alpha goes through a copy of the colours' network: what has been packed is not packed again. */
+static bool share(const struct pq_graph *graph, struct cuda_step *steps, int i)
+{
+    for (int k = 0; graph->ops[i].weight.data && k < i; k++) {
+        if (!pack_alike(graph, steps, i, k))
+            continue;
+        steps[i].weights = steps[k].weights;
+        steps[i].bias = steps[k].bias;
+        steps[i].slopes = steps[k].slopes;
+        steps[i].index = steps[k].index;
+        return true;
+    }
+    return false;
+}
+
 static void pack_all(struct packing *p, const struct pq_graph *graph, struct cuda_step *steps)
 {
     p->floats = 0;
     for (int i = 0; i < graph->count; i++) {
         steps[i].weights = steps[i].bias = steps[i].slopes = steps[i].index = -1;
-        pack(p, graph, i, &steps[i]);
+        if (!share(graph, steps, i))
+            pack(p, graph, i, &steps[i]);
     }
 }
 

@@ -79,8 +79,10 @@ struct cuda_args {
     struct pq_yuv yuv;
     struct cuda_taps ver_taps[2], hor_taps[2]; /* of chroma (yuv.c): for an even, an odd pixel */
     float matrix[3][4];                        /* what it makes of three values, and adds */
-    bool along_row;                            /* of resize, and the most taps */
+    bool along_row, by_alpha;                  /* of resize, and the most taps */
     int32_t taps;
+    int32_t pick[4];
+    float background[3];
     struct pq_touch touch;
     struct pq_range *seen; /* watch.cu; like is the size of what the network makes of in[0] */
     int32_t first_tile, tiles;

@@ -182,7 +182,7 @@ CUDA_KERNEL(cuda_store_plane, store_plane_at)
 
 /* index: the first tap and the number of taps of each pixel along the axis; weights: of as many
  * taps as most have. */
-CUDA_INLINE float resize_value(const struct cuda_args *a, const struct cuda_item *i)
+CUDA_INLINE float resized(const struct cuda_args *a, const struct cuda_item *i, int c)
 {
     const struct cuda_map *in = &a->in[0];
     const int64_t place = a->along_row ? i->x : i->y;
@@ -190,14 +190,36 @@ CUDA_INLINE float resize_value(const struct cuda_args *a, const struct cuda_item
     const float *w = a->weights + place * a->taps;
     const int x = a->along_row ? span[0] : i->x, y = a->along_row ? (int)i->y : span[0];
     const struct cuda_ring ring = cuda_ring_at(in, i->frame, y);
-    const int64_t column = (int64_t)x * in->stride + i->c;
+    const int64_t column = (int64_t)x * in->stride;
+    const bool weigh = a->by_alpha && a->along_row && c < 3;
     float sum = 0.0f;
     for (int k = 0; k < span[1]; k++) {
-        const int64_t at = a->along_row ? cuda_ring_row(in, &ring, y) + k * in->stride
-                                        : cuda_ring_row(in, &ring, y + k);
-        sum += w[k] * cuda_get(in, at + column);
+        const int64_t at = column + (a->along_row ? cuda_ring_row(in, &ring, y) + k * in->stride
+                                                  : cuda_ring_row(in, &ring, y + k));
+        const float v = cuda_get(in, at + c);
+        sum += w[k] * (weigh ? v * cuda_get(in, at + 3) : v);
     }
     return sum;
+}
+
+/* Whether all rows that a row is made of are opaque. */
+CUDA_INLINE bool opaque_at(const struct cuda_args *a, const struct cuda_item *i)
+{
+    const int32_t *span = a->index + 2 * i->y;
+    bool opaque = true;
+    for (int k = 0; k < span[1]; k++)
+        opaque = opaque && cuda_value(&a->in[1], i->frame, span[0] + k, 0, 0) == 1.0f;
+    return opaque;
+}
+
+CUDA_INLINE float resize_value(const struct cuda_args *a, const struct cuda_item *i)
+{
+    if (!a->by_alpha || a->along_row)
+        return resized(a, i, i->c);
+    if (opaque_at(a, i))
+        return i->c == 3 ? 1.0f : pq_clip01(resized(a, i, i->c));
+    const float alpha = resized(a, i, 3), rounded = pq_alpha_of_16_bits(alpha);
+    return i->c == 3 ? rounded : pq_clip01(pq_unweighted(resized(a, i, i->c), alpha, rounded));
 }
 CUDA_VALUE_KERNEL(cuda_resize, resize_value)
 
@@ -233,5 +255,7 @@ CUDA_INLINE void effects_at(const struct cuda_args *a, int64_t at)
         cuda_put(&a->out, pixel + c,
                  a->touch.saturation == 1.0f ? rgb[c]
                                              : pq_away_from(rgb[c], luma, a->touch.saturation));
+    if (a->out.channels == 4)
+        cuda_put(&a->out, pixel + 3, cuda_value(&a->in[0], i.frame, i.y, i.x, 3));
 }
 CUDA_KERNEL(cuda_effects, effects_at)

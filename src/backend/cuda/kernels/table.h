@@ -88,6 +88,12 @@ enum cuda_items {
     F(PQ_OP_TO_YUV, cuda_to_yuv, CUDA_STACKS)                                                      \
     F(PQ_OP_RESIZE, cuda_resize, CUDA_VALUE)                                                       \
     F(PQ_OP_EFFECTS, cuda_effects, CUDA_PIXEL)                                                     \
+    F(PQ_OP_CHANNELS, cuda_channels, CUDA_VALUE)                                                   \
+    F(PQ_OP_FLATTEN, cuda_flatten, CUDA_VALUE)                                                     \
+    F(PQ_OP_ROW_OPAQUE, cuda_row_opaque, CUDA_VALUE)                                               \
+    F(PQ_OP_BLEED_SUMS, cuda_bleed_sums, CUDA_VALUE)                                               \
+    F(PQ_OP_BLEED, cuda_bleed, CUDA_VALUE)                                                         \
+    F(PQ_OP_ALPHA, cuda_alpha, CUDA_VALUE)                                                         \
     F(CUDA_LOAD_PLANES, cuda_load_planes, CUDA_PIXEL)                                              \
     F(CUDA_STORE_PLANE, cuda_store_plane, CUDA_SPANS)                                              \
     F(CUDA_WATCH_COLUMNS, cuda_watch_columns, CUDA_WATCH_COLUMN)                                   \
