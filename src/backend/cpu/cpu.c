@@ -103,7 +103,8 @@ static uint64_t free_memory(const char *id)
 static bool describe(size_t i, pique_device_info *info)
 {
     static _Thread_local char name[192];
-    static const char *const level_names[] = {PQ_SAID("no vector kernels"), "AVX2", "AVX-512"};
+    static const char *const level_names[] = {PQ_SAID("no vector kernels"), "AVX2", "AVX-512",
+                                              "AVX-512 VNNI"};
     if (i > 0)
         return false;
     char brand[128];

@@ -42,4 +42,4 @@ pq_round_fn PQ_WIDE(round_f16), PQ_WIDE(round_bf16);
 
 void PQ_WIDE(product)(const struct pq_product *p);
 
-pq_winograd_fn PQ_WIDE(winograd); /* of levels with registers */
+pq_winograd_fn PQ_WIDE(winograd), PQ_WIDE(winograd16); /* of levels with registers */

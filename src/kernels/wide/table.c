@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernels/wide/functions.h"
+#include "kernels/winograd16.h"
 
 const struct pq_wide PQ_WIDE_TABLE = {
     .sigmoid = PQ_WIDE(sigmoid),
@@ -24,7 +25,9 @@ const struct pq_wide PQ_WIDE_TABLE = {
     .round_bf16 = PQ_WIDE(round_bf16),
 #if defined(__AVX2__)
     .winograd = PQ_WIDE(winograd),
+    .winograd16 = PQ_WIDE(winograd16),
 #else
     .winograd = pq_winograd_c,
+    .winograd16 = pq_winograd16_c,
 #endif
 };

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* Winograd's convolution (kernels/winograd.h) with products of 16-bit whole numbers: the same
+ * tiles, points and transforms, and sums that are exact.
+ *
+ * Input. A tile is transformed in float. At each of its 36 points the largest |v| over all channels
+ * chooses a power of two that takes it into 2^14 .. 2^15 - 1/2, and all channels are multiplied by
+ * that and rounded to the nearest whole number, ties to even: |q| <= 32767. Maxima below 2^-63
+ * count as 2^-63; so where all are zero, so is q. Where one is NaN, infinite or 2^128 - 2^112 at
+ * least, the point is NaN, and the tile with it.
+ *
+ * Weights. Filters are transformed in double. A result's channel has one factor f, and its weights
+ * at all points are round(u / f), with G's rows 3 and 4 doubled and the columns of A' that belong
+ * to them halved, so that filters of white noise are about as large at all points. f is the least
+ * for which at each point
+ *
+ *     sum over c of |w| <= 65537 - channels / 2  and  |w| <= 32767        before rounding,
+ *
+ * so that behind it sum |w| <= 65538, and sum |w| 32767 <= 2^31 - 2: no sum of products, nor any
+ * part of one, leaves 32 bits, whatever the picture is. So the order of the sum does not matter,
+ * and levels may take it as they like.
+ *
+ * Output. Sums become floats, rounded once, and get their point's power of two back in the
+ * transform of the columns; order and roundings are those of pq_winograd16_c(). f multiplies what
+ * comes out of the transforms, in one fma with the bias.
+ *
+ * Channels are multiplied in pairs: of each 32 channels, i and i + 16; of the last ones, fewer
+ * than 32, r, i and i + (r + 1) / 2. */
+#pragma once
+
+#include "kernels/winograd.h"
+
+enum { PQ_WINOGRAD16_GROUP = 32, PQ_WINOGRAD16_MOST_CHANNELS = 16384 };
+
+pq_winograd_fn pq_winograd16_c; /* the reference */
+/* The fastest variant of a level (enum pq_cpu_level). */
+pq_winograd_fn *pq_winograd16(int cpu_level);
+
+/* Pairs of channels, and from which channel on the second of a pair of the last group come. */
+static inline int pq_winograd16_pairs(int channels)
+{
+    return channels / PQ_WINOGRAD16_GROUP * (PQ_WINOGRAD16_GROUP / 2) +
+           (channels % PQ_WINOGRAD16_GROUP + 1) / 2;
+}
+
+/* The channel of a pair's first or second word; it may lie behind the last. */
+static inline int pq_winograd16_channel(int channels, int pair, int second)
+{
+    const int half = PQ_WINOGRAD16_GROUP / 2, group = pair / half;
+    const int left = channels - group * PQ_WINOGRAD16_GROUP;
+    const int apart = left < PQ_WINOGRAD16_GROUP ? (left + 1) / 2 : half;
+    return group * PQ_WINOGRAD16_GROUP + pair % half + second * apart;
+}
+
+/* The most tiles of a call, at most PQ_WINOGRAD_TILES, and the floats of its scratch. */
+int pq_winograd16_tiles(int out_channels, int in_channels);
+size_t pq_winograd16_scratch(int out_channels, int in_channels);
+
+/* Words that packed weights take: [group][36][pair][blocks of the group][16][2], groups and lanes
+ * as of pq_conv_pack(). */
+size_t pq_winograd16_packed_size(int out_channels, int in_channels);
+/* Transform and pack weights [out][in][3][3]. factors: one a lane, 1 past the last channel. work:
+ * 36 * in_channels doubles. Weights that are not finite make their channel's factor NaN. */
+void pq_winograd16_pack(const float *weights, int out_channels, int in_channels, double *work,
+                        int16_t *words, float *factors);
+
+/* ---- what levels share ---- */
+
+enum { PQ_WINOGRAD16_POINTS = 48 }; /* 36, rounded up to whole lanes */
+
+/* Of the largest |v| at a point, as the bits of a float: the power of two to multiply with, and
+ * what takes it back. */
+static inline void pq_winograd16_scale(uint32_t most, uint32_t *scale, uint32_t *back)
+{
+    const uint32_t up = (most + 0x100) >> 23, e = up < 64 ? 64 : up;
+    *scale = (268 - e) << 23;
+    *back = e >= 255 ? 0x7fc00000 : (e - 14) << 23;
+}
