@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How long the processor takes for a frame, in several ways beside one another.
  *
- *     bench/cpu MODEL FRAME WIDTH HEIGHT RUNS DEVICE[,THREADS[,BAND]] ...
+ *     bench/cpu MODEL FRAME WIDTH HEIGHT RUNS DEVICE[/TIER][,THREADS[,BAND]] ...
  *
  * FRAME is a file of 8-bit RGB without a header, or - for something with edges and noise. The ways
  * take turns, RUNS times, so that what else the machine does meets them all: compare their medians
@@ -71,7 +71,18 @@ static unsigned char *read_frame(const char *path, int width, int height)
     return frame;
 }
 
-/* "cpu:direct,2,8" */
+static enum pique_precision tier_of(const char *name)
+{
+    static const char *const names[] = {"auto", "fp32", "fp16", "bf16", "int16"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(names[i], name) == 0)
+            return (enum pique_precision)i;
+    }
+    stop("there is no such tier");
+    return PIQUE_PRECISION_AUTO;
+}
+
+/* "cpu:direct,2,8", "cpu/fp32,2" */
 static void open_way(struct way *way, const pique_model *model, const char *name, int width,
                      int height)
 {
@@ -81,8 +92,14 @@ static void open_way(struct way *way, const pique_model *model, const char *name
     way->name = name;
     snprintf(device, sizeof device, "%.*s", (int)strcspn(name, ","), name);
     sscanf(name + strlen(device), ",%d,%d", &threads, &band);
-    const pique_engine_options options = {
-        .size = sizeof options, .device = device, .threads = threads, .band_rows = band};
+    char *tier = strchr(device, '/');
+    if (tier)
+        *tier++ = '\0';
+    const pique_engine_options options = {.size = sizeof options,
+                                          .device = device,
+                                          .precision = tier_of(tier ? tier : "auto"),
+                                          .threads = threads,
+                                          .band_rows = band};
     if (pique_engine_open(model, &options, &way->engine, &err) ||
         pique_batch_begin(way->engine, 1, width, height, &err))
         stop(err.message);
@@ -115,7 +132,8 @@ static int compare(const void *a, const void *b)
 int main(int argc, char **argv)
 {
     if (argc < 7 || argc - 6 > MOST_WAYS) {
-        fprintf(stderr, "usage: %s MODEL FRAME WIDTH HEIGHT RUNS DEVICE[,THREADS[,BAND]] ...\n",
+        fprintf(stderr,
+                "usage: %s MODEL FRAME WIDTH HEIGHT RUNS DEVICE[/TIER][,THREADS[,BAND]] ...\n",
                 argv[0]);
         return 2;
     }

@@ -179,6 +179,7 @@ int pique_model_get_info(const pique_model *model, pique_model_info *info, pique
         .tensor_count = sd->count,
         .fp16_unsafe = model->tiers.fp16,
         .bf16_unsafe = model->tiers.bf16,
+        .int16_unsafe = model->tiers.int16,
     };
     copy_info(info, &full, info->size, sizeof full);
     return 0;

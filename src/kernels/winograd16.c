@@ -78,17 +78,18 @@ static void filters_of(const float *weights, int in_channels, double *u)
 /* The least factor that keeps the bound. NaN where a weight is not finite. */
 static float factor_of(const double *u, int in_channels)
 {
+    const int pairs = pq_winograd16_sum(in_channels); /* of a sum */
     double least = FLT_MIN;
     for (int k = 0; k < POINTS; k++) {
-        double sum = 0, most = 0;
-        for (int c = 0; c < in_channels; c++) {
-            const double size = fabs(u[(ptrdiff_t)c * POINTS + k]);
+        double sum = 0;
+        for (int i = 0; i < 2 * pq_winograd16_pairs(in_channels); i++) {
+            const int c = pq_winograd16_channel(in_channels, i / 2, i % 2);
+            const double size = c < in_channels ? fabs(u[(ptrdiff_t)c * POINTS + k]) : 0;
             if (!(size < INFINITY))
                 return NAN;
-            sum += size;
-            most = fmax(most, size);
+            sum = i % (2 * pairs) ? sum + size : size;
+            least = fmax(least, fmax(sum / (MOST_SUM - 1 - pairs), size / MOST_WORD));
         }
-        least = fmax(least, fmax(sum / (MOST_SUM - 1 - in_channels * 0.5), most / MOST_WORD));
     }
     if (!(least < (double)FLT_MAX))
         return NAN;
@@ -181,22 +182,33 @@ static void round_tile(const float *v, int channels, int32_t *q, float back[POIN
     }
 }
 
+/* Of the pairs i to `end`. w: of the first pair. */
+static int32_t pairs_sum(int channels, int i, int end, const int32_t *q, const int16_t *w, int step)
+{
+    int32_t sum = 0;
+    for (; i < end; i++) {
+        for (int second = 0; second < 2; second++) {
+            const int c = pq_winograd16_channel(channels, i, second);
+            if (c < channels)
+                sum += q[c * POINTS] * w[(ptrdiff_t)i * step + second];
+        }
+    }
+    return sum;
+}
+
 /* One lane of tile t. q: [channel][36]; w: its words of the first pair at the first point; step,
  * point: words from one pair's to the next, and from one point's. */
 static void lane_of(const struct pq_winograd_args *a, int t, int lane, const int32_t *q,
                     const float *back, const int16_t *w, int step, size_t point)
 {
     const int channels = pq_winograd_channels(a), pairs = pq_winograd16_pairs(channels);
+    const int group = pq_winograd16_sum(channels);
     float m[POINTS], half[TILE * READ], y[TILE * TILE];
     for (int k = 0; k < POINTS; k++) {
-        int32_t sum = 0;
-        for (int i = 0; i < 2 * pairs; i++) {
-            const int c = pq_winograd16_channel(channels, i / 2, i % 2);
-            if (c < channels)
-                sum += q[c * POINTS + k] *
-                       w[(size_t)k * point + (size_t)(i / 2) * (size_t)step + (size_t)(i % 2)];
-        }
-        m[k] = (float)sum;
+        m[k] = 0.0f;
+        for (int i = 0; i < pairs; i += group)
+            m[k] += (float)pairs_sum(channels, i, PQ_MIN(pairs, i + group), q + k,
+                                     w + (size_t)k * point, step);
     }
     for (int i = 0; i < READ; i++)
         scaled_values(m + i, back + i, READ, half + i, READ);

@@ -6,30 +6,40 @@
  * chooses a power of two that takes it into 2^14 .. 2^15 - 1/2, and all channels are multiplied by
  * that and rounded to the nearest whole number, ties to even: |q| <= 32767. Maxima below 2^-63
  * count as 2^-63; so where all are zero, so is q. Where one is NaN, infinite or 2^128 - 2^112 at
- * least, the point is NaN, and the tile with it.
+ * least, the point is NaN, and so is what is made of it.
  *
  * Weights. Filters are transformed in double. A result's channel has one factor f, and its weights
  * at all points are round(u / f), with G's rows 3 and 4 doubled and the columns of A' that belong
- * to them halved, so that filters of white noise are about as large at all points. f is the least
- * for which at each point
+ * to them halved, so that filters of white noise are about as large at all points. Channels are
+ * multiplied in pairs and summed in groups of n pairs, and f is the least for which at each point
+ * and in each group
  *
- *     sum over c of |w| <= 65537 - channels / 2  and  |w| <= 32767        before rounding,
+ *     sum of the |w| <= 65537 - n  and  |w| <= 32767                      before rounding,
  *
- * so that behind it sum |w| <= 65538, and sum |w| 32767 <= 2^31 - 2: no sum of products, nor any
- * part of one, leaves 32 bits, whatever the picture is. So the order of the sum does not matter,
- * and levels may take it as they like.
+ * so that behind it the sum is at most 65538, and 32767 times that 2^31 - 2: no sum of products of
+ * a group, nor any part of one, leaves 32 bits, whatever the picture is and however many channels
+ * there are. So the order of such a sum does not matter, and levels may take it as they like. n is
+ * 16 up to 64 channels, 8 beyond: nearly all of the error is that of the weights, smaller groups
+ * leave them more bits, and networks with wider layers are the deep ones.
  *
- * Output. Sums become floats, rounded once, and get their point's power of two back in the
- * transform of the columns; order and roundings are those of pq_winograd16_c(). f multiplies what
- * comes out of the transforms, in one fma with the bias.
+ * Output. The sum of each group becomes a float, rounded once, and those are added from the first
+ * group on. They get their point's power of two back in the transform of the columns; order and
+ * roundings are those of pq_winograd16_c(). f multiplies what comes out of the transforms, in one
+ * fma with the bias.
  *
- * Channels are multiplied in pairs: of each 32 channels, i and i + 16; of the last ones, fewer
- * than 32, r, i and i + (r + 1) / 2. */
+ * Pairs: of each 32 channels i and i + 16; of the last ones, r of them, fewer than 32, i and
+ * i + (r + 1) / 2. */
 #pragma once
 
 #include "kernels/winograd.h"
 
-enum { PQ_WINOGRAD16_GROUP = 32, PQ_WINOGRAD16_MOST_CHANNELS = 16384 };
+enum { PQ_WINOGRAD16_GROUP = 32 }; /* channels whose pairs lie side by side */
+
+/* Pairs of a sum. */
+static inline int pq_winograd16_sum(int channels)
+{
+    return channels <= 64 ? 16 : 8;
+}
 
 pq_winograd_fn pq_winograd16_c; /* the reference */
 /* The fastest variant of a level (enum pq_cpu_level). */

@@ -63,8 +63,12 @@ static int step(struct pq_run *base, const struct pq_band *in, int count, const 
 
 static unsigned tiers(const char *id)
 {
-    const struct cpu_mode *mode = cpu_mode_of(id);
-    return mode ? 1u << mode->tier : 0;
+    unsigned all = 0;
+    for (int tier = PIQUE_PRECISION_FP32; tier <= PIQUE_PRECISION_INT16; tier++) {
+        if (cpu_mode_of(id, (enum pique_precision)tier))
+            all |= 1u << tier;
+    }
+    return all;
 }
 
 static int statistic(const struct pq_run *base, int op, int frame, float *out, pique_error *err)

@@ -5,11 +5,13 @@
  *
  *     input    6 rows of pixels -> one tile in floats, in the first cache: [36][channel]
  *                               -> q [36][tile][pair], and what takes each point back
- *     products q[k] x words[k]  -> m [36][tile][lane of a group], a block of sums in registers
+ *     products q[k] x words[k]  -> m [36][tile][lane of a group], a block of sums in registers, for
+ *                                  one group of pairs after the other
  *     output   m                -> 4 rows of pixels, with bias, activation and what is added
  */
 #include "kernels/winograd16.h"
 
+#include "base/alloc.h"
 #include "kernels/wide/functions.h"
 #include "kernels/wide/winograd_input.h"
 #include "kernels/wide/words.h"
@@ -18,15 +20,17 @@ enum {
     TILE = PQ_WINOGRAD_TILE,
     READ = PQ_WINOGRAD_READ,
     POINTS = READ * READ,
-    GROUP = PQ_CONV_GROUP * LANES
+    GROUP = PQ_CONV_GROUP * LANES,
+    PAIRS = PQ_WINOGRAD16_GROUP / 2
 };
 
 /* Where the three passes keep what they hand on: elements from one point, and one tile, to the
  * next. */
 struct work {
-    int32_t *q, *m;
-    float *back, *v;
-    int tiles, across, channels, pairs;
+    int32_t *q;
+    float *m, *back, *v;
+    int tiles, across, channels;
+    int pairs, group; /* all, and those of a sum */
     size_t q_point, q_tile, m_point, v_point;
 };
 
@@ -42,14 +46,15 @@ static struct work lay_out(const struct pq_winograd_args *a)
     struct work w = {.tiles = a->tile1 - a->tile0,
                      .across = pq_winograd_across(a->width),
                      .channels = channels,
-                     .pairs = pq_winograd16_pairs(channels)};
+                     .pairs = pq_winograd16_pairs(channels),
+                     .group = pq_winograd16_sum(channels)};
     w.q_tile = round_up(w.pairs, LANES);
     w.q_point = most * w.q_tile + LANES;
     w.m_point = most * GROUP + LANES;
     w.v_point = round_up(channels, PQ_WINOGRAD16_GROUP) + LANES;
     w.q = (int32_t *)a->scratch;
-    w.m = w.q + POINTS * w.q_point;
-    w.back = (float *)(w.m + POINTS * w.m_point);
+    w.m = a->scratch + POINTS * w.q_point;
+    w.back = w.m + POINTS * w.m_point;
     w.v = w.back + most * PQ_WINOGRAD16_POINTS;
     return w;
 }
@@ -77,6 +82,14 @@ static void largest(const struct work *w, uint32_t most[PQ_WINOGRAD16_POINTS])
 #undef POINTS_OF
 }
 
+/* Sixteen channels, and those `apart` from them. */
+LANES_INLINE struct words rounded_pairs(const float *v, int apart, struct lanes times,
+                                        struct lanes round)
+{
+    return words_pair(lanes_fma(lanes_load(v), times, round),
+                      lanes_fma(lanes_load(v + apart), times, round));
+}
+
 /* The floats of a tile as pairs of words. */
 static void round_tile(const struct work *w, int32_t *q, float *back)
 {
@@ -86,7 +99,7 @@ static void round_tile(const struct work *w, int32_t *q, float *back)
     for (int k = 0; k < PQ_WINOGRAD16_POINTS; k++)
         pq_winograd16_scale(most[k], &scale[k], &down[k]);
     memcpy(back, down, sizeof down);
-    const int half = PQ_WINOGRAD16_GROUP / 2, whole = w->channels / PQ_WINOGRAD16_GROUP * half;
+    const int groups = w->channels / PQ_WINOGRAD16_GROUP, rest = w->pairs - groups * PAIRS;
     const struct lanes round = lanes_set(0x1.8p23f);
     for (int k = 0; k < POINTS; k++) {
         const float *v = w->v + (size_t)k * w->v_point;
@@ -94,11 +107,21 @@ static void round_tile(const struct work *w, int32_t *q, float *back)
         memcpy(&factor, &scale[k], sizeof factor);
         const struct lanes times = lanes_set(factor);
         int32_t *to = q + (size_t)k * w->q_point;
-        for (int pair = 0; pair < w->pairs; pair += half, v += PQ_WINOGRAD16_GROUP) {
-            const int apart = pair < whole ? half : w->pairs - whole;
-            words_store(to + pair, words_pair(lanes_fma(lanes_load(v), times, round),
-                                              lanes_fma(lanes_load(v + apart), times, round)));
-        }
+        for (int g = 0; g < groups; g++, v += PQ_WINOGRAD16_GROUP, to += PAIRS)
+            words_store(to, rounded_pairs(v, PAIRS, times, round));
+        if (rest)
+            words_store(to, rounded_pairs(v, rest, times, round));
+    }
+}
+
+static inline void fetch_part(const struct pq_conv_part *part, const float *const *rows, int x,
+                              int columns)
+{
+    const size_t bytes = (size_t)(columns * part->stride) * sizeof(float);
+    for (int row = 0; row < READ; row++) {
+        const char *from = (const char *)(rows[row] + (ptrdiff_t)x * part->stride);
+        for (size_t at = 0; at < bytes; at += 64)
+            __builtin_prefetch(from + at);
     }
 }
 
@@ -117,6 +140,9 @@ static void transform_input(const struct pq_winograd_args *a, const struct work 
         float *v = w->v;
         for (int i = 0; i < a->part_count; v += a->parts[i++].channels) {
             const struct pq_conv_part *part = &a->parts[i];
+            if (columns >= READ)
+                fetch_part(part, part->rows + row, first - a->left + READ,
+                           PQ_MIN(TILE, columns - READ));
             input_part(part, part->rows + row, first - a->left, columns, v, w->v_point);
         }
         round_tile(w, w->q + (size_t)t * w->q_tile, w->back + (ptrdiff_t)t * PQ_WINOGRAD16_POINTS);
@@ -128,31 +154,39 @@ static void transform_input(const struct pq_winograd_args *a, const struct work 
 /* `tiles` tiles by `blocks` blocks of lanes at one point. step: words from one pair's to the next.
  */
 LANES_INLINE void product(const struct work *w, const int32_t *q, const int16_t *words, int step,
-                          int32_t *m, const int tiles, const int blocks)
+                          float *m, const int tiles, const int blocks)
 {
-    struct words sum[24];
     const size_t q_tile = w->q_tile;
-    UNROLLED_FOR (i, tiles * blocks)
-        sum[i] = words_zero();
-    for (const int32_t *end = q + w->pairs; q < end; q++, words += step) {
-        struct words u[PQ_CONV_GROUP];
-        UNROLLED_FOR (b, blocks)
-            u[b] = words_load(words + b * LANES * 2);
-        UNROLLED_FOR (t, tiles) {
-            const struct words value = words_set(q + (size_t)t * q_tile);
+    for (int pair = 0; pair < w->pairs; pair += w->group) {
+        struct words sum[24];
+        UNROLLED_FOR (i, tiles * blocks)
+            sum[i] = words_zero();
+        const int count = w->pairs - pair < w->group ? w->pairs - pair : w->group;
+        for (const int32_t *end = q + count; q < end; q++, words += step) {
+            struct words u[PQ_CONV_GROUP];
             UNROLLED_FOR (b, blocks)
-                sum[t * blocks + b] = words_dot(sum[t * blocks + b], u[b], value);
+                u[b] = words_load(words + b * LANES * 2);
+            UNROLLED_FOR (t, tiles) {
+                const struct words value = words_set(q + (size_t)t * q_tile);
+                UNROLLED_FOR (b, blocks)
+                    sum[t * blocks + b] = words_dot(sum[t * blocks + b], u[b], value);
+            }
         }
-    }
-    UNROLLED_FOR (t, tiles) {
-        UNROLLED_FOR (b, blocks)
-            words_store(m + t * GROUP + b * LANES, sum[t * blocks + b]);
+        if (pair == 0) {
+            UNROLLED_FOR (i, tiles * blocks)
+                lanes_store(m + i / blocks * GROUP + i % blocks * LANES, words_float(sum[i]));
+        } else {
+            UNROLLED_FOR (i, tiles * blocks) {
+                float *to = m + i / blocks * GROUP + i % blocks * LANES;
+                lanes_store(to, lanes_add(lanes_load(to), words_float(sum[i])));
+            }
+        }
     }
 }
 
 /* All tiles at one point, `tiles` at a time and the rest in fewer. */
 LANES_INLINE void all_tiles(const struct work *w, const int32_t *q, const int16_t *words, int step,
-                            int32_t *m, const int tiles, const int blocks)
+                            float *m, const int tiles, const int blocks)
 {
     int t = 0;
 #define TILES_OF(n)                                                                                \
@@ -175,7 +209,7 @@ static void multiply(const struct work *w, const int16_t *words, int count)
     const size_t point = (size_t)w->pairs * (size_t)step;
     for (int k = 0; k < POINTS; k++, words += point) {
         const int32_t *q = w->q + (size_t)k * w->q_point;
-        int32_t *m = w->m + (size_t)k * w->m_point;
+        float *m = w->m + (size_t)k * w->m_point;
 #if defined(__AVX512F__)
         switch (count) {
         case 1:
@@ -201,12 +235,12 @@ static void multiply(const struct work *w, const int16_t *words, int count)
 /* ---- output ---- */
 
 /* One column of sums, of a block of lanes of a tile, each times its power of two. */
-LANES_INLINE void column_values(const int32_t *m, size_t point, const float *back,
+LANES_INLINE void column_values(const float *m, size_t point, const float *back,
                                 struct lanes y[TILE])
 {
     struct lanes d[READ], times[READ];
     UNROLLED_FOR (row, READ) {
-        d[row] = words_float(words_load(m + (size_t)row * READ * point));
+        d[row] = lanes_load(m + (size_t)row * READ * point);
         times[row] = lanes_set(back[row * READ]);
     }
     const struct lanes d2 = lanes_mul(d[2], times[2]), d4 = lanes_mul(d[4], times[4]);
@@ -236,7 +270,7 @@ LANES_INLINE void row_values(const struct lanes m[READ], struct lanes y[TILE])
 /* A block of lanes of a tile. lane: its first, of all of the result; (x, y): the tile's first
  * pixel; columns: that are there; whole: all 4. */
 LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, int columns,
-                               int lane, const int32_t *m, size_t point, const float *back,
+                               int lane, const float *m, size_t point, const float *back,
                                const bool whole)
 {
     struct lanes half[TILE][READ];
@@ -278,7 +312,7 @@ static void transform_output(const struct pq_winograd_args *a, const struct work
     for (int t = 0; t < w->tiles; t++) {
         const int x = (a->tile0 + t) % w->across * TILE, columns = a->width - x;
         const int y = (a->tile0 + t) / w->across * TILE;
-        const int32_t *m = w->m + (ptrdiff_t)t * GROUP;
+        const float *m = w->m + (ptrdiff_t)t * GROUP;
         const float *back = w->back + (ptrdiff_t)t * PQ_WINOGRAD16_POINTS;
         for (int b = 0; b < count; b++, m += LANES) {
             const int lane = (first + b) * LANES;
