@@ -126,8 +126,10 @@ static int compile(pique_engine *engine, const pique_engine_options *o, pique_er
         .log = &engine->log,
         .allocator = pq_engine_allocator(engine),
     };
-    return pq_program_compile(pq_model_graph(engine->model), &engine->device, &engine->program,
-                              err);
+    rc = pq_program_compile(pq_model_graph(engine->model), &engine->device, &engine->program, err);
+    if (!rc)
+        pq_model_rest(engine->model);
+    return rc;
 }
 
 int pq_engine_open_on(const pique_model *model, const pique_engine_options *o, pique_engine *first,
