@@ -350,6 +350,13 @@ static void the_reference_is_within_the_rounding_bound_of_the_direct_sum(void **
     assert_true(worst > 1e-2); /* the bound says something */
 }
 
+static void nothing_else_is_written(void **state)
+{
+    (void)state;
+    for (int level = 0; level <= (int)pq_cpu_best(); level++)
+        check_written(pq_winograd16(level));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +366,7 @@ int main(void)
         cmocka_unit_test(no_sum_can_leave_32_bits),
         cmocka_unit_test(the_largest_sum_is_right),
         cmocka_unit_test(what_is_not_finite_stays_in_its_tiles),
+        cmocka_unit_test(nothing_else_is_written),
         cmocka_unit_test(a_filter_that_is_not_finite_is_told),
     };
     return cmocka_run_group_tests_name("winograd16", tests, NULL, NULL);
