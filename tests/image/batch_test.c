@@ -281,7 +281,7 @@ static void a_batch_that_does_not_fit_is_lowered_and_said(void **state)
 {
     (void)state;
     struct set s;
-    pique_engine *engine = open_within(900 << 10, NULL, NULL);
+    pique_engine *engine = open_within(600 << 10, NULL, NULL);
     set_init(&s, MOST);
     run(&s, engine, NULL);
     assert_int_equal(note_count, 1);

@@ -237,10 +237,10 @@ static void a_batch_that_does_not_fit_is_lowered_and_said(void **state)
 {
     (void)state;
     const struct way w = {.planes = 3, .depth = 8, .out_depth = 8, .multiple = 1};
-    pique_engine *engine = open_engine(900 << 10, NULL);
+    pique_engine *engine = open_engine(600 << 10, NULL);
     struct pq_frames *frames = open_frames(engine, &w, 8);
     assert_true(pq_frames_batch(frames) >= 1 && pq_frames_batch(frames) < 8);
-    assert_true(pq_frames_memory(frames) <= 900 << 10);
+    assert_true(pq_frames_memory(frames) <= 600 << 10);
     assert_int_equal(note_count, 1);
     assert_non_null(strstr(notes[0], "a batch of 8 is lowered to"));
     struct pq_image in, out;

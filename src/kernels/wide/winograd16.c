@@ -114,6 +114,8 @@ static void round_tile(const struct work *w, int32_t *q, float *back)
     }
 }
 
+/* The columns of a part that the next tile reads and this one does not come into the first cache.
+ */
 static inline void fetch_part(const struct pq_conv_part *part, const float *const *rows, int x,
                               int columns)
 {
@@ -306,6 +308,18 @@ LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, i
     }
 }
 
+/* The same for what the next tile, whose first pixel is (x, y), writes. */
+static inline void fetch_pixels(const struct pq_winograd_args *a, int x, int y, int lane, int count)
+{
+    for (int row = 0; row < TILE; row++) {
+        const float *out = a->out[y + row];
+        for (int i = 0; out && i < TILE; i++) {
+            for (int b = 0; b < count; b++)
+                __builtin_prefetch(out + (ptrdiff_t)(x + i) * a->out_stride + lane + b * LANES, 1);
+        }
+    }
+}
+
 static void transform_output(const struct pq_winograd_args *a, const struct work *w, int first,
                              int count)
 {
@@ -314,6 +328,8 @@ static void transform_output(const struct pq_winograd_args *a, const struct work
         const int y = (a->tile0 + t) / w->across * TILE;
         const float *m = w->m + (ptrdiff_t)t * GROUP;
         const float *back = w->back + (ptrdiff_t)t * PQ_WINOGRAD16_POINTS;
+        if (columns >= 2 * TILE)
+            fetch_pixels(a, x + TILE, y, first * LANES, count);
         for (int b = 0; b < count; b++, m += LANES) {
             const int lane = (first + b) * LANES;
             if (columns >= TILE)
