@@ -79,8 +79,8 @@ static void filters_of(const float *weights, int in_channels, double *u)
 /* The least factor that keeps the bound. NaN where a weight is not finite. */
 static float factor_of(const double *u, int in_channels)
 {
-    const int pairs = pq_winograd16_sum(in_channels); /* of a sum */
-    double least = FLT_MIN;
+    const int group = pq_winograd16_sum(in_channels);
+    double most = 0, most_sum = 0;
     for (int k = 0; k < POINTS; k++) {
         double sum = 0;
         for (int i = 0; i < 2 * pq_winograd16_pairs(in_channels); i++) {
@@ -88,14 +88,24 @@ static float factor_of(const double *u, int in_channels)
             const double size = c < in_channels ? fabs(u[(ptrdiff_t)c * POINTS + k]) : 0;
             if (!(size < INFINITY))
                 return NAN;
-            sum = i % (2 * pairs) ? sum + size : size;
-            least = fmax(least, fmax(sum / (MOST_SUM - 1 - pairs), size / MOST_WORD));
+            sum = i % (2 * group) ? sum + size : size;
+            most_sum = PQ_MAX(most_sum, sum);
+            most = PQ_MAX(most, size);
         }
     }
+    double least = PQ_MAX(most_sum / (MOST_SUM - 1 - group), most / MOST_WORD);
+    least = PQ_MAX(least, (double)FLT_MIN);
     if (!(least < (double)FLT_MAX))
         return NAN;
     const float factor = (float)least;
     return (double)factor < least ? nextafterf(factor, INFINITY) : factor;
+}
+
+/* The nearest whole number, ties to even. */
+static int16_t word_of(double x)
+{
+    const double whole = 0x1.8p52; /* a sum with it is one */
+    return (int16_t)(x + whole - whole);
 }
 
 void pq_winograd16_pack(const float *weights, int out_channels, int in_channels, double *work,
@@ -121,7 +131,7 @@ void pq_winograd16_pack(const float *weights, int out_channels, int in_channels,
                 for (int second = 0; second < 2; second++) {
                     const int c = pq_winograd16_channel(in_channels, pair, second);
                     if (c < in_channels)
-                        to[second] = (int16_t)lrint(work[(ptrdiff_t)c * POINTS + k] * per);
+                        to[second] = word_of(work[(ptrdiff_t)c * POINTS + k] * per);
                 }
             }
         }
