@@ -61,7 +61,8 @@ def measure(program, model, pictures, folder, tiers):
             f[2] = max(f[2], float(off.max()) * 255)
             f[3] += int((off * 255 > 1).sum())
             f[5] += int((off * 255 > 2).sum())
-    return {tier: (-10 * np.log10(max(f[0] / f[1], 1e-20)), f[2], f[3] / f[1], f[5] / f[1], f[4], size)
+    return {tier: (-10 * np.log10(max(f[0] / f[1], 1e-20)), f[2], f[3] / f[1], f[5] / f[1], f[4],
+                   size)
             for tier, f in found.items()}
 
 
