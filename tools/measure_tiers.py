@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What 16-bit storage does to models: each runs in fp32 and on the measuring devices cpu:fp16 and
-cpu:bf16, over crops of pictures.
+"""What 16 bits do to models: each runs in fp32, on the measuring devices cpu:fp16 and cpu:bf16, and
+in the tier int16, over crops of pictures.
 
-    measure_tiers.py [--crop N] [--build DIR] MODEL ... -- PICTURE ...
+    measure_tiers.py [--crop N] [--build DIR] [--tier TIER] MODEL ... -- PICTURE ...
 
 A line a model and tier: the signal-to-noise ratio against fp32 in dB, the largest difference and
-the share of values that are off by more than one step, both in 8-bit steps of the result before it
-is rounded, how many values are not finite, and the largest value in fp32: a network that is not
+the shares of values that are off by more than one step and two, all in 8-bit steps of the result
+before it is rounded, how many values are not finite, and the largest value in fp32: a network that is not
 trained may leave 0..1 far behind. Values are clipped to 0..1 before they are compared.
 docs/numerics.md says what was found. Needs NumPy and Pillow."""
 import argparse
@@ -40,16 +40,19 @@ def run(program, model, planes, folder, device=None):
     return np.fromfile(result, '<f4').astype(np.float64)
 
 
-def measure(program, model, pictures, folder):
-    """tier -> (dB, largest, share, not finite, largest value)"""
-    found = {tier: [0.0, 0, 0.0, 0, 0] for tier in ('fp16', 'bf16')}
+WAYS = {'fp16': 'cpu:fp16', 'bf16': 'cpu:bf16', 'int16': 'int16'}
+
+
+def measure(program, model, pictures, folder, tiers):
+    """tier -> (dB, largest, shares, not finite, largest value)"""
+    found = {tier: [0.0, 0, 0.0, 0, 0, 0] for tier in tiers}
     size = 0.0
     for planes in pictures:
         want = run(program, model, planes, folder)
         size = max(size, float(np.abs(want).max()))
         want = np.clip(want, 0, 1)
         for tier, f in found.items():
-            have = run(program, model, planes, folder, 'cpu:' + tier)
+            have = run(program, model, planes, folder, WAYS[tier])
             finite = np.isfinite(have)
             f[4] += int((~finite).sum())
             off = np.abs(np.clip(np.where(finite, have, 2), 0, 1) - want)
@@ -57,7 +60,9 @@ def measure(program, model, pictures, folder):
             f[1] += off.size
             f[2] = max(f[2], float(off.max()) * 255)
             f[3] += int((off * 255 > 1).sum())
-    return {tier: (-10 * np.log10(max(f[0] / f[1], 1e-20)), f[2], f[3] / f[1], f[4], size)
+            f[5] += int((off * 255 > 2).sum())
+    return {tier: (-10 * np.log10(max(f[0] / f[1], 1e-20)), f[2], f[3] / f[1], f[5] / f[1], f[4],
+                   size)
             for tier, f in found.items()}
 
 
@@ -66,6 +71,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--crop', type=int, default=128)
     parser.add_argument('--build', default=os.path.join(ROOT, 'build'))
+    parser.add_argument('--tier', choices=sorted(WAYS), action='append')
     parser.add_argument('models', nargs='+', metavar='MODEL')
     argv = sys.argv[1:]
     split = argv.index('--') if '--' in argv else len(argv)
@@ -73,14 +79,15 @@ def main():
     program = os.path.join(options.build, 'tests', 'oracles', 'run-model')
     pictures = list(crops(argv[split + 1:] or [os.path.join(ROOT, 'docs', 'sample.png')],
                           options.crop))
-    print('%-28s %-5s %7s %9s %10s %10s %9s' % ('model', 'tier', 'dB', 'largest', 'over 1',
-                                               'not finite', 'values'))
+    print('%-28s %-5s %7s %9s %10s %10s %10s %9s' % ('model', 'tier', 'dB', 'largest', 'over 1',
+                                                    'over 2', 'not finite', 'values'))
     with tempfile.TemporaryDirectory() as folder:
         for model in options.models:
             name = os.path.splitext(os.path.basename(model))[0]
-            for tier, f in measure(program, model, pictures, folder).items():
-                print('%-28s %-5s %7.1f %9.2f %9.4f%% %10d %9.2g' %
-                      (name, tier, f[0], f[1], 100 * f[2], *f[3:]), flush=True)
+            for tier, f in measure(program, model, pictures, folder,
+                                   options.tier or list(WAYS)).items():
+                print('%-28s %-5s %7.1f %9.2f %9.4f%% %9.4f%% %10d %9.2g' %
+                      (name, tier, f[0], f[1], 100 * f[2], 100 * f[3], *f[4:]), flush=True)
     return 0
 
 

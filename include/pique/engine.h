@@ -88,7 +88,9 @@ enum pique_precision {
     PIQUE_PRECISION_AUTO, /**< the fastest tier of the device that is safe for the network */
     PIQUE_PRECISION_FP32, /**< the reference */
     PIQUE_PRECISION_FP16, /**< 16-bit floats with 5 bits of exponent; sums in fp32 */
-    PIQUE_PRECISION_BF16  /**< 16-bit floats with 8 bits of exponent; sums in fp32 */
+    PIQUE_PRECISION_BF16, /**< 16-bit floats with 8 bits of exponent; sums in fp32 */
+    PIQUE_PRECISION_INT16 /**< most convolutions as products of 16-bit whole numbers, the rest in
+                               fp32; on the CPU */
 };
 
 /** All zero but size is a good default. */

@@ -39,6 +39,7 @@ typedef struct pique_model_info {
     size_t tensor_count;      /**< named weights in the file */
     const char *fp16_unsafe;  /**< NULL: this network may be computed in fp16; else why not */
     const char *bf16_unsafe;  /**< the same for bf16 */
+    const char *int16_unsafe; /**< the same for int16 */
 } pique_model_info;
 
 /** One weight of a model file. */

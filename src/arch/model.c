@@ -13,6 +13,14 @@ const struct pq_graph *pq_model_graph(const pique_model *model)
     return model->own_graph ? model->own_graph : model->container.graph;
 }
 
+void pq_model_rest(const pique_model *model)
+{
+    const struct pq_statedict *sd = &model->container.sd;
+    pq_map_rest(&sd->map);
+    for (size_t i = 0; i < sd->other_count; i++)
+        pq_map_rest(&sd->others[i]);
+}
+
 const struct pq_tiers *pq_model_tiers(const pique_model *model)
 {
     return &model->tiers;
@@ -179,6 +187,7 @@ int pique_model_get_info(const pique_model *model, pique_model_info *info, pique
         .tensor_count = sd->count,
         .fp16_unsafe = model->tiers.fp16,
         .bf16_unsafe = model->tiers.bf16,
+        .int16_unsafe = model->tiers.int16,
     };
     copy_info(info, &full, info->size, sizeof full);
     return 0;

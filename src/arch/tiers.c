@@ -9,22 +9,36 @@
 /* What they do is their rule: trained weights of their own were not there to be measured. */
 static const char kept_out[] = PQ_SAID("public programs keep it out of fp16");
 
+/* int16 is trusted where trained weights were measured. */
+static const char unmeasured[] = PQ_SAID("its trained weights were not measured in int16");
+
 /* All that can be built; a network that is not here has not been looked at, and stays in fp32. */
 static const struct {
     const char *name;
     struct pq_tiers tiers;
 } table[] = {
-    {"ATD", {kept_out, NULL}},      {"Compact", {NULL, NULL}},
-    {"DAT", {kept_out, NULL}},      {"DRCT", {kept_out, NULL}},
-    {"ESRGAN", {NULL, NULL}},       {"HAT", {kept_out, NULL}},
-    {"MoSR", {NULL, NULL}},         {"OmniSR", {NULL, NULL}},
-    {"PLKSR", {NULL, NULL}},        {"RCAN", {kept_out, NULL}},
-    {"Real-CUGAN", {NULL, NULL}},   {"RealPLKSR", {NULL, NULL}}, /* but see below */
-    {"SAFMN", {kept_out, NULL}},    {"SPAN", {NULL, NULL}},
-    {"SPANF3", {NULL, NULL}},       {"SPANPlus", {NULL, NULL}},
-    {"SRFormer", {kept_out, NULL}}, {"SwinIR", {kept_out, NULL}},
-    {"SwinUNet", {NULL, NULL}},     {"UpConv7", {NULL, NULL}},
-    {"UpCunet", {NULL, NULL}},      {"VGG7", {NULL, NULL}},
+    {"ATD", {kept_out, NULL, unmeasured}},
+    {"Compact", {NULL, NULL, NULL}},
+    {"DAT", {kept_out, NULL, unmeasured}},
+    {"DRCT", {kept_out, NULL, unmeasured}},
+    {"ESRGAN", {NULL, NULL, NULL}},
+    {"HAT", {kept_out, NULL, unmeasured}},
+    {"MoSR", {NULL, NULL, unmeasured}},
+    {"OmniSR", {NULL, NULL, NULL}},
+    {"PLKSR", {NULL, NULL, unmeasured}},
+    {"RCAN", {kept_out, NULL, unmeasured}},
+    {"Real-CUGAN", {NULL, NULL, unmeasured}},
+    {"RealPLKSR", {NULL, NULL, unmeasured}}, /* but see below */
+    {"SAFMN", {kept_out, NULL, unmeasured}},
+    {"SPAN", {NULL, NULL, unmeasured}},
+    {"SPANF3", {NULL, NULL, unmeasured}},
+    {"SPANPlus", {NULL, NULL, unmeasured}},
+    {"SRFormer", {kept_out, NULL, unmeasured}},
+    {"SwinIR", {kept_out, NULL, unmeasured}},
+    {"SwinUNet", {NULL, NULL, unmeasured}},
+    {"UpConv7", {NULL, NULL, NULL}},
+    {"UpCunet", {NULL, NULL, NULL}},
+    {"VGG7", {NULL, NULL, NULL}},
 };
 
 static bool has(const struct pq_graph *g, enum pq_op_kind kind)
@@ -39,7 +53,7 @@ static bool has(const struct pq_graph *g, enum pq_op_kind kind)
 void pq_tiers_of(const char *architecture, const struct pq_graph *g, struct pq_tiers *tiers)
 {
     static const char unknown[] = PQ_SAID("not measured for this network");
-    *tiers = (struct pq_tiers){unknown, unknown};
+    *tiers = (struct pq_tiers){unknown, unknown, unknown};
     for (size_t i = 0; i < PQ_COUNT(table); i++) {
         if (strcmp(table[i].name, architecture) == 0)
             *tiers = table[i].tiers;

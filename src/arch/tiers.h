@@ -7,7 +7,7 @@
 
 /* Why not, in a few words; NULL: safe. Static. */
 struct pq_tiers {
-    const char *fp16, *bf16;
+    const char *fp16, *bf16, *int16;
 };
 
 /* By the name of the architecture and, where it has variants, by what is in the graph. */

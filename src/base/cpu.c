@@ -12,7 +12,7 @@ static atomic_int forced = -1;
 
 const char *pq_cpu_level_name(enum pq_cpu_level level)
 {
-    static const char *const names[] = {"scalar", "avx2", "avx512", "neon"};
+    static const char *const names[] = {"scalar", "avx2", "avx512", "avx512-vnni", "neon"};
     return names[level];
 }
 
@@ -25,7 +25,7 @@ enum pq_cpu_level pq_cpu_best(void)
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
         !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
         return PQ_CPU_AVX2;
-    return PQ_CPU_AVX512;
+    return __builtin_cpu_supports("avx512vnni") ? PQ_CPU_VNNI : PQ_CPU_AVX512;
 #elif defined(__aarch64__)
     return PQ_CPU_NEON;
 #else

@@ -11,11 +11,12 @@ enum pq_cpu_level {
     PQ_CPU_SCALAR,
     PQ_CPU_AVX2,   /* AVX2 and FMA */
     PQ_CPU_AVX512, /* AVX-512 F, BW, DQ and VL */
+    PQ_CPU_VNNI,   /* and products of 16-bit words that are summed */
     PQ_CPU_NEON,   /* of AArch64, which always has it */
     PQ_CPU_LEVELS
 };
 
-/* "scalar", "avx2", "avx512", "neon". */
+/* "scalar", "avx2", "avx512", "avx512-vnni", "neon". */
 const char *pq_cpu_level_name(enum pq_cpu_level level);
 /* The highest level of this processor. Thread-safety: safe. */
 enum pq_cpu_level pq_cpu_best(void);

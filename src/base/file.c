@@ -201,6 +201,12 @@ out:
     return rc;
 }
 
+void pq_map_rest(const struct pq_map *map)
+{
+    if (map->data)
+        madvise((void *)map->data, map->size, MADV_DONTNEED);
+}
+
 void pq_map_close(struct pq_map *map)
 {
     if (map->data)

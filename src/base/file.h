@@ -28,6 +28,8 @@ int pq_map_open(const char *path, struct pq_map *map, pique_error *err);
  * it may hold no slash, and the file must be a regular one that is no link and has no other name
  * (hard links), so that nothing outside the folder can be reached. PIQUE_EFORMAT otherwise. */
 int pq_map_open_beside(const char *path, const char *name, struct pq_map *map, pique_error *err);
+/* Give back the memory that a map takes: what is read again comes from the file again. */
+void pq_map_rest(const struct pq_map *map);
 void pq_map_close(struct pq_map *map);
 
 /* A file open for reading or writing. Thread-safety: one call at a time. */

@@ -204,6 +204,7 @@ static void info_text(struct pq_str *s, const pique_model *model, const pique_mo
         pq_str_printf(s, pq_tr("reach          %d pixels to each side\n"), m->receptive_radius);
     add_tier(s, "fp16", m->fp16_unsafe);
     add_tier(s, "bf16", m->bf16_unsafe);
+    add_tier(s, "int16", m->int16_unsafe);
     if (e) {
         pq_str_printf(s, pq_tr("known as       %s: %s\n"), e->name,
                       pq_lang() == PQ_LANG_FR ? e->about_fr : e->about);
@@ -253,10 +254,13 @@ static void info_json(struct pq_str *s, const pique_model *model, const pique_mo
     pq_json_string(&j, "dtype", m->dtype);
     pq_json_bool(&j, "fp16_safe", !m->fp16_unsafe);
     pq_json_bool(&j, "bf16_safe", !m->bf16_unsafe);
+    pq_json_bool(&j, "int16_safe", !m->int16_unsafe);
     if (m->fp16_unsafe)
         pq_json_string(&j, "fp16_unsafe", m->fp16_unsafe);
     if (m->bf16_unsafe)
         pq_json_string(&j, "bf16_unsafe", m->bf16_unsafe);
+    if (m->int16_unsafe)
+        pq_json_string(&j, "int16_unsafe", m->int16_unsafe);
     pq_json_string(&j, "sha256", pique_model_sha256(model));
     if (e) {
         pq_json_string(&j, "name", e->name);

@@ -145,7 +145,8 @@ struct pq_wide {
     pq_round_fn *round_f16; /* from 65520 on infinite */
     pq_round_fn *round_bf16;
 
-    pq_winograd_fn *winograd; /* kernels/winograd.h */
+    pq_winograd_fn *winograd;   /* kernels/winograd.h */
+    pq_winograd_fn *winograd16; /* kernels/winograd16.h, which chooses among more levels */
 
     /* Multiply-adds in registers alone, so many rounds of them: how many additions and
      * multiplications that was. What the level could do at most is that by its time. */

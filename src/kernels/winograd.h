@@ -24,6 +24,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "kernels/conv.h"
 
@@ -40,6 +41,8 @@ struct pq_winograd_args {
     int width;                        /* of the result; columns -left .. width + 1 - left exist */
     int blocks;                       /* output channels / 16, rounded up */
     const float *weights;             /* packed, at a multiple of 64 bytes */
+    const int16_t *words;             /* instead of them (winograd16.h), likewise */
+    const float *factors;             /* of the words; blocks * 16 */
     const float *bias;                /* blocks * 16 */
     const float *slopes;              /* blocks * 16, or NULL for no activation */
     const float *const *residual;     /* rows that are added to, 4 a row of tiles, or NULL */
@@ -48,7 +51,8 @@ struct pq_winograd_args {
     float *const *out;                /* rows of the result likewise; NULL: one that is not there */
     int out_stride;                   /* floats, a multiple of 16, at least blocks * 16 */
     int tile0, tile1;                 /* tiles to compute, counted row by row */
-    float *scratch;                   /* pq_winograd_scratch() floats, at a multiple of 64 bytes */
+    float *scratch; /* pq_winograd_scratch() or pq_winograd16_scratch() floats, at a multiple of 64
+                       bytes */
 };
 
 #define PQ_WINOGRAD_FN(name) void name(const struct pq_winograd_args *a)

@@ -71,7 +71,7 @@ static int take_options(const pique_engine_options *options, pique_engine_option
     if (o->threads < 0 || o->threads > 1024)
         return pq_fail(err, PIQUE_EINVAL, "%d threads: 1 to 1024 are possible, 0 is automatic",
                        o->threads);
-    if (o->precision < PIQUE_PRECISION_AUTO || o->precision > PIQUE_PRECISION_BF16)
+    if (o->precision < PIQUE_PRECISION_AUTO || o->precision > PIQUE_PRECISION_INT16)
         return pq_fail(err, PIQUE_EINVAL, "there is no precision tier %d", (int)o->precision);
     if (o->band_rows < 0)
         return pq_fail(err, PIQUE_EINVAL,
@@ -126,8 +126,10 @@ static int compile(pique_engine *engine, const pique_engine_options *o, pique_er
         .log = &engine->log,
         .allocator = pq_engine_allocator(engine),
     };
-    return pq_program_compile(pq_model_graph(engine->model), &engine->device, &engine->program,
-                              err);
+    rc = pq_program_compile(pq_model_graph(engine->model), &engine->device, &engine->program, err);
+    if (!rc)
+        pq_model_rest(engine->model);
+    return rc;
 }
 
 int pq_engine_open_on(const pique_model *model, const pique_engine_options *o, pique_engine *first,
@@ -298,7 +300,8 @@ int pique_set_cpu_level(const char *level, pique_error *err)
             return 0;
         return pq_fail(err, PIQUE_EUNSUPPORTED, "this processor has no %s", level);
     }
-    return pq_fail(err, PIQUE_EINVAL, "'%s' is none of scalar, avx2, avx512, neon", level);
+    return pq_fail(err, PIQUE_EINVAL, "'%s' is none of scalar, avx2, avx512, avx512-vnni, neon",
+                   level);
 }
 
 const char *pique_version(void)

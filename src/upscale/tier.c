@@ -5,18 +5,20 @@
 
 /* The fastest first. */
 static const enum pique_precision by_speed[] = {PIQUE_PRECISION_FP16, PIQUE_PRECISION_BF16,
-                                                PIQUE_PRECISION_FP32};
+                                                PIQUE_PRECISION_INT16, PIQUE_PRECISION_FP32};
 
 static const char *unsafe(const struct pq_tiers *safe, enum pique_precision tier)
 {
     if (tier == PIQUE_PRECISION_FP16)
         return safe->fp16;
+    if (tier == PIQUE_PRECISION_INT16)
+        return safe->int16;
     return tier == PIQUE_PRECISION_BF16 ? safe->bf16 : NULL;
 }
 
 const char *pq_tier_name(enum pique_precision tier)
 {
-    static const char *const names[] = {"auto", "fp32", "fp16", "bf16"};
+    static const char *const names[] = {"auto", "fp32", "fp16", "bf16", "int16"};
     return names[tier];
 }
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "arch/model.h"
+#include "base/alloc.h"
 #include "base/str.h"
 
 static const char *folder;
@@ -30,6 +31,18 @@ static bool starts_with_one_of(const char *name, const char *const *starts)
 {
     for (; *starts; starts++) {
         if (pq_starts_with(name, *starts))
+            return true;
+    }
+    return false;
+}
+
+/* In int16, with trained weights: docs/numerics.md. */
+static bool is_measured(const char *architecture)
+{
+    static const char *const names[] = {"Compact", "ESRGAN",  "OmniSR",
+                                        "UpConv7", "UpCunet", "VGG7"};
+    for (size_t i = 0; i < PQ_COUNT(names); i++) {
+        if (strcmp(names[i], architecture) == 0)
             return true;
     }
     return false;
@@ -65,6 +78,9 @@ static void every_network_says_what_it_is_safe_in(void **state)
                      info.fp16_unsafe ? info.fp16_unsafe : "safe");
         if (info.bf16_unsafe)
             fail_msg("%s, %s: bf16: %s", e->d_name, info.architecture, info.bf16_unsafe);
+        if ((info.int16_unsafe == NULL) != is_measured(info.architecture))
+            fail_msg("%s, %s: int16 is %s", e->d_name, info.architecture,
+                     info.int16_unsafe ? info.int16_unsafe : "safe");
         if (norm && !starts_with_one_of(e->d_name, kept_out))
             assert_non_null(strstr(info.fp16_unsafe, "group norm"));
         group_norms += norm;
@@ -84,9 +100,11 @@ static void a_network_that_nobody_measured_stays_in_fp32(void **state)
     pq_tiers_of("graph", &g, &tiers);
     assert_non_null(tiers.fp16);
     assert_non_null(tiers.bf16);
+    assert_non_null(tiers.int16);
     pq_tiers_of("Compact", &g, &tiers);
     assert_null(tiers.fp16);
     assert_null(tiers.bf16);
+    assert_null(tiers.int16);
 }
 
 int main(int argc, char **argv)

@@ -261,13 +261,14 @@ static void one_result_over_threads_bands_batches_and_levels(void **state)
     net_free(&net);
 }
 
-static const char *key_of(const char *device, struct pq_program **program)
+static const char *key_in(const char *device, enum pique_precision tier,
+                          struct pq_program **program)
 {
     static struct net net;
     struct pq_pool *pool = NULL;
     net_compact(&net, 1, 8, 1, 1, 3, 0);
     assert_int_equal(pq_pool_create(1, &pool, NULL), 0);
-    struct pq_device_options options = {.id = device, .pool = pool};
+    struct pq_device_options options = {.id = device, .precision = tier, .pool = pool};
     int rc = pq_program_compile(net.graph, &options, program, NULL);
     const char *key = rc ? NULL : pq_program_numeric_key(*program);
     pq_program_release(program);
@@ -276,19 +277,28 @@ static const char *key_of(const char *device, struct pq_program **program)
     return key; /* static */
 }
 
+static const char *key_of(const char *device, struct pq_program **program)
+{
+    return key_in(device, PIQUE_PRECISION_AUTO, program);
+}
+
 static void they_are_found_by_name_and_have_keys_of_their_own(void **state)
 {
     (void)state;
     struct pq_program *program = NULL;
     assert_string_equal(key_of("cpu", &program), "cpu/fp32/winograd-2");
     assert_string_equal(key_of(NULL, &program), "cpu/fp32/winograd-2");
+    assert_string_equal(key_in("cpu", PIQUE_PRECISION_INT16, &program), "cpu/int16/winograd-1");
     assert_string_equal(key_of("cpu:direct", &program), "cpu/fp32/direct-1");
     assert_string_equal(key_of("cpu:fp16", &program), "cpu/fp16-emulated/direct-1");
     assert_string_equal(key_of("cpu:bf16", &program), "cpu/bf16-emulated/direct-1");
     assert_null(key_of("cpu:fp8", &program));
     assert_null(key_of("cpu:", &program));
     assert_null(key_of("cp", &program));
-    assert_int_equal(pq_backend_find("cpu")->tiers("cpu"), 1u << PIQUE_PRECISION_FP32);
+    assert_int_equal(pq_backend_find("cpu")->tiers("cpu"),
+                     1u << PIQUE_PRECISION_FP32 | 1u << PIQUE_PRECISION_INT16);
+    assert_int_equal(pq_backend_find("cpu:direct")->tiers("cpu:direct"),
+                     1u << PIQUE_PRECISION_FP32);
     assert_int_equal(pq_backend_find("cpu:bf16")->tiers("cpu:bf16"), 1u << PIQUE_PRECISION_BF16);
     pique_device_info info = {.size = sizeof info};
     assert_true(pq_backend_find("cpu")->describe(0, &info));

@@ -12,7 +12,8 @@ import unittest
 from test_cli import PROGRAM, SANITIZED, Case, large_png, png
 
 FULL = os.environ.get('PIQUE_TEST_FULL') == '1'
-LEVELS = ['scalar', 'avx2', 'avx512', 'neon']
+LEVELS = ['scalar', 'avx2', 'avx512', 'avx512-vnni', 'neon']
+TIERS = ['fp32', 'int16']
 BANDS = ['4', '8', '16', '64', 'whole']
 
 
@@ -31,16 +32,20 @@ class Promises(Case):
 
     def test_one_hash_over_threads_bands_and_instruction_sets(self):
         self.put('a.png', png(37, 71, 'noise'))
-        want = self.hash_of('a.png', '-j', '1', '--band', 'whole')
         threads = ['3'] if SANITIZED else ['1', '2', '3']
-        for level in LEVELS:
-            if self.hash_of('a.png', '--cpu', level) is None:
-                print('skipped: this processor has no', level, file=sys.stderr)
-                continue
-            for count in threads:
-                for band in BANDS:
-                    words = ('--cpu', level, '-j', count, '--band', band)
-                    self.assertEqual(self.hash_of('a.png', *words), want, words)
+        hashes = set()
+        for tier in TIERS:
+            want = self.hash_of('a.png', '-j', '1', '--band', 'whole', '--precision', tier)
+            hashes.add(want)
+            for level in LEVELS:
+                if self.hash_of('a.png', '--cpu', level) is None:
+                    print('skipped: this processor has no', level, file=sys.stderr)
+                    continue
+                for count in threads:
+                    for band in BANDS:
+                        words = ('--cpu', level, '-j', count, '--band', band, '--precision', tier)
+                        self.assertEqual(self.hash_of('a.png', *words), want, words)
+        self.assertEqual(len(hashes), len(TIERS))
 
     def test_one_hash_with_passes_resize_and_effects_too(self):
         self.put('a.png', png(19, 23, 'noise'))

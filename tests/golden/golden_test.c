@@ -2,7 +2,8 @@
 /* Small networks against committed results, by the public API alone.
  *
  *     golden_test FOLDER            compares with FOLDER/outputs.f32 and FOLDER/hashes.txt
- *     golden_test FOLDER --hashes   prints what hashes.txt should hold
+ *     golden_test FOLDER --hashes [int16]
+ *                                   prints what hashes.txt, or hashes-int16.txt, should hold
  *
  * FOLDER/cases.txt names the networks and pictures. Their numbers come from an integer hash, here
  * and in make.py, which computed outputs.f32 in double precision. hashes.txt holds what this
@@ -12,6 +13,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -220,17 +222,21 @@ static pique_model *make_model(const struct test_case *c, size_t change)
 
 /* ---- runs ---- */
 
-static pique_engine *make_engine(const pique_model *model, int threads, int band)
+static pique_engine *make_engine_in(enum pique_precision tier, const pique_model *model,
+                                    int threads, int band)
 {
     pique_engine *engine = NULL;
     pique_error err = {0};
-    const pique_engine_options options = {.size = sizeof options,
-                                          .precision = PIQUE_PRECISION_FP32,
-                                          .threads = threads,
-                                          .band_rows = band};
+    const pique_engine_options options = {
+        .size = sizeof options, .precision = tier, .threads = threads, .band_rows = band};
     if (pique_engine_open(model, &options, &engine, &err))
         fail_msg("%s", err.message);
     return engine;
+}
+
+static pique_engine *make_engine(const pique_model *model, int threads, int band)
+{
+    return make_engine_in(PIQUE_PRECISION_FP32, model, threads, band);
 }
 
 static pique_rows rows_of(void *data, int width, int height, int channels, enum pique_sample sample)
@@ -361,11 +367,11 @@ struct golden_hash {
 };
 
 /* The key into key[128]; returns the number of lines after it. */
-static int read_hashes(char *key, struct golden_hash *list)
+static int read_hashes(const char *name, char *key, struct golden_hash *list)
 {
     char line[256];
     int count = 0;
-    FILE *f = open_data("hashes.txt");
+    FILE *f = open_data(name);
     *key = '\0';
     while (fgets(line, sizeof line, f)) {
         struct golden_hash *h = &list[count];
@@ -377,7 +383,7 @@ static int read_hashes(char *key, struct golden_hash *list)
                  sscanf(line, "%31s %" SCNx64 " %" SCNx64, h->name, &h->hash[0], &h->hash[1]) == 3)
             count++;
         else
-            fail_msg("hashes.txt: not understood: %s", line);
+            fail_msg("%s: not understood: %s", name, line);
     }
     fclose(f);
     return count;
@@ -403,15 +409,15 @@ static void names_of_tensors_change_no_bit(void **state)
 }
 
 /* Every level of the processor, few threads and many, low bands and high: one hash. */
-static void bits_belong_to_the_numeric_key(void **state)
+static void check_bits(const char *name, enum pique_precision tier)
 {
-    static const char *const levels[] = {"scalar", "avx2", "avx512", "neon"};
+    static const char *const levels[] = {"scalar", "avx2", "avx512", "avx512-vnni", "neon"};
     static const struct {
         int threads, band;
     } ways[] = {{1, 4}, {3, 16}};
     struct golden_hash want[MAX_CASES];
     char key[128];
-    const int count = read_hashes(key, want);
+    const int count = read_hashes(name, key, want);
     assert_int_equal(count, case_count);
     for (size_t l = 0; l < sizeof levels / sizeof *levels; l++) {
         if (pique_set_cpu_level(levels[l], NULL)) {
@@ -420,7 +426,8 @@ static void bits_belong_to_the_numeric_key(void **state)
         }
         for (int i = 0; i < case_count; i++) {
             pique_model *model = make_model(&cases[i], (size_t)-1);
-            pique_engine *engine = make_engine(model, ways[i % 2].threads, ways[i % 2].band);
+            pique_engine *engine =
+                make_engine_in(tier, model, ways[i % 2].threads, ways[i % 2].band);
             uint64_t got[2];
             if (strcmp(key, pique_engine_numeric_key(engine)) != 0)
                 fail_msg("the numeric key is '%s' now and was '%s': commit what --hashes prints",
@@ -436,11 +443,18 @@ static void bits_belong_to_the_numeric_key(void **state)
     pique_set_cpu_level(NULL, NULL);
 }
 
-static void print_hashes(void)
+static void bits_belong_to_the_numeric_key(void **state)
+{
+    (void)state;
+    check_bits("hashes.txt", PIQUE_PRECISION_FP32);
+    check_bits("hashes-int16.txt", PIQUE_PRECISION_INT16);
+}
+
+static void print_hashes(enum pique_precision tier)
 {
     for (int i = 0; i < case_count; i++) {
         pique_model *model = make_model(&cases[i], (size_t)-1);
-        pique_engine *engine = make_engine(model, 0, 0);
+        pique_engine *engine = make_engine_in(tier, model, 0, 0);
         uint64_t hash[2];
         if (i == 0)
             printf("# XXH3-64 of the float32 and of the 8-bit results of the networks of cases.txt "
@@ -479,7 +493,8 @@ int main(int argc, char **argv)
         return 1;
     }
     if (argc > 2 && strcmp(argv[2], "--hashes") == 0) {
-        print_hashes();
+        const bool words = argc > 3 && strcmp(argv[3], "int16") == 0;
+        print_hashes(words ? PIQUE_PRECISION_INT16 : PIQUE_PRECISION_FP32);
         return 0;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(networks_agree_with_double_precision),

@@ -206,7 +206,8 @@ static void check_pushes(const struct test_case *c, const pique_model *model, co
                          const float *want, size_t count)
 {
     pique_engine *engine = NULL;
-    const pique_engine_options options = {.size = sizeof options, .threads = 1};
+    const pique_engine_options options = {
+        .size = sizeof options, .precision = PIQUE_PRECISION_FP32, .threads = 1};
     const size_t in_row = (size_t)c->width * (size_t)c->channels;
     const size_t out_row = (size_t)c->out_width * (size_t)c->channels;
     float *got = malloc(count * sizeof *got);

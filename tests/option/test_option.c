@@ -301,7 +301,7 @@ static const struct refusal refusals[] = {
     {"--threads 0", "from 1 to 1024"},
     {"--band 0", "or 'whole'"},
     {"--band all", "or 'whole'"},
-    {"--cpu sse2", "--cpu takes scalar, avx2, avx512 or neon"},
+    {"--cpu sse2", "--cpu takes scalar, avx2, avx512, avx512-vnni or neon"},
     {"--suffix a/b", "without '/'"},
     {"--output=", "not empty"},
     {"--overwrite=yes", "--overwrite takes no value, but got 'yes'"},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* run-model MODEL WIDTH HEIGHT IN OUT [COPY [half|DEVICE]]: float32 planes through a model, in
- * float, on a device; and the model written again, as the end of COPY says, where that is not
- * empty.
+/* run-model MODEL WIDTH HEIGHT IN OUT [COPY [half|DEVICE|int16]]: float32 planes through a model,
+ * in float, on a device or in the tier int16; and the model written again, as the end of COPY says,
+ * where that is not empty.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,10 +35,12 @@ int main(int argc, char **argv)
     pique_model_info info = {.size = sizeof info};
     const bool half = argc == 8 && strcmp(argv[7], "half") == 0;
     pique_engine_options options = {.size = sizeof options, .precision = PIQUE_PRECISION_FP32};
-    if (argc == 8 && !half)
+    if (argc == 8 && strcmp(argv[7], "int16") == 0)
+        options.precision = PIQUE_PRECISION_INT16;
+    else if (argc == 8 && !half)
         options = (pique_engine_options){.size = sizeof options, .device = argv[7]};
     if (argc < 6 || argc > 8) {
-        fputs("usage: run-model MODEL WIDTH HEIGHT IN OUT [COPY [half|DEVICE]]\n", stderr);
+        fputs("usage: run-model MODEL WIDTH HEIGHT IN OUT [COPY [half|DEVICE|int16]]\n", stderr);
         return 64;
     }
     const int width = atoi(argv[2]), height = atoi(argv[3]);

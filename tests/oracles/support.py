@@ -144,14 +144,16 @@ def write_model(path, features, convs, scale, channels=3, seed=1, last=0.15, dty
 
 
 def find_model(name):
-    """The .param of real weights where this machine has them, else None."""
+    """The file of real weights, the .param of a pair, where this machine has them, else None."""
     data = os.environ.get('XDG_DATA_HOME') or os.path.expanduser('~/.local/share')
     folders = (os.environ.get('PIQUE_TEST_MODELS', '').split(':') +
                [os.environ.get('PIQUE_MODELS', ''), os.path.join(data, 'pique/models')])
     for folder in folders:
-        path = os.path.join(folder, name + '.param')
-        if folder and os.path.exists(path) and os.path.exists(path[:-5] + 'bin'):
-            return path
+        for ending in ('.param', '.pth', '.json'):
+            path = os.path.join(folder, name + ending)
+            if folder and os.path.exists(path) and (
+                    ending != '.param' or os.path.exists(path[:-5] + 'bin')):
+                return path
     return None
 
 
@@ -167,7 +169,8 @@ def find_shared(*names):
 # ---- the program ----
 
 def run_pique(program, *args):
-    done = subprocess.run([program, *map(str, args)], stdout=subprocess.PIPE,
+    """In fp32: what this folder compares is exact."""
+    done = subprocess.run([program, *map(str, args), '--precision', 'fp32'], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=300)
     if done.returncode:
         raise AssertionError('pique %s: status %d: %s' % (

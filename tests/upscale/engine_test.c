@@ -216,7 +216,7 @@ static void the_callers_allocator_gets_the_large_buffers_back(void **state)
 static void listen_to_log(void *user, enum pique_log_level level, const char *line)
 {
     (void)level;
-    if (strstr(line, "cpu/fp32"))
+    if (strstr(line, "cpu/int16"))
         ++*(int *)user;
 }
 
@@ -234,8 +234,14 @@ static void a_device_computes_in_the_tiers_that_it_has(void **state)
     pique_engine_options options = {.size = sizeof options, .precision = PIQUE_PRECISION_FP16};
     assert_int_equal(pique_engine_open(model, &options, &engine, &err), PIQUE_EUNSUPPORTED);
     assert_non_null(strstr(err.message, "'cpu' does not compute in fp16"));
-    options.precision = (enum pique_precision)(PIQUE_PRECISION_BF16 + 1);
+    options.precision = (enum pique_precision)(PIQUE_PRECISION_INT16 + 1);
     assert_int_equal(pique_engine_open(model, &options, &engine, &err), PIQUE_EINVAL);
+    engine = open_engine((pique_engine_options){.precision = PIQUE_PRECISION_FP32});
+    assert_string_equal(pique_engine_numeric_key(engine), "cpu/fp32/winograd-2");
+    pique_engine_close(&engine);
+    options = (pique_engine_options){
+        .size = sizeof options, .device = "cpu:direct", .precision = PIQUE_PRECISION_INT16};
+    assert_int_equal(pique_engine_open(model, &options, &engine, &err), PIQUE_EUNSUPPORTED);
     engine = open_engine((pique_engine_options){.device = "cpu:bf16"});
     assert_string_equal(pique_engine_numeric_key(engine), "cpu/bf16-emulated/direct-1");
     pique_engine_close(&engine);
@@ -253,7 +259,7 @@ static void a_budget_lowers_the_band_and_then_refuses(void **state)
                                                               .event = listen_to_events,
                                                               .event_user = &noted});
     assert_int_equal(logged, 1);
-    assert_string_equal(pique_engine_numeric_key(engine), "cpu/fp32/winograd-2");
+    assert_string_equal(pique_engine_numeric_key(engine), "cpu/int16/winograd-1");
     assert_int_equal(pique_batch_begin(engine, 1, WIDTH, HEIGHT, NULL), 0);
     assert_int_equal(noted, 1);
     assert_in_range(pique_batch_wants(engine), 1, 8);

@@ -32,8 +32,8 @@ static unsigned fake_tiers(const char *id)
 
 static const struct pq_backend gpu = {.name = "gpu", .tiers = fake_tiers};
 
-static const struct pq_tiers all = {NULL, NULL}, no_fp16 = {"it overflows", NULL},
-                             none = {"it overflows", "it is too coarse"};
+static const struct pq_tiers all = {NULL, NULL, NULL}, no_fp16 = {"it overflows", NULL, NULL},
+                             none = {"it overflows", "it is too coarse", "it is too flat"};
 
 /* The tier, or a negative status. */
 static int chosen(const char *device, enum pique_precision wanted, const struct pq_tiers *safe,
@@ -111,16 +111,28 @@ static void a_device_of_one_tier_computes_in_it(void **state)
     assert_null(why);
 }
 
-static void the_processor_computes_in_fp32(void **state)
+static void the_processor_computes_in_int16_where_that_is_safe(void **state)
 {
     (void)state;
     enum pique_precision tier;
     const char *why;
     const struct pq_backend *cpu = pq_backend_find(NULL);
-    assert_int_equal(pq_tier_choose(cpu, NULL, PIQUE_PRECISION_AUTO, &all, &tier, &why, NULL), 0);
+    assert_int_equal(pq_tier_choose(cpu, NULL, PIQUE_PRECISION_AUTO, &no_fp16, &tier, &why, NULL),
+                     0);
+    assert_int_equal(tier, PIQUE_PRECISION_INT16);
+    assert_int_equal(pq_tier_choose(cpu, NULL, PIQUE_PRECISION_AUTO, &none, &tier, &why, NULL), 0);
     assert_int_equal(tier, PIQUE_PRECISION_FP32);
+    assert_int_equal(pq_tier_choose(cpu, NULL, PIQUE_PRECISION_INT16, &none, &tier, &why, NULL), 0);
+    assert_string_equal(why, "it is too flat");
     assert_int_equal(pq_tier_choose(cpu, NULL, PIQUE_PRECISION_BF16, &all, &tier, &why, NULL),
                      PIQUE_EUNSUPPORTED);
+    assert_int_equal(
+        pq_tier_choose(cpu, "cpu:direct", PIQUE_PRECISION_AUTO, &all, &tier, &why, NULL), 0);
+    assert_int_equal(tier, PIQUE_PRECISION_FP32);
+    pique_error err;
+    assert_int_equal(pq_tier_choose(&gpu, NULL, PIQUE_PRECISION_INT16, &all, &tier, &why, &err),
+                     PIQUE_EUNSUPPORTED);
+    assert_non_null(strstr(err.message, "does not compute in int16, but in fp16"));
 }
 
 int main(void)
@@ -130,7 +142,7 @@ int main(void)
         cmocka_unit_test(what_is_asked_for_is_taken_and_warned_of),
         cmocka_unit_test(a_tier_that_the_device_lacks_is_refused),
         cmocka_unit_test(a_device_of_one_tier_computes_in_it),
-        cmocka_unit_test(the_processor_computes_in_fp32),
+        cmocka_unit_test(the_processor_computes_in_int16_where_that_is_safe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/whole.h"
+#include "kernels/winograd16.h"
 
 enum {
     STRETCH = 96,       /* pixels of a task; a multiple of every kernel's block */
@@ -26,10 +27,18 @@ bool cpu_is_winograd(const struct cpu_mode *mode, const struct pq_op *op)
            op->weight.shape[1] >= FEWEST_CHANNELS;
 }
 
+bool cpu_is_words(const struct cpu_mode *mode, const struct pq_op *op)
+{
+    return mode->tier == PIQUE_PRECISION_INT16 && cpu_is_winograd(mode, op);
+}
+
 size_t cpu_conv_scratch(const struct cpu_mode *mode, const struct pq_op *op)
 {
-    return cpu_is_winograd(mode, op) ? pq_winograd_scratch(op->channels, (int)op->weight.shape[1])
-                                     : 0;
+    const int out = op->channels;
+    if (!cpu_is_winograd(mode, op))
+        return 0;
+    return cpu_is_words(mode, op) ? pq_winograd16_scratch(out, (int)op->weight.shape[1])
+                                  : pq_winograd_scratch(out, (int)op->weight.shape[1]);
 }
 
 /* `count` rows of input k from row y on, `step` apart. */
@@ -127,13 +136,15 @@ static void winograd(const struct cpu_job *job, int frame, int64_t part, float *
         out[i] = there ? result_row(job, frame, y + i, first) : NULL;
         residual[i] = there && op->residual ? cpu_input_row(job, last, frame, y + i) : NULL;
     }
-    job->program->wide->winograd(&(struct pq_winograd_args){
+    const struct pq_winograd_args args = {
         .parts = parts,
         .part_count = op->inputs - op->residual,
         .left = op->hor.before,
         .width = cpu_width(job),
         .blocks = stride / PQ_CONV_LANES,
         .weights = job->step->weights,
+        .words = job->step->words,
+        .factors = job->step->factors,
         .bias = job->step->bias,
         .slopes = job->step->slopes,
         .residual = op->residual ? residual : NULL,
@@ -144,7 +155,11 @@ static void winograd(const struct cpu_job *job, int frame, int64_t part, float *
         .tile0 = (int)(t0 - row0 * across),
         .tile1 = (int)(t1 - row0 * across),
         .scratch = scratch,
-    });
+    };
+    if (args.words)
+        job->program->winograd16(&args);
+    else
+        job->program->wide->winograd(&args);
 }
 
 /* As many parts as tiles of a call allow, and a multiple of the threads, so that none waits long
@@ -152,7 +167,8 @@ static void winograd(const struct cpu_job *job, int frame, int64_t part, float *
 static int64_t parts_of_tiles(const struct cpu_job *job)
 {
     const int64_t all = tiles_of(job), threads = pq_pool_threads(job->program->pool);
-    const int most = pq_winograd_tiles(job->op->channels, (int)job->op->weight.shape[1]);
+    const int out = job->op->channels, in = (int)job->op->weight.shape[1];
+    const int most = job->step->words ? pq_winograd16_tiles(out, in) : pq_winograd_tiles(out, in);
     return PQ_MIN(pq_ceil_div(pq_ceil_div(all, most), threads) * threads, all);
 }
 

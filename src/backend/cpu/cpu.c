@@ -85,8 +85,12 @@ static int step(struct pq_run *base, const struct pq_band *in, int count, const 
 
 static unsigned tiers(const char *id)
 {
-    const struct cpu_mode *mode = cpu_mode_of(id);
-    return mode ? 1u << mode->tier : 0;
+    unsigned all = 0;
+    for (int tier = PIQUE_PRECISION_FP32; tier <= PIQUE_PRECISION_INT16; tier++) {
+        if (cpu_mode_of(id, (enum pique_precision)tier))
+            all |= 1u << tier;
+    }
+    return all;
 }
 
 static int statistic(const struct pq_run *base, int op, int frame, float *out, pique_error *err)
@@ -126,7 +130,7 @@ static bool describe(size_t i, pique_device_info *info)
 {
     static _Thread_local char name[192];
     static const char *const level_names[] = {PQ_SAID("no vector kernels"), "AVX2", "AVX-512",
-                                              "NEON"};
+                                              "AVX-512 VNNI", "NEON"};
     if (i > 0)
         return false;
     char brand[128];

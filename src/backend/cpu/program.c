@@ -11,18 +11,21 @@
 #include "backend/cpu/cpu.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "kernels/winograd16.h"
 
 static const struct cpu_mode modes[] = {
     {"cpu", "cpu/fp32/winograd-2", PIQUE_PRECISION_FP32, true},
+    {"cpu", "cpu/int16/winograd-1", PIQUE_PRECISION_INT16, true},
     {"cpu:direct", "cpu/fp32/direct-1", PIQUE_PRECISION_FP32, false},
     {"cpu:fp16", "cpu/fp16-emulated/direct-1", PIQUE_PRECISION_FP16, false},
     {"cpu:bf16", "cpu/bf16-emulated/direct-1", PIQUE_PRECISION_BF16, false},
 };
 
-const struct cpu_mode *cpu_mode_of(const char *id)
+const struct cpu_mode *cpu_mode_of(const char *id, enum pique_precision tier)
 {
     for (size_t i = 0; i < PQ_COUNT(modes); i++) {
-        if (!id || strcmp(modes[i].id, id) == 0)
+        if (strcmp(modes[i].id, id ? id : "cpu") == 0 &&
+            (tier == PIQUE_PRECISION_AUTO || tier == modes[i].tier))
             return &modes[i];
     }
     return NULL;
@@ -65,6 +68,24 @@ static float *padded_vector(const struct cpu_program *program, const struct pq_t
     return v;
 }
 
+/* The weights of a convolution in words. */
+static int pack_words(struct cpu_program *program, const struct pq_op *op, const float *plain,
+                      struct cpu_step *step, pique_error *err)
+{
+    const int out = op->channels, in = (int)op->weight.shape[1];
+    const size_t packed = pq_winograd16_packed_size(out, in);
+    double *work = pq_malloc((size_t)in * PQ_WINOGRAD_READ * PQ_WINOGRAD_READ * sizeof *work);
+    step->words = pq_big_alloc(program->allocator, packed * sizeof *step->words);
+    step->factors = pq_big_alloc(program->allocator, (size_t)lanes_of(out) * sizeof(float));
+    int rc = 0;
+    if (work && step->words && step->factors)
+        pq_winograd16_pack(plain, out, in, work, step->words, step->factors);
+    else
+        rc = pq_fail_nomem(err, packed * sizeof *step->words);
+    pq_free(work);
+    return rc;
+}
+
 static int pack_conv(struct cpu_program *program, const struct pq_op *op, struct cpu_step *step,
                      pique_error *err)
 {
@@ -72,17 +93,21 @@ static int pack_conv(struct cpu_program *program, const struct pq_op *op, struct
     int out = op->channels, in = (int)op->weight.shape[1];
     int taps = op->ver.kernel * op->hor.kernel;
     size_t count = (size_t)out * (size_t)in * (size_t)taps;
+    const bool words = cpu_is_words(program->mode, op);
     size_t packed =
         step->tiled ? pq_winograd_packed_size(out, in) : pq_conv_packed_size(out, in, taps);
     float *plain = pq_malloc(count * sizeof *plain);
-    step->weights = pq_big_alloc(allocator, packed * sizeof *step->weights);
+    if (!words)
+        step->weights = pq_big_alloc(allocator, packed * sizeof *step->weights);
     step->bias = padded_vector(program, &op->bias, 0.0f, out, step->stride);
     if (op->act.on)
         step->slopes = padded_vector(program, &op->act.slopes, op->act.slope, out, step->stride);
     int rc = 0;
-    if (plain && step->weights && step->bias && (step->slopes || !op->act.on)) {
+    if (plain && (step->weights || words) && step->bias && (step->slopes || !op->act.on)) {
         load(program, &op->weight, 0, count, plain);
-        if (step->tiled)
+        if (words)
+            rc = pack_words(program, op, plain, step, err);
+        else if (step->tiled)
             pq_winograd_pack(plain, out, in, step->weights);
         else
             pq_conv_pack(plain, out, in, taps, step->weights);
@@ -249,7 +274,7 @@ static int pack_all(struct cpu_program *program, pique_error *err)
 int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *options,
                 struct pq_program **out, pique_error *err)
 {
-    const struct cpu_mode *mode = cpu_mode_of(options->id);
+    const struct cpu_mode *mode = cpu_mode_of(options->id, options->precision);
     const size_t count = (size_t)graph->count;
     struct cpu_program *program = pq_calloc(1, sizeof *program);
     struct cpu_step *steps = pq_calloc(count, sizeof *steps);
@@ -268,6 +293,7 @@ int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *op
         .pool = options->pool,
         .conv = pq_conv_row((int)pq_cpu_level()),
         .wide = pq_wide((int)pq_cpu_level()),
+        .winograd16 = pq_winograd16((int)pq_cpu_level()),
         .steps = steps,
         .grids = grids,
     };
@@ -306,6 +332,8 @@ void cpu_release(struct pq_program *base)
         pq_big_free(program->allocator, program->steps[i].weights);
         pq_big_free(program->allocator, program->steps[i].bias);
         pq_big_free(program->allocator, program->steps[i].slopes);
+        pq_big_free(program->allocator, program->steps[i].words);
+        pq_big_free(program->allocator, program->steps[i].factors);
     }
     pq_free(program->steps);
     pq_free(program->grids);

@@ -14,11 +14,14 @@ struct cpu_step {
         *weights; /* CONV2D: packed for its kernel; DEPTHWISE: [kh][kw][channels]; AFFINE and norms:
                      factors; ATTENTION: the table of biases, [heads][rows]; temperatures */
     float *bias;  /* CONV2D: one a lane; else one a channel */
-    float *slopes; /* CONV2D with an activation: one a lane; ACT: one a channel; else NULL */
+    float *slopes;  /* CONV2D with an activation: one a lane; ACT: one a channel; else NULL */
+    int16_t *words; /* CONV2D in 16-bit words, instead of weights; else NULL */
+    float *factors; /* of them: one a lane */
 };
 
-/* What a device of this backend stores. "cpu" stores floats; so does "cpu:direct", which computes
- * every convolution directly, as other devices do whose bits are compared with it. "cpu:fp16" and
+/* How a device of this backend computes. "cpu" stores floats, and multiplies floats or, in its tier
+ * int16, words of 16 bits where it can; "cpu:direct" stores floats and computes every convolution
+ * directly, as other devices do whose bits are compared with it. "cpu:fp16" and
  * "cpu:bf16" are there to measure what a device with 16-bit storage would give, and are slower than
  * "cpu": weights are rounded when they are packed, each value of a picture when its row is written,
  * while sums and all that is inside of an operation stay float, and so do columns and global
@@ -28,8 +31,8 @@ struct cpu_mode {
     enum pique_precision tier;
     bool winograd; /* where the table of conv.c says so */
 };
-/* NULL: there is no such device. */
-const struct cpu_mode *cpu_mode_of(const char *id);
+/* NULL: there is no such device, or it has no such tier; auto is its first. */
+const struct cpu_mode *cpu_mode_of(const char *id, enum pique_precision tier);
 
 struct cpu_program {
     struct pq_program base;
@@ -39,6 +42,7 @@ struct cpu_program {
     struct pq_pool *pool;
     pq_conv_fn *conv;
     const struct pq_wide *wide;
+    pq_winograd_fn *winograd16;
     struct cpu_step *steps; /* one an operation */
     struct pq_grid *grids;  /* likewise */
     size_t scratch_floats;  /* that each thread needs */

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "kernels/trial/rows.h"
 #include "kernels/wide.h"
+#include "kernels/winograd16.h"
 
 enum { TILE = PQ_WINOGRAD_TILE, READ = PQ_WINOGRAD_READ, TIMED_WIDTH = 192 };
 
@@ -110,6 +111,12 @@ void pq_trial_conv_run(const struct pq_trial *t)
 
 /* ---- Winograd's ---- */
 
+/* Of both kernels in tiles the one with products of 16 bits. */
+static bool in_words(const struct pq_trial *t)
+{
+    return t->kernel->which != 0;
+}
+
 /* Just the columns that a direct convolution reads, between two pixels of NaN; what lies between
  * the channels of two pixels is NaN, too. */
 static void add_tile_part(struct pq_trial *t, struct pq_trial_winograd *w, int i, int rows)
@@ -136,7 +143,8 @@ static void choose_tiles(struct pq_trial *t, struct pq_trial_winograd *w, int ti
 {
     struct pq_winograd_args *a = &w->args;
     const int all = w->across * tile_rows;
-    const int most = pq_winograd_tiles(w->out_channels, w->in_channels);
+    const int most = in_words(t) ? pq_winograd16_tiles(w->out_channels, w->in_channels)
+                                 : pq_winograd_tiles(w->out_channels, w->in_channels);
     a->tile0 = pq_trial_below(t, all);
     const int left = PQ_MIN(all - a->tile0, most);
     a->tile1 = pq_trial_size(t, a->tile0 + left, a->tile0 + 1 + pq_trial_below(t, left));
@@ -154,6 +162,21 @@ static void pack_winograd(struct pq_trial *t, struct pq_trial_winograd *w)
     if (weights && w->plain)
         pq_winograd_pack(w->plain, w->out_channels, w->in_channels, weights);
     w->args.weights = weights;
+}
+
+static void pack_words(struct pq_trial *t, struct pq_trial_winograd *w)
+{
+    const size_t packed = pq_winograd16_packed_size(w->out_channels, w->in_channels);
+    const size_t lanes = (size_t)w->args.blocks * PQ_CONV_LANES;
+    int16_t *words = pq_trial_big(t, packed * sizeof *words);
+    float *factors = pq_trial_memory(t, lanes * sizeof *factors);
+    double *work = pq_trial_memory(t, PQ_WINOGRAD_READ * PQ_WINOGRAD_READ * (size_t)w->in_channels *
+                                          sizeof *work);
+    w->plain = pq_trial_values(t, (size_t)w->out_channels * (size_t)w->in_channels * 9);
+    if (words && factors && work && w->plain)
+        pq_winograd16_pack(w->plain, w->out_channels, w->in_channels, work, words, factors);
+    w->args.words = words;
+    w->args.factors = factors;
 }
 
 /* Rows of the result, each between two guards, and what is added to. */
@@ -191,15 +214,19 @@ void pq_trial_winograd_prepare(struct pq_trial *t)
     for (int i = 0; i < a->part_count; i++)
         add_tile_part(t, w, i, tile_rows * TILE);
     choose_tiles(t, w, tile_rows);
-    pack_winograd(t, w);
     a->blocks = (w->out_channels + PQ_CONV_LANES - 1) / PQ_CONV_LANES;
+    if (in_words(t))
+        pack_words(t, w);
+    else
+        pack_winograd(t, w);
     a->out_stride = (a->blocks + pq_trial_below(t, 2)) * PQ_CONV_LANES;
     a->bias = lanes(t, a->blocks, w->out_channels);
     a->slopes = t->timed || pq_trial_below(t, 2) ? lanes(t, a->blocks, w->out_channels) : NULL;
     a->residual_stride = a->blocks * PQ_CONV_LANES;
     a->scale = rng_float(&t->rng);
     lay_rows(t, w, tile_rows * TILE);
-    const size_t scratch = pq_winograd_scratch(w->out_channels, w->in_channels);
+    const size_t scratch = in_words(t) ? pq_winograd16_scratch(w->out_channels, w->in_channels)
+                                       : pq_winograd_scratch(w->out_channels, w->in_channels);
     a->scratch = pq_trial_scratch(t, scratch);
     if (a->scratch) /* NaN: nothing is read before it is written */
         memset(a->scratch, 0xff, scratch * sizeof *a->scratch);
@@ -211,7 +238,10 @@ void pq_trial_winograd_prepare(struct pq_trial *t)
 void pq_trial_winograd_run(const struct pq_trial *t)
 {
     const struct pq_trial_winograd *w = t->args;
-    pq_wide(t->level)->winograd(&w->args);
+    if (in_words(t))
+        pq_winograd16(t->level)(&w->args);
+    else
+        pq_wide(t->level)->winograd(&w->args);
 }
 
 /* Only pixels of the tiles, in rows that are there. */

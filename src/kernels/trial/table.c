@@ -9,6 +9,7 @@
 const struct pq_trial_kernel pq_trial_kernels[] = {
     {"convolution", ROW(conv)},
     {"winograd", ROW(winograd), .writes = pq_trial_winograd_writes},
+    {"winograd-int16", ROW(winograd), .writes = pq_trial_winograd_writes, .which = 1},
     {"depthwise", ROW(depthwise)},
     {"product", ROW(product)},
     {"attention", ROW(attention)},

@@ -44,4 +44,4 @@ void PQ_WIDE(product)(const struct pq_product *p);
 
 double PQ_WIDE(peak)(long rounds);
 
-pq_winograd_fn PQ_WIDE(winograd); /* of levels with registers */
+pq_winograd_fn PQ_WIDE(winograd), PQ_WIDE(winograd16); /* of levels with registers */

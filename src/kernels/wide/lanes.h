@@ -81,6 +81,12 @@ LANES_INLINE struct lanes lanes_fma(struct lanes a, struct lanes b, struct lanes
     return (struct lanes){_mm512_fmadd_ps(a.v, b.v, c.v)};
 }
 
+/* a b - c, likewise */
+LANES_INLINE struct lanes lanes_fma_less(struct lanes a, struct lanes b, struct lanes c)
+{
+    return (struct lanes){_mm512_fmsub_ps(a.v, b.v, c.v)};
+}
+
 LANES_INLINE struct lanes lanes_add(struct lanes a, struct lanes b)
 {
     return (struct lanes){_mm512_add_ps(a.v, b.v)};
@@ -169,6 +175,11 @@ LANES_INLINE struct lanes lanes_keep(struct lanes_mask k, struct lanes a)
 LANES_INLINE struct lanes lanes_fma(struct lanes a, struct lanes b, struct lanes c)
 {
     return (struct lanes){_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+}
+
+LANES_INLINE struct lanes lanes_fma_less(struct lanes a, struct lanes b, struct lanes c)
+{
+    return (struct lanes){_mm256_fmsub_ps(a.lo, b.lo, c.lo), _mm256_fmsub_ps(a.hi, b.hi, c.hi)};
 }
 
 LANES_INLINE struct lanes lanes_add(struct lanes a, struct lanes b)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernels/wide/functions.h"
+#include "kernels/winograd16.h"
 
 const struct pq_wide PQ_WIDE_TABLE = {
     .sigmoid = PQ_WIDE(sigmoid),
@@ -27,5 +28,10 @@ const struct pq_wide PQ_WIDE_TABLE = {
     .winograd = PQ_WIDE(winograd),
 #else
     .winograd = pq_winograd_c,
+#endif
+#if defined(__AVX2__)
+    .winograd16 = PQ_WIDE(winograd16),
+#else
+    .winograd16 = pq_winograd16_c,
 #endif
 };

@@ -18,6 +18,7 @@
 #endif
 #include "kernels/wide/functions.h"
 #include "kernels/wide/lanes.h"
+#include "kernels/wide/winograd_input.h"
 
 enum {
     TILE = PQ_WINOGRAD_TILE,
@@ -51,84 +52,6 @@ static struct work lay_out(const struct pq_winograd_args *a)
 }
 
 /* ---- input ---- */
-
-/* Points 2 pair - 1 and 2 pair of six values; 0 and 5 for pair 0. */
-LANES_INLINE void input_pair(const struct lanes d[READ], const int pair, struct lanes *u,
-                             struct lanes *v)
-{
-    const float root = 0x1.6a09e6p+0f, half_root = 0x1.6a09e6p-1f;
-    if (pair == 0) {
-        *u = lanes_fma(lanes_set(-2.5f), d[2], lanes_add(d[0], d[4]));
-        *v = lanes_fma(lanes_set(-2.5f), d[3], lanes_add(d[1], d[5]));
-    } else {
-        const struct lanes factor = lanes_set(pair == 1 ? -2.0f : -0.5f);
-        const struct lanes a = lanes_fma(factor, d[2], d[4]), b = lanes_fma(factor, d[1], d[3]);
-        *u = lanes_fma(lanes_set(pair == 1 ? half_root : root), b, a);
-        *v = lanes_fma(lanes_set(pair == 1 ? -half_root : -root), b, a);
-    }
-}
-
-LANES_INLINE int point_of(int pair, int second)
-{
-    return pair ? 2 * pair - 1 + second : second * (READ - 1);
-}
-
-/* A part of a tile. */
-struct patch {
-    const float *rows[READ]; /* the first pixel of each */
-    ptrdiff_t stride;
-    int columns; /* that are there */
-};
-
-/* As many channels as lanes, or as `some` has. whole: all of them, of all columns. Two rows of
- * points at a time, so that they stay in registers: the input, which is in the first cache, is read
- * three times instead. */
-LANES_INLINE void input_lanes(const struct patch *p, int c, struct lanes_mask some, float *v,
-                              size_t point, const bool whole)
-{
-    UNROLLED_FOR (pair, READ / 2) {
-        struct lanes half[2][READ];
-        UNROLLED_FOR (i, READ) {
-            struct lanes d[READ];
-            UNROLLED_FOR (row, READ) {
-                const float *at = p->rows[row] + i * p->stride + c;
-                if (whole)
-                    d[row] = lanes_load(at);
-                else
-                    d[row] = i < p->columns ? lanes_load_some(some, at) : lanes_set(0.0f);
-            }
-            input_pair(d, pair, &half[0][i], &half[1][i]);
-        }
-        UNROLLED_FOR (second, 2) {
-            UNROLLED_FOR (across, READ / 2) {
-                struct lanes u[2];
-                input_pair(half[second], across, &u[0], &u[1]);
-                UNROLLED_FOR (i, 2) {
-                    const int k = point_of(pair, second) * READ + point_of(across, i);
-                    if (whole)
-                        lanes_store(v + (size_t)k * point, u[i]);
-                    else
-                        lanes_store_some(some, v + (size_t)k * point, u[i]);
-                }
-            }
-        }
-    }
-}
-
-/* A part of a tile whose first pixel is x and whose first row is `rows`. columns: that are there.
- */
-static void input_part(const struct pq_conv_part *part, const float *const *rows, int x,
-                       int columns, float *v, size_t point)
-{
-    struct patch p = {.stride = part->stride, .columns = columns};
-    for (int row = 0; row < READ; row++)
-        p.rows[row] = rows[row] + x * p.stride;
-    int c = 0;
-    for (; columns >= READ && c + LANES <= part->channels; c += LANES)
-        input_lanes(&p, c, lanes_first(LANES), v + c, point, true);
-    for (; c < part->channels; c += LANES)
-        input_lanes(&p, c, lanes_first(part->channels - c), v + c, point, false);
-}
 
 static void transform_input(const struct pq_winograd_args *a, const struct work *w)
 {

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/* Winograd's convolution in 16-bit words, in registers; kernels/winograd16.h says what is computed.
+ *
+ * A call goes through its tiles three times:
+ *
+ *     input    6 rows of pixels -> one tile in floats, in the first cache: [36][channel]
+ *                               -> q [36][tile][pair], and what takes each point back
+ *     products q[k] x words[k]  -> m [36][tile][lane of a group], a block of sums in registers, for
+ *                                  one group of pairs after the other
+ *     output   m                -> 4 rows of pixels, with bias, activation and what is added
+ */
+#include "kernels/winograd16.h"
+
+#include "base/alloc.h"
+#include "kernels/wide/functions.h"
+#include "kernels/wide/winograd_input.h"
+#include "kernels/wide/words.h"
+
+enum {
+    TILE = PQ_WINOGRAD_TILE,
+    READ = PQ_WINOGRAD_READ,
+    POINTS = READ * READ,
+    GROUP = PQ_CONV_GROUP * LANES,
+    PAIRS = PQ_WINOGRAD16_GROUP / 2
+};
+
+/* Where the three passes keep what they hand on: elements from one point, and one tile, to the
+ * next. */
+struct work {
+    int32_t *q;
+    float *m, *back, *v;
+    int tiles, across, channels;
+    int pairs, group; /* all, and those of a sum */
+    size_t q_point, q_tile, m_point, v_point;
+};
+
+static size_t round_up(int n, int to)
+{
+    return (size_t)((n + to - 1) / to * to);
+}
+
+static struct work lay_out(const struct pq_winograd_args *a)
+{
+    const int channels = pq_winograd_channels(a);
+    const size_t most = (size_t)pq_winograd16_tiles(a->blocks * LANES, channels);
+    struct work w = {.tiles = a->tile1 - a->tile0,
+                     .across = pq_winograd_across(a->width),
+                     .channels = channels,
+                     .pairs = pq_winograd16_pairs(channels),
+                     .group = pq_winograd16_sum(channels)};
+    w.q_tile = round_up(w.pairs, LANES);
+    w.q_point = most * w.q_tile + LANES;
+    w.m_point = most * GROUP + LANES;
+    w.v_point = round_up(channels, PQ_WINOGRAD16_GROUP) + LANES;
+    w.q = (int32_t *)a->scratch;
+    w.m = a->scratch + POINTS * w.q_point;
+    w.back = w.m + POINTS * w.m_point;
+    w.v = w.back + most * PQ_WINOGRAD16_POINTS;
+    return w;
+}
+
+/* ---- input ---- */
+
+/* The largest |v| of a tile at each point, as bits. */
+static void largest(const struct work *w, uint32_t most[PQ_WINOGRAD16_POINTS])
+{
+    const int channels = w->channels;
+#define POINTS_OF(first, count)                                                                    \
+    {                                                                                              \
+        struct words size[LANES];                                                                  \
+        UNROLLED_FOR (i, count)                                                                    \
+            size[i] = words_zero();                                                                \
+        for (int c = 0; c < channels; c += LANES) {                                                \
+            UNROLLED_FOR (i, count)                                                                \
+                size[i] = words_most(size[i], lanes_load(w->v + ((first) + i) * w->v_point + c));  \
+        }                                                                                          \
+        words_largest(size, count, most + (first));                                                \
+    }
+    POINTS_OF(0, 16)
+    POINTS_OF(16, 16)
+    POINTS_OF(32, 4)
+#undef POINTS_OF
+}
+
+/* Sixteen channels, and those `apart` from them. */
+LANES_INLINE struct words rounded_pairs(const float *v, int apart, struct lanes times,
+                                        struct lanes round)
+{
+    return words_pair(lanes_fma(lanes_load(v), times, round),
+                      lanes_fma(lanes_load(v + apart), times, round));
+}
+
+/* The floats of a tile as pairs of words. */
+static void round_tile(const struct work *w, int32_t *q, float *back)
+{
+    uint32_t most[PQ_WINOGRAD16_POINTS] = {0}, scale[PQ_WINOGRAD16_POINTS];
+    uint32_t down[PQ_WINOGRAD16_POINTS];
+    largest(w, most);
+    for (int k = 0; k < PQ_WINOGRAD16_POINTS; k++)
+        pq_winograd16_scale(most[k], &scale[k], &down[k]);
+    memcpy(back, down, sizeof down);
+    const int groups = w->channels / PQ_WINOGRAD16_GROUP, rest = w->pairs - groups * PAIRS;
+    const struct lanes round = lanes_set(0x1.8p23f);
+    for (int k = 0; k < POINTS; k++) {
+        const float *v = w->v + (size_t)k * w->v_point;
+        float factor;
+        memcpy(&factor, &scale[k], sizeof factor);
+        const struct lanes times = lanes_set(factor);
+        int32_t *to = q + (size_t)k * w->q_point;
+        for (int g = 0; g < groups; g++, v += PQ_WINOGRAD16_GROUP, to += PAIRS)
+            words_store(to, rounded_pairs(v, PAIRS, times, round));
+        if (rest)
+            words_store(to, rounded_pairs(v, rest, times, round));
+    }
+}
+
+/* The columns of a part that the next tile reads and this one does not come into the first cache.
+ */
+static inline void fetch_part(const struct pq_conv_part *part, const float *const *rows, int x,
+                              int columns)
+{
+    const size_t bytes = (size_t)(columns * part->stride) * sizeof(float);
+    for (int row = 0; row < READ; row++) {
+        const char *from = (const char *)(rows[row] + (ptrdiff_t)x * part->stride);
+        for (size_t at = 0; at < bytes; at += 64)
+            __builtin_prefetch(from + at);
+    }
+}
+
+static void transform_input(const struct pq_winograd_args *a, const struct work *w)
+{
+    /* what lies behind the last channel counts as zero, and stays */
+    for (int k = 0; w->channels % PQ_WINOGRAD16_GROUP && k < POINTS; k++) {
+        float *last = w->v + (size_t)k * w->v_point +
+                      (ptrdiff_t)(w->channels / PQ_WINOGRAD16_GROUP * PQ_WINOGRAD16_GROUP);
+        lanes_store(last, lanes_set(0.0f));
+        lanes_store(last + LANES, lanes_set(0.0f));
+    }
+    for (int t = 0; t < w->tiles; t++) {
+        const int first = (a->tile0 + t) % w->across * TILE, columns = a->width - first + 2;
+        const ptrdiff_t row = (ptrdiff_t)((a->tile0 + t) / w->across) * TILE;
+        float *v = w->v;
+        for (int i = 0; i < a->part_count; v += a->parts[i++].channels) {
+            const struct pq_conv_part *part = &a->parts[i];
+            if (columns >= READ)
+                fetch_part(part, part->rows + row, first - a->left + READ,
+                           PQ_MIN(TILE, columns - READ));
+            input_part(part, part->rows + row, first - a->left, columns, v, w->v_point);
+        }
+        round_tile(w, w->q + (size_t)t * w->q_tile, w->back + (ptrdiff_t)t * PQ_WINOGRAD16_POINTS);
+    }
+}
+
+/* ---- products ---- */
+
+/* `tiles` tiles by `blocks` blocks of lanes at one point. step: words from one pair's to the next.
+ */
+LANES_INLINE void product(const struct work *w, const int32_t *q, const int16_t *words, int step,
+                          float *m, const int tiles, const int blocks)
+{
+    const size_t q_tile = w->q_tile;
+    for (int pair = 0; pair < w->pairs; pair += w->group) {
+        struct words sum[24];
+        UNROLLED_FOR (i, tiles * blocks)
+            sum[i] = words_zero();
+        const int count = w->pairs - pair < w->group ? w->pairs - pair : w->group;
+        for (const int32_t *end = q + count; q < end; q++, words += step) {
+            struct words u[PQ_CONV_GROUP];
+            UNROLLED_FOR (b, blocks)
+                u[b] = words_load(words + b * LANES * 2);
+            UNROLLED_FOR (t, tiles) {
+                const struct words value = words_set(q + (size_t)t * q_tile);
+                UNROLLED_FOR (b, blocks)
+                    sum[t * blocks + b] = words_dot(sum[t * blocks + b], u[b], value);
+            }
+        }
+        if (pair == 0) {
+            UNROLLED_FOR (i, tiles * blocks)
+                lanes_store(m + i / blocks * GROUP + i % blocks * LANES, words_float(sum[i]));
+        } else {
+            UNROLLED_FOR (i, tiles * blocks) {
+                float *to = m + i / blocks * GROUP + i % blocks * LANES;
+                lanes_store(to, lanes_add(lanes_load(to), words_float(sum[i])));
+            }
+        }
+    }
+}
+
+/* All tiles at one point, `tiles` at a time and the rest in fewer. */
+LANES_INLINE void all_tiles(const struct work *w, const int32_t *q, const int16_t *words, int step,
+                            float *m, const int tiles, const int blocks)
+{
+    int t = 0;
+#define TILES_OF(n)                                                                                \
+    if ((n) > 0) {                                                                                 \
+        for (; t + (n) <= w->tiles; t += (n))                                                      \
+            product(w, q + (size_t)t * w->q_tile, words, step, m + (ptrdiff_t)t * GROUP, n,        \
+                    blocks);                                                                       \
+    }
+    TILES_OF(tiles)
+    TILES_OF(tiles / 2)
+    TILES_OF(tiles / 4)
+    TILES_OF(tiles / 8)
+    TILES_OF(1)
+#undef TILES_OF
+}
+
+static void multiply(const struct work *w, const int16_t *words, int count)
+{
+    const int step = count * LANES * 2;
+    const size_t point = (size_t)w->pairs * (size_t)step;
+    for (int k = 0; k < POINTS; k++, words += point) {
+        const int32_t *q = w->q + (size_t)k * w->q_point;
+        float *m = w->m + (size_t)k * w->m_point;
+#if defined(__AVX512F__)
+        switch (count) {
+        case 1:
+            all_tiles(w, q, words, step, m, 24, 1);
+            break;
+        case 2:
+            all_tiles(w, q, words, step, m, 12, 2);
+            break;
+        case 3:
+            all_tiles(w, q, words, step, m, 8, 3);
+            break;
+        default:
+            all_tiles(w, q, words, step, m, 6, 4);
+            break;
+        }
+#else
+        for (int b = 0; b < count; b++)
+            all_tiles(w, q, words + (ptrdiff_t)b * LANES * 2, step, m + (ptrdiff_t)b * LANES, 6, 1);
+#endif
+    }
+}
+
+/* ---- output ---- */
+
+/* One column of sums, of a block of lanes of a tile, each times its power of two. */
+LANES_INLINE void column_values(const float *m, size_t point, const float *back,
+                                struct lanes y[TILE])
+{
+    struct lanes d[READ], times[READ];
+    UNROLLED_FOR (row, READ) {
+        d[row] = lanes_load(m + (size_t)row * READ * point);
+        times[row] = lanes_set(back[row * READ]);
+    }
+    const struct lanes d2 = lanes_mul(d[2], times[2]), d4 = lanes_mul(d[4], times[4]);
+    const struct lanes a = lanes_fma(d[1], times[1], d2);
+    const struct lanes b = lanes_fma_less(d[1], times[1], d2);
+    const struct lanes c = lanes_fma(d[3], times[3], d4);
+    const struct lanes e = lanes_fma_less(d[3], times[3], d4);
+    const float root = 0x1.6a09e6p+0f, half_root = 0x1.6a09e6p-1f;
+    y[0] = lanes_fma(lanes_set(0.5f), c, lanes_fma(d[0], times[0], a));
+    y[1] = lanes_mul(lanes_set(half_root), lanes_add(b, e));
+    y[2] = lanes_fma(lanes_set(0.5f), a, c);
+    y[3] = lanes_fma(lanes_set(root), e,
+                     lanes_fma(lanes_set(0.5f * half_root), b, lanes_mul(d[5], times[5])));
+}
+
+LANES_INLINE void row_values(const struct lanes m[READ], struct lanes y[TILE])
+{
+    const float root = 0x1.6a09e6p+0f, half_root = 0x1.6a09e6p-1f;
+    const struct lanes a = lanes_add(m[1], m[2]), b = lanes_sub(m[1], m[2]);
+    const struct lanes c = lanes_add(m[3], m[4]), d = lanes_sub(m[3], m[4]);
+    y[0] = lanes_fma(lanes_set(0.5f), c, lanes_add(m[0], a));
+    y[1] = lanes_mul(lanes_set(half_root), lanes_add(b, d));
+    y[2] = lanes_fma(lanes_set(0.5f), a, c);
+    y[3] = lanes_fma(lanes_set(root), d, lanes_fma(lanes_set(0.5f * half_root), b, m[5]));
+}
+
+/* A block of lanes of a tile. lane: its first, of all of the result; (x, y): the tile's first
+ * pixel; columns: that are there; whole: all 4. */
+LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, int columns,
+                               int lane, const float *m, size_t point, const float *back,
+                               const bool whole)
+{
+    struct lanes half[TILE][READ];
+    UNROLLED_FOR (i, READ) {
+        struct lanes u[TILE];
+        column_values(m + (size_t)i * point, point, back + i, u);
+        UNROLLED_FOR (row, TILE)
+            half[row][i] = u[row];
+    }
+    const struct lanes bias = lanes_load(a->bias + lane), scale = lanes_set(a->scale);
+    const struct lanes factor = lanes_load(a->factors + lane);
+    const struct lanes slopes = a->slopes ? lanes_load(a->slopes + lane) : lanes_set(1.0f);
+    const bool active = a->slopes, added = a->residual;
+    const ptrdiff_t out_stride = a->out_stride, residual_stride = a->residual_stride;
+    UNROLLED_FOR (row, TILE) {
+        struct lanes u[TILE];
+        if (!a->out[y + row])
+            continue;
+        float *out = a->out[y + row] + x * out_stride + lane;
+        const float *residual = added ? a->residual[y + row] + x * residual_stride + lane : out;
+        row_values(half[row], u);
+        UNROLLED_FOR (i, TILE) {
+            if (whole || i < columns) {
+                struct lanes value = lanes_fma(u[i], factor, bias);
+                if (active)
+                    value = lanes_slope(value, slopes);
+                if (added)
+                    value = lanes_add(lanes_load(residual + i * residual_stride),
+                                      lanes_mul(scale, value));
+                lanes_store(out + i * out_stride, value);
+            }
+        }
+    }
+}
+
+/* The same for what the next tile, whose first pixel is (x, y), writes. */
+static inline void fetch_pixels(const struct pq_winograd_args *a, int x, int y, int lane, int count)
+{
+    for (int row = 0; row < TILE; row++) {
+        const float *out = a->out[y + row];
+        for (int i = 0; out && i < TILE; i++) {
+            for (int b = 0; b < count; b++)
+                __builtin_prefetch(out + (ptrdiff_t)(x + i) * a->out_stride + lane + b * LANES, 1);
+        }
+    }
+}
+
+static void transform_output(const struct pq_winograd_args *a, const struct work *w, int first,
+                             int count)
+{
+    for (int t = 0; t < w->tiles; t++) {
+        const int x = (a->tile0 + t) % w->across * TILE, columns = a->width - x;
+        const int y = (a->tile0 + t) / w->across * TILE;
+        const float *m = w->m + (ptrdiff_t)t * GROUP;
+        const float *back = w->back + (ptrdiff_t)t * PQ_WINOGRAD16_POINTS;
+        if (columns >= 2 * TILE)
+            fetch_pixels(a, x + TILE, y, first * LANES, count);
+        for (int b = 0; b < count; b++, m += LANES) {
+            const int lane = (first + b) * LANES;
+            if (columns >= TILE)
+                output_lanes(a, x, y, TILE, lane, m, w->m_point, back, true);
+            else
+                output_lanes(a, x, y, columns, lane, m, w->m_point, back, false);
+        }
+    }
+}
+
+void PQ_WIDE(winograd16)(const struct pq_winograd_args *a)
+{
+    const struct work w = lay_out(a);
+    const int16_t *words = a->words;
+    transform_input(a, &w);
+    for (int first = 0; first < a->blocks; first += PQ_CONV_GROUP) {
+        const int count = a->blocks - first < PQ_CONV_GROUP ? a->blocks - first : PQ_CONV_GROUP;
+        multiply(&w, words, count);
+        transform_output(a, &w, first, count);
+        words += (size_t)(POINTS * count * LANES * 2) * (size_t)w.pairs;
+    }
+}
