@@ -1102,7 +1102,7 @@ class Bench(Case):
     def test_a_run_is_one_line_that_says_of_what(self):
         [line] = self.lines('--size', '40x30', '-j', '2')
         self.assertEqual(line.group('threads', 'model', 'size'), ('2', 'tiny', '40x30'))
-        self.assertRegex(line.group('key'), '^cpu/fp32/')
+        self.assertRegex(line.group('key'), '^cpu/int16/')
 
     def test_lists_are_measured_each_with_each_and_threads_and_level_change_no_bit(self):
         lines = self.lines('--size', '40x30,17x9', '-j', '1', '--threads=3', '--batch', '1,2')
