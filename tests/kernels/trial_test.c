@@ -17,7 +17,11 @@
 #include "kernels/trial/trial.h"
 #include "kernels/wide.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { CASES = 80 };
+#else
 enum { CASES = 400 };
+#endif
 
 static void every_level_gives_the_bits_of_the_reference_and_writes_nothing_else(void **state)
 {

@@ -155,10 +155,10 @@ static inline void wg_arrive_copied(int t, uint32_t barrier)
         wg_arrive(barrier);
 }
 
-/* What a barrier is told of. */
+/* What a barrier is told of; by those who load alone. */
 static inline void wg_land_for(uint32_t barrier)
 {
-    for (int t = 0; t < CUDA_STRIP_THREADS; t++) {
+    for (int t = 2 * CUDA_STRIP_GROUP; t < CUDA_STRIP_THREADS; t++) {
         int count = wg_block.copying[t];
         while (count && wg_block.copies[t][count - 1].barrier != barrier)
             count--;
