@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "backend/backend.h"
+#include "base/rng.h"
 #include "graph/graph.h"
-#include "random.h"
 
 /* The device that the tests of backend/ run on: they are built once more for each backend that
  * there is on this machine, or that something stands in for. */

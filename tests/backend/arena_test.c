@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "../random.h"
 #include "backend/arena.h"
+#include "base/rng.h"
 
 static void what_lives_at_one_time_does_not_overlap(void **state)
 {
@@ -22,8 +22,8 @@ static void what_lives_at_one_time_does_not_overlap(void **state)
         for (int i = 0; i < COUNT; i++) {
             const int born = rng_below(&r, 60);
             p[i] = (struct pq_place){.floats = 16 * (size_t)(1 + rng_below(&r, 9)),
-                                      .born = born,
-                                      .dies = born + rng_below(&r, 1 + round)};
+                                     .born = born,
+                                     .dies = born + rng_below(&r, 1 + round)};
             all += p[i].floats;
         }
         assert_int_equal(pq_arena_place(p, COUNT, &floats, NULL), 0);

@@ -13,11 +13,11 @@
 #include <cmocka.h>
 
 #include "../model/small_model.h"
-#include "../random.h"
 #include "backend/cuda/choice.h"
 #include "backend/cuda/kernels/kernel.h"
 #include "backend/cuda/weights.h"
 #include "base/alloc.h"
+#include "base/rng.h"
 #include "pique/pique.h"
 #include "standin.h"
 #include "upscale/framed_graph.h"

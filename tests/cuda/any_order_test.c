@@ -4,7 +4,7 @@
  * then. A program without a race has one result, in whatever order the driver executes it. */
 #include "rig.h"
 
-#include "../random.h"
+#include "base/rng.h"
 
 enum { STEPS = 60, STREAMS = 3, EVENTS = 3, BUFFERS = 2, CELL = 16 /* floats */ };
 

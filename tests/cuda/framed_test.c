@@ -13,9 +13,9 @@
 #include <cmocka.h>
 
 #include "../model/small_model.h"
-#include "../random.h"
 #include "backend/cuda/kernels/kernel.h"
 #include "base/alloc.h"
+#include "base/rng.h"
 #include "pique/pique.h"
 #include "standin.h"
 #include "upscale/framed.h"

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../random.h"
 #include "backend/cuda/kernels/kernel.h"
+#include "base/rng.h"
 #include "standin.h"
 
 /* Numbers that the backend has no names for, from cuda.h. */

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "../random.h"
 #include "base/alloc.h"
+#include "base/rng.h"
 #include "kernels/curve.h"
 #include "kernels/pixel.h"
 #include "kernels/taps.h"

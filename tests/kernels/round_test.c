@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
-#include "../random.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "base/rng.h"
 #include "kernels/wide.h"
 #include "tensor/bf16.h"
 #include "tensor/tensor.h"

@@ -1,204 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* For tests of Winograd's convolutions: some tiles with everything around them, in memory that
- * shows what is read and written beside it. */
+/* For tests of Winograd's convolutions: tiles of a trial against the direct sum in double. */
 #pragma once
 
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
-#include "../random.h"
-#include "base/alloc.h"
-#include "kernels/winograd16.h"
+#include "kernels/trial/conv.h"
 
-enum { GUARD = 64, TILE = PQ_WINOGRAD_TILE, READ = PQ_WINOGRAD_READ, MOST_PARTS = 5 };
-enum { MOST_ROWS = 4 * TILE, MOST_IN_ROWS = MOST_ROWS + READ - TILE };
+enum { TILE = PQ_WINOGRAD_TILE, READ = PQ_WINOGRAD_READ, POINTS = READ * READ };
 
-/* Some rows of tiles with everything around them. */
-struct tiles_case {
-    int in_channels, out_channels, blocks, width, left, tile0, tile1;
-    int tile_rows, across;   /* rows of tiles, tiles of a row */
-    int first_row, last_row; /* of the rows of the result those that are there */
-    int part_count;
-    struct pq_conv_part parts[MOST_PARTS];
-    float *data[MOST_PARTS][MOST_IN_ROWS];
-    const float *rows[MOST_PARTS][MOST_IN_ROWS];
-    float *plain, *packed, *bias, *slopes; /* slopes NULL: no activation */
-    int16_t *words;
-    float *factors;
-    float *residual; /* as many rows as the result, or NULL */
-    float scale;
-    int out_stride;
-};
-
-static inline float *floats(size_t n)
-{
-    float *p = aligned_alloc(64, (n * sizeof *p + 63) / 64 * 64 + 64);
-    assert_non_null(p);
-    return p;
-}
-
-static inline float *random_floats(struct rng *r, size_t n, float size)
-{
-    float *p = floats(n);
-    for (size_t i = 0; i < n; i++)
-        p[i] = rng_float(r) * size;
-    return p;
-}
-
-/* Memory of just the columns that a direct convolution reads, between two pixels of NaN; what lies
- * between the channels of two pixels is NaN, too. */
-static inline void make_part(struct rng *r, struct tiles_case *t, int i, int channels)
-{
-    struct pq_conv_part *part = &t->parts[i];
-    *part = (struct pq_conv_part){.channels = channels, .stride = channels + rng_below(r, 3) * 5};
-    part->rows = t->rows[i];
-    t->in_channels += channels;
-    const int pixels = t->width + 2;
-    const size_t stride = (size_t)part->stride, row = (size_t)(pixels + 2) * stride;
-    for (int k = 0; k < t->tile_rows * TILE + READ - TILE; k++) {
-        float *data = t->data[i][k] = malloc(row * sizeof *data);
-        assert_non_null(data);
-        for (size_t j = 0; j < row; j++) {
-            const bool inside = j >= stride && j < row - stride && j % stride < (size_t)channels;
-            data[j] = inside ? rng_float(r) : NAN;
-        }
-        t->rows[i][k] = data + (t->left + 1) * part->stride;
-    }
-}
-
-/* Once more, behind a change of the weights. */
-static inline void pack_words(struct tiles_case *t)
-{
-    double *work = malloc((size_t)t->in_channels * READ * READ * sizeof *work);
-    assert_non_null(work);
-    pq_winograd16_pack(t->plain, t->out_channels, t->in_channels, work, t->words, t->factors);
-    free(work);
-}
-
-static inline void make_case(struct rng *r, struct tiles_case *t)
-{
-    static const int channels[] = {1,  2,  3,  4,  5,  8,  12, 16, 17,  24,
-                                   27, 32, 48, 64, 65, 80, 96, 97, 130, 192};
-    *t = (struct tiles_case){.width = 1 + rng_below(r, 130), .left = rng_below(r, 3)};
-    t->tile_rows = 1 + rng_below(r, MOST_ROWS / TILE);
-    t->across = (t->width + TILE - 1) / TILE;
-    t->out_channels = channels[rng_below(r, PQ_COUNT(channels))];
-    t->part_count = rng_below(r, 2) ? 1 : 1 + rng_below(r, MOST_PARTS);
-    for (int i = 0; i < t->part_count; i++) {
-        const int most = PQ_COUNT(channels) - (i ? 8 : 0);
-        make_part(r, t, i, channels[rng_below(r, most)]);
-    }
-    const int all = t->across * t->tile_rows;
-    t->tile0 = rng_below(r, all);
-    const int most = PQ_MIN(pq_winograd_tiles(t->out_channels, t->in_channels),
-                            pq_winograd16_tiles(t->out_channels, t->in_channels));
-    t->tile1 = t->tile0 + 1 + rng_below(r, PQ_MIN(all - t->tile0, most));
-    t->first_row = rng_below(r, 3) ? 0 : rng_below(r, TILE);
-    t->last_row = t->tile_rows * TILE - 1;
-    if (rng_below(r, 3) == 0)
-        t->last_row -= rng_below(r, TILE - t->first_row);
-    t->blocks = (t->out_channels + PQ_CONV_LANES - 1) / PQ_CONV_LANES;
-    t->out_stride = (t->blocks + rng_below(r, 2)) * PQ_CONV_LANES;
-    const size_t lanes = (size_t)t->blocks * PQ_CONV_LANES;
-    if (rng_below(r, 2))
-        t->residual = random_floats(r, MOST_ROWS * (size_t)t->width * lanes, 1);
-    t->scale = rng_float(r);
-    t->plain = random_floats(r, (size_t)t->out_channels * (size_t)t->in_channels * 9, 1);
-    t->packed = floats(pq_winograd_packed_size(t->out_channels, t->in_channels));
-    pq_winograd_pack(t->plain, t->out_channels, t->in_channels, t->packed);
-    t->words =
-        (int16_t *)floats((pq_winograd16_packed_size(t->out_channels, t->in_channels) + 1) / 2);
-    t->factors = floats(lanes);
-    pack_words(t);
-    t->bias = random_floats(r, lanes, 1);
-    t->slopes = rng_below(r, 2) ? random_floats(r, lanes, 1) : NULL;
-}
-
-static inline void free_case(struct tiles_case *t)
-{
-    for (int i = 0; i < t->part_count; i++) {
-        for (int k = 0; k < MOST_IN_ROWS; k++)
-            free(t->data[i][k]);
-    }
-    free(t->residual);
-    free(t->plain);
-    free(t->packed);
-    free(t->words);
-    free(t->factors);
-    free(t->bias);
-    free(t->slopes);
-}
-
-static inline size_t row_floats(const struct tiles_case *t)
-{
-    return (size_t)t->width * (size_t)t->out_stride + 2 * GUARD;
-}
-
-static inline size_t all_floats(const struct tiles_case *t)
-{
-    return (size_t)(t->tile_rows * TILE) * row_floats(t);
-}
-
-/* Rows, each between two guards, into memory that is full of a pattern. */
-static inline float *run(const struct tiles_case *t, pq_winograd_fn *fn)
-{
-    const size_t row = row_floats(t);
-    const size_t scratch = PQ_MAX(pq_winograd_scratch(t->out_channels, t->in_channels),
-                                  pq_winograd16_scratch(t->out_channels, t->in_channels));
-    const size_t lanes = (size_t)t->blocks * PQ_CONV_LANES;
-    float *out = floats(all_floats(t)), *work = floats(scratch + GUARD), *rows[MOST_ROWS];
-    const float *residual[MOST_ROWS];
-    memset(out, 0xa5, all_floats(t) * sizeof *out);
-    memset(work, 0xff, (scratch + GUARD) * sizeof *work); /* NaN */
-    for (int i = 0; i < t->tile_rows * TILE; i++) {
-        const bool there = i >= t->first_row && i <= t->last_row;
-        rows[i] = there ? out + (size_t)i * row + GUARD : NULL;
-        residual[i] = there ? t->residual + (size_t)i * (size_t)t->width * lanes : NULL;
-    }
-    fn(&(struct pq_winograd_args){.parts = t->parts,
-                                  .part_count = t->part_count,
-                                  .left = t->left,
-                                  .width = t->width,
-                                  .blocks = t->blocks,
-                                  .weights = t->packed,
-                                  .words = t->words,
-                                  .factors = t->factors,
-                                  .bias = t->bias,
-                                  .slopes = t->slopes,
-                                  .residual = t->residual ? residual : NULL,
-                                  .residual_stride = (int)lanes,
-                                  .scale = t->scale,
-                                  .out = rows,
-                                  .out_stride = t->out_stride,
-                                  .tile0 = t->tile0,
-                                  .tile1 = t->tile1,
-                                  .scratch = work});
-    for (size_t i = scratch * sizeof *work; i < (scratch + GUARD) * sizeof *work; i++)
-        assert_int_equal(((unsigned char *)work)[i], 0xff);
-    free(work);
-    return out;
-}
-
-static inline const char *named(const struct tiles_case *t, uint64_t seed)
-{
-    static char text[200];
-    snprintf(text, sizeof text, "seed %llu: %d->%d channels in %d parts, tiles %d..%d of width %d",
-             (unsigned long long)seed, t->in_channels, t->out_channels, t->part_count, t->tile0,
-             t->tile1, t->width);
-    return text;
-}
-
-enum { POINTS = READ * READ };
-
-#define ROOT 1.4142135623730951
 /* The sizes of the factors of the three transforms (winograd.h): B', G, A'. */
+#define ROOT 1.4142135623730951
 static const double in_sizes[READ][READ] = {
     {1, 0, 2.5, 0, 1, 0},           {0, ROOT, 2, ROOT / 2, 1, 0},   {0, ROOT, 2, ROOT / 2, 1, 0},
     {0, ROOT / 2, 0.5, ROOT, 1, 0}, {0, ROOT / 2, 0.5, ROOT, 1, 0}, {0, 1, 0, 2.5, 0, 1}};
@@ -214,18 +31,19 @@ static const double out_sizes[TILE][READ] = {{1, 1, 1, 1, 1, 0},
                                              {0, ROOT / 4, ROOT / 4, 2 * ROOT, 2 * ROOT, 1}};
 
 /* The value at a place of a tile's input; zero beyond the columns that are read. */
-static inline double value_at(const struct tiles_case *t, int tile, int part, int c, int y, int x)
+static inline double value_at(const struct pq_trial_winograd *t, int tile, int part, int c, int y,
+                              int x)
 {
     const int row = tile / t->across * TILE + y, column = tile % t->across * TILE + x;
-    if (column > t->width + 1)
+    if (column > t->args.width + 1)
         return 0;
-    return t->parts[part].rows[row][(column - t->left) * t->parts[part].stride + c];
+    return t->parts[part].rows[row][(column - t->args.left) * t->parts[part].stride + c];
 }
 
 /* Add to sums, one a point, the sizes of the products of one channel at a tile: |G||g||G'| times
  * |B'||d||B|. g: 9 weights. */
-static inline void add_sizes(const struct tiles_case *t, int tile, int part, int c, const float *g,
-                             double sums[READ][READ])
+static inline void add_sizes(const struct pq_trial_winograd *t, int tile, int part, int c,
+                             const float *g, double sums[READ][READ])
 {
     for (int i = 0; i < READ; i++) {
         for (int k = 0; k < READ; k++) {
@@ -243,16 +61,22 @@ static inline void add_sizes(const struct tiles_case *t, int tile, int part, int
     }
 }
 
+/* The nine weights from a channel to lane o. */
+static inline const float *filter_at(const struct pq_trial_winograd *t, int o, int channel)
+{
+    return t->plain + ((size_t)o * (size_t)t->in_channels + (size_t)channel) * 9;
+}
+
 /* Pixel (x, y) of a tile for one lane, in double; *size: what its roundings are in proportion to.
  */
-static inline double exact(const struct tiles_case *t, int tile, int x, int y, int o,
+static inline double exact(const struct pq_trial_winograd *t, int tile, int x, int y, int o,
                            double sums[READ][READ], double *size)
 {
-    double sum = t->bias[o];
+    double sum = t->args.bias[o];
     *size = fabs(sum);
-    for (int i = 0, c0 = 0; i < t->part_count; c0 += t->parts[i++].channels) {
+    for (int i = 0, c0 = 0; i < t->args.part_count; c0 += t->parts[i++].channels) {
         for (int c = 0; c < t->parts[i].channels; c++) {
-            const float *g = t->plain + ((size_t)o * (size_t)t->in_channels + (size_t)(c0 + c)) * 9;
+            const float *g = filter_at(t, o, c0 + c);
             for (int k = 0; k < 9; k++)
                 sum += g[k] * value_at(t, tile, i, c, y + k / 3, x + k % 3);
         }
@@ -261,42 +85,47 @@ static inline double exact(const struct tiles_case *t, int tile, int x, int y, i
         for (int k = 0; k < READ; k++)
             *size += out_sizes[y][i] * sums[i][k] * out_sizes[x][k];
     }
-    if (t->slopes && sum < 0)
-        sum *= t->slopes[o];
-    if (t->residual) {
-        const int stride = t->blocks * PQ_CONV_LANES;
+    if (t->args.slopes && sum < 0) {
+        sum *= t->args.slopes[o];
+        *size *= fmax(1, fabs(t->args.slopes[o]));
+    }
+    if (t->args.residual) {
         const int row = tile / t->across * TILE + y, column = tile % t->across * TILE + x;
-        const double residual = t->residual[(row * t->width + column) * stride + o];
-        sum = residual + t->scale * sum;
-        *size += fabs(residual); /* scale and slopes are at most 1 */
+        const double residual = t->args.residual[row][column * t->args.residual_stride + o];
+        sum = residual + t->args.scale * sum;
+        *size += fabs(residual); /* scale is at most 1 */
     }
     return sum;
 }
 
-/* Only pixels of the tiles, in rows that are there. */
-static inline void check_written(pq_winograd_fn *fn)
+/* One lane of a tile, each pixel within gamma times the result of all transforms with the sizes of
+ * their factors, and what the transform of the output makes of `steps`, one a point; NULL: nothing.
+ * The largest share of that, which is told with `shape` where it is over 1. */
+static inline double check_tile(const struct pq_trial_winograd *t, int tile, int o, double gamma,
+                                double steps[READ][READ], const char *shape)
 {
-    for (uint64_t seed = 2000; seed < 2030; seed++) {
-        struct rng r = {seed};
-        struct tiles_case t;
-        make_case(&r, &t);
-        float *have = run(&t, fn);
-        for (size_t i = 0; i < all_floats(&t); i++) {
-            const int row = (int)(i / row_floats(&t));
-            const ptrdiff_t at = (ptrdiff_t)(i % row_floats(&t)) - GUARD;
-            const ptrdiff_t x = at >= 0 ? at / t.out_stride : -1;
-            const ptrdiff_t tile = row / TILE * t.across + x / TILE;
-            const bool inside = row >= t.first_row && row <= t.last_row && x >= 0 && x < t.width &&
-                                tile >= t.tile0 && tile < t.tile1 &&
-                                at % t.out_stride < t.blocks * PQ_CONV_LANES;
-            unsigned char bytes[sizeof(float)];
-            memcpy(bytes, &have[i], sizeof bytes);
-            const bool untouched =
-                bytes[0] == 0xa5 && bytes[1] == 0xa5 && bytes[2] == 0xa5 && bytes[3] == 0xa5;
-            if (inside == untouched || (inside && isnan(have[i])))
-                fail_msg("%s: float %zu of row %d is %a", named(&t, seed), i, row, (double)have[i]);
-        }
-        free(have);
-        free_case(&t);
+    double sums[READ][READ] = {{0}}, size, worst = 0;
+    for (int i = 0, c0 = 0; i < t->args.part_count; c0 += t->parts[i++].channels) {
+        for (int c = 0; c < t->parts[i].channels; c++)
+            add_sizes(t, tile, i, c, filter_at(t, o, c0 + c), sums);
     }
+    for (int y = 0; y < TILE; y++) {
+        const int row = tile / t->across * TILE + y, x0 = tile % t->across * TILE;
+        if (row < t->first_row || row > t->last_row)
+            continue;
+        for (int x = 0; x < TILE && x0 + x < t->args.width; x++) {
+            const double want = exact(t, tile, x, y, o, sums, &size);
+            const double got = t->out[row][(x0 + x) * t->args.out_stride + o];
+            const double slope = t->args.slopes ? fmax(1, fabs(t->args.slopes[o])) : 1;
+            double bound = gamma * size;
+            for (int k = 0; steps && k < POINTS; k++)
+                bound += slope * out_sizes[y][k / READ] * steps[k / READ][k % READ] *
+                         out_sizes[x][k % READ];
+            worst = fmax(worst, fabs(got - want) / bound);
+            if (!(fabs(got - want) <= bound * 1.001))
+                fail_msg("%s, tile %d: pixel (%d, %d), channel %d: %a, not %a", shape, tile, x0 + x,
+                         row, o, got, want);
+        }
+    }
+    return worst;
 }

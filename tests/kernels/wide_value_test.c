@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "../random.h"
 #include "base/alloc.h"
+#include "base/rng.h"
 #include "kernels/curve.h"
 #include "kernels/wide.h"
 

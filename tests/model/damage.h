@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../random.h"
+#include "base/rng.h"
 #include "make_model.h"
 
 /* What a lying file says in place of a number. */

@@ -14,8 +14,8 @@
 #include <cmocka.h>
 
 #include "../model/small_model.h"
-#include "../random.h"
 #include "base/fault.h"
+#include "base/rng.h"
 #include "pique/pique.h"
 #include "upscale/budget.h"
 #include "upscale/engine.h"

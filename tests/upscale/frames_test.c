@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "../model/small_model.h"
-#include "../random.h"
+#include "base/rng.h"
 #include "pique/pique.h"
 #include "upscale/frames.h"
 

@@ -12,11 +12,13 @@
 
 enum { TILE = PQ_WINOGRAD_TILE, READ = PQ_WINOGRAD_READ, TIMED_WIDTH = 192 };
 
-static int conv_channels(struct pq_trial *t)
+/* Of the i-th part; those behind the first have fewer, so that a call does not take too long. */
+static int conv_channels(struct pq_trial *t, int i)
 {
-    static const int channels[] = {1,  2,  3,  4,  5,  8,  12, 16, 17, 24,
-                                   27, 32, 48, 64, 65, 80, 96, 97, 130};
-    return pq_trial_size(t, 64, channels[pq_trial_below(t, PQ_COUNT(channels))]);
+    static const int channels[] = {1,  2,  3,  4,  5,  8,  12, 16, 17,  24,
+                                   27, 32, 48, 64, 65, 80, 96, 97, 130, 192};
+    const int most = PQ_COUNT(channels) - (i ? 8 : 0);
+    return pq_trial_size(t, 64, channels[pq_trial_below(t, most)]);
 }
 
 /* One a lane, 0 past the last channel. */
@@ -31,7 +33,7 @@ static float *lanes(struct pq_trial *t, int blocks, int channels)
 
 static int part_count(struct pq_trial *t)
 {
-    return pq_trial_below(t, 2) ? 1 + pq_trial_below(t, 4) : 1;
+    return pq_trial_below(t, 2) ? 1 + pq_trial_below(t, 5) : 1;
 }
 
 /* ---- direct ---- */
@@ -56,7 +58,7 @@ static void add_conv_part(struct pq_trial *t, struct pq_trial_conv *c, int i, in
 {
     const struct pq_conv_args *a = &c->args;
     struct pq_conv_part *part = &c->parts[i];
-    part->channels = conv_channels(t);
+    part->channels = conv_channels(t, i);
     part->stride = pq_trial_stride(t, part->channels);
     part->rows = c->rows[i];
     c->in_channels += part->channels;
@@ -81,7 +83,7 @@ void pq_trial_conv_prepare(struct pq_trial *t)
     struct pq_trial_conv *c = pq_trial_memory(t, sizeof *c);
     if (!c)
         return;
-    *c = (struct pq_trial_conv){.out_channels = conv_channels(t)};
+    *c = (struct pq_trial_conv){.out_channels = conv_channels(t, 0)};
     struct pq_conv_args *a = &c->args;
     const int width = choose_windows(t, a);
     a->blocks = (c->out_channels + PQ_CONV_LANES - 1) / PQ_CONV_LANES;
@@ -122,7 +124,7 @@ static bool in_words(const struct pq_trial *t)
 static void add_tile_part(struct pq_trial *t, struct pq_trial_winograd *w, int i, int rows)
 {
     struct pq_conv_part *part = &w->parts[i];
-    part->channels = conv_channels(t);
+    part->channels = conv_channels(t, i);
     part->stride = pq_trial_stride(t, part->channels);
     part->rows = w->rows[i];
     w->in_channels += part->channels;
@@ -134,6 +136,7 @@ static void add_tile_part(struct pq_trial *t, struct pq_trial_winograd *w, int i
                 j >= stride && j < n - stride && j % stride < (size_t)part->channels;
             data[j] = inside ? data[j] : NAN;
         }
+        w->data[i][k] = data;
         w->rows[i][k] = data ? data + (w->args.left + 1) * part->stride : NULL;
     }
 }
@@ -164,19 +167,22 @@ static void pack_winograd(struct pq_trial *t, struct pq_trial_winograd *w)
     w->args.weights = weights;
 }
 
+void pq_trial_winograd_pack(struct pq_trial_winograd *w)
+{
+    pq_winograd16_pack(w->plain, w->out_channels, w->in_channels, w->work, w->words, w->factors);
+}
+
 static void pack_words(struct pq_trial *t, struct pq_trial_winograd *w)
 {
-    const size_t packed = pq_winograd16_packed_size(w->out_channels, w->in_channels);
+    const size_t words = pq_winograd16_packed_size(w->out_channels, w->in_channels);
     const size_t lanes = (size_t)w->args.blocks * PQ_CONV_LANES;
-    int16_t *words = pq_trial_big(t, packed * sizeof *words);
-    float *factors = pq_trial_memory(t, lanes * sizeof *factors);
-    double *work = pq_trial_memory(t, PQ_WINOGRAD_READ * PQ_WINOGRAD_READ * (size_t)w->in_channels *
-                                          sizeof *work);
+    const size_t filters = READ * READ * (size_t)w->in_channels;
+    w->args.words = w->words = pq_trial_big(t, words * sizeof *w->words);
+    w->args.factors = w->factors = pq_trial_memory(t, lanes * sizeof *w->factors);
+    w->work = pq_trial_memory(t, filters * sizeof *w->work);
     w->plain = pq_trial_values(t, (size_t)w->out_channels * (size_t)w->in_channels * 9);
-    if (words && factors && work && w->plain)
-        pq_winograd16_pack(w->plain, w->out_channels, w->in_channels, work, words, factors);
-    w->args.words = words;
-    w->args.factors = factors;
+    if (!t->failed)
+        pq_trial_winograd_pack(w);
 }
 
 /* Rows of the result, each between two guards, and what is added to. */
@@ -203,7 +209,7 @@ void pq_trial_winograd_prepare(struct pq_trial *t)
     struct pq_trial_winograd *w = pq_trial_memory(t, sizeof *w);
     if (!w)
         return;
-    *w = (struct pq_trial_winograd){.out_channels = conv_channels(t)};
+    *w = (struct pq_trial_winograd){.out_channels = conv_channels(t, 0)};
     struct pq_winograd_args *a = &w->args;
     const int tile_rows = pq_trial_size(t, 1, 1 + pq_trial_below(t, PQ_TRIAL_TILE_ROWS / TILE));
     a->width = pq_trial_size(t, TIMED_WIDTH, 1 + pq_trial_below(t, 130));

@@ -7,7 +7,7 @@
 
 enum {
     PQ_TRIAL_KERNEL = 7,     /* the largest, a side */
-    PQ_TRIAL_TILE_ROWS = 12, /* rows of a result that is made in tiles, at most */
+    PQ_TRIAL_TILE_ROWS = 16, /* rows of a result that is made in tiles, at most */
     PQ_TRIAL_TILE_INPUT = PQ_TRIAL_TILE_ROWS + PQ_WINOGRAD_READ - PQ_WINOGRAD_TILE
 };
 
@@ -20,14 +20,21 @@ struct pq_trial_conv {
     int in_channels, out_channels;
 };
 
-/* Of "winograd". */
+/* Of "winograd" and "winograd-int16". */
 struct pq_trial_winograd {
     struct pq_winograd_args args;
     struct pq_conv_part parts[PQ_CONV_PARTS];
     const float *rows[PQ_CONV_PARTS][PQ_TRIAL_TILE_INPUT];
     const float *residual[PQ_TRIAL_TILE_ROWS];
     float *out[PQ_TRIAL_TILE_ROWS]; /* each GUARD floats behind what is `row` floats long */
-    float *plain;
+    float *data[PQ_CONV_PARTS][PQ_TRIAL_TILE_INPUT]; /* rows, from a pixel of NaN before them on */
+    float *plain;                                    /* weights [out][in][3][3] */
+    int16_t *words;                                  /* what they are packed to in 16 bits */
+    float *factors;
+    double *work;
     int in_channels, out_channels, across, first_row, last_row;
     size_t row; /* floats of a row, with a guard at both ends */
 };
+
+/* Pack the words, also once more behind a change of `plain`. */
+void pq_trial_winograd_pack(struct pq_trial_winograd *w);

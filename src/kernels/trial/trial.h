@@ -16,7 +16,7 @@
 #include "base/error.h"
 #include "base/rng.h"
 
-enum { PQ_TRIAL_GUARD = 64, PQ_TRIAL_BUFFERS = 96, PQ_TRIAL_BIG = 8 };
+enum { PQ_TRIAL_GUARD = 64, PQ_TRIAL_BUFFERS = 112, PQ_TRIAL_BIG = 8 };
 
 struct pq_trial;
 

@@ -1,5 +1,0 @@
-/* SPDX-License-Identifier: MIT */
-/* The random numbers of tests. */
-#pragma once
-
-#include "base/rng.h"
