@@ -3,11 +3,13 @@
  * what they promise: the trials of kernels/trial, more of them than the program does. And that
  * those see what is wrong. What the references are worth: conv_test.c, winograd_test.c and
  * wide_value_test.c. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include <cmocka.h>
 
@@ -22,6 +24,7 @@ enum { CASES = 80 };
 #else
 enum { CASES = 400 };
 #endif
+enum { HASHED = 40 };
 
 static void every_level_gives_the_bits_of_the_reference_and_writes_nothing_else(void **state)
 {
@@ -40,6 +43,73 @@ static void every_level_gives_the_bits_of_the_reference_and_writes_nothing_else(
                 fail_msg("%s", err.message);
         }
     }
+}
+
+/* Of the reference's results, in the order of the table; another one means that a bit has changed,
+ * or that the trials have. */
+static const struct {
+    const char *name;
+    uint64_t hash;
+} hashes[] = {
+    {"convolution", 0xf61864f33c8f9bc1},
+    {"winograd", 0x91a0edca8c302614},
+    {"winograd-int16", 0x1e137ae640c397a2},
+    {"depthwise", 0x3a304c6c6b274e89},
+    {"product", 0x0942a9734de2c809},
+    {"attention", 0x328b59a0c546a46e},
+    {"channel-attention", 0xd9c6c951d64b1340},
+    {"mix", 0xc4029479cd61b34b},
+    {"row-gram", 0xe41c5a693e31cd8d},
+    {"row-sums", 0xc3c906560f1f2b92},
+    {"layer-norm", 0xfb0fd9a6a453f644},
+    {"rms-norm", 0xb48a490c219bb02e},
+    {"max-pool", 0xf37b59bbe42cc005},
+    {"mean-pool", 0xa11693f92c257579},
+    {"sigmoid", 0x946814d1014d1c4d},
+    {"silu", 0xf63bb75e807e9afc},
+    {"gelu", 0x1d2ec4a17c10a37d},
+    {"gelu-tanh", 0xa4a944089fce189f},
+    {"mish", 0x211778e3eb1e0df0},
+    {"tanh", 0xb098b7ae9fb49038},
+    {"softplus", 0x2e4df30187430e89},
+    {"round-fp16", 0xec4e8ccbf9b44f51},
+    {"round-bf16", 0xf7797bf8ef00ea2b},
+};
+
+/* What is no number may have other bits on another machine. */
+static uint64_t hash_of(const struct pq_trial_kernel *kernel)
+{
+    uint64_t hash = 0;
+    for (uint64_t seed = 1; seed <= HASHED; seed++) {
+        struct pq_trial t;
+        assert_int_equal(pq_trial_make(&t, kernel, PQ_CPU_SCALAR, seed, false, NULL), 0);
+        pq_trial_run(&t);
+        for (size_t i = 0; i < t.out_floats; i++)
+            t.out[i] = isnan(t.out[i]) ? 0.0f : t.out[i];
+        for (size_t i = 0; i < t.sum_count; i++)
+            t.sums[i] = isnan(t.sums[i]) ? 0.0 : t.sums[i];
+        hash = XXH3_64bits_withSeed(t.out, t.out_floats * sizeof *t.out, hash);
+        if (t.sum_count)
+            hash = XXH3_64bits_withSeed(t.sums, t.sum_count * sizeof *t.sums, hash);
+        pq_trial_free(&t);
+    }
+    return hash;
+}
+
+static void the_reference_gives_the_bits_of_every_machine(void **state)
+{
+    (void)state;
+    int wrong = 0;
+    assert_int_equal(PQ_COUNT(hashes), pq_trial_kernel_count);
+    for (size_t i = 0; i < pq_trial_kernel_count; i++) {
+        const uint64_t hash = hash_of(&pq_trial_kernels[i]);
+        assert_string_equal(pq_trial_kernels[i].name, hashes[i].name);
+        if (hash == hashes[i].hash)
+            continue;
+        print_error("%s: 0x%016llx\n", pq_trial_kernels[i].name, (unsigned long long)hash);
+        wrong++;
+    }
+    assert_int_equal(wrong, 0);
 }
 
 /* A table row a kernel: none is forgotten, but for the one that computes nothing. */
@@ -164,6 +234,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_level_gives_the_bits_of_the_reference_and_writes_nothing_else),
+        cmocka_unit_test(the_reference_gives_the_bits_of_every_machine),
         cmocka_unit_test(every_kernel_of_the_table_is_tried),
         cmocka_unit_test(a_timed_shape_is_whole_and_its_rate_is_one),
         cmocka_unit_test(what_differs_or_is_written_outside_is_told),
