@@ -28,26 +28,30 @@ enum {
     GROUP = PQ_CONV_GROUP * BLOCK
 };
 
+typedef float element, weight;
+
 /* Where the three passes keep what they hand on: floats from one point, and one tile, to the next.
  */
 struct work {
-    float *v, *m;
-    int tiles, across, channels;
-    size_t v_point, v_tile, m_point;
+    element *in;
+    float *m;
+    int tiles, across;
+    int depth; /* channels */
+    size_t in_point, in_tile, m_point;
 };
 
 static struct work lay_out(const struct pq_winograd_args *a)
 {
     const int channels = pq_winograd_channels(a);
     const int most = pq_winograd_tiles(a->blocks * BLOCK, channels);
-    struct work w = {.v = a->scratch,
+    struct work w = {.in = a->scratch,
                      .tiles = a->tile1 - a->tile0,
                      .across = pq_winograd_across(a->width),
-                     .channels = channels};
-    w.v_tile = (size_t)(channels + BLOCK - 1) / BLOCK * BLOCK;
-    w.v_point = (size_t)most * w.v_tile + BLOCK;
+                     .depth = channels};
+    w.in_tile = (size_t)(channels + BLOCK - 1) / BLOCK * BLOCK;
+    w.in_point = (size_t)most * w.in_tile + BLOCK;
     w.m_point = (size_t)most * GROUP + BLOCK;
-    w.m = a->scratch + POINTS * w.v_point;
+    w.m = a->scratch + POINTS * w.in_point;
     return w;
 }
 
@@ -58,10 +62,10 @@ static void transform_input(const struct pq_winograd_args *a, const struct work 
     for (int t = 0; t < w->tiles; t++) {
         const int first = (a->tile0 + t) % w->across * TILE, columns = a->width - first + 2;
         const ptrdiff_t row = (ptrdiff_t)((a->tile0 + t) / w->across) * TILE;
-        float *v = w->v + (size_t)t * w->v_tile;
+        float *v = w->in + (size_t)t * w->in_tile;
         for (int i = 0; i < a->part_count; v += a->parts[i++].channels) {
             const struct pq_conv_part *part = &a->parts[i];
-            input_part(part, part->rows + row, first - a->left, columns, v, w->v_point);
+            input_part(part, part->rows + row, first - a->left, columns, v, w->in_point);
         }
     }
 }
@@ -74,15 +78,15 @@ LANES_INLINE void product(const struct work *w, const float *v, const float *wei
                           float *m, const int tiles, const int blocks)
 {
     struct lanes sum[24];
-    const size_t v_tile = w->v_tile;
+    const size_t in_tile = w->in_tile;
     UNROLLED_FOR (i, tiles * blocks)
         sum[i] = lanes_set(0.0f);
-    for (const float *end = v + w->channels; v < end; v++, weights += step) {
+    for (const float *end = v + w->depth; v < end; v++, weights += step) {
         struct lanes u[PQ_CONV_GROUP];
         UNROLLED_FOR (b, blocks)
             u[b] = lanes_load(weights + b * LANES);
         UNROLLED_FOR (t, tiles) {
-            const struct lanes value = lanes_set(v[(size_t)t * v_tile]);
+            const struct lanes value = lanes_set(v[(size_t)t * in_tile]);
             UNROLLED_FOR (b, blocks)
                 sum[t * blocks + b] = lanes_fma(value, u[b], sum[t * blocks + b]);
         }
@@ -93,54 +97,8 @@ LANES_INLINE void product(const struct work *w, const float *v, const float *wei
     }
 }
 
-/* All tiles at one point, `tiles` at a time and the rest in fewer. */
-LANES_INLINE void all_tiles(const struct work *w, const float *v, const float *weights, int step,
-                            float *m, const int tiles, const int blocks)
-{
-    int t = 0;
-#define TILES_OF(n)                                                                                \
-    if ((n) > 0) {                                                                                 \
-        for (; t + (n) <= w->tiles; t += (n))                                                      \
-            product(w, v + (size_t)t * w->v_tile, weights, step, m + (ptrdiff_t)t * GROUP, n,      \
-                    blocks);                                                                       \
-    }
-    TILES_OF(tiles)
-    TILES_OF(tiles / 2)
-    TILES_OF(tiles / 4)
-    TILES_OF(tiles / 8)
-    TILES_OF(1)
-#undef TILES_OF
-}
-
-static void multiply(const struct work *w, const float *weights, int count)
-{
-    const int step = count * BLOCK;
-    const size_t point = (size_t)w->channels * (size_t)step;
-    for (int k = 0; k < POINTS; k++, weights += point) {
-        const float *v = w->v + (size_t)k * w->v_point;
-        float *m = w->m + (size_t)k * w->m_point;
-#if defined(__AVX512F__)
-        switch (count) {
-        case 1:
-            all_tiles(w, v, weights, step, m, 24, 1);
-            break;
-        case 2:
-            all_tiles(w, v, weights, step, m, 12, 2);
-            break;
-        case 3:
-            all_tiles(w, v, weights, step, m, 8, 3);
-            break;
-        default:
-            all_tiles(w, v, weights, step, m, 6, 4);
-            break;
-        }
-#else
-        for (int b = 0; b < count; b++)
-            all_tiles(w, v, weights + (ptrdiff_t)b * BLOCK, step, m + (ptrdiff_t)b * BLOCK, 6,
-                      BLOCK / LANES);
-#endif
-    }
-}
+enum { LANE_WEIGHTS = 1 };
+#include "kernels/wide/winograd_tiles.h"
 
 /* ---- output ---- */
 
@@ -169,28 +127,16 @@ LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, i
         UNROLLED_FOR (row, TILE)
             half[row][i] = u[row];
     }
-    const struct lanes bias = lanes_load(a->bias + lane), scale = lanes_set(a->scale);
-    const struct lanes slopes = a->slopes ? lanes_load(a->slopes + lane) : lanes_set(1.0f);
-    const bool active = a->slopes, added = a->residual;
-    const ptrdiff_t out_stride = a->out_stride, residual_stride = a->residual_stride;
+    const struct ending ending = ending_of(a, lane);
+    const struct lanes bias = lanes_load(a->bias + lane);
     UNROLLED_FOR (row, TILE) {
         struct lanes u[TILE];
         if (!a->out[y + row])
             continue;
-        float *out = a->out[y + row] + x * out_stride + lane;
-        const float *residual = added ? a->residual[y + row] + x * residual_stride + lane : out;
         output_values(half[row], u);
-        UNROLLED_FOR (i, TILE) {
-            if (whole || i < columns) {
-                struct lanes value = lanes_add(u[i], bias);
-                if (active)
-                    value = lanes_slope(value, slopes);
-                if (added)
-                    value = lanes_add(lanes_load(residual + i * residual_stride),
-                                      lanes_mul(scale, value));
-                lanes_store(out + i * out_stride, value);
-            }
-        }
+        UNROLLED_FOR (i, TILE)
+            u[i] = lanes_add(u[i], bias);
+        output_row(a, &ending, x, y + row, columns, lane, u, whole);
     }
 }
 
@@ -219,6 +165,6 @@ void PQ_WIDE(winograd)(const struct pq_winograd_args *a)
         const int count = a->blocks - first < PQ_CONV_GROUP ? a->blocks - first : PQ_CONV_GROUP;
         multiply(&w, weights, count);
         transform_output(a, &w, first, count);
-        weights += (size_t)(POINTS * count * BLOCK) * (size_t)w.channels;
+        weights += (size_t)(POINTS * count * BLOCK) * (size_t)w.depth;
     }
 }

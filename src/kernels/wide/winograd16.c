@@ -20,18 +20,22 @@ enum {
     TILE = PQ_WINOGRAD_TILE,
     READ = PQ_WINOGRAD_READ,
     POINTS = READ * READ,
-    GROUP = PQ_CONV_GROUP * LANES,
+    BLOCK = LANES,
+    GROUP = PQ_CONV_GROUP * BLOCK,
     PAIRS = PQ_WINOGRAD16_GROUP / 2
 };
+
+typedef int32_t element; /* a pair */
+typedef int16_t weight;
 
 /* Where the three passes keep what they hand on: elements from one point, and one tile, to the
  * next. */
 struct work {
-    int32_t *q;
+    element *in;
     float *m, *back, *v;
     int tiles, across, channels;
-    int pairs, group; /* all, and those of a sum */
-    size_t q_point, q_tile, m_point, v_point;
+    int depth, group; /* pairs: all, and those of a sum */
+    size_t in_point, in_tile, m_point, v_point;
 };
 
 static size_t round_up(int n, int to)
@@ -46,14 +50,14 @@ static struct work lay_out(const struct pq_winograd_args *a)
     struct work w = {.tiles = a->tile1 - a->tile0,
                      .across = pq_winograd_across(a->width),
                      .channels = channels,
-                     .pairs = pq_winograd16_pairs(channels),
+                     .depth = pq_winograd16_pairs(channels),
                      .group = pq_winograd16_sum(channels)};
-    w.q_tile = round_up(w.pairs, LANES);
-    w.q_point = most * w.q_tile + LANES;
+    w.in_tile = round_up(w.depth, LANES);
+    w.in_point = most * w.in_tile + LANES;
     w.m_point = most * GROUP + LANES;
     w.v_point = round_up(channels, PQ_WINOGRAD16_GROUP) + LANES;
-    w.q = (int32_t *)a->scratch;
-    w.m = a->scratch + POINTS * w.q_point;
+    w.in = (int32_t *)a->scratch;
+    w.m = a->scratch + POINTS * w.in_point;
     w.back = w.m + POINTS * w.m_point;
     w.v = w.back + most * PQ_WINOGRAD16_POINTS;
     return w;
@@ -99,14 +103,14 @@ static void round_tile(const struct work *w, int32_t *q, float *back)
     for (int k = 0; k < PQ_WINOGRAD16_POINTS; k++)
         pq_winograd16_scale(most[k], &scale[k], &down[k]);
     memcpy(back, down, sizeof down);
-    const int groups = w->channels / PQ_WINOGRAD16_GROUP, rest = w->pairs - groups * PAIRS;
+    const int groups = w->channels / PQ_WINOGRAD16_GROUP, rest = w->depth - groups * PAIRS;
     const struct lanes round = lanes_set(0x1.8p23f);
     for (int k = 0; k < POINTS; k++) {
         const float *v = w->v + (size_t)k * w->v_point;
         float factor;
         memcpy(&factor, &scale[k], sizeof factor);
         const struct lanes times = lanes_set(factor);
-        int32_t *to = q + (size_t)k * w->q_point;
+        int32_t *to = q + (size_t)k * w->in_point;
         for (int g = 0; g < groups; g++, v += PQ_WINOGRAD16_GROUP, to += PAIRS)
             words_store(to, rounded_pairs(v, PAIRS, times, round));
         if (rest)
@@ -147,7 +151,8 @@ static void transform_input(const struct pq_winograd_args *a, const struct work 
                            PQ_MIN(TILE, columns - READ));
             input_part(part, part->rows + row, first - a->left, columns, v, w->v_point);
         }
-        round_tile(w, w->q + (size_t)t * w->q_tile, w->back + (ptrdiff_t)t * PQ_WINOGRAD16_POINTS);
+        round_tile(w, w->in + (size_t)t * w->in_tile,
+                   w->back + (ptrdiff_t)t * PQ_WINOGRAD16_POINTS);
     }
 }
 
@@ -158,18 +163,18 @@ static void transform_input(const struct pq_winograd_args *a, const struct work 
 LANES_INLINE void product(const struct work *w, const int32_t *q, const int16_t *words, int step,
                           float *m, const int tiles, const int blocks)
 {
-    const size_t q_tile = w->q_tile;
-    for (int pair = 0; pair < w->pairs; pair += w->group) {
+    const size_t in_tile = w->in_tile;
+    for (int pair = 0; pair < w->depth; pair += w->group) {
         struct words sum[24];
         UNROLLED_FOR (i, tiles * blocks)
             sum[i] = words_zero();
-        const int count = w->pairs - pair < w->group ? w->pairs - pair : w->group;
+        const int count = w->depth - pair < w->group ? w->depth - pair : w->group;
         for (const int32_t *end = q + count; q < end; q++, words += step) {
             struct words u[PQ_CONV_GROUP];
             UNROLLED_FOR (b, blocks)
                 u[b] = words_load(words + b * LANES * 2);
             UNROLLED_FOR (t, tiles) {
-                const struct words value = words_set(q + (size_t)t * q_tile);
+                const struct words value = words_set(q + (size_t)t * in_tile);
                 UNROLLED_FOR (b, blocks)
                     sum[t * blocks + b] = words_dot(sum[t * blocks + b], u[b], value);
             }
@@ -186,53 +191,8 @@ LANES_INLINE void product(const struct work *w, const int32_t *q, const int16_t 
     }
 }
 
-/* All tiles at one point, `tiles` at a time and the rest in fewer. */
-LANES_INLINE void all_tiles(const struct work *w, const int32_t *q, const int16_t *words, int step,
-                            float *m, const int tiles, const int blocks)
-{
-    int t = 0;
-#define TILES_OF(n)                                                                                \
-    if ((n) > 0) {                                                                                 \
-        for (; t + (n) <= w->tiles; t += (n))                                                      \
-            product(w, q + (size_t)t * w->q_tile, words, step, m + (ptrdiff_t)t * GROUP, n,        \
-                    blocks);                                                                       \
-    }
-    TILES_OF(tiles)
-    TILES_OF(tiles / 2)
-    TILES_OF(tiles / 4)
-    TILES_OF(tiles / 8)
-    TILES_OF(1)
-#undef TILES_OF
-}
-
-static void multiply(const struct work *w, const int16_t *words, int count)
-{
-    const int step = count * LANES * 2;
-    const size_t point = (size_t)w->pairs * (size_t)step;
-    for (int k = 0; k < POINTS; k++, words += point) {
-        const int32_t *q = w->q + (size_t)k * w->q_point;
-        float *m = w->m + (size_t)k * w->m_point;
-#if defined(__AVX512F__)
-        switch (count) {
-        case 1:
-            all_tiles(w, q, words, step, m, 24, 1);
-            break;
-        case 2:
-            all_tiles(w, q, words, step, m, 12, 2);
-            break;
-        case 3:
-            all_tiles(w, q, words, step, m, 8, 3);
-            break;
-        default:
-            all_tiles(w, q, words, step, m, 6, 4);
-            break;
-        }
-#else
-        for (int b = 0; b < count; b++)
-            all_tiles(w, q, words + (ptrdiff_t)b * LANES * 2, step, m + (ptrdiff_t)b * LANES, 6, 1);
-#endif
-    }
-}
+enum { LANE_WEIGHTS = 2 };
+#include "kernels/wide/winograd_tiles.h"
 
 /* ---- output ---- */
 
@@ -282,29 +242,17 @@ LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, i
         UNROLLED_FOR (row, TILE)
             half[row][i] = u[row];
     }
-    const struct lanes bias = lanes_load(a->bias + lane), scale = lanes_set(a->scale);
+    const struct ending ending = ending_of(a, lane);
+    const struct lanes bias = lanes_load(a->bias + lane);
     const struct lanes factor = lanes_load(a->factors + lane);
-    const struct lanes slopes = a->slopes ? lanes_load(a->slopes + lane) : lanes_set(1.0f);
-    const bool active = a->slopes, added = a->residual;
-    const ptrdiff_t out_stride = a->out_stride, residual_stride = a->residual_stride;
     UNROLLED_FOR (row, TILE) {
         struct lanes u[TILE];
         if (!a->out[y + row])
             continue;
-        float *out = a->out[y + row] + x * out_stride + lane;
-        const float *residual = added ? a->residual[y + row] + x * residual_stride + lane : out;
         row_values(half[row], u);
-        UNROLLED_FOR (i, TILE) {
-            if (whole || i < columns) {
-                struct lanes value = lanes_fma(u[i], factor, bias);
-                if (active)
-                    value = lanes_slope(value, slopes);
-                if (added)
-                    value = lanes_add(lanes_load(residual + i * residual_stride),
-                                      lanes_mul(scale, value));
-                lanes_store(out + i * out_stride, value);
-            }
-        }
+        UNROLLED_FOR (i, TILE)
+            u[i] = lanes_fma(u[i], factor, bias);
+        output_row(a, &ending, x, y + row, columns, lane, u, whole);
     }
 }
 
@@ -349,6 +297,6 @@ void PQ_WIDE(winograd16)(const struct pq_winograd_args *a)
         const int count = a->blocks - first < PQ_CONV_GROUP ? a->blocks - first : PQ_CONV_GROUP;
         multiply(&w, words, count);
         transform_output(a, &w, first, count);
-        words += (size_t)(POINTS * count * LANES * 2) * (size_t)w.pairs;
+        words += (size_t)(POINTS * count * LANES * 2) * (size_t)w.depth;
     }
 }

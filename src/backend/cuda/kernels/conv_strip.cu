@@ -138,8 +138,7 @@ CUDA_INLINE const uint16_t *map_row(const struct cuda_map *m, int frame, int y)
 {
     if (y < 0 || y >= m->height)
         return NULL;
-    return (const uint16_t *)(const void *)m->data + frame * m->frame +
-           (int64_t)((uint32_t)y % (uint32_t)m->rows) * m->row;
+    return (const uint16_t *)(const void *)m->data + cuda_row(m, frame, y);
 }
 
 /* ---- the group that loads ---- */
@@ -305,8 +304,7 @@ CUDA_INLINE void write_part(const struct strip_block *b, const struct strip_plac
                             int t)
 {
     const struct cuda_map *m = &b->args->out;
-    uint16_t *row = (uint16_t *)(void *)m->data + p->frame * m->frame +
-                    (int64_t)((uint32_t)(p->y + group) % (uint32_t)m->rows) * m->row;
+    uint16_t *row = (uint16_t *)(void *)m->data + cuda_row(m, p->frame, p->y + group);
     const int u = t % UNITS, c = b->channel + u * 8;
     if (c >= m->stride)
         return;

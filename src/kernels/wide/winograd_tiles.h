@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* What Winograd's convolutions have in common behind their products and their transforms. Included
+ * where these are: their input and weights are `element` and `weight`, of which a channel, or a
+ * pair of channels, has LANE_WEIGHTS a lane; product() is
+ *
+ *     `tiles` tiles by `blocks` blocks of lanes at one point
+ *
+ * and struct work says where it all lies: in [36][tile][depth], from one point and tile to the next
+ * in_point and in_tile; m [36][tile][lane of a group], m_point. */
+#pragma once
+
+/* All tiles at one point, `tiles` at a time and the rest in fewer. step: weights from one channel,
+ * or pair, to the next. */
+LANES_INLINE void all_tiles(const struct work *w, const element *in, const weight *weights,
+                            int step, float *m, const int tiles, const int blocks)
+{
+    int t = 0;
+#define TILES_OF(n)                                                                                \
+    if ((n) > 0) {                                                                                 \
+        for (; t + (n) <= w->tiles; t += (n))                                                      \
+            product(w, in + (size_t)t * w->in_tile, weights, step, m + (ptrdiff_t)t * GROUP, n,    \
+                    blocks);                                                                       \
+    }
+    TILES_OF(tiles)
+    TILES_OF(tiles / 2)
+    TILES_OF(tiles / 4)
+    TILES_OF(tiles / 8)
+    TILES_OF(1)
+#undef TILES_OF
+}
+
+/* All tiles at all points, by `count` blocks of lanes. */
+static void multiply(const struct work *w, const weight *weights, int count)
+{
+    const int step = count * BLOCK * LANE_WEIGHTS;
+    const size_t point = (size_t)w->depth * (size_t)step;
+    for (int k = 0; k < POINTS; k++, weights += point) {
+        const element *in = w->in + (size_t)k * w->in_point;
+        float *m = w->m + (size_t)k * w->m_point;
+#if defined(__AVX512F__)
+        switch (count) {
+        case 1:
+            all_tiles(w, in, weights, step, m, 24, 1);
+            break;
+        case 2:
+            all_tiles(w, in, weights, step, m, 12, 2);
+            break;
+        case 3:
+            all_tiles(w, in, weights, step, m, 8, 3);
+            break;
+        default:
+            all_tiles(w, in, weights, step, m, 6, 4);
+            break;
+        }
+#else
+        for (int b = 0; b < count; b++)
+            all_tiles(w, in, weights + (ptrdiff_t)b * BLOCK * LANE_WEIGHTS, step,
+                      m + (ptrdiff_t)b * BLOCK, 6, BLOCK / LANES);
+#endif
+    }
+}
+
+/* What becomes of sums with their bias, for some lanes; taken from the arguments before anything is
+ * written, of which the compiler cannot know that it leaves them alone. */
+struct ending {
+    struct lanes slopes, scale;
+    bool active, added;
+    ptrdiff_t out_stride, residual_stride;
+};
+
+LANES_INLINE struct ending ending_of(const struct pq_winograd_args *a, int lane)
+{
+    return (struct ending){
+        .slopes = a->slopes ? lanes_load(a->slopes + lane) : lanes_set(1.0f),
+        .scale = lanes_set(a->scale),
+        .active = a->slopes,
+        .added = a->residual,
+        .out_stride = a->out_stride,
+        .residual_stride = a->residual_stride,
+    };
+}
+
+/* Some lanes of the pixels of a tile's row, which is there. (x, y): its first pixel; lane: the
+ * first, of all of the result; columns: pixels that are there; whole: all 4. */
+LANES_INLINE void output_row(const struct pq_winograd_args *a, const struct ending *e, int x, int y,
+                             int columns, int lane, const struct lanes value[TILE],
+                             const bool whole)
+{
+    float *out = a->out[y] + x * e->out_stride + lane;
+    const float *residual = e->added ? a->residual[y] + x * e->residual_stride + lane : out;
+    UNROLLED_FOR (i, TILE) {
+        if (whole || i < columns) {
+            struct lanes v = value[i];
+            if (e->active)
+                v = lanes_slope(v, e->slopes);
+            if (e->added)
+                v = lanes_add(lanes_load(residual + i * e->residual_stride),
+                              lanes_mul(e->scale, v));
+            lanes_store(out + i * e->out_stride, v);
+        }
+    }
+}
