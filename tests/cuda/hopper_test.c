@@ -223,7 +223,7 @@ static const char *key_of(const struct pq_graph *graph, const char *device,
     return key;
 }
 
-static const char strips[] = "cuda/fp16/wgmma-1", tiles[] = "cuda/fp16/tiles-1";
+static const char strips[] = "cuda/fp16/wgmma-2", tiles[] = "cuda/fp16/tiles-2";
 
 static void check_key(const struct pq_graph *graph, const char *want, const char *warning)
 {
@@ -244,7 +244,7 @@ static void those_alone_that_have_them_are_asked(void **state)
                  {9, 0, 64, "cuda:0", strips, PIQUE_PRECISION_FP16, 1},
                  {9, 0, 64, "cuda:tiles", tiles, PIQUE_PRECISION_FP16, 0},
                  {9, 0, 64, "cuda:0:tiles", tiles, PIQUE_PRECISION_FP16, 0},
-                 {9, 0, 64, "cuda", "cuda/fp32/direct-1", PIQUE_PRECISION_FP32, 0},
+                 {9, 0, 64, "cuda", "cuda/fp32/direct-2", PIQUE_PRECISION_FP32, 0},
                  {9, 0, 48, "cuda", tiles, PIQUE_PRECISION_FP16, 0},
                  {8, 9, 64, "cuda", tiles, PIQUE_PRECISION_FP16, 0},
                  {10, 0, 64, "cuda", tiles, PIQUE_PRECISION_FP16, 0}};

@@ -85,11 +85,11 @@ static const char *key_of(const struct cuda_program *program)
 {
     switch (program->tier) {
     case PIQUE_PRECISION_FP16:
-        return program->strip_kernel ? "cuda/fp16/wgmma-1" : "cuda/fp16/tiles-1";
+        return program->strip_kernel ? "cuda/fp16/wgmma-2" : "cuda/fp16/tiles-2";
     case PIQUE_PRECISION_BF16:
-        return "cuda/bf16/tiles-1";
+        return "cuda/bf16/tiles-2";
     default:
-        return "cuda/fp32/direct-1";
+        return "cuda/fp32/direct-2";
     }
 }
 

@@ -97,7 +97,7 @@ LANES_INLINE void product(const struct work *w, const float *v, const float *wei
     }
 }
 
-enum { LANE_WEIGHTS = 1 };
+#define LANE_WEIGHTS 1
 #include "kernels/wide/winograd_tiles.h"
 
 /* ---- output ---- */

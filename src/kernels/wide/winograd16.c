@@ -191,7 +191,7 @@ LANES_INLINE void product(const struct work *w, const int32_t *q, const int16_t 
     }
 }
 
-enum { LANE_WEIGHTS = 2 };
+#define LANE_WEIGHTS 2
 #include "kernels/wide/winograd_tiles.h"
 
 /* ---- output ---- */

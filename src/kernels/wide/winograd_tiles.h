@@ -9,6 +9,8 @@
  * in_point and in_tile; m [36][tile][lane of a group], m_point. */
 #pragma once
 
+#if defined(LANE_WEIGHTS)
+
 /* All tiles at one point, `tiles` at a time and the rest in fewer. step: weights from one channel,
  * or pair, to the next. */
 LANES_INLINE void all_tiles(const struct work *w, const element *in, const weight *weights,
@@ -100,3 +102,5 @@ LANES_INLINE void output_row(const struct pq_winograd_args *a, const struct endi
         }
     }
 }
+
+#endif
