@@ -208,9 +208,9 @@ typedef struct pique_device_info {
 /** Describe the i-th device. @return 0, or PIQUE_EINVAL past the end. Thread-safety: safe. */
 int pique_device_get(size_t i, pique_device_info *info, pique_error *err);
 
-/** Force the instruction sets that kernels may use: "scalar", "avx2" and "avx512" of x86-64, "neon"
- * of ARM, or NULL for all that the processor has. Never changes a bit of a result. Call before
- * engines are opened.
+/** Force the instruction sets that kernels may use: "scalar", "avx2", "avx512" and "avx512-vnni" of
+ *  x86-64, "neon" of ARM, or NULL for all that the processor has. Never changes a bit of a result.
+ *  Call before engines are opened.
  *  @return 0; PIQUE_EINVAL unknown; PIQUE_EUNSUPPORTED the processor has it not. */
 int pique_set_cpu_level(const char *level, pique_error *err);
 
