@@ -2,6 +2,7 @@
 #include "base/pool.h"
 
 #include <fenv.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -10,10 +11,17 @@
 
 #include "base/alloc.h"
 
+enum { CACHE_LINE = 64 };
+
 struct worker {
     struct pq_pool *pool;
     pthread_t thread;
     int index;
+    /* Of the tasks below this one, it has none unfinished: the index of its task; 0 while it takes
+     * its first one; INT_MAX outside of a loop. As tasks are taken in order, all below k are
+     * done when k has been taken and each worker is at k or beyond. */
+    atomic_int at;
+    char apart[CACHE_LINE]; /* from the next one's, which others look at while it is written */
 };
 
 struct pq_pool {
@@ -26,6 +34,8 @@ struct pq_pool {
     unsigned long loop; /* number of the current loop; workers wait for it to change */
     int busy;           /* workers that have not finished the current loop */
     bool stop;
+    pthread_cond_t ahead; /* some worker is further on */
+    atomic_int waiting;   /* for that */
 
     /* The current loop; written under the lock before `loop` changes, read by workers after. */
     pq_pool_fn *fn;
@@ -34,13 +44,67 @@ struct pq_pool {
     atomic_int next;
 };
 
+/* A worker is done with all that it took before task i. The order of this store and of the look at
+ * who waits is that of wait_long(), the other way round: one of the two sees the other. */
+static void move_on(struct pq_pool *pool, struct worker *self, int i)
+{
+    atomic_store(&self->at, i);
+    if (atomic_load(&pool->waiting) == 0)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pthread_cond_broadcast(&pool->ahead);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 static void take_tasks(struct pq_pool *pool, int worker)
 {
+    struct worker *self = &pool->workers[worker];
+    /* Whoever takes a later task than the one to come sees this, or that one. */
+    atomic_store(&self->at, 0);
     for (;;) {
-        int i = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
+        const int i = atomic_fetch_add(&pool->next, 1);
+        move_on(pool, self, i < pool->count ? i : INT_MAX);
         if (i >= pool->count)
             return;
         pool->fn(pool->context, i, worker);
+    }
+}
+
+static bool is_beyond(const struct worker *w, int below)
+{
+    return atomic_load(&w->at) >= below;
+}
+
+static void wait_long(struct pq_pool *pool, const struct worker *w, int below)
+{
+    pthread_mutex_lock(&pool->lock);
+    atomic_fetch_add(&pool->waiting, 1);
+    while (!is_beyond(w, below))
+        pthread_cond_wait(&pool->ahead, &pool->lock);
+    atomic_fetch_sub(&pool->waiting, 1);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* The core's other thread may go on meanwhile. */
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+void pq_pool_wait(struct pq_pool *pool, int below)
+{
+    enum { LOOKS = 2000 }; /* some tens of microseconds: less than to sleep and to wake */
+    for (int i = 0; i < pool->threads; i++) {
+        const struct worker *w = &pool->workers[i];
+        int looks = 0;
+        while (!is_beyond(w, below) && looks++ < LOOKS)
+            relax();
+        if (!is_beyond(w, below))
+            wait_long(pool, w, below);
     }
 }
 
@@ -84,8 +148,10 @@ int pq_pool_create(int threads, struct pq_pool **out, pique_error *err)
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
     pthread_cond_init(&pool->idle, NULL);
+    pthread_cond_init(&pool->ahead, NULL);
+    for (int i = 0; i < threads; i++)
+        workers[i] = (struct worker){.pool = pool, .index = i, .at = INT_MAX};
     for (int i = 1; i < threads; i++) {
-        workers[i] = (struct worker){.pool = pool, .index = i};
         int rc = pthread_create(&workers[i].thread, NULL, work, &workers[i]);
         if (rc) {
             pq_pool_destroy(&pool);
@@ -109,6 +175,7 @@ void pq_pool_destroy(struct pq_pool **poolp)
     pthread_mutex_unlock(&pool->lock);
     for (int i = 1; i <= pool->started; i++)
         pthread_join(pool->workers[i].thread, NULL);
+    pthread_cond_destroy(&pool->ahead);
     pthread_cond_destroy(&pool->idle);
     pthread_cond_destroy(&pool->work);
     pthread_mutex_destroy(&pool->lock);

@@ -69,6 +69,10 @@ void pq_nearest_row(const float *in, int in_stride, int width, int channels, int
 void pq_copy_row(const float *in, int in_stride, int width, int channels, float *out,
                  int out_stride)
 {
+    if (in_stride == channels && out_stride == channels) {
+        memcpy(out, in, (size_t)width * (size_t)channels * sizeof *out);
+        return;
+    }
     for (int x = 0; x < width; x++, in += in_stride, out += out_stride)
         memcpy(out, in, (size_t)channels * sizeof *out);
 }

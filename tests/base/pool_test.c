@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -113,6 +115,43 @@ static void tasks_keep_denormals_and_the_callers_mode_comes_back(void **state)
     pq_pool_destroy(&pool);
 }
 
+/* Sums of plain values that earlier tasks write. */
+struct chain {
+    struct pq_pool *pool;
+    int reach; /* a task reads what was written so many tasks before it */
+    int values[TASKS];
+};
+
+static void add_up(void *context, int index, int worker)
+{
+    (void)worker;
+    struct chain *c = context;
+    if (index % 100 == 50) /* the others wait long enough to go to sleep */
+        nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+    if (index < c->reach) {
+        c->values[index] = 1;
+        return;
+    }
+    pq_pool_wait(c->pool, index - c->reach + 1);
+    c->values[index] = c->values[index - c->reach] + 1;
+}
+
+static void a_task_waits_for_those_before_it(void **state)
+{
+    (void)state;
+    static struct chain chain;
+    for (int threads = 1; threads <= 4; threads++) {
+        assert_int_equal(pq_pool_create(threads, &chain.pool, NULL), 0);
+        for (chain.reach = 1; chain.reach <= 5; chain.reach++) {
+            memset(chain.values, 0, sizeof chain.values);
+            pq_pool_run(chain.pool, TASKS, add_up, &chain);
+            for (int i = 0; i < TASKS; i++)
+                assert_int_equal(chain.values[i], i / chain.reach + 1);
+        }
+        pq_pool_destroy(&chain.pool);
+    }
+}
+
 static void absurd_counts_and_failed_allocations_are_refused(void **state)
 {
     (void)state;
@@ -133,6 +172,7 @@ int main(void)
         cmocka_unit_test(each_task_runs_exactly_once),
         cmocka_unit_test(tasks_round_to_nearest_and_the_callers_mode_comes_back),
         cmocka_unit_test(tasks_keep_denormals_and_the_callers_mode_comes_back),
+        cmocka_unit_test(a_task_waits_for_those_before_it),
         cmocka_unit_test(absurd_counts_and_failed_allocations_are_refused),
     };
     return cmocka_run_group_tests_name("pool", tests, NULL, NULL);

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* One operation's rows, shared out to the threads.
- *
- * A task is one row of one frame; of a convolution, a stretch of its pixels or tiles; of attention,
- * one head of one window. Tasks write disjoint memory and read only what earlier operations have
- * finished, so it does not matter which thread runs which. */
+/* One operation's rows. */
 #include "backend/cpu/attention.h"
 #include "backend/cpu/conv.h"
 #include "base/alloc.h"
 #include "kernels/pixel.h"
-
-enum { MOST_TASKS = 1 << 30 }; /* that are shared out at a time */
 
 static void depthwise(const struct cpu_job *job, int frame, int64_t y, float *out)
 {
@@ -204,13 +198,11 @@ static void compute_row(const struct cpu_job *job, int frame, int64_t y)
     cpu_stored(job, row, (size_t)cpu_width(job) * (size_t)cpu_stride(job));
 }
 
-static void task(void *context, int index, int worker)
+void cpu_job_task(const struct cpu_job *job, int64_t task, float *scratch)
 {
-    const struct cpu_job *job = context;
-    const int64_t at = job->first + index, part = at % job->parts;
-    const int row = (int)(at / job->parts % job->rows);
-    const int frame = (int)(at / job->parts / job->rows);
-    float *scratch = job->run->scratch + (size_t)worker * cpu_align(job->program->scratch_floats);
+    const int64_t part = task % job->parts;
+    const int row = (int)(task / job->parts % job->rows);
+    const int frame = (int)(task / job->parts / job->rows);
     if (job->op->kind == PQ_OP_CONV2D)
         cpu_conv_task(job, frame, row, part, scratch);
     else if (cpu_is_attention(job->op))
@@ -226,11 +218,11 @@ static bool is_rounded(const struct pq_op *op)
            op->kind != PQ_OP_RANK;
 }
 
-void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1)
+void cpu_job_plan(struct cpu_job *job, struct cpu_run *run, int i, int64_t y0, int64_t y1)
 {
     const struct cpu_program *program = (const struct cpu_program *)run->base.program;
     const struct pq_op *op = &program->base.graph->ops[i];
-    struct cpu_job job = {
+    *job = (struct cpu_job){
         .run = run,
         .program = program,
         .op = op,
@@ -242,16 +234,14 @@ void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1)
         .rows = (int)(y1 - y0),
         .parts = 1,
     };
-    if (op->kind == PQ_OP_CONV2D)
-        cpu_conv_plan(&job);
-    if (cpu_is_attention(op)) {
-        cpu_attention_plan(&job);
+    if (y1 > y0 && op->kind == PQ_OP_CONV2D)
+        cpu_conv_plan(job);
+    if (y1 > y0 && cpu_is_attention(op)) {
+        cpu_attention_plan(job);
         for (int frame = 0; frame < run->base.geometry.frames; frame++) {
             for (int64_t y = y0; y < y1; y++)
                 cpu_new_row(run, i, frame, y);
         }
     }
-    const int64_t tasks = (int64_t)run->base.geometry.frames * job.rows * job.parts;
-    for (; job.first < tasks; job.first += MOST_TASKS)
-        pq_pool_run(program->pool, (int)PQ_MIN(tasks - job.first, MOST_TASKS), task, &job);
+    job->tasks = (int64_t)run->base.geometry.frames * job->rows * job->parts;
 }

@@ -7,10 +7,7 @@
 #include "base/whole.h"
 #include "kernels/winograd16.h"
 
-enum {
-    STRETCH = 96,       /* pixels of a task; a multiple of every kernel's block */
-    FEWEST_CHANNELS = 8 /* see below */
-};
+enum { FEWEST_CHANNELS = 8 }; /* see below */
 
 /* Table 2. Of the input's channels there have to be enough to pay for the transforms. One core with
  * AVX-512, rows of 640 pixels, direct time / Winograd's: 4 channels to 64 1.0, 8 to 64 1.5, 8 to 8
@@ -85,8 +82,8 @@ static void direct(const struct cpu_job *job, int frame, int64_t y, int part)
         .scale = op->scale,
         .out = result_row(job, frame, y, part == 0),
         .out_stride = stride,
-        .x0 = part * STRETCH,
-        .x1 = part * STRETCH + PQ_MIN(STRETCH, width - part * STRETCH),
+        .x0 = part * CPU_STRETCH,
+        .x1 = part * CPU_STRETCH + PQ_MIN(CPU_STRETCH, width - part * CPU_STRETCH),
     };
     if (op->residual) {
         args.residual = cpu_input_row(job, last, frame, y);
@@ -101,29 +98,16 @@ static void direct(const struct cpu_job *job, int frame, int64_t y, int part)
 
 enum { TILE = PQ_WINOGRAD_TILE };
 
-/* The row that the first tiles of a job begin with; it may lie above the picture. */
-static int64_t first_edge(const struct cpu_job *job)
-{
-    const struct pq_grid grid = job->run->base.lines[job->i].grid;
-    return grid.phase + pq_floor_div(job->y0 - grid.phase, TILE) * TILE;
-}
-
-/* The tiles of a frame, counted row by row. */
-static int64_t tiles_of(const struct cpu_job *job)
-{
-    return pq_ceil_div(job->y1 - first_edge(job), TILE) * pq_winograd_across(cpu_width(job));
-}
-
 static void winograd(const struct cpu_job *job, int frame, int64_t part, float *scratch)
 {
     enum { MOST_ROWS = PQ_WINOGRAD_TILES * TILE }; /* where tiles lie below one another */
     const struct pq_op *op = job->op;
     const int stride = cpu_stride(job), across = pq_winograd_across(cpu_width(job));
     const int last = op->inputs - 1;
-    const int64_t all = tiles_of(job), t0 = all * part / job->parts;
-    const int64_t t1 = all * (part + 1) / job->parts, row0 = t0 / across;
+    const int64_t t0 = part * job->tiles, t1 = PQ_MIN(t0 + job->tiles, cpu_tiles(job));
+    const int64_t row0 = t0 / across;
     const int count = (int)((t1 - 1) / across - row0 + 1) * TILE;
-    const int64_t y = first_edge(job) + row0 * TILE;
+    const int64_t y = cpu_first_edge(job) + row0 * TILE;
     const float *rows[PQ_MAX_INPUTS][MOST_ROWS + PQ_WINOGRAD_READ - TILE], *residual[MOST_ROWS];
     float *out[MOST_ROWS];
     struct pq_conv_part parts[PQ_MAX_INPUTS];
@@ -162,25 +146,20 @@ static void winograd(const struct cpu_job *job, int frame, int64_t part, float *
         job->program->wide->winograd(&args);
 }
 
-/* As many parts as tiles of a call allow, and a multiple of the threads, so that none waits long
- * for another where there are few. */
-static int64_t parts_of_tiles(const struct cpu_job *job)
-{
-    const int64_t all = tiles_of(job), threads = pq_pool_threads(job->program->pool);
-    const int out = job->op->channels, in = (int)job->op->weight.shape[1];
-    const int most = job->step->words ? pq_winograd16_tiles(out, in) : pq_winograd_tiles(out, in);
-    return PQ_MIN(pq_ceil_div(pq_ceil_div(all, most), threads) * threads, all);
-}
-
 void cpu_conv_plan(struct cpu_job *job)
 {
     const int width = cpu_width(job);
-    if (job->step->tiled) {
-        job->rows = 1;
-        job->parts = parts_of_tiles(job);
-    } else {
-        job->parts = width / STRETCH + (width % STRETCH != 0);
+    if (!job->step->tiled) {
+        job->parts = width / CPU_STRETCH + (width % CPU_STRETCH != 0);
+        return;
     }
+    /* As many as a call may have, or fewer where some threads would have none. */
+    const int out = job->op->channels, in = (int)job->op->weight.shape[1];
+    const int most = job->step->words ? pq_winograd16_tiles(out, in) : pq_winograd_tiles(out, in);
+    const int64_t all = cpu_tiles(job), threads = pq_pool_threads(job->program->pool);
+    job->rows = 1;
+    job->tiles = PQ_MIN(most, pq_ceil_div(all, threads));
+    job->parts = pq_ceil_div(all, job->tiles);
 }
 
 void cpu_conv_task(const struct cpu_job *job, int frame, int row, int64_t part, float *scratch)

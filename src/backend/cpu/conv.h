@@ -3,6 +3,10 @@
 #pragma once
 
 #include "backend/cpu/job.h"
+#include "base/whole.h"
+#include "kernels/winograd.h"
+
+enum { CPU_STRETCH = 96 }; /* pixels of a task; a multiple of every kernel's block */
 
 /* Whether a convolution is computed as Winograd's, in tiles of PQ_WINOGRAD_TILE rows. The table by
  * which this is decided has a version, which stands in the numeric key. */
@@ -11,6 +15,20 @@ bool cpu_is_winograd(const struct cpu_mode *mode, const struct pq_op *op);
 bool cpu_is_words(const struct cpu_mode *mode, const struct pq_op *op);
 /* Floats that a thread needs to compute it. */
 size_t cpu_conv_scratch(const struct cpu_mode *mode, const struct pq_op *op);
+
+/* The row that the first tiles of a job begin with; it may lie above the picture. */
+static inline int64_t cpu_first_edge(const struct cpu_job *job)
+{
+    const struct pq_grid grid = job->run->base.lines[job->i].grid;
+    return grid.phase + pq_floor_div(job->y0 - grid.phase, PQ_WINOGRAD_TILE) * PQ_WINOGRAD_TILE;
+}
+
+/* The tiles of a frame, counted row by row. */
+static inline int64_t cpu_tiles(const struct cpu_job *job)
+{
+    return pq_ceil_div(job->y1 - cpu_first_edge(job), PQ_WINOGRAD_TILE) *
+           pq_winograd_across(cpu_width(job));
+}
 
 /* Into how many rows and parts the rows of a job are shared out. */
 void cpu_conv_plan(struct cpu_job *job);

@@ -6,50 +6,8 @@
 
 #include "backend/cpu/run.h"
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/lang.h"
-#include "kernels/pixel.h"
-
-/* Copy rows of all frames between a ring and the caller's memory. */
-static void copy_rows(struct cpu_run *run, int i, int64_t y0, int64_t y1,
-                      const struct pq_band *band, bool into_ring)
-{
-    const struct cpu_program *program = (const struct cpu_program *)run->base.program;
-    const struct cpu_ring *ring = &run->rings[i];
-    size_t width = (size_t)run->base.lines[i].width;
-    size_t channels = (size_t)run->base.program->graph->ops[i].channels;
-    size_t stride = (size_t)ring->stride;
-    for (int f = 0; f < run->base.geometry.frames; f++) {
-        for (int64_t y = y0; y < y1; y++) {
-            float *inside = into_ring ? cpu_new_row(run, i, f, y)
-                                      : cpu_ring_row(ring, run->base.geometry.frames, f, y);
-            float *outside = band->data + f * band->frame_stride + (y - y0) * band->row_stride;
-            const float *from = into_ring ? outside : inside;
-            float *to = into_ring ? inside : outside;
-            if (stride == channels)
-                memcpy(to, from, width * channels * sizeof *to);
-            else
-                pq_copy_row(from, (int)(into_ring ? channels : stride), (int)width, (int)channels,
-                            to, (int)(into_ring ? stride : channels));
-            if (into_ring && program->round)
-                program->round(to, width * stride);
-        }
-    }
-}
-
-/* Rows of an operation, with a look at the clock where somebody wants to know. */
-static void compute(struct cpu_run *run, int i, int64_t y0, int64_t y1)
-{
-    struct pq_op_time *times = run->base.program->times;
-    const double start = times ? pq_seconds() : 0;
-    cpu_compute(run, i, y0, y1);
-    if (!times)
-        return;
-    times[i].seconds += pq_seconds() - start;
-    times[i].pixels += (uint64_t)run->base.geometry.frames * (uint64_t)(y1 - y0) *
-                       (uint64_t)run->base.lines[i].width;
-}
 
 static const char *how(const struct pq_program *base, int op)
 {
@@ -57,30 +15,6 @@ static const char *how(const struct pq_program *base, int op)
     if (base->graph->ops[op].kind != PQ_OP_CONV2D)
         return "";
     return program->steps[op].tiled ? "winograd" : "direct";
-}
-
-static int step(struct pq_run *base, const struct pq_band *in, int count, const struct pq_band *out,
-                int *got, pique_error *err)
-{
-    (void)err;
-    struct cpu_run *run = (struct cpu_run *)base;
-    const struct pq_graph *g = base->program->graph;
-    struct pq_progress progress = {base->done};
-    copy_rows(run, 0, base->done[0], base->done[0] + count, in, true);
-    base->done[0] += count;
-    int64_t first = base->done[g->output];
-    for (int i = 1; i < g->count; i++) {
-        int64_t y0, y1;
-        pq_plan_step(g, base->lines, base->geometry.band, &progress, i, &y0, &y1);
-        if (y1 > y0)
-            compute(run, i, y0, y1);
-        base->done[i] = y1;
-    }
-    if (g->output == 0)
-        first = base->done[0] - count;
-    copy_rows(run, g->output, first, base->done[g->output], out, false);
-    *got = (int)(base->done[g->output] - first);
-    return 0;
 }
 
 static unsigned tiers(const char *id)
@@ -162,7 +96,7 @@ const struct pq_backend pq_backend_cpu = {
     .memory = cpu_memory,
     .begin = cpu_begin,
     .end = cpu_end,
-    .step = step,
+    .step = cpu_step,
     .statistic = statistic,
     .how = how,
     .free_memory = free_memory,

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Some rows of one operation, while they are computed. */
+/* Some rows of one operation, which one step computes, as tasks.
+ *
+ * A task is one row of one frame; of a convolution, a stretch of its pixels or tiles; of attention,
+ * one head of one window. Tasks of a job write disjoint memory. They are counted from the first
+ * frame to the last, from its first row to its last, and from the first part of a row to its
+ * last; so that pixels further up are made by earlier tasks, and in a row those further left. */
 #pragma once
 
 #include "backend/cpu/run.h"
@@ -9,12 +14,14 @@ struct cpu_job {
     const struct cpu_program *program;
     const struct pq_op *op;
     const struct cpu_step *step;
-    pq_round_fn *round; /* NULL: the result stays as it is */
-    int i;              /* of the operation */
-    int64_t y0, y1;     /* rows of each frame */
-    int64_t parts;      /* tasks that share a row, or a row of windows */
-    int rows;           /* rows, or rows of windows, of each frame */
-    int64_t first;      /* task of those that are shared out now */
+    pq_round_fn *round;         /* NULL: the result stays as it is */
+    const struct pq_band *band; /* rows to take or to hand out, instead of computing any; or NULL */
+    int i;                      /* of the operation */
+    int64_t y0, y1;             /* rows of each frame */
+    int rows;                   /* rows, or rows of windows, of each frame */
+    int64_t parts;              /* tasks that share a row, or a row of windows */
+    int64_t tiles;              /* of a convolution in tiles: those of a task, but the last */
+    int64_t at, tasks;          /* the first of its tasks among those of the step; how many */
 };
 
 /* Values of the result, about to be read by others: as the device stores them. */
@@ -57,6 +64,13 @@ static inline int cpu_width(const struct cpu_job *job)
 {
     return (int)job->run->base.lines[job->i].width;
 }
+
+/* compute.c: tasks of rows [y0, y1) of operation i. */
+void cpu_job_plan(struct cpu_job *job, struct cpu_run *run, int i, int64_t y0, int64_t y1);
+/* One of its tasks. scratch: the thread's own. */
+void cpu_job_task(const struct cpu_job *job, int64_t task, float *scratch);
+/* needs.c: how many of a step's tasks, from the first on, have to be done before this one. */
+int64_t cpu_job_needs(const struct cpu_job *job, int64_t task);
 
 /* One row of a frame into out. */
 typedef void cpu_row_fn(const struct cpu_job *job, int frame, int64_t y, float *out);

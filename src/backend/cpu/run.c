@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "backend/arena.h"
+#include "backend/cpu/job.h"
 #include "base/alloc.h"
 
 static bool row_floats(const struct pq_line *line, int stride, size_t *out)
@@ -31,7 +32,7 @@ static bool ring_floats(const struct pq_line *line, int stride, int frames, size
 /* Where everything lies. */
 struct layout {
     struct pq_place *places; /* one an operation */
-    size_t zeros, scratch;    /* offsets behind the rings */
+    size_t zeros, scratch;   /* offsets behind the rings */
     size_t zero_floats, scratch_floats;
     size_t floats; /* in all */
 };
@@ -114,6 +115,7 @@ static void free_run(struct cpu_run *run, const struct cpu_program *program)
     else
         pq_big_free(program->allocator, run->arena);
     pq_free(run->rings);
+    pq_free(run->jobs);
     pq_free(run);
 }
 
@@ -142,11 +144,14 @@ int cpu_begin(struct pq_program *base, const struct pq_geometry *geometry,
     int rc = lay_out(program, geometry, lines, &l, err);
     if (rc)
         goto out;
+    const size_t count = (size_t)base->graph->count;
     run = pq_calloc(1, sizeof *run);
-    if (run)
-        run->rings = pq_calloc((size_t)base->graph->count, sizeof *run->rings);
-    if (!run || !run->rings)
-        rc = pq_fail_nomem(err, (size_t)base->graph->count * sizeof *run->rings);
+    if (run) {
+        run->rings = pq_calloc(count, sizeof *run->rings);
+        run->jobs = pq_calloc(count + 1, sizeof *run->jobs);
+    }
+    if (!run || !run->rings || !run->jobs)
+        rc = pq_fail_nomem(err, count * (sizeof *run->rings + sizeof *run->jobs));
     else
         rc = allocate(run, program, l.floats * sizeof(float), on_disk, err);
     if (rc) {

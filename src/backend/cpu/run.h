@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Line buffers, and one operation's rows. */
+/* The line buffers of a batch. */
 #pragma once
 
 #include "backend/cpu/program.h"
@@ -27,6 +27,8 @@ struct cpu_run {
     struct pq_scratch file; /* what the arena lies in where memory does not hold it */
     const float *zeros;     /* a row above or below the picture */
     float *scratch;
+    struct cpu_job *jobs; /* of a step: one an operation, and one that hands out its result */
+    int64_t first;        /* task of those that are shared out now */
 };
 
 static inline float *cpu_ring_row(const struct cpu_ring *ring, int frames, int frame, int64_t y)
@@ -45,5 +47,6 @@ void cpu_end(struct pq_run *run);
  * lanes beyond the last channel. Memory is used by one ring after another. */
 float *cpu_new_row(struct cpu_run *run, int i, int frame, int64_t y);
 
-/* Compute rows [y0, y1) of operation i for all frames, shared out to the pool. */
-void cpu_compute(struct cpu_run *run, int i, int64_t y0, int64_t y1);
+/* step.c: a step of a run, as the backend's table has it. */
+int cpu_step(struct pq_run *run, const struct pq_band *in, int count, const struct pq_band *out,
+             int *got, pique_error *err);

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* What a task waits for. The tasks of a step begin in order: those of an operation after those of
+ * its inputs. So it is enough to know how many of the step's tasks have to be done, from the first
+ * on: up to the one that makes the last pixel that this one reads. A row of tiles usually waits for
+ * nothing but the tiles above its own last one and the one to the right, which were begun a row of
+ * tiles ago.
+ *
+ * Nothing is overwritten that a task of the same step reads: a ring has room for all rows that were
+ * needed when the step began and for those that it adds. */
+#include "backend/cpu/attention.h"
+#include "backend/cpu/conv.h"
+#include "base/alloc.h"
+
+enum { TILE = PQ_WINOGRAD_TILE };
+
+/* How many of a frame's tasks of a job make all rows above y, which is one of its own or beyond, of
+ * the last of them only what lies to the left of column x. */
+static int64_t tasks_above(const struct cpu_job *job, int64_t y, int64_t x)
+{
+    const int64_t row = PQ_MIN(y, job->y1) - 1;
+    if (!job->band && cpu_is_attention(job->op))
+        return job->rows * job->parts;
+    if (job->tiles) {
+        const int64_t across = pq_winograd_across(cpu_width(job));
+        const int64_t tile = (row - cpu_first_edge(job)) / TILE * across + (x - 1) / TILE;
+        return tile / job->tiles + 1;
+    }
+    if (job->parts > 1)
+        return (row - job->y0) * job->parts + (x - 1) / CPU_STRETCH + 1;
+    return row - job->y0 + 1;
+}
+
+/* The same among all tasks of the step; 0 where this step makes none of them. */
+static int64_t tasks_before(const struct cpu_job *job, int frame, int64_t y, int64_t x)
+{
+    if (!job->tasks || y <= job->y0)
+        return 0;
+    return job->at + frame * (job->rows * job->parts) + tasks_above(job, y, x);
+}
+
+/* Column of input k behind the last one that the result reads to the left of column x. */
+static int64_t columns_of(const struct cpu_job *job, int k, int64_t x)
+{
+    const struct pq_op *op = job->op;
+    const int64_t width = cpu_input_line(job, k)->width;
+    if (op->kind != PQ_OP_CONV2D)
+        return width;
+    if (!op->residual || k < op->inputs - 1)
+        x = (x - 1) * op->hor.stride - op->hor.before +
+            (int64_t)(op->hor.kernel - 1) * op->hor.dilation + 1;
+    return PQ_MIN(PQ_MAX(x, 1), width);
+}
+
+/* What row y - 1 needs, to the left of column x; behind a row of tiles, all of its rows. */
+static int64_t row_needs(const struct cpu_job *job, int frame, int64_t y, int64_t x)
+{
+    const struct pq_line *lines = job->run->base.lines;
+    int64_t needs = 0;
+    for (int k = 0; k < job->op->inputs; k++) {
+        const struct cpu_job *in = &job->run->jobs[job->op->in[k]];
+        const struct pq_flow flow = {.op = job->op,
+                                     .k = k,
+                                     .in_height = lines[in->i].height,
+                                     .out_height = lines[job->i].height,
+                                     .grid = lines[job->i].grid};
+        int64_t in0, in1;
+        pq_rows_needed(&flow, y - 1, y, &in0, &in1);
+        needs = PQ_MAX(needs, tasks_before(in, frame, in1, columns_of(job, k, x)));
+    }
+    return needs;
+}
+
+static int64_t tiles_need(const struct cpu_job *job, int frame, int64_t part)
+{
+    const int64_t across = pq_winograd_across(cpu_width(job)), first = part * job->tiles;
+    const int64_t last = PQ_MIN(first + job->tiles, cpu_tiles(job)) - 1;
+    const int64_t y = cpu_first_edge(job) + (last / across + 1) * TILE;
+    int64_t needs = row_needs(job, frame, y, (last % across + 1) * TILE);
+    if (first / across < last / across)
+        needs = PQ_MAX(needs, row_needs(job, frame, y - TILE, cpu_width(job)));
+    return needs;
+}
+
+int64_t cpu_job_needs(const struct cpu_job *job, int64_t task)
+{
+    const int64_t part = task % job->parts, row = task / job->parts % job->rows;
+    const int frame = (int)(task / job->parts / job->rows);
+    const int64_t y = job->y0 + row + 1, width = cpu_width(job);
+    if (job->band) /* what comes from outside is there */
+        return job == job->run->jobs ? 0 : tasks_before(&job->run->jobs[job->i], frame, y, width);
+    if (job->tiles)
+        return tiles_need(job, frame, part);
+    if (!cpu_is_attention(job->op))
+        return row_needs(job, frame, y, PQ_MIN((part + 1) * CPU_STRETCH, width));
+    int64_t needs = 0;
+    for (int k = 0; k < job->op->inputs; k++) {
+        const struct cpu_job *in = &job->run->jobs[job->op->in[k]];
+        needs = PQ_MAX(needs, in->at + in->tasks);
+    }
+    return needs;
+}
