@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Batches of the public API: one stream with conversion at both ends. */
-#include <fenv.h>
-
 #include "arch/model.h"
 #include "base/alloc.h"
 #include "upscale/opened.h"
@@ -67,13 +65,6 @@ int pique_batch_wants(const pique_engine *engine)
     return (int)PQ_MIN((int64_t)pq_stream_band(b->stream), b->height - b->pushed) - b->held;
 }
 
-/* The same bits whatever rounding the program around us has set. */
-static void use_our_rounding(fenv_t *theirs)
-{
-    fegetenv(theirs);
-    fesetenv(FE_DFL_ENV);
-}
-
 /* The batch's buffers as rows of floats. */
 static pique_rows band_rows(float *data, int width, int channels, int rows)
 {
@@ -96,21 +87,44 @@ static int step(pique_engine *engine, int count, pique_error *err)
     return rc;
 }
 
-/* The caller's rows into the batch, behind those that wait. */
-static void take_rows(struct pq_batch *b, const pique_rows *rows, int count)
+/* Rows of a frame between the caller's memory and the batch's. */
+struct exchange {
+    const struct pq_batch *batch;
+    const pique_rows *theirs;
+    int frame;
+};
+
+static char *their_row(const struct exchange *x, int y)
 {
-    size_t samples = (size_t)b->width * (size_t)b->in_channels;
-    int band = pq_stream_band(b->stream);
-    for (int f = 0; f < b->frames; f++) {
-        for (int y = 0; y < count; y++) {
-            const char *from =
-                (const char *)rows->data + f * rows->frame_stride + y * rows->row_stride;
-            pq_samples_to_float(rows->sample, from, samples,
-                                b->in +
-                                    ((size_t)f * (size_t)band + (size_t)(b->held + y)) * samples);
-        }
-    }
-    b->held += count;
+    return (char *)x->theirs->data + x->frame * x->theirs->frame_stride + y * x->theirs->row_stride;
+}
+
+static void take_row(void *context, int y, int worker)
+{
+    (void)worker;
+    const struct exchange *x = context;
+    const struct pq_batch *b = x->batch;
+    const size_t samples = (size_t)b->width * (size_t)b->in_channels;
+    const size_t row = (size_t)x->frame * (size_t)pq_stream_band(b->stream) + (size_t)(b->held + y);
+    pq_samples_to_float(x->theirs->sample, their_row(x, y), samples, b->in + row * samples);
+}
+
+static void give_row(void *context, int y, int worker)
+{
+    (void)worker;
+    const struct exchange *x = context;
+    const struct pq_batch *b = x->batch;
+    const size_t samples = (size_t)b->out_width * (size_t)b->out_channels;
+    const size_t row =
+        (size_t)x->frame * (size_t)pq_stream_max_out(b->stream) + (size_t)(b->taken + y);
+    pq_samples_from_float(x->theirs->sample, b->out + row * samples, samples, their_row(x, y));
+}
+
+static void exchange(const pique_engine *engine, const pique_rows *rows, int count, pq_pool_fn *fn)
+{
+    struct exchange x = {&engine->batch, rows, 0};
+    for (; x.frame < engine->batch.frames; x.frame++)
+        pq_pool_run(engine->pool, count, fn, &x);
 }
 
 int pique_batch_push(pique_engine *engine, const pique_rows *rows, int count, pique_error *err)
@@ -119,25 +133,9 @@ int pique_batch_push(pique_engine *engine, const pique_rows *rows, int count, pi
     int wants = pique_batch_wants(engine);
     if (count < 1 || count > wants)
         return pq_fail(err, PIQUE_EINVAL, "%d rows are pushed where %d are wanted", count, wants);
-    fenv_t theirs;
-    use_our_rounding(&theirs);
-    take_rows(b, rows, count);
-    fesetenv(&theirs);
+    exchange(engine, rows, count, take_row);
+    b->held += count;
     return count == wants ? step(engine, b->held, err) : 0;
-}
-
-/* The next n rows that are ready into the caller's memory. */
-static void give_rows(const struct pq_batch *b, const pique_rows *rows, int n)
-{
-    size_t samples = (size_t)b->out_width * (size_t)b->out_channels;
-    int most = pq_stream_max_out(b->stream);
-    for (int f = 0; f < b->frames; f++) {
-        for (int y = 0; y < n; y++) {
-            char *to = (char *)rows->data + f * rows->frame_stride + y * rows->row_stride;
-            size_t row = (size_t)f * (size_t)most + (size_t)(b->taken + y);
-            pq_samples_from_float(rows->sample, b->out + row * samples, samples, to);
-        }
-    }
 }
 
 int pique_batch_pull(pique_engine *engine, const pique_rows *rows, int count, pique_error *err)
@@ -151,10 +149,7 @@ int pique_batch_pull(pique_engine *engine, const pique_rows *rows, int count, pi
             return rc;
     }
     int n = PQ_MIN(count, b->ready - b->taken);
-    fenv_t theirs;
-    use_our_rounding(&theirs);
-    give_rows(b, rows, n);
-    fesetenv(&theirs);
+    exchange(engine, rows, n, give_row);
     b->taken += n;
     b->pulled += n;
     return n;
