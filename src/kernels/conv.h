@@ -18,6 +18,7 @@
  * last output channel are zero and yield zero; their slots in the output row exist. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { PQ_CONV_LANES = 16, PQ_CONV_GROUP = 4 };
@@ -55,6 +56,15 @@ pq_conv_fn pq_conv_row_c; /* the reference */
 
 /* The fastest variant of a level (enum pq_cpu_level). */
 pq_conv_fn *pq_conv_row(int cpu_level);
+
+/* Taps of a row whose values lie one behind another, as their weights do: all of them, or one. Of a
+ * picture with three channels a kernel would else begin anew for every three products. */
+static inline int pq_conv_run(const struct pq_conv_args *a)
+{
+    const bool joined =
+        a->part_count == 1 && a->dilation == 1 && a->parts[0].stride == a->parts[0].channels;
+    return joined ? a->kernel_w : 1;
+}
 
 /* Products in each sum. */
 static inline size_t pq_conv_products(const struct pq_conv_args *a)

@@ -23,14 +23,14 @@ static inline __attribute__((always_inline)) void conv_pixels(const struct pq_co
         UNROLLED_FOR (q, QUADS)
             sum[p * QUADS + q] = vld1q_f32(a->bias + block * LANES + q * QUAD);
     }
-    const int taps = a->kernel_h * a->kernel_w;
-    for (int tap = 0, ky = 0, kx = 0; tap < taps; tap++) {
+    const int run = pq_conv_run(a), runs = a->kernel_h * a->kernel_w / run;
+    for (int at = 0, ky = 0, kx = 0; at < runs; at++) {
         for (int i = 0; i < a->part_count; i++) {
             const ptrdiff_t stride = a->parts[i].stride;
             const float *in = a->parts[i].rows[ky] +
                               ((ptrdiff_t)x * a->step + kx * a->dilation - a->left) * stride;
             const ptrdiff_t pixel = stride * a->step;
-            const float *end = in + a->parts[i].channels;
+            const float *end = in + (ptrdiff_t)run * a->parts[i].channels;
             for (; in < end; in++, w += step) {
                 float32x4_t weight[QUADS];
                 UNROLLED_FOR (q, QUADS)
@@ -42,7 +42,7 @@ static inline __attribute__((always_inline)) void conv_pixels(const struct pq_co
                 }
             }
         }
-        kx = kx + 1 == a->kernel_w ? 0 : kx + 1;
+        kx = kx + run == a->kernel_w ? 0 : kx + run;
         ky += kx == 0;
     }
     float *out = a->out + (ptrdiff_t)x * a->out_stride + block * LANES;
