@@ -21,6 +21,8 @@ struct worker {
      * its first one; INT_MAX outside of a loop. As tasks are taken in order, all below k are
      * done when k has been taken and each worker is at k or beyond. */
     atomic_int at;
+    atomic_int wanted; /* the lowest that a sleeper waits for; INT_MAX: nobody does */
+    pthread_cond_t there;
     char apart[CACHE_LINE]; /* from the next one's, which others look at while it is written */
 };
 
@@ -34,8 +36,6 @@ struct pq_pool {
     unsigned long loop; /* number of the current loop; workers wait for it to change */
     int busy;           /* workers that have not finished the current loop */
     bool stop;
-    pthread_cond_t ahead; /* some worker is further on */
-    atomic_int waiting;   /* for that */
 
     /* The current loop; written under the lock before `loop` changes, read by workers after. */
     pq_pool_fn *fn;
@@ -44,15 +44,17 @@ struct pq_pool {
     atomic_int next;
 };
 
-/* A worker is done with all that it took before task i. The order of this store and of the look at
- * who waits is that of wait_long(), the other way round: one of the two sees the other. */
+/* A worker is done with all that it took before task i. It stores that and looks who wants it;
+ * wait_long() says what it wants and looks how far the worker is: one of the two sees the other. */
 static void move_on(struct pq_pool *pool, struct worker *self, int i)
 {
     atomic_store(&self->at, i);
-    if (atomic_load(&pool->waiting) == 0)
+    const int wanted = atomic_load(&self->wanted);
+    if (wanted == INT_MAX || i < wanted)
         return;
     pthread_mutex_lock(&pool->lock);
-    pthread_cond_broadcast(&pool->ahead);
+    atomic_store(&self->wanted, INT_MAX); /* those who want more say so again */
+    pthread_cond_broadcast(&self->there);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -75,13 +77,16 @@ static bool is_beyond(const struct worker *w, int below)
     return atomic_load(&w->at) >= below;
 }
 
-static void wait_long(struct pq_pool *pool, const struct worker *w, int below)
+static void wait_long(struct pq_pool *pool, struct worker *w, int below)
 {
     pthread_mutex_lock(&pool->lock);
-    atomic_fetch_add(&pool->waiting, 1);
-    while (!is_beyond(w, below))
-        pthread_cond_wait(&pool->ahead, &pool->lock);
-    atomic_fetch_sub(&pool->waiting, 1);
+    for (;;) {
+        if (below < atomic_load(&w->wanted))
+            atomic_store(&w->wanted, below);
+        if (is_beyond(w, below))
+            break;
+        pthread_cond_wait(&w->there, &pool->lock);
+    }
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -97,9 +102,9 @@ static inline void relax(void)
 
 void pq_pool_wait(struct pq_pool *pool, int below)
 {
-    enum { LOOKS = 2000 }; /* some tens of microseconds: less than to sleep and to wake */
+    enum { LOOKS = 500 }; /* some ten microseconds: less than to sleep and to wake */
     for (int i = 0; i < pool->threads; i++) {
-        const struct worker *w = &pool->workers[i];
+        struct worker *w = &pool->workers[i];
         int looks = 0;
         while (!is_beyond(w, below) && looks++ < LOOKS)
             relax();
@@ -148,9 +153,10 @@ int pq_pool_create(int threads, struct pq_pool **out, pique_error *err)
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
     pthread_cond_init(&pool->idle, NULL);
-    pthread_cond_init(&pool->ahead, NULL);
-    for (int i = 0; i < threads; i++)
-        workers[i] = (struct worker){.pool = pool, .index = i, .at = INT_MAX};
+    for (int i = 0; i < threads; i++) {
+        workers[i] = (struct worker){.pool = pool, .index = i, .at = INT_MAX, .wanted = INT_MAX};
+        pthread_cond_init(&workers[i].there, NULL);
+    }
     for (int i = 1; i < threads; i++) {
         int rc = pthread_create(&workers[i].thread, NULL, work, &workers[i]);
         if (rc) {
@@ -175,7 +181,8 @@ void pq_pool_destroy(struct pq_pool **poolp)
     pthread_mutex_unlock(&pool->lock);
     for (int i = 1; i <= pool->started; i++)
         pthread_join(pool->workers[i].thread, NULL);
-    pthread_cond_destroy(&pool->ahead);
+    for (int i = 0; i < pool->threads; i++)
+        pthread_cond_destroy(&pool->workers[i].there);
     pthread_cond_destroy(&pool->idle);
     pthread_cond_destroy(&pool->work);
     pthread_mutex_destroy(&pool->lock);
