@@ -7,8 +7,19 @@
 
 #include "kernels/taps.h"
 
-void pq_pixel_shuffle_row(const float *in, int in_stride, int width, int channels, int factor,
-                          int dy, float *out, int out_stride)
+/* Most networks end with three channels, four times as large: the compiler knows such a loop's
+ * counts and makes one of words that lie together. */
+#define WITH_USUAL_COUNTS(call)                                                                    \
+    if (channels == 3 && factor == 4 && out_stride == 3)                                           \
+        call(3, 4, 3);                                                                             \
+    else if (channels == 3 && factor == 2 && out_stride == 3)                                      \
+        call(3, 2, 3);                                                                             \
+    else                                                                                           \
+        call(channels, factor, out_stride)
+
+static inline __attribute__((always_inline)) void shuffle(const float *in, int in_stride, int width,
+                                                          const int channels, const int factor,
+                                                          int dy, float *out, const int out_stride)
 {
     for (int x = 0; x < width; x++, in += in_stride) {
         for (int dx = 0; dx < factor; dx++, out += out_stride) {
@@ -16,6 +27,15 @@ void pq_pixel_shuffle_row(const float *in, int in_stride, int width, int channel
                 out[c] = in[(c * factor + dy) * factor + dx];
         }
     }
+}
+
+void pq_pixel_shuffle_row(const float *in, int in_stride, int width, int channels, int factor,
+                          int dy, float *out, int out_stride)
+{
+#define SHUFFLE(channels, factor, out_stride)                                                      \
+    shuffle(in, in_stride, width, channels, factor, dy, out, out_stride)
+    WITH_USUAL_COUNTS(SHUFFLE);
+#undef SHUFFLE
 }
 
 void pq_pixel_unshuffle_row(const float *const *rows, int in_stride, int width, int channels,
@@ -55,8 +75,9 @@ void pq_pixel_unshuffle_by_place_row(const float *const *rows, int in_stride, in
     }
 }
 
-void pq_nearest_row(const float *in, int in_stride, int width, int channels, int factor, float *out,
-                    int out_stride)
+static inline __attribute__((always_inline)) void nearest(const float *in, int in_stride, int width,
+                                                          const int channels, const int factor,
+                                                          float *out, const int out_stride)
 {
     for (int x = 0; x < width; x++, in += in_stride) {
         for (int dx = 0; dx < factor; dx++, out += out_stride) {
@@ -64,6 +85,15 @@ void pq_nearest_row(const float *in, int in_stride, int width, int channels, int
                 out[c] = in[c];
         }
     }
+}
+
+void pq_nearest_row(const float *in, int in_stride, int width, int channels, int factor, float *out,
+                    int out_stride)
+{
+#define NEAREST(channels, factor, out_stride)                                                      \
+    nearest(in, in_stride, width, channels, factor, out, out_stride)
+    WITH_USUAL_COUNTS(NEAREST);
+#undef NEAREST
 }
 
 void pq_copy_row(const float *in, int in_stride, int width, int channels, float *out,

@@ -29,17 +29,18 @@ static void pixel_shuffle_spreads_channels_as_torch_does(void **state)
 {
     (void)state;
     struct rng r = {1};
-    for (int factor = 1; factor <= 4; factor++) {
-        enum { WIDTH = 7, CHANNELS = 3, OUT_STRIDE = 5 };
+    for (int way = 0; way < 8; way++) {
+        enum { WIDTH = 7, CHANNELS = 3 };
+        const int factor = 1 + way / 2, out_stride = way % 2 ? 5 : CHANNELS;
         int in_stride = CHANNELS * factor * factor + 2;
         float *in = random_row(&r, WIDTH * in_stride);
         for (int dy = 0; dy < factor; dy++) {
-            float *out = random_row(&r, WIDTH * factor * OUT_STRIDE);
-            pq_pixel_shuffle_row(in, in_stride, WIDTH, CHANNELS, factor, dy, out, OUT_STRIDE);
+            float *out = random_row(&r, WIDTH * factor * out_stride);
+            pq_pixel_shuffle_row(in, in_stride, WIDTH, CHANNELS, factor, dy, out, out_stride);
             for (int x = 0; x < WIDTH * factor; x++) {
                 for (int c = 0; c < CHANNELS; c++) {
                     int from = c * factor * factor + dy * factor + x % factor;
-                    assert_true(out[x * OUT_STRIDE + c] == in[x / factor * in_stride + from]);
+                    assert_true(out[x * out_stride + c] == in[x / factor * in_stride + from]);
                 }
             }
             free(out);
@@ -82,14 +83,17 @@ static void nearest_repeats_pixels(void **state)
 {
     (void)state;
     struct rng r = {2};
-    float *in = random_row(&r, 5 * 4), *out = random_row(&r, 5 * 3 * 3);
-    pq_nearest_row(in, 4, 5, 3, 3, out, 3);
-    for (int x = 0; x < 15; x++) {
-        for (int c = 0; c < 3; c++)
-            assert_true(out[x * 3 + c] == in[x / 3 * 4 + c]);
+    for (int way = 0; way < 8; way++) {
+        const int factor = 1 + way / 2, out_stride = 3 + way % 2;
+        float *in = random_row(&r, 5 * 4), *out = random_row(&r, 5 * factor * out_stride);
+        pq_nearest_row(in, 4, 5, 3, factor, out, out_stride);
+        for (int x = 0; x < 5 * factor; x++) {
+            for (int c = 0; c < 3; c++)
+                assert_true(out[x * out_stride + c] == in[x / factor * 4 + c]);
+        }
+        free(in);
+        free(out);
     }
-    free(in);
-    free(out);
 }
 
 static void add_and_activation_do_what_they_say(void **state)
@@ -105,6 +109,8 @@ static void add_and_activation_do_what_they_say(void **state)
     pq_copy_row(a, 5, 9, 2, out + 1, 3);
     for (int i = 0; i < 18; i++)
         assert_true(out[i / 2 * 3 + 1 + i % 2] == a[i / 2 * 5 + i % 2]);
+    pq_copy_row(a, 5, 5, 5, out, 5);
+    assert_memory_equal(out, a, 25 * sizeof *a);
     const float slopes[3] = {0.1f, 0.0f, -2.0f};
     pq_act_row(a, 5, slopes, 9, 3, out, 3);
     for (int i = 0; i < 27; i++) {
