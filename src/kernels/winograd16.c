@@ -125,13 +125,14 @@ void pq_winograd16_pack(const float *weights, int out_channels, int in_channels,
         const int first = o / (PQ_CONV_GROUP * LANES) * PQ_CONV_GROUP;
         const size_t step = (size_t)PQ_MIN(blocks - first, PQ_CONV_GROUP) * LANES * 2;
         int16_t *to = words + (size_t)first * LANES * 2 * (size_t)pairs * POINTS +
-                      (size_t)(o - first * LANES) * 2;
+                      pq_winograd16_place(o - first * LANES);
         for (int k = 0; k < POINTS; k++) {
             for (int pair = 0; pair < pairs; pair++, to += step) {
                 for (int second = 0; second < 2; second++) {
                     const int c = pq_winograd16_channel(in_channels, pair, second);
                     if (c < in_channels)
-                        to[second] = word_of(work[(ptrdiff_t)c * POINTS + k] * per);
+                        to[second * PQ_WINOGRAD16_RUN] =
+                            word_of(work[(ptrdiff_t)c * POINTS + k] * per);
                 }
             }
         }
@@ -201,7 +202,7 @@ static int32_t pairs_sum(int channels, int i, int end, const int32_t *q, const i
         for (int second = 0; second < 2; second++) {
             const int c = pq_winograd16_channel(channels, i, second);
             if (c < channels)
-                sum += q[c * POINTS] * w[(ptrdiff_t)i * step + second];
+                sum += q[c * POINTS] * w[(ptrdiff_t)i * step + second * PQ_WINOGRAD16_RUN];
         }
     }
     return sum;
@@ -247,7 +248,8 @@ void pq_winograd16_c(const struct pq_winograd_args *a)
             const int step = PQ_MIN(a->blocks - first, PQ_CONV_GROUP) * LANES * 2;
             const size_t point = (size_t)pq_winograd16_pairs(channels) * (size_t)step;
             for (int lane = 0; lane < step / 2; lane++)
-                lane_of(a, t, first * LANES + lane, q, back, w + (ptrdiff_t)lane * 2, step, point);
+                lane_of(a, t, first * LANES + lane, q, back, w + pq_winograd16_place(lane), step,
+                        point);
             w += POINTS * point;
         }
     }

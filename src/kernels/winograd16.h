@@ -65,8 +65,25 @@ static inline int pq_winograd16_channel(int channels, int pair, int second)
 int pq_winograd16_tiles(int out_channels, int in_channels);
 size_t pq_winograd16_scratch(int out_channels, int in_channels);
 
-/* Words that packed weights take: [group][36][pair][blocks of the group][16][2], groups and lanes
- * as of pq_conv_pack(). */
+/* Lanes whose words of one channel lie side by side. Where an instruction sums the products of
+ * neighbours, those are the two words of a pair. ARM's multiply half a register by a word: there a
+ * register has the first words of four lanes in its lower half, and the second ones in its upper.
+ */
+#if defined(__aarch64__)
+enum { PQ_WINOGRAD16_RUN = 4 };
+#else
+enum { PQ_WINOGRAD16_RUN = 1 };
+#endif
+
+/* Where the first word of a lane is, among those of one pair; the second is a run behind it. */
+static inline int pq_winograd16_place(int lane)
+{
+    const int run = PQ_WINOGRAD16_RUN;
+    return lane / run * run * 2 + lane % run;
+}
+
+/* Words that packed weights take: [group][36][pair][blocks of the group][16 / run][2][run], groups
+ * and lanes as of pq_conv_pack(). */
 size_t pq_winograd16_packed_size(int out_channels, int in_channels);
 /* Transform and pack weights [out][in][3][3]. factors: one a lane, 1 past the last channel. work:
  * 36 * in_channels doubles. Weights that are not finite make their channel's factor NaN. */

@@ -125,7 +125,8 @@ static int word_at(const struct pq_trial_winograd *t, int o, int k, int pair, in
     const int lanes = PQ_MIN(t->args.blocks - first, PQ_CONV_GROUP) * PQ_CONV_LANES;
     const int pairs = pq_winograd16_pairs(t->in_channels);
     const int16_t *group = t->words + (ptrdiff_t)first * PQ_CONV_LANES * 2 * pairs * POINTS;
-    return group[((k * pairs + pair) * lanes + o - first * PQ_CONV_LANES) * 2 + second];
+    return group[(k * pairs + pair) * lanes * 2 + pq_winograd16_place(o - first * PQ_CONV_LANES) +
+                 second * PQ_WINOGRAD16_RUN];
 }
 
 /* Each channel is in one pair, and its word is the weight at that point over the factor, rounded;

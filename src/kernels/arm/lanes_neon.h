@@ -89,6 +89,8 @@ EACH_QUAD(lanes_load_some, (struct lanes_mask k, const float *p),
 EACH_QUAD(lanes_keep, (struct lanes_mask k, struct lanes a), quad_keep(k.n - i * QUAD, a.v[i]))
 EACH_QUAD(lanes_fma, (struct lanes a, struct lanes b, struct lanes c),
           vfmaq_f32(c.v[i], a.v[i], b.v[i]))
+EACH_QUAD(lanes_fma_less, (struct lanes a, struct lanes b, struct lanes c),
+          vfmaq_f32(vnegq_f32(c.v[i]), a.v[i], b.v[i]))
 EACH_QUAD(lanes_add, (struct lanes a, struct lanes b), vaddq_f32(a.v[i], b.v[i]))
 EACH_QUAD(lanes_sub, (struct lanes a, struct lanes b), vsubq_f32(a.v[i], b.v[i]))
 EACH_QUAD(lanes_mul, (struct lanes a, struct lanes b), vmulq_f32(a.v[i], b.v[i]))

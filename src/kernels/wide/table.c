@@ -26,12 +26,9 @@ const struct pq_wide PQ_WIDE_TABLE = {
     .peak = PQ_WIDE(peak),
 #if defined(__AVX2__) || defined(PQ_WIDE_NEON)
     .winograd = PQ_WIDE(winograd),
-#else
-    .winograd = pq_winograd_c,
-#endif
-#if defined(__AVX2__)
     .winograd16 = PQ_WIDE(winograd16),
 #else
+    .winograd = pq_winograd_c,
     .winograd16 = pq_winograd16_c,
 #endif
 };

@@ -8,9 +8,14 @@
  *     products q[k] x words[k]  -> m [36][tile][lane of a group], a block of sums in registers, for
  *                                  one group of pairs after the other
  *     output   m                -> 4 rows of pixels, with bias, activation and what is added
+ *
+ * NEON works on the four lanes of one register, as in winograd.c: a block of sums is 24 of them.
  */
 #include "kernels/winograd16.h"
 
+#if defined(PQ_WIDE_NEON)
+#define PQ_LANES 4
+#endif
 #include "base/alloc.h"
 #include "kernels/wide/functions.h"
 #include "kernels/wide/winograd_input.h"
@@ -20,7 +25,7 @@ enum {
     TILE = PQ_WINOGRAD_TILE,
     READ = PQ_WINOGRAD_READ,
     POINTS = READ * READ,
-    BLOCK = LANES,
+    BLOCK = PQ_CONV_LANES,
     GROUP = PQ_CONV_GROUP * BLOCK,
     PAIRS = PQ_WINOGRAD16_GROUP / 2
 };
@@ -46,16 +51,16 @@ static size_t round_up(int n, int to)
 static struct work lay_out(const struct pq_winograd_args *a)
 {
     const int channels = pq_winograd_channels(a);
-    const size_t most = (size_t)pq_winograd16_tiles(a->blocks * LANES, channels);
+    const size_t most = (size_t)pq_winograd16_tiles(a->blocks * BLOCK, channels);
     struct work w = {.tiles = a->tile1 - a->tile0,
                      .across = pq_winograd_across(a->width),
                      .channels = channels,
                      .depth = pq_winograd16_pairs(channels),
                      .group = pq_winograd16_sum(channels)};
-    w.in_tile = round_up(w.depth, LANES);
-    w.in_point = most * w.in_tile + LANES;
-    w.m_point = most * GROUP + LANES;
-    w.v_point = round_up(channels, PQ_WINOGRAD16_GROUP) + LANES;
+    w.in_tile = round_up(w.depth, BLOCK);
+    w.in_point = most * w.in_tile + BLOCK;
+    w.m_point = most * GROUP + BLOCK;
+    w.v_point = round_up(channels, PQ_WINOGRAD16_GROUP) + BLOCK;
     w.in = (int32_t *)a->scratch;
     w.m = a->scratch + POINTS * w.in_point;
     w.back = w.m + POINTS * w.m_point;
@@ -71,7 +76,7 @@ static void largest(const struct work *w, uint32_t most[PQ_WINOGRAD16_POINTS])
     const int channels = w->channels;
 #define POINTS_OF(first, count)                                                                    \
     {                                                                                              \
-        struct words size[LANES];                                                                  \
+        struct words size[16];                                                                     \
         UNROLLED_FOR (i, count)                                                                    \
             size[i] = words_zero();                                                                \
         for (int c = 0; c < channels; c += LANES) {                                                \
@@ -86,7 +91,7 @@ static void largest(const struct work *w, uint32_t most[PQ_WINOGRAD16_POINTS])
 #undef POINTS_OF
 }
 
-/* Sixteen channels, and those `apart` from them. */
+/* As many channels as lanes, and those `apart` from them. */
 LANES_INLINE struct words rounded_pairs(const float *v, int apart, struct lanes times,
                                         struct lanes round)
 {
@@ -111,10 +116,12 @@ static void round_tile(const struct work *w, int32_t *q, float *back)
         memcpy(&factor, &scale[k], sizeof factor);
         const struct lanes times = lanes_set(factor);
         int32_t *to = q + (size_t)k * w->in_point;
-        for (int g = 0; g < groups; g++, v += PQ_WINOGRAD16_GROUP, to += PAIRS)
-            words_store(to, rounded_pairs(v, PAIRS, times, round));
-        if (rest)
-            words_store(to, rounded_pairs(v, rest, times, round));
+        for (int g = 0; g < groups; g++, v += PQ_WINOGRAD16_GROUP, to += PAIRS) {
+            UNROLLED_FOR (i, PAIRS / LANES)
+                words_store(to + i * LANES, rounded_pairs(v + i * LANES, PAIRS, times, round));
+        }
+        for (int i = 0; i < rest; i += LANES)
+            words_store(to + i, rounded_pairs(v + i, rest, times, round));
     }
 }
 
@@ -137,8 +144,8 @@ static void transform_input(const struct pq_winograd_args *a, const struct work 
     for (int k = 0; w->channels % PQ_WINOGRAD16_GROUP && k < POINTS; k++) {
         float *last = w->v + (size_t)k * w->v_point +
                       (ptrdiff_t)(w->channels / PQ_WINOGRAD16_GROUP * PQ_WINOGRAD16_GROUP);
-        lanes_store(last, lanes_set(0.0f));
-        lanes_store(last + LANES, lanes_set(0.0f));
+        for (int i = 0; i < PQ_WINOGRAD16_GROUP; i += LANES)
+            lanes_store(last + i, lanes_set(0.0f));
     }
     for (int t = 0; t < w->tiles; t++) {
         const int first = (a->tile0 + t) % w->across * TILE, columns = a->width - first + 2;
@@ -196,7 +203,7 @@ LANES_INLINE void product(const struct work *w, const int32_t *q, const int16_t 
 
 /* ---- output ---- */
 
-/* One column of sums, of a block of lanes of a tile, each times its power of two. */
+/* One column of sums, of some lanes of a tile, each times its power of two. */
 LANES_INLINE void column_values(const float *m, size_t point, const float *back,
                                 struct lanes y[TILE])
 {
@@ -229,7 +236,7 @@ LANES_INLINE void row_values(const struct lanes m[READ], struct lanes y[TILE])
     y[3] = lanes_fma(lanes_set(root), d, lanes_fma(lanes_set(0.5f * half_root), b, m[5]));
 }
 
-/* A block of lanes of a tile. lane: its first, of all of the result; (x, y): the tile's first
+/* Some lanes of a tile. lane: their first, of all of the result; (x, y): the tile's first
  * pixel; columns: that are there; whole: all 4. */
 LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, int columns,
                                int lane, const float *m, size_t point, const float *back,
@@ -263,7 +270,7 @@ static inline void fetch_pixels(const struct pq_winograd_args *a, int x, int y, 
         const float *out = a->out[y + row];
         for (int i = 0; out && i < TILE; i++) {
             for (int b = 0; b < count; b++)
-                __builtin_prefetch(out + (ptrdiff_t)(x + i) * a->out_stride + lane + b * LANES, 1);
+                __builtin_prefetch(out + (ptrdiff_t)(x + i) * a->out_stride + lane + b * BLOCK, 1);
         }
     }
 }
@@ -277,9 +284,9 @@ static void transform_output(const struct pq_winograd_args *a, const struct work
         const float *m = w->m + (ptrdiff_t)t * GROUP;
         const float *back = w->back + (ptrdiff_t)t * PQ_WINOGRAD16_POINTS;
         if (columns >= 2 * TILE)
-            fetch_pixels(a, x + TILE, y, first * LANES, count);
-        for (int b = 0; b < count; b++, m += LANES) {
-            const int lane = (first + b) * LANES;
+            fetch_pixels(a, x + TILE, y, first * BLOCK, count);
+        for (int i = 0; i < count * (BLOCK / LANES); i++, m += LANES) {
+            const int lane = first * BLOCK + i * LANES;
             if (columns >= TILE)
                 output_lanes(a, x, y, TILE, lane, m, w->m_point, back, true);
             else
@@ -297,6 +304,6 @@ void PQ_WIDE(winograd16)(const struct pq_winograd_args *a)
         const int count = a->blocks - first < PQ_CONV_GROUP ? a->blocks - first : PQ_CONV_GROUP;
         multiply(&w, words, count);
         transform_output(a, &w, first, count);
-        words += (size_t)(POINTS * count * LANES * 2) * (size_t)w.depth;
+        words += (size_t)(POINTS * count * BLOCK * 2) * (size_t)w.depth;
     }
 }

@@ -9,7 +9,9 @@
 
 #include "kernels/wide/lanes.h"
 
-#if defined(__AVX512F__)
+#if defined(PQ_WIDE_NEON)
+#include "kernels/arm/words_neon.h"
+#elif defined(__AVX512F__)
 
 struct words {
     __m512i v;
@@ -84,8 +86,8 @@ LANES_INLINE __m512i words_quarters(__m512i a, __m512i b)
     return _mm512_max_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
 }
 
-/* The largest lane of each of sixteen; of `count` that are there, 4 or 16. */
-LANES_INLINE void words_largest(const struct words a[LANES], const int count, uint32_t *out)
+/* The largest lane of each of `count`, 4 or 16. */
+LANES_INLINE void words_largest(const struct words *a, const int count, uint32_t *out)
 {
     const __m512i first = words_four(a);
     const __m512i low = words_quarters(first, count > 4 ? words_four(a + 4) : first);
@@ -159,7 +161,7 @@ LANES_INLINE __m256i words_both(struct words a, struct words b)
     return _mm256_max_epi32(_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
 }
 
-LANES_INLINE void words_largest(const struct words a[LANES], const int count, uint32_t *out)
+LANES_INLINE void words_largest(const struct words *a, const int count, uint32_t *out)
 {
     UNROLLED_FOR (i, count / 4) {
         const __m256i ab = words_both(a[4 * i], a[4 * i + 1]);
