@@ -72,7 +72,7 @@ static void transform_input(const struct pq_winograd_args *a, const struct work 
 
 /* ---- products ---- */
 
-/* `tiles` tiles by `blocks` blocks of lanes at one point. step: floats from one channel's weights
+/* `tiles` tiles by `blocks` times LANES lanes at one point. step: floats from one channel's weights
  * to the next. */
 LANES_INLINE void product(const struct work *w, const float *v, const float *weights, int step,
                           float *m, const int tiles, const int blocks)
@@ -82,13 +82,23 @@ LANES_INLINE void product(const struct work *w, const float *v, const float *wei
     UNROLLED_FOR (i, tiles * blocks)
         sum[i] = lanes_set(0.0f);
     for (const float *end = v + w->depth; v < end; v++, weights += step) {
-        struct lanes u[PQ_CONV_GROUP];
-        UNROLLED_FOR (b, blocks)
-            u[b] = lanes_load(weights + b * LANES);
-        UNROLLED_FOR (t, tiles) {
-            const struct lanes value = lanes_set(v[(size_t)t * in_tile]);
+        struct lanes held[24]; /* the fewer of weights and of values */
+        if (blocks <= tiles) {
             UNROLLED_FOR (b, blocks)
-                sum[t * blocks + b] = lanes_fma(value, u[b], sum[t * blocks + b]);
+                held[b] = lanes_load(weights + b * LANES);
+            UNROLLED_FOR (t, tiles) {
+                const struct lanes value = lanes_set(v[(size_t)t * in_tile]);
+                UNROLLED_FOR (b, blocks)
+                    sum[t * blocks + b] = lanes_fma(value, held[b], sum[t * blocks + b]);
+            }
+        } else {
+            UNROLLED_FOR (t, tiles)
+                held[t] = lanes_set(v[(size_t)t * in_tile]);
+            UNROLLED_FOR (b, blocks) {
+                const struct lanes u = lanes_load(weights + b * LANES);
+                UNROLLED_FOR (t, tiles)
+                    sum[t * blocks + b] = lanes_fma(held[t], u, sum[t * blocks + b]);
+            }
         }
     }
     UNROLLED_FOR (t, tiles) {

@@ -177,13 +177,23 @@ LANES_INLINE void product(const struct work *w, const int32_t *q, const int16_t 
             sum[i] = words_zero();
         const int count = w->depth - pair < w->group ? w->depth - pair : w->group;
         for (const int32_t *end = q + count; q < end; q++, words += step) {
-            struct words u[PQ_CONV_GROUP];
-            UNROLLED_FOR (b, blocks)
-                u[b] = words_load(words + b * LANES * 2);
-            UNROLLED_FOR (t, tiles) {
-                const struct words value = words_set(q + (size_t)t * in_tile);
+            struct words held[24]; /* the fewer of weights and of values */
+            if (blocks <= tiles) {
                 UNROLLED_FOR (b, blocks)
-                    sum[t * blocks + b] = words_dot(sum[t * blocks + b], u[b], value);
+                    held[b] = words_load(words + b * LANES * 2);
+                UNROLLED_FOR (t, tiles) {
+                    const struct words value = words_set(q + (size_t)t * in_tile);
+                    UNROLLED_FOR (b, blocks)
+                        sum[t * blocks + b] = words_dot(sum[t * blocks + b], held[b], value);
+                }
+            } else {
+                UNROLLED_FOR (t, tiles)
+                    held[t] = words_set(q + (size_t)t * in_tile);
+                UNROLLED_FOR (b, blocks) {
+                    const struct words u = words_load(words + b * LANES * 2);
+                    UNROLLED_FOR (t, tiles)
+                        sum[t * blocks + b] = words_dot(sum[t * blocks + b], u, held[t]);
+                }
             }
         }
         if (pair == 0) {

@@ -11,6 +11,8 @@
 
 #if defined(LANE_WEIGHTS)
 
+#if defined(__AVX512F__)
+
 /* All tiles at one point, `tiles` at a time and the rest in fewer. step: weights from one channel,
  * or pair, to the next. */
 LANES_INLINE void all_tiles(const struct work *w, const element *in, const weight *weights,
@@ -31,35 +33,100 @@ LANES_INLINE void all_tiles(const struct work *w, const element *in, const weigh
 #undef TILES_OF
 }
 
+/* The same by `count` blocks of lanes. */
+LANES_INLINE void products(const struct work *w, const element *in, const weight *weights, int step,
+                           float *m, int count)
+{
+    switch (count) {
+    case 1:
+        all_tiles(w, in, weights, step, m, 24, 1);
+        break;
+    case 2:
+        all_tiles(w, in, weights, step, m, 12, 2);
+        break;
+    case 3:
+        all_tiles(w, in, weights, step, m, 8, 3);
+        break;
+    default:
+        all_tiles(w, in, weights, step, m, 6, 4);
+        break;
+    }
+}
+
+#else
+
+/* Some tiles by some blocks. Functions of their own, so that each has all registers. */
+#define PRODUCT(tiles, blocks)                                                                     \
+    static __attribute__((noinline, aligned(64))) void product_##tiles##_##blocks(                 \
+        const struct work *w, const element *in, const weight *weights, int step, float *m)        \
+    {                                                                                              \
+        product(w, in, weights, step, m, tiles, (blocks)*BLOCK / LANES);                           \
+    }
+PRODUCT(6, 1)
+PRODUCT(5, 1)
+PRODUCT(4, 1)
+PRODUCT(3, 2)
+PRODUCT(3, 1)
+PRODUCT(2, 2)
+PRODUCT(2, 1)
+PRODUCT(1, 4)
+PRODUCT(1, 1)
+#undef PRODUCT
+
+/* All tiles at one point by `count` blocks of lanes, up to 6 at a time. What is no multiple of 6
+ * goes through in parts that are as equal as may be, 7 as 4 and 3: sums of few tiles, of which each
+ * waits for the one before, leave the units idle. Of 3 tiles and fewer more blocks make up for it.
+ * step: weights from one channel, or pair, to the next. */
+static void products(const struct work *w, const element *in, const weight *weights, int step,
+                     float *m, int count)
+{
+    for (int t = 0, n; t < w->tiles; t += n) {
+        const int left = w->tiles - t, parts = (left + 5) / 6;
+        const element *from = in + (size_t)t * w->in_tile;
+        float *to = m + (ptrdiff_t)t * GROUP;
+        int b = 0;
+#define BLOCKS_OF(tiles, blocks)                                                                   \
+    for (; b + (blocks) <= count; b += (blocks))                                                   \
+        product_##tiles##_##blocks(w, from, weights + (ptrdiff_t)b * BLOCK * LANE_WEIGHTS, step,   \
+                                   to + (ptrdiff_t)b * BLOCK);
+        n = (left + parts - 1) / parts;
+        switch (n) {
+        case 6:
+            BLOCKS_OF(6, 1)
+            break;
+        case 5:
+            BLOCKS_OF(5, 1)
+            break;
+        case 4:
+            BLOCKS_OF(4, 1)
+            break;
+        case 3:
+            BLOCKS_OF(3, 2)
+            BLOCKS_OF(3, 1)
+            break;
+        case 2:
+            BLOCKS_OF(2, 2)
+            BLOCKS_OF(2, 1)
+            break;
+        default:
+            BLOCKS_OF(1, 4)
+            BLOCKS_OF(1, 1)
+            break;
+        }
+#undef BLOCKS_OF
+    }
+}
+
+#endif
+
 /* All tiles at all points, by `count` blocks of lanes. */
 static void multiply(const struct work *w, const weight *weights, int count)
 {
     const int step = count * BLOCK * LANE_WEIGHTS;
     const size_t point = (size_t)w->depth * (size_t)step;
-    for (int k = 0; k < POINTS; k++, weights += point) {
-        const element *in = w->in + (size_t)k * w->in_point;
-        float *m = w->m + (size_t)k * w->m_point;
-#if defined(__AVX512F__)
-        switch (count) {
-        case 1:
-            all_tiles(w, in, weights, step, m, 24, 1);
-            break;
-        case 2:
-            all_tiles(w, in, weights, step, m, 12, 2);
-            break;
-        case 3:
-            all_tiles(w, in, weights, step, m, 8, 3);
-            break;
-        default:
-            all_tiles(w, in, weights, step, m, 6, 4);
-            break;
-        }
-#else
-        for (int b = 0; b < count; b++)
-            all_tiles(w, in, weights + (ptrdiff_t)b * BLOCK * LANE_WEIGHTS, step,
-                      m + (ptrdiff_t)b * BLOCK, 6, BLOCK / LANES);
-#endif
-    }
+    for (int k = 0; k < POINTS; k++, weights += point)
+        products(w, w->in + (size_t)k * w->in_point, weights, step, w->m + (size_t)k * w->m_point,
+                 count);
 }
 
 /* What becomes of sums with their bias, for some lanes; taken from the arguments before anything is
