@@ -24,12 +24,13 @@ int pq_winograd_tiles(int out_channels, int in_channels)
 }
 
 /* The input of all tiles at the 36 points, each with a line to spare so that points do not fall
- * into the same sets of the first cache; then the sums of a group of lanes likewise. */
+ * into the same sets of the first cache; then the sums of a group of lanes, with one for each point
+ * or each tile (wide/winograd_sums.h). */
 size_t pq_winograd_scratch(int out_channels, int in_channels)
 {
     const size_t lanes = ((size_t)in_channels + LANES - 1) / LANES * LANES;
     const size_t tiles = (size_t)pq_winograd_tiles(out_channels, in_channels);
-    return POINTS * (tiles * (lanes + PQ_CONV_GROUP * LANES) + 2 * LANES);
+    return POINTS * (tiles * (lanes + PQ_CONV_GROUP * LANES) + 2 * LANES) + tiles * LANES;
 }
 
 /* ---- weights ---- */

@@ -53,7 +53,7 @@ size_t pq_winograd16_scratch(int out_channels, int in_channels)
     const size_t pairs = round_up((size_t)pq_winograd16_pairs(in_channels), LANES);
     const size_t channels = round_up((size_t)in_channels, PQ_WINOGRAD16_GROUP);
     return POINTS * (tiles * (pairs + PQ_CONV_GROUP * LANES) + 2 * LANES) +
-           tiles * PQ_WINOGRAD16_POINTS + POINTS * (channels + LANES);
+           tiles * (LANES + PQ_WINOGRAD16_POINTS) + POINTS * (channels + LANES);
 }
 
 /* ---- weights ---- */

@@ -45,7 +45,7 @@ struct doubles {
 
 LANES_INLINE struct doubles doubles_load(const float *p, int n)
 {
-    __m256 v = n >= DOUBLES ? _mm256_loadu_ps(p) : _mm256_maskload_ps(p, lanes_first(n).lo);
+    __m256 v = n >= DOUBLES ? _mm256_loadu_ps(p) : _mm256_maskload_ps(p, lanes_first(n).m[0]);
     return (struct doubles){_mm256_cvtps_pd(_mm256_castps256_ps128(v)),
                             _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1))};
 }

@@ -124,93 +124,37 @@ LANES_INLINE struct lanes lanes_larger(struct lanes a, struct lanes most)
 
 #elif defined(__AVX2__)
 
+enum { OCTET = 8, OCTETS = LANES / OCTET };
+
 struct lanes {
-    __m256 lo, hi;
+    __m256 v[OCTETS];
 };
 struct lanes_mask {
-    __m256i lo, hi;
+    __m256i m[OCTETS];
 };
+
+/* One expression of the register i for each. */
+#define EACH_OCTET(name, parameters, expression)                                                   \
+    LANES_INLINE struct lanes name parameters {                                                    \
+        struct lanes r;                                                                            \
+        UNROLLED_FOR (i, OCTETS)                                                                   \
+            r.v[i] = expression;                                                                   \
+        return r;                                                                                  \
+    }
 
 LANES_INLINE struct lanes_mask lanes_first(int n)
 {
     const __m256i count = _mm256_set1_epi32(n), at = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    return (struct lanes_mask){
-        _mm256_cmpgt_epi32(count, at),
-        _mm256_cmpgt_epi32(count, _mm256_add_epi32(at, _mm256_set1_epi32(8)))};
-}
-
-LANES_INLINE struct lanes lanes_set(float x)
-{
-    return (struct lanes){_mm256_set1_ps(x), _mm256_set1_ps(x)};
-}
-
-LANES_INLINE struct lanes lanes_load(const float *p)
-{
-    return (struct lanes){_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
-}
-
-LANES_INLINE struct lanes lanes_load_some(struct lanes_mask k, const float *p)
-{
-    return (struct lanes){_mm256_maskload_ps(p, k.lo), _mm256_maskload_ps(p + 8, k.hi)};
-}
-
-LANES_INLINE void lanes_store(float *p, struct lanes a)
-{
-    _mm256_storeu_ps(p, a.lo);
-    _mm256_storeu_ps(p + 8, a.hi);
-}
-
-LANES_INLINE void lanes_store_some(struct lanes_mask k, float *p, struct lanes a)
-{
-    _mm256_maskstore_ps(p, k.lo, a.lo);
-    _mm256_maskstore_ps(p + 8, k.hi, a.hi);
-}
-
-LANES_INLINE struct lanes lanes_keep(struct lanes_mask k, struct lanes a)
-{
-    return (struct lanes){_mm256_and_ps(a.lo, _mm256_castsi256_ps(k.lo)),
-                          _mm256_and_ps(a.hi, _mm256_castsi256_ps(k.hi))};
-}
-
-LANES_INLINE struct lanes lanes_fma(struct lanes a, struct lanes b, struct lanes c)
-{
-    return (struct lanes){_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
-}
-
-LANES_INLINE struct lanes lanes_fma_less(struct lanes a, struct lanes b, struct lanes c)
-{
-    return (struct lanes){_mm256_fmsub_ps(a.lo, b.lo, c.lo), _mm256_fmsub_ps(a.hi, b.hi, c.hi)};
-}
-
-LANES_INLINE struct lanes lanes_add(struct lanes a, struct lanes b)
-{
-    return (struct lanes){_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)};
-}
-
-LANES_INLINE struct lanes lanes_sub(struct lanes a, struct lanes b)
-{
-    return (struct lanes){_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)};
-}
-
-LANES_INLINE struct lanes lanes_mul(struct lanes a, struct lanes b)
-{
-    return (struct lanes){_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)};
-}
-
-LANES_INLINE struct lanes lanes_div(struct lanes a, struct lanes b)
-{
-    return (struct lanes){_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)};
+    struct lanes_mask k;
+    UNROLLED_FOR (i, OCTETS)
+        k.m[i] = _mm256_cmpgt_epi32(count, _mm256_add_epi32(at, _mm256_set1_epi32(OCTET * i)));
+    return k;
 }
 
 LANES_INLINE __m256 slope_8(__m256 a, __m256 slope)
 {
     __m256 below = _mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_LT_OQ);
     return _mm256_blendv_ps(a, _mm256_mul_ps(a, slope), below);
-}
-
-LANES_INLINE struct lanes lanes_slope(struct lanes a, struct lanes slope)
-{
-    return (struct lanes){slope_8(a.lo, slope.lo), slope_8(a.hi, slope.hi)};
 }
 
 LANES_INLINE __m256 larger_8(__m256 a, __m256 most)
@@ -220,9 +164,33 @@ LANES_INLINE __m256 larger_8(__m256 a, __m256 most)
     return _mm256_blendv_ps(most, a, take);
 }
 
-LANES_INLINE struct lanes lanes_larger(struct lanes a, struct lanes most)
+EACH_OCTET(lanes_set, (float x), _mm256_set1_ps(x))
+EACH_OCTET(lanes_load, (const float *p), _mm256_loadu_ps(p + OCTET * i))
+EACH_OCTET(lanes_load_some, (struct lanes_mask k, const float *p),
+           _mm256_maskload_ps(p + OCTET * i, k.m[i]))
+EACH_OCTET(lanes_keep, (struct lanes_mask k, struct lanes a),
+           _mm256_and_ps(a.v[i], _mm256_castsi256_ps(k.m[i])))
+EACH_OCTET(lanes_fma, (struct lanes a, struct lanes b, struct lanes c),
+           _mm256_fmadd_ps(a.v[i], b.v[i], c.v[i]))
+EACH_OCTET(lanes_fma_less, (struct lanes a, struct lanes b, struct lanes c),
+           _mm256_fmsub_ps(a.v[i], b.v[i], c.v[i]))
+EACH_OCTET(lanes_add, (struct lanes a, struct lanes b), _mm256_add_ps(a.v[i], b.v[i]))
+EACH_OCTET(lanes_sub, (struct lanes a, struct lanes b), _mm256_sub_ps(a.v[i], b.v[i]))
+EACH_OCTET(lanes_mul, (struct lanes a, struct lanes b), _mm256_mul_ps(a.v[i], b.v[i]))
+EACH_OCTET(lanes_div, (struct lanes a, struct lanes b), _mm256_div_ps(a.v[i], b.v[i]))
+EACH_OCTET(lanes_slope, (struct lanes a, struct lanes slope), slope_8(a.v[i], slope.v[i]))
+EACH_OCTET(lanes_larger, (struct lanes a, struct lanes most), larger_8(a.v[i], most.v[i]))
+
+LANES_INLINE void lanes_store(float *p, struct lanes a)
 {
-    return (struct lanes){larger_8(a.lo, most.lo), larger_8(a.hi, most.hi)};
+    UNROLLED_FOR (i, OCTETS)
+        _mm256_storeu_ps(p + OCTET * i, a.v[i]);
+}
+
+LANES_INLINE void lanes_store_some(struct lanes_mask k, float *p, struct lanes a)
+{
+    UNROLLED_FOR (i, OCTETS)
+        _mm256_maskstore_ps(p + OCTET * i, k.m[i], a.v[i]);
 }
 
 #else

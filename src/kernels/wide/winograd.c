@@ -4,29 +4,24 @@
  * A call goes through its tiles three times:
  *
  *     input    6 rows of pixels  ->  v [36][tile][channel]
- *     products v[k] x weights[k] ->  m [36][tile][lane of a group], a block of sums in registers
+ *     products v[k] x weights[k] ->  m (winograd_sums.h), a block of sums in registers
  *     output   m                 ->  4 rows of pixels, with bias, activation and what is added
  *
- * v, m and the weights of a group stay in the second cache. At AVX-512 a block of sums is 24
- * registers, as in x86/conv_avx512.c; at AVX2 12, 6 tiles of one block of lanes. At NEON those are
- * 24, as in arm/conv_neon.c, and lanes are the four of one register: the transforms keep twelve or
- * 24 values of each. */
+ * v, m and the weights of a group stay in the second cache, if that is large. At AVX-512 a block of
+ * sums is 24 registers, as in x86/conv_avx512.c; at AVX2 12, 6 tiles of one block of lanes. At NEON
+ * those are 24, as in arm/conv_neon.c. Where there are no AVX-512 registers lanes are those of one
+ * register: the transforms keep twelve or 24 values of each. */
 #include "kernels/winograd.h"
 
 #if defined(PQ_WIDE_NEON)
 #define PQ_LANES 4
+#elif defined(__AVX2__) && !defined(__AVX512F__)
+#define PQ_LANES 8
 #endif
 #include "kernels/wide/functions.h"
 #include "kernels/wide/lanes.h"
 #include "kernels/wide/winograd_input.h"
-
-enum {
-    TILE = PQ_WINOGRAD_TILE,
-    READ = PQ_WINOGRAD_READ,
-    POINTS = READ * READ,
-    BLOCK = PQ_CONV_LANES,
-    GROUP = PQ_CONV_GROUP * BLOCK
-};
+#include "kernels/wide/winograd_sums.h"
 
 typedef float element, weight;
 
@@ -35,9 +30,9 @@ typedef float element, weight;
 struct work {
     element *in;
     float *m;
-    int tiles, across;
+    int tiles, most, across;
     int depth; /* channels */
-    size_t in_point, in_tile, m_point;
+    size_t in_point, in_tile;
 };
 
 static struct work lay_out(const struct pq_winograd_args *a)
@@ -46,11 +41,11 @@ static struct work lay_out(const struct pq_winograd_args *a)
     const int most = pq_winograd_tiles(a->blocks * BLOCK, channels);
     struct work w = {.in = a->scratch,
                      .tiles = a->tile1 - a->tile0,
+                     .most = most,
                      .across = pq_winograd_across(a->width),
                      .depth = channels};
     w.in_tile = (size_t)(channels + BLOCK - 1) / BLOCK * BLOCK;
     w.in_point = (size_t)most * w.in_tile + BLOCK;
-    w.m_point = (size_t)most * GROUP + BLOCK;
     w.m = a->scratch + POINTS * w.in_point;
     return w;
 }
@@ -103,7 +98,7 @@ LANES_INLINE void product(const struct work *w, const float *v, const float *wei
     }
     UNROLLED_FOR (t, tiles) {
         UNROLLED_FOR (b, blocks)
-            lanes_store(m + t * GROUP + b * LANES, sum[t * blocks + b]);
+            lanes_store(m + sum_at(t, b), sum[t * blocks + b]);
     }
 }
 
@@ -126,7 +121,8 @@ LANES_INLINE void output_values(const struct lanes m[READ], struct lanes y[TILE]
 /* Some lanes of a tile. lane: its first, of all of the result; (x, y): the tile's first
  * pixel; columns: that are there; whole: all 4. */
 LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, int columns,
-                               int lane, const float *m, size_t point, const bool whole)
+                               int lane, const float *m, size_t point, const bool whole,
+                               const enum kind kind)
 {
     struct lanes half[TILE][READ];
     UNROLLED_FOR (i, READ) {
@@ -137,7 +133,7 @@ LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, i
         UNROLLED_FOR (row, TILE)
             half[row][i] = u[row];
     }
-    const struct ending ending = ending_of(a, lane);
+    const struct ending ending = ending_of(a, lane, kind);
     const struct lanes bias = lanes_load(a->bias + lane);
     UNROLLED_FOR (row, TILE) {
         struct lanes u[TILE];
@@ -150,18 +146,40 @@ LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, i
     }
 }
 
+/* The same of whole tiles for each kind of layer. */
+static void output_block(const struct pq_winograd_args *a, int x, int y, int lane, const float *m,
+                         size_t point)
+{
+#define KIND(kind)                                                                                 \
+    case kind:                                                                                     \
+        for (int i = 0; i < BLOCK; i += LANES)                                                     \
+            output_lanes(a, x, y, TILE, lane + i, m + i, point, true, kind);                       \
+        break;
+    switch (kind_of(a)) {
+        KIND(PLAIN)
+        KIND(ACTIVE)
+        KIND(ADDED)
+        KIND(ANY)
+    }
+#undef KIND
+}
+
 static void transform_output(const struct pq_winograd_args *a, const struct work *w, int first,
                              int count)
 {
+    const size_t point = sums_point(w->most);
     for (int t = 0; t < w->tiles; t++) {
         const int x = (a->tile0 + t) % w->across * TILE, columns = a->width - x;
         const int y = (a->tile0 + t) / w->across * TILE;
-        const float *m = w->m + (ptrdiff_t)t * GROUP;
-        for (int i = 0; i < count * BLOCK; i += LANES, m += LANES) {
-            if (columns >= TILE)
-                output_lanes(a, x, y, TILE, first * BLOCK + i, m, w->m_point, true);
-            else
-                output_lanes(a, x, y, columns, first * BLOCK + i, m, w->m_point, false);
+        const float *m = w->m + (ptrdiff_t)t * SUMS_TILE;
+        for (int b = 0; b < count; b++, m += SUMS_BLOCK) {
+            const int lane = (first + b) * BLOCK;
+            if (columns >= TILE) {
+                output_block(a, x, y, lane, m, point);
+            } else {
+                for (int i = 0; i < BLOCK; i += LANES)
+                    output_lanes(a, x, y, columns, lane + i, m + i, point, false, ANY);
+            }
         }
     }
 }

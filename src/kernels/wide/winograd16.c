@@ -5,30 +5,26 @@
  *
  *     input    6 rows of pixels -> one tile in floats, in the first cache: [36][channel]
  *                               -> q [36][tile][pair], and what takes each point back
- *     products q[k] x words[k]  -> m [36][tile][lane of a group], a block of sums in registers, for
- *                                  one group of pairs after the other
+ *     products q[k] x words[k]  -> m (winograd_sums.h), a block of sums in registers, for one group
+ *                                  of pairs after the other
  *     output   m                -> 4 rows of pixels, with bias, activation and what is added
  *
- * NEON works on the four lanes of one register, as in winograd.c: a block of sums is 24 of them.
+ * Blocks of sums, and lanes at a time, are those of winograd.c.
  */
 #include "kernels/winograd16.h"
 
 #if defined(PQ_WIDE_NEON)
 #define PQ_LANES 4
+#elif defined(__AVX2__) && !defined(__AVX512F__)
+#define PQ_LANES 8
 #endif
 #include "base/alloc.h"
 #include "kernels/wide/functions.h"
 #include "kernels/wide/winograd_input.h"
+#include "kernels/wide/winograd_sums.h"
 #include "kernels/wide/words.h"
 
-enum {
-    TILE = PQ_WINOGRAD_TILE,
-    READ = PQ_WINOGRAD_READ,
-    POINTS = READ * READ,
-    BLOCK = PQ_CONV_LANES,
-    GROUP = PQ_CONV_GROUP * BLOCK,
-    PAIRS = PQ_WINOGRAD16_GROUP / 2
-};
+enum { PAIRS = PQ_WINOGRAD16_GROUP / 2 };
 
 typedef int32_t element; /* a pair */
 typedef int16_t weight;
@@ -38,9 +34,9 @@ typedef int16_t weight;
 struct work {
     element *in;
     float *m, *back, *v;
-    int tiles, across, channels;
+    int tiles, most, across, channels;
     int depth, group; /* pairs: all, and those of a sum */
-    size_t in_point, in_tile, m_point, v_point;
+    size_t in_point, in_tile, v_point;
 };
 
 static size_t round_up(int n, int to)
@@ -51,26 +47,26 @@ static size_t round_up(int n, int to)
 static struct work lay_out(const struct pq_winograd_args *a)
 {
     const int channels = pq_winograd_channels(a);
-    const size_t most = (size_t)pq_winograd16_tiles(a->blocks * BLOCK, channels);
+    const int most = pq_winograd16_tiles(a->blocks * BLOCK, channels);
     struct work w = {.tiles = a->tile1 - a->tile0,
+                     .most = most,
                      .across = pq_winograd_across(a->width),
                      .channels = channels,
                      .depth = pq_winograd16_pairs(channels),
                      .group = pq_winograd16_sum(channels)};
     w.in_tile = round_up(w.depth, BLOCK);
-    w.in_point = most * w.in_tile + BLOCK;
-    w.m_point = most * GROUP + BLOCK;
+    w.in_point = (size_t)most * w.in_tile + BLOCK;
     w.v_point = round_up(channels, PQ_WINOGRAD16_GROUP) + BLOCK;
     w.in = (int32_t *)a->scratch;
     w.m = a->scratch + POINTS * w.in_point;
-    w.back = w.m + POINTS * w.m_point;
-    w.v = w.back + most * PQ_WINOGRAD16_POINTS;
+    w.back = w.m + sums_size(most);
+    w.v = w.back + (ptrdiff_t)most * PQ_WINOGRAD16_POINTS;
     return w;
 }
 
 /* ---- input ---- */
 
-/* The largest |v| of a tile at each point, as bits. */
+/* The largest |v| of a tile at each point, as bits; as many points at a time as registers hold. */
 static void largest(const struct work *w, uint32_t most[PQ_WINOGRAD16_POINTS])
 {
     const int channels = w->channels;
@@ -85,9 +81,14 @@ static void largest(const struct work *w, uint32_t most[PQ_WINOGRAD16_POINTS])
         }                                                                                          \
         words_largest(size, count, most + (first));                                                \
     }
+#if defined(__AVX2__) && !defined(__AVX512F__)
+    for (int first = 0; first < POINTS; first += 12)
+        POINTS_OF(first, 12)
+#else
     POINTS_OF(0, 16)
     POINTS_OF(16, 16)
     POINTS_OF(32, 4)
+#endif
 #undef POINTS_OF
 }
 
@@ -198,10 +199,10 @@ LANES_INLINE void product(const struct work *w, const int32_t *q, const int16_t 
         }
         if (pair == 0) {
             UNROLLED_FOR (i, tiles * blocks)
-                lanes_store(m + i / blocks * GROUP + i % blocks * LANES, words_float(sum[i]));
+                lanes_store(m + sum_at(i / blocks, i % blocks), words_float(sum[i]));
         } else {
             UNROLLED_FOR (i, tiles * blocks) {
-                float *to = m + i / blocks * GROUP + i % blocks * LANES;
+                float *to = m + sum_at(i / blocks, i % blocks);
                 lanes_store(to, lanes_add(lanes_load(to), words_float(sum[i])));
             }
         }
@@ -250,7 +251,7 @@ LANES_INLINE void row_values(const struct lanes m[READ], struct lanes y[TILE])
  * pixel; columns: that are there; whole: all 4. */
 LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, int columns,
                                int lane, const float *m, size_t point, const float *back,
-                               const bool whole)
+                               const bool whole, const enum kind kind)
 {
     struct lanes half[TILE][READ];
     UNROLLED_FOR (i, READ) {
@@ -259,7 +260,7 @@ LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, i
         UNROLLED_FOR (row, TILE)
             half[row][i] = u[row];
     }
-    const struct ending ending = ending_of(a, lane);
+    const struct ending ending = ending_of(a, lane, kind);
     const struct lanes bias = lanes_load(a->bias + lane);
     const struct lanes factor = lanes_load(a->factors + lane);
     UNROLLED_FOR (row, TILE) {
@@ -285,22 +286,43 @@ static inline void fetch_pixels(const struct pq_winograd_args *a, int x, int y, 
     }
 }
 
+/* The same of whole tiles for each kind of layer. */
+static void output_block(const struct pq_winograd_args *a, int x, int y, int lane, const float *m,
+                         size_t point, const float *back)
+{
+#define KIND(kind)                                                                                 \
+    case kind:                                                                                     \
+        for (int i = 0; i < BLOCK; i += LANES)                                                     \
+            output_lanes(a, x, y, TILE, lane + i, m + i, point, back, true, kind);                 \
+        break;
+    switch (kind_of(a)) {
+        KIND(PLAIN)
+        KIND(ACTIVE)
+        KIND(ADDED)
+        KIND(ANY)
+    }
+#undef KIND
+}
+
 static void transform_output(const struct pq_winograd_args *a, const struct work *w, int first,
                              int count)
 {
+    const size_t point = sums_point(w->most);
     for (int t = 0; t < w->tiles; t++) {
         const int x = (a->tile0 + t) % w->across * TILE, columns = a->width - x;
         const int y = (a->tile0 + t) / w->across * TILE;
-        const float *m = w->m + (ptrdiff_t)t * GROUP;
+        const float *m = w->m + (ptrdiff_t)t * SUMS_TILE;
         const float *back = w->back + (ptrdiff_t)t * PQ_WINOGRAD16_POINTS;
         if (columns >= 2 * TILE)
             fetch_pixels(a, x + TILE, y, first * BLOCK, count);
-        for (int i = 0; i < count * (BLOCK / LANES); i++, m += LANES) {
-            const int lane = first * BLOCK + i * LANES;
-            if (columns >= TILE)
-                output_lanes(a, x, y, TILE, lane, m, w->m_point, back, true);
-            else
-                output_lanes(a, x, y, columns, lane, m, w->m_point, back, false);
+        for (int b = 0; b < count; b++, m += SUMS_BLOCK) {
+            const int lane = (first + b) * BLOCK;
+            if (columns >= TILE) {
+                output_block(a, x, y, lane, m, point, back);
+            } else {
+                for (int i = 0; i < BLOCK; i += LANES)
+                    output_lanes(a, x, y, columns, lane + i, m + i, point, back, false, ANY);
+            }
         }
     }
 }

@@ -6,8 +6,10 @@
  *     `tiles` tiles by `blocks` blocks of lanes at one point
  *
  * and struct work says where it all lies: in [36][tile][depth], from one point and tile to the next
- * in_point and in_tile; m [36][tile][lane of a group], m_point. */
+ * in_point and in_tile; m as winograd_sums.h says, of calls of up to `most` tiles. */
 #pragma once
+
+#include "kernels/wide/winograd_sums.h"
 
 #if defined(LANE_WEIGHTS)
 
@@ -22,8 +24,8 @@ LANES_INLINE void all_tiles(const struct work *w, const element *in, const weigh
 #define TILES_OF(n)                                                                                \
     if ((n) > 0) {                                                                                 \
         for (; t + (n) <= w->tiles; t += (n))                                                      \
-            product(w, in + (size_t)t * w->in_tile, weights, step, m + (ptrdiff_t)t * GROUP, n,    \
-                    blocks);                                                                       \
+            product(w, in + (size_t)t * w->in_tile, weights, step, m + (ptrdiff_t)t * SUMS_TILE,   \
+                    n, blocks);                                                                    \
     }
     TILES_OF(tiles)
     TILES_OF(tiles / 2)
@@ -83,12 +85,12 @@ static void products(const struct work *w, const element *in, const weight *weig
     for (int t = 0, n; t < w->tiles; t += n) {
         const int left = w->tiles - t, parts = (left + 5) / 6;
         const element *from = in + (size_t)t * w->in_tile;
-        float *to = m + (ptrdiff_t)t * GROUP;
+        float *to = m + (ptrdiff_t)t * SUMS_TILE;
         int b = 0;
 #define BLOCKS_OF(tiles, blocks)                                                                   \
     for (; b + (blocks) <= count; b += (blocks))                                                   \
         product_##tiles##_##blocks(w, from, weights + (ptrdiff_t)b * BLOCK * LANE_WEIGHTS, step,   \
-                                   to + (ptrdiff_t)b * BLOCK);
+                                   to + (ptrdiff_t)b * SUMS_BLOCK);
         n = (left + parts - 1) / parts;
         switch (n) {
         case 6:
@@ -125,8 +127,8 @@ static void multiply(const struct work *w, const weight *weights, int count)
     const int step = count * BLOCK * LANE_WEIGHTS;
     const size_t point = (size_t)w->depth * (size_t)step;
     for (int k = 0; k < POINTS; k++, weights += point)
-        products(w, w->in + (size_t)k * w->in_point, weights, step, w->m + (size_t)k * w->m_point,
-                 count);
+        products(w, w->in + (size_t)k * w->in_point, weights, step,
+                 w->m + (size_t)k * sums_point(w->most), count);
 }
 
 /* What becomes of sums with their bias, for some lanes; taken from the arguments before anything is
@@ -137,13 +139,24 @@ struct ending {
     ptrdiff_t out_stride, residual_stride;
 };
 
-LANES_INLINE struct ending ending_of(const struct pq_winograd_args *a, int lane)
+/* What most layers do has code of its own, without a test at each pixel. */
+enum kind { PLAIN, ACTIVE, ADDED, ANY };
+
+LANES_INLINE enum kind kind_of(const struct pq_winograd_args *a)
+{
+    if (a->slopes)
+        return a->residual ? ANY : ACTIVE;
+    return a->residual ? ADDED : PLAIN;
+}
+
+LANES_INLINE struct ending ending_of(const struct pq_winograd_args *a, int lane,
+                                     const enum kind kind)
 {
     return (struct ending){
         .slopes = a->slopes ? lanes_load(a->slopes + lane) : lanes_set(1.0f),
         .scale = lanes_set(a->scale),
-        .active = a->slopes,
-        .added = a->residual,
+        .active = kind == ANY ? (bool)a->slopes : kind == ACTIVE,
+        .added = kind == ANY ? (bool)a->residual : kind == ADDED,
         .out_stride = a->out_stride,
         .residual_stride = a->residual_stride,
     };

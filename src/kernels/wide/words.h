@@ -98,42 +98,17 @@ LANES_INLINE void words_largest(const struct words *a, const int count, uint32_t
 #elif defined(__AVX2__)
 
 struct words {
-    __m256i lo, hi;
+    __m256i v[OCTETS];
 };
 
-LANES_INLINE struct words words_zero(void)
-{
-    return (struct words){_mm256_setzero_si256(), _mm256_setzero_si256()};
-}
-
-LANES_INLINE struct words words_load(const void *p)
-{
-    const __m256i *at = p;
-    return (struct words){_mm256_loadu_si256(at), _mm256_loadu_si256(at + 1)};
-}
-
-LANES_INLINE void words_store(void *p, struct words a)
-{
-    __m256i *at = p;
-    _mm256_storeu_si256(at, a.lo);
-    _mm256_storeu_si256(at + 1, a.hi);
-}
-
-LANES_INLINE struct words words_set(const int32_t *p)
-{
-    return (struct words){_mm256_set1_epi32(*p), _mm256_set1_epi32(*p)};
-}
-
-LANES_INLINE struct words words_dot(struct words sum, struct words a, struct words b)
-{
-    return (struct words){_mm256_add_epi32(sum.lo, _mm256_madd_epi16(a.lo, b.lo)),
-                          _mm256_add_epi32(sum.hi, _mm256_madd_epi16(a.hi, b.hi))};
-}
-
-LANES_INLINE struct lanes words_float(struct words a)
-{
-    return (struct lanes){_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)};
-}
+/* One expression of the register i for each. */
+#define EACH_OCTET_OF_WORDS(name, parameters, expression)                                          \
+    LANES_INLINE struct words name parameters {                                                    \
+        struct words r;                                                                            \
+        UNROLLED_FOR (i, OCTETS)                                                                   \
+            r.v[i] = expression;                                                                   \
+        return r;                                                                                  \
+    }
 
 LANES_INLINE __m256i pair_8(__m256 first, __m256 second)
 {
@@ -141,23 +116,33 @@ LANES_INLINE __m256i pair_8(__m256 first, __m256 second)
     return _mm256_blend_epi16(_mm256_castps_si256(first), high, 0xaa);
 }
 
-LANES_INLINE struct words words_pair(struct lanes first, struct lanes second)
+LANES_INLINE __m256i most_8(__m256i most, __m256 a)
 {
-    return (struct words){pair_8(first.lo, second.lo), pair_8(first.hi, second.hi)};
+    const __m256i size = _mm256_and_si256(_mm256_castps_si256(a), _mm256_set1_epi32(0x7fffffff));
+    return _mm256_max_epi32(most, size);
 }
 
-LANES_INLINE struct words words_most(struct words most, struct lanes a)
+EACH_OCTET_OF_WORDS(words_zero, (void), _mm256_setzero_si256())
+EACH_OCTET_OF_WORDS(words_load, (const void *p), _mm256_loadu_si256((const __m256i *)p + i))
+EACH_OCTET_OF_WORDS(words_set, (const int32_t *p), _mm256_set1_epi32(*p))
+EACH_OCTET_OF_WORDS(words_dot, (struct words sum, struct words a, struct words b),
+                    _mm256_add_epi32(sum.v[i], _mm256_madd_epi16(a.v[i], b.v[i])))
+EACH_OCTET_OF_WORDS(words_pair, (struct lanes first, struct lanes second),
+                    pair_8(first.v[i], second.v[i]))
+EACH_OCTET_OF_WORDS(words_most, (struct words most, struct lanes a), most_8(most.v[i], a.v[i]))
+EACH_OCTET(words_float, (struct words a), _mm256_cvtepi32_ps(a.v[i]))
+
+LANES_INLINE void words_store(void *p, struct words a)
 {
-    const __m256i size = _mm256_set1_epi32(0x7fffffff);
-    return (struct words){
-        _mm256_max_epi32(most.lo, _mm256_and_si256(_mm256_castps_si256(a.lo), size)),
-        _mm256_max_epi32(most.hi, _mm256_and_si256(_mm256_castps_si256(a.hi), size))};
+    UNROLLED_FOR (i, OCTETS)
+        _mm256_storeu_si256((__m256i *)p + i, a.v[i]);
 }
 
 /* The larger half of each of two, interleaved. */
 LANES_INLINE __m256i words_both(struct words a, struct words b)
 {
-    const __m256i c = _mm256_max_epi32(a.lo, a.hi), d = _mm256_max_epi32(b.lo, b.hi);
+    const __m256i c = _mm256_max_epi32(a.v[0], a.v[OCTETS - 1]);
+    const __m256i d = _mm256_max_epi32(b.v[0], b.v[OCTETS - 1]);
     return _mm256_max_epi32(_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
 }
 
