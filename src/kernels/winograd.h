@@ -75,10 +75,12 @@ static inline int pq_winograd_channels(const struct pq_winograd_args *a)
     return channels;
 }
 
-/* The most tiles of a call: their transformed input has to stay in the second cache beside the
- * weights. */
+/* The most tiles of a call, on this machine: their transformed input has to stay in the second
+ * cache beside the weights. The floats of scratch memory for so many. */
 int pq_winograd_tiles(int out_channels, int in_channels);
 size_t pq_winograd_scratch(int out_channels, int in_channels);
+/* For another number of tiles. */
+size_t pq_winograd_scratch_of(int tiles, int in_channels);
 
 /* Floats that packed weights take. */
 size_t pq_winograd_packed_size(int out_channels, int in_channels);

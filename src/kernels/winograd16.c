@@ -33,11 +33,10 @@ pq_winograd_fn *pq_winograd16(int cpu_level)
     return pq_wide(cpu_level)->winograd16;
 }
 
-/* As pq_winograd_tiles(): half a MiB of words are as many weights as a MiB of floats. */
+/* Half as many bytes are as many weights. */
 int pq_winograd16_tiles(int out_channels, int in_channels)
 {
-    const size_t bytes = pq_winograd16_packed_size(out_channels, in_channels) * sizeof(int16_t);
-    return bytes <= 1 << 19 ? PQ_WINOGRAD_TILES / 4 : PQ_WINOGRAD_TILES;
+    return pq_winograd_tiles(out_channels, in_channels);
 }
 
 static size_t round_up(size_t n, size_t to)
@@ -47,13 +46,17 @@ static size_t round_up(size_t n, size_t to)
 
 /* Pairs of all tiles at all points, and the sums of a group of lanes, as of pq_winograd_scratch();
  * what takes each point of each tile back; one tile's input in floats, with a line to spare. */
-size_t pq_winograd16_scratch(int out_channels, int in_channels)
+size_t pq_winograd16_scratch_of(int tiles, int in_channels)
 {
-    const size_t tiles = (size_t)pq_winograd16_tiles(out_channels, in_channels);
     const size_t pairs = round_up((size_t)pq_winograd16_pairs(in_channels), LANES);
     const size_t channels = round_up((size_t)in_channels, PQ_WINOGRAD16_GROUP);
-    return POINTS * (tiles * (pairs + PQ_CONV_GROUP * LANES) + 2 * LANES) +
-           tiles * (LANES + PQ_WINOGRAD16_POINTS) + POINTS * (channels + LANES);
+    return POINTS * ((size_t)tiles * (pairs + PQ_CONV_GROUP * LANES) + 2 * LANES) +
+           (size_t)tiles * (LANES + PQ_WINOGRAD16_POINTS) + POINTS * (channels + LANES);
+}
+
+size_t pq_winograd16_scratch(int out_channels, int in_channels)
+{
+    return pq_winograd16_scratch_of(pq_winograd16_tiles(out_channels, in_channels), in_channels);
 }
 
 /* ---- weights ---- */

@@ -64,6 +64,8 @@ static inline int pq_winograd16_channel(int channels, int pair, int second)
 /* The most tiles of a call, at most PQ_WINOGRAD_TILES, and the floats of its scratch. */
 int pq_winograd16_tiles(int out_channels, int in_channels);
 size_t pq_winograd16_scratch(int out_channels, int in_channels);
+/* For another number of tiles. */
+size_t pq_winograd16_scratch_of(int tiles, int in_channels);
 
 /* Lanes whose words of one channel lie side by side. Where an instruction sums the products of
  * neighbours, those are the two words of a pair. ARM's multiply half a register by a word: there a

@@ -141,15 +141,24 @@ static void add_tile_part(struct pq_trial *t, struct pq_trial_winograd *w, int i
     }
 }
 
+/* The most tiles of a call that is made up, which must not depend on the machine. */
+static int most_tiles(const struct pq_trial *t, const struct pq_trial_winograd *w)
+{
+    if (t->timed)
+        return pq_winograd_tiles(w->out_channels, w->in_channels);
+    const size_t weights = in_words(t)
+                               ? 2 * pq_winograd16_packed_size(w->out_channels, w->in_channels)
+                               : 4 * pq_winograd_packed_size(w->out_channels, w->in_channels);
+    return weights <= (in_words(t) ? 1 << 19 : 1 << 20) ? PQ_WINOGRAD_TILES / 4 : PQ_WINOGRAD_TILES;
+}
+
 /* Which tiles, and which of the rows that they lie in are there. */
 static void choose_tiles(struct pq_trial *t, struct pq_trial_winograd *w, int tile_rows)
 {
     struct pq_winograd_args *a = &w->args;
     const int all = w->across * tile_rows;
-    const int most = in_words(t) ? pq_winograd16_tiles(w->out_channels, w->in_channels)
-                                 : pq_winograd_tiles(w->out_channels, w->in_channels);
     a->tile0 = pq_trial_below(t, all);
-    const int left = PQ_MIN(all - a->tile0, most);
+    const int left = PQ_MIN(all - a->tile0, most_tiles(t, w));
     a->tile1 = pq_trial_size(t, a->tile0 + left, a->tile0 + 1 + pq_trial_below(t, left));
     w->first_row = pq_trial_below(t, 3) == 2 ? pq_trial_below(t, TILE) : 0;
     w->last_row = tile_rows * TILE - 1;
@@ -231,8 +240,9 @@ void pq_trial_winograd_prepare(struct pq_trial *t)
     a->residual_stride = a->blocks * PQ_CONV_LANES;
     a->scale = rng_float(&t->rng);
     lay_rows(t, w, tile_rows * TILE);
-    const size_t scratch = in_words(t) ? pq_winograd16_scratch(w->out_channels, w->in_channels)
-                                       : pq_winograd_scratch(w->out_channels, w->in_channels);
+    const int tiles = most_tiles(t, w);
+    const size_t scratch = in_words(t) ? pq_winograd16_scratch_of(tiles, w->in_channels)
+                                       : pq_winograd_scratch_of(tiles, w->in_channels);
     a->scratch = pq_trial_scratch(t, scratch);
     if (a->scratch) /* NaN: nothing is read before it is written */
         memset(a->scratch, 0xff, scratch * sizeof *a->scratch);

@@ -30,22 +30,19 @@ typedef float element, weight;
 struct work {
     element *in;
     float *m;
-    int tiles, most, across;
+    int tiles, across;
     int depth; /* channels */
     size_t in_point, in_tile;
 };
 
 static struct work lay_out(const struct pq_winograd_args *a)
 {
-    const int channels = pq_winograd_channels(a);
-    const int most = pq_winograd_tiles(a->blocks * BLOCK, channels);
     struct work w = {.in = a->scratch,
                      .tiles = a->tile1 - a->tile0,
-                     .most = most,
                      .across = pq_winograd_across(a->width),
-                     .depth = channels};
-    w.in_tile = (size_t)(channels + BLOCK - 1) / BLOCK * BLOCK;
-    w.in_point = (size_t)most * w.in_tile + BLOCK;
+                     .depth = pq_winograd_channels(a)};
+    w.in_tile = (size_t)(w.depth + BLOCK - 1) / BLOCK * BLOCK;
+    w.in_point = (size_t)w.tiles * w.in_tile + BLOCK;
     w.m = a->scratch + POINTS * w.in_point;
     return w;
 }
@@ -167,7 +164,7 @@ static void output_block(const struct pq_winograd_args *a, int x, int y, int lan
 static void transform_output(const struct pq_winograd_args *a, const struct work *w, int first,
                              int count)
 {
-    const size_t point = sums_point(w->most);
+    const size_t point = sums_point(w->tiles);
     for (int t = 0; t < w->tiles; t++) {
         const int x = (a->tile0 + t) % w->across * TILE, columns = a->width - x;
         const int y = (a->tile0 + t) / w->across * TILE;

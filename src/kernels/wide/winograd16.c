@@ -34,7 +34,7 @@ typedef int16_t weight;
 struct work {
     element *in;
     float *m, *back, *v;
-    int tiles, most, across, channels;
+    int tiles, across, channels;
     int depth, group; /* pairs: all, and those of a sum */
     size_t in_point, in_tile, v_point;
 };
@@ -47,20 +47,18 @@ static size_t round_up(int n, int to)
 static struct work lay_out(const struct pq_winograd_args *a)
 {
     const int channels = pq_winograd_channels(a);
-    const int most = pq_winograd16_tiles(a->blocks * BLOCK, channels);
     struct work w = {.tiles = a->tile1 - a->tile0,
-                     .most = most,
                      .across = pq_winograd_across(a->width),
                      .channels = channels,
                      .depth = pq_winograd16_pairs(channels),
                      .group = pq_winograd16_sum(channels)};
     w.in_tile = round_up(w.depth, BLOCK);
-    w.in_point = (size_t)most * w.in_tile + BLOCK;
+    w.in_point = (size_t)w.tiles * w.in_tile + BLOCK;
     w.v_point = round_up(channels, PQ_WINOGRAD16_GROUP) + BLOCK;
     w.in = (int32_t *)a->scratch;
     w.m = a->scratch + POINTS * w.in_point;
-    w.back = w.m + sums_size(most);
-    w.v = w.back + (ptrdiff_t)most * PQ_WINOGRAD16_POINTS;
+    w.back = w.m + sums_size(w.tiles);
+    w.v = w.back + (ptrdiff_t)w.tiles * PQ_WINOGRAD16_POINTS;
     return w;
 }
 
@@ -307,7 +305,7 @@ static void output_block(const struct pq_winograd_args *a, int x, int y, int lan
 static void transform_output(const struct pq_winograd_args *a, const struct work *w, int first,
                              int count)
 {
-    const size_t point = sums_point(w->most);
+    const size_t point = sums_point(w->tiles);
     for (int t = 0; t < w->tiles; t++) {
         const int x = (a->tile0 + t) % w->across * TILE, columns = a->width - x;
         const int y = (a->tile0 + t) / w->across * TILE;

@@ -19,10 +19,10 @@ enum {
 /* [36][tile][block][16] */
 enum { SUMS_TILE = GROUP, SUMS_BLOCK = BLOCK };
 
-/* Floats from one point to the next. most: tiles that a call may have. */
-static inline size_t sums_point(int most)
+/* Floats from one point to the next, of a call of so many tiles. */
+static inline size_t sums_point(int tiles)
 {
-    return (size_t)most * GROUP + BLOCK;
+    return (size_t)tiles * GROUP + BLOCK;
 }
 
 #else
@@ -32,9 +32,9 @@ static inline size_t sums_point(int most)
  * line to spare keeps tiles out of each other's sets of the first cache. */
 enum { SUMS_BLOCK = POINTS * BLOCK, SUMS_TILE = PQ_CONV_GROUP * SUMS_BLOCK + BLOCK };
 
-static inline size_t sums_point(int most)
+static inline size_t sums_point(int tiles)
 {
-    (void)most;
+    (void)tiles;
     return BLOCK;
 }
 
@@ -47,7 +47,7 @@ LANES_INLINE ptrdiff_t sum_at(int t, int b)
 }
 
 /* Floats of all, at every level. */
-static inline size_t sums_size(int most)
+static inline size_t sums_size(int tiles)
 {
-    return (size_t)most * (POINTS * GROUP + BLOCK) + POINTS * BLOCK;
+    return (size_t)tiles * (POINTS * GROUP + BLOCK) + POINTS * BLOCK;
 }

@@ -6,7 +6,7 @@
  *     `tiles` tiles by `blocks` blocks of lanes at one point
  *
  * and struct work says where it all lies: in [36][tile][depth], from one point and tile to the next
- * in_point and in_tile; m as winograd_sums.h says, of calls of up to `most` tiles. */
+ * in_point and in_tile; m as winograd_sums.h says. */
 #pragma once
 
 #include "kernels/wide/winograd_sums.h"
@@ -128,7 +128,7 @@ static void multiply(const struct work *w, const weight *weights, int count)
     const size_t point = (size_t)w->depth * (size_t)step;
     for (int k = 0; k < POINTS; k++, weights += point)
         products(w, w->in + (size_t)k * w->in_point, weights, step,
-                 w->m + (size_t)k * sums_point(w->most), count);
+                 w->m + (size_t)k * sums_point(w->tiles), count);
 }
 
 /* What becomes of sums with their bias, for some lanes; taken from the arguments before anything is
