@@ -33,10 +33,13 @@ pq_winograd_fn *pq_winograd16(int cpu_level)
     return pq_wide(cpu_level)->winograd16;
 }
 
-/* Half as many bytes are as many weights. */
+/* As pq_winograd_tiles(); half a MiB of words are as many weights as a MiB of floats. */
 int pq_winograd16_tiles(int out_channels, int in_channels)
 {
-    return pq_winograd_tiles(out_channels, in_channels);
+    const size_t bytes = pq_winograd16_packed_size(out_channels, in_channels) * sizeof(int16_t);
+    if (bytes <= 1 << 19)
+        return PQ_WINOGRAD_TILES / 4;
+    return pq_cpu_best() == PQ_CPU_AVX2 ? PQ_WINOGRAD_TILES / 2 : PQ_WINOGRAD_TILES;
 }
 
 static size_t round_up(size_t n, size_t to)
