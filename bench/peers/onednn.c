@@ -27,7 +27,9 @@ struct state {
     struct layer layers[MOST_LAYERS];
     int count, scale, width, height;
     const float *in;
-    float *last, *out; /* pixels of 3 scale^2 channels; planes */
+    float *last, *out;        /* pixels of 3 scale^2 channels; planes */
+    dnnl_memory_t pixels;     /* those */
+    dnnl_primitive_t reorder; /* of the last result into them, where it needs it */
 };
 
 static void check(dnnl_status_t status, const char *what)
@@ -105,15 +107,26 @@ static void add_prelu(struct state *s, struct layer *l, const dnnl_memory_desc_t
 }
 
 /* Where a layer's result goes: two maps take turns. */
-static dnnl_memory_t result_of(struct state *s, const dnnl_memory_desc_t *d, bool last)
+static dnnl_memory_t result_of(struct state *s, const dnnl_memory_desc_t *d)
 {
     const dnnl_memory_desc_t *have;
     dnnl_memory_t before = s->count > 2 ? s->layers[s->count - 3].dst : NULL;
-    if (last)
-        return memory(s, d, s->last);
     if (before && dnnl_memory_get_memory_desc(before, &have) == dnnl_success &&
         dnnl_memory_desc_equal(have, d))
         return before;
+    return memory(s, d, DNNL_MEMORY_ALLOCATE);
+}
+
+/* The last result as pixels of floats, in s->last. Which layout the convolution likes best is for
+ * the processor to say: some have none for pixels but a reference that is many times slower. */
+static dnnl_memory_t pixels_of(struct state *s, const dnnl_memory_desc_t *d,
+                               const dnnl_dims_t sizes)
+{
+    const dnnl_memory_desc_t pixels = describe(4, sizes, dnnl_f32, dnnl_nhwc);
+    s->pixels = memory(s, &pixels, s->last);
+    if (dnnl_memory_desc_equal(d, &pixels))
+        return s->pixels;
+    s->reorder = reorder_of(s, d, &pixels);
     return memory(s, d, DNNL_MEMORY_ALLOCATE);
 }
 
@@ -128,8 +141,7 @@ static void add_layer(struct state *s, float **weights, int in, int out, dnnl_da
     const dnnl_memory_desc_t any_src = describe(4, src, type, dnnl_format_tag_any);
     const dnnl_memory_desc_t any_filter = describe(4, filter, type, dnnl_format_tag_any);
     const dnnl_memory_desc_t plain_bias = describe(1, bias, dnnl_f32, dnnl_a);
-    const dnnl_memory_desc_t wanted =
-        describe(4, dst, last ? dnnl_f32 : type, last ? dnnl_nhwc : dnnl_format_tag_any);
+    const dnnl_memory_desc_t wanted = describe(4, dst, last ? dnnl_f32 : type, dnnl_format_tag_any);
     const dnnl_memory_desc_t plain = describe(4, filter, dnnl_f32, dnnl_oihw);
     dnnl_convolution_desc_t d;
     dnnl_primitive_desc_t pd;
@@ -144,7 +156,7 @@ static void add_layer(struct state *s, float **weights, int in, int out, dnnl_da
     l->bias = memory(s, &plain_bias, *weights);
     *weights += out;
     const dnnl_memory_desc_t *result = layout(pd, dnnl_query_dst_md);
-    l->dst = result_of(s, result, last);
+    l->dst = last ? pixels_of(s, result, dst) : result_of(s, result);
     /* What comes in: planes of ours, or the result of the layer before. */
     const dnnl_memory_desc_t *want = layout(pd, dnnl_query_src_md), *have;
     const dnnl_memory_desc_t planes = describe(4, src, dnnl_f32, dnnl_nchw);
@@ -203,6 +215,10 @@ static void run(void *user)
         if (l->prelu)
             execute(s, l->prelu, 3, after);
     }
+    const dnnl_exec_arg_t end[] = {{DNNL_ARG_FROM, s->layers[s->count - 1].dst},
+                                   {DNNL_ARG_TO, s->pixels}};
+    if (s->reorder)
+        execute(s, s->reorder, 2, end);
     check(dnnl_stream_wait(s->stream), "the end");
     finish(s);
 }
