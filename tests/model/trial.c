@@ -307,6 +307,19 @@ static const char *run_model(const pique_model *model, struct trial_sums *sums)
     return rc && err.message[0] == '\0' ? "the engine fails without a sentence" : NULL;
 }
 
+/* Where a virtual machine stands still for a while, that counts as processor time of what it was
+ * at; what is slow is slow twice. */
+static bool is_slow_again(const char *path)
+{
+    pique_model *model = NULL;
+    pique_error err = {0};
+    const double start = seconds();
+    pique_model_open(path, &model, &err);
+    const double took = seconds() - start;
+    pique_model_close(&model);
+    return took > trial_limits.open_seconds;
+}
+
 /* NULL, or what is wrong. */
 static const char *try_case(const struct hostile *h, struct place *p, long number,
                             struct trial_sums *sums, pique_error *err)
@@ -361,7 +374,7 @@ static const char *try_case(const struct hostile *h, struct place *p, long numbe
         return "the code is another";
     if (h->code <= 0 && h->says && !strstr(err->message, h->says))
         return "the sentence is another";
-    if (opening > trial_limits.open_seconds)
+    if (opening > trial_limits.open_seconds && is_slow_again(path))
         return "it takes too long";
     if (beside > trial_limits.memory_bytes)
         return "it takes too much memory";
