@@ -141,11 +141,13 @@ static void add_tile_part(struct pq_trial *t, struct pq_trial_winograd *w, int i
     }
 }
 
-/* The most tiles of a call that is made up, which must not depend on the machine. */
+/* The most tiles of a call: those of the machine where it is timed; where it is made up, they must
+ * not depend on one. */
 static int most_tiles(const struct pq_trial *t, const struct pq_trial_winograd *w)
 {
     if (t->timed)
-        return pq_winograd_tiles(w->out_channels, w->in_channels);
+        return in_words(t) ? pq_winograd16_tiles(w->out_channels, w->in_channels)
+                           : pq_winograd_tiles(w->out_channels, w->in_channels);
     const size_t weights = in_words(t)
                                ? 2 * pq_winograd16_packed_size(w->out_channels, w->in_channels)
                                : 4 * pq_winograd_packed_size(w->out_channels, w->in_channels);
