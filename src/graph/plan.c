@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 
-static struct pq_flow flow_of(const struct pq_graph *g, const struct pq_line *lines, int i, int k)
+struct pq_flow pq_plan_flow(const struct pq_graph *g, const struct pq_line *lines, int i, int k)
 {
     const struct pq_op *op = &g->ops[i];
     return (struct pq_flow){.op = op,
@@ -25,7 +25,7 @@ void pq_plan_step(const struct pq_graph *g, const struct pq_line *lines, int ban
         return;
     int64_t ready = INT64_MAX;
     for (int k = 0; k < op->inputs && ready > *y0; k++) {
-        const struct pq_flow flow = flow_of(g, lines, i, k);
+        const struct pq_flow flow = pq_plan_flow(g, lines, i, k);
         ready = PQ_MIN(ready, pq_rows_ready(&flow, progress->done[op->in[k]]));
     }
     /* A band's worth, so that the rows that lag behind come out a band at a time at the end of the
@@ -193,7 +193,7 @@ static void still_needed(struct walk *w)
             continue;
         for (int k = 0; k < g->ops[i].inputs; k++) {
             int in = g->ops[i].in[k];
-            const struct pq_flow flow = flow_of(g, w->lines, i, k);
+            const struct pq_flow flow = pq_plan_flow(g, w->lines, i, k);
             w->low[in] = PQ_MIN(w->low[in], pq_rows_kept(&flow, w->done[i]));
         }
     }

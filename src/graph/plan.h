@@ -60,3 +60,6 @@ int pq_plan_lines(const struct pq_graph *g, const struct pq_grid *grids,
 /* Rows of operation i that this step computes, [*y0, *y1), given what is done; i > 0. */
 void pq_plan_step(const struct pq_graph *g, const struct pq_line *lines, int band,
                   const struct pq_progress *progress, int i, int64_t *y0, int64_t *y1);
+
+/* How rows flow from input k of operation i into its result. */
+struct pq_flow pq_plan_flow(const struct pq_graph *g, const struct pq_line *lines, int i, int k);

@@ -54,15 +54,11 @@ static int64_t columns_of(const struct cpu_job *job, int k, int64_t x)
 /* What row y - 1 needs, to the left of column x; behind a row of tiles, all of its rows. */
 static int64_t row_needs(const struct cpu_job *job, int frame, int64_t y, int64_t x)
 {
-    const struct pq_line *lines = job->run->base.lines;
+    const struct pq_run *run = &job->run->base;
     int64_t needs = 0;
     for (int k = 0; k < job->op->inputs; k++) {
         const struct cpu_job *in = &job->run->jobs[job->op->in[k]];
-        const struct pq_flow flow = {.op = job->op,
-                                     .k = k,
-                                     .in_height = lines[in->i].height,
-                                     .out_height = lines[job->i].height,
-                                     .grid = lines[job->i].grid};
+        const struct pq_flow flow = pq_plan_flow(run->program->graph, run->lines, job->i, k);
         int64_t in0, in1;
         pq_rows_needed(&flow, y - 1, y, &in0, &in1);
         needs = PQ_MAX(needs, tasks_before(in, frame, in1, columns_of(job, k, x)));
