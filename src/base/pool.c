@@ -31,7 +31,7 @@ struct pq_pool {
     int started; /* workers that must be joined */
     struct worker *workers;
 
-    pthread_mutex_t lock; /* guards the five below */
+    pthread_mutex_t lock; /* guards the five below, and `there` of each worker */
     pthread_cond_t work, idle;
     unsigned long loop; /* number of the current loop; workers wait for it to change */
     int busy;           /* workers that have not finished the current loop */

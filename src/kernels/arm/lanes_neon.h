@@ -73,14 +73,8 @@ LANES_INLINE float32x4_t quad_larger(float32x4_t a, float32x4_t most)
 
 /* ---- all of them ---- */
 
-/* One expression of the register i for each. */
 #define EACH_QUAD(name, parameters, expression)                                                    \
-    LANES_INLINE struct lanes name parameters {                                                    \
-        struct lanes r;                                                                            \
-        UNROLLED_FOR (i, QUADS)                                                                    \
-            r.v[i] = expression;                                                                   \
-        return r;                                                                                  \
-    }
+    LANES_EACH(struct lanes, QUADS, name, parameters, expression)
 
 EACH_QUAD(lanes_set, (float x), vdupq_n_f32(x))
 EACH_QUAD(lanes_load, (const float *p), vld1q_f32(p + i * QUAD))

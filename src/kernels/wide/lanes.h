@@ -20,6 +20,16 @@
 #define UNROLLED_FOR(i, count) _Pragma("GCC unroll 32") for (int i = 0; i < (count); i++)
 #define LANES_INLINE           static inline __attribute__((always_inline))
 
+/* What a function does to each of the registers v[i] of its result, of which there are `count`. */
+#define LANES_EACH(type, count, name, parameters, expression)                                      \
+    LANES_INLINE type name parameters                                                              \
+    {                                                                                              \
+        type r;                                                                                    \
+        UNROLLED_FOR (i, count)                                                                    \
+            r.v[i] = expression;                                                                   \
+        return r;                                                                                  \
+    }
+
 /* Where the registers of a level are smaller, a file may work on fewer lanes at a time. */
 #if !defined(PQ_LANES)
 #define PQ_LANES PQ_WIDE_LANES
@@ -133,14 +143,8 @@ struct lanes_mask {
     __m256i m[OCTETS];
 };
 
-/* One expression of the register i for each. */
 #define EACH_OCTET(name, parameters, expression)                                                   \
-    LANES_INLINE struct lanes name parameters {                                                    \
-        struct lanes r;                                                                            \
-        UNROLLED_FOR (i, OCTETS)                                                                   \
-            r.v[i] = expression;                                                                   \
-        return r;                                                                                  \
-    }
+    LANES_EACH(struct lanes, OCTETS, name, parameters, expression)
 
 LANES_INLINE struct lanes_mask lanes_first(int n)
 {

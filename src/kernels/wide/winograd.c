@@ -147,18 +147,11 @@ LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, i
 static void output_block(const struct pq_winograd_args *a, int x, int y, int lane, const float *m,
                          size_t point)
 {
-#define KIND(kind)                                                                                 \
-    case kind:                                                                                     \
-        for (int i = 0; i < BLOCK; i += LANES)                                                     \
-            output_lanes(a, x, y, TILE, lane + i, m + i, point, true, kind);                       \
-        break;
-    switch (kind_of(a)) {
-        KIND(PLAIN)
-        KIND(ACTIVE)
-        KIND(ADDED)
-        KIND(ANY)
-    }
-#undef KIND
+#define BLOCK_OF(kind)                                                                             \
+    for (int i = 0; i < BLOCK; i += LANES)                                                         \
+    output_lanes(a, x, y, TILE, lane + i, m + i, point, true, kind)
+    FOR_KIND_OF(a, BLOCK_OF)
+#undef BLOCK_OF
 }
 
 static void transform_output(const struct pq_winograd_args *a, const struct work *w, int first,

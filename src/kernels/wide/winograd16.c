@@ -288,18 +288,11 @@ static inline void fetch_pixels(const struct pq_winograd_args *a, int x, int y, 
 static void output_block(const struct pq_winograd_args *a, int x, int y, int lane, const float *m,
                          size_t point, const float *back)
 {
-#define KIND(kind)                                                                                 \
-    case kind:                                                                                     \
-        for (int i = 0; i < BLOCK; i += LANES)                                                     \
-            output_lanes(a, x, y, TILE, lane + i, m + i, point, back, true, kind);                 \
-        break;
-    switch (kind_of(a)) {
-        KIND(PLAIN)
-        KIND(ACTIVE)
-        KIND(ADDED)
-        KIND(ANY)
-    }
-#undef KIND
+#define BLOCK_OF(kind)                                                                             \
+    for (int i = 0; i < BLOCK; i += LANES)                                                         \
+    output_lanes(a, x, y, TILE, lane + i, m + i, point, back, true, kind)
+    FOR_KIND_OF(a, BLOCK_OF)
+#undef BLOCK_OF
 }
 
 static void transform_output(const struct pq_winograd_args *a, const struct work *w, int first,

@@ -149,6 +149,23 @@ LANES_INLINE enum kind kind_of(const struct pq_winograd_args *a)
     return a->residual ? ADDED : PLAIN;
 }
 
+/* call(kind), where the kind of a layer is a constant. */
+#define FOR_KIND_OF(a, call)                                                                       \
+    switch (kind_of(a)) {                                                                          \
+    case PLAIN:                                                                                    \
+        call(PLAIN);                                                                               \
+        break;                                                                                     \
+    case ACTIVE:                                                                                   \
+        call(ACTIVE);                                                                              \
+        break;                                                                                     \
+    case ADDED:                                                                                    \
+        call(ADDED);                                                                               \
+        break;                                                                                     \
+    case ANY:                                                                                      \
+        call(ANY);                                                                                 \
+        break;                                                                                     \
+    }
+
 LANES_INLINE struct ending ending_of(const struct pq_winograd_args *a, int lane,
                                      const enum kind kind)
 {

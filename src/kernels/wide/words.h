@@ -101,14 +101,8 @@ struct words {
     __m256i v[OCTETS];
 };
 
-/* One expression of the register i for each. */
 #define EACH_OCTET_OF_WORDS(name, parameters, expression)                                          \
-    LANES_INLINE struct words name parameters {                                                    \
-        struct words r;                                                                            \
-        UNROLLED_FOR (i, OCTETS)                                                                   \
-            r.v[i] = expression;                                                                   \
-        return r;                                                                                  \
-    }
+    LANES_EACH(struct words, OCTETS, name, parameters, expression)
 
 LANES_INLINE __m256i pair_8(__m256 first, __m256 second)
 {
