@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "../net.h"
+#include "../sanitized.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
 
@@ -39,8 +40,8 @@ static void one_result_over_threads_bands_and_levels(void **state)
                           pq_cpu_level_name((enum pq_cpu_level)level));
             continue;
         }
-        for (int threads = 1; threads <= 3; threads++) {
-            for (size_t b = 0; b < PQ_COUNT(bands); b++) {
+        for (int threads = test_much(1, 1, 3); threads <= 3; threads += test_much(1, 2, 1)) {
+            for (size_t b = 0; b < PQ_COUNT(bands); b += (size_t)test_much(1, 2, 3)) {
                 g.band = bands[b];
                 float *have = net_in_tier(net.graph, "cpu", threads, &g, in, &width, &height, &rc);
                 assert_int_equal(rc, 0);
@@ -78,7 +79,7 @@ static void fusing_changes_no_bit(void **state)
     for (int level = 0; level < PQ_CPU_LEVELS; level++) {
         if (!pq_cpu_force((enum pq_cpu_level)level))
             continue; /* the test above says what is missing */
-        for (g.band = 1; g.band < 40; g.band += 7) {
+        for (g.band = test_much(1, 1, 14); g.band < 40; g.band += test_much(7, 13, 40)) {
             const int threads = 1 + g.band % 3;
             float *have = net_in_tier(fused.graph, "cpu", threads, &g, in, &width, &height, &rc);
             assert_int_equal(rc, 0);
@@ -209,7 +210,7 @@ static void tiles_are_near_the_direct_sum(void **state)
 {
     (void)state;
     double most = 0;
-    for (uint64_t seed = 1; seed <= 20; seed++) {
+    for (uint64_t seed = 1; seed <= 20; seed += (uint64_t)test_much(1, 3, 9)) {
         struct net net;
         struct rng r = {seed};
         if (seed % 2)

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "../model/small_model.h"
+#include "../sanitized.h"
 #include "backend/cuda/choice.h"
 #include "backend/cuda/kernels/kernel.h"
 #include "backend/cuda/weights.h"
@@ -364,7 +365,7 @@ static void every_treatment_of_alpha_has_the_bits_of_the_host(void **state)
                  {PIQUE_ALPHA_FLATTEN, false, ".png"}, {PIQUE_ALPHA_FLATTEN, true, ".png"}};
     unsigned turn = 0;
     for (size_t m = 0; m < PQ_COUNT(modes); m++) {
-        for (size_t t = 0; t < PQ_COUNT(treatments); t += m ? 3 : 1) {
+        for (size_t t = 0; t < PQ_COUNT(treatments); t += m ? 3 : (size_t)test_much(1, 2, 4)) {
             for (int colours = m && turn % 2 ? 3 : 1; colours <= 3; colours += m ? 3 : 2, turn++) {
                 struct way w = filled(&(struct way){.options = treatments[t],
                                                     .depth = turn % 3 ? 8 : 16,
@@ -383,7 +384,7 @@ static void every_treatment_of_alpha_has_the_bits_of_the_host(void **state)
 static void grey_has_the_bits_of_the_host(void **state)
 {
     (void)state;
-    for (size_t t = 0; t < PQ_COUNT(treatments); t++) {
+    for (size_t t = 0; t < PQ_COUNT(treatments); t += (size_t)test_much(1, 3, 5)) {
         for (int depth = 8; depth <= 16; depth += 8) {
             struct way w = filled(&(struct way){
                 .options = treatments[t], .depth = depth, .suffix = t % 3 == 2 ? ".webp" : ".png"});
@@ -509,7 +510,7 @@ static void stages_on_the_device_have_the_same_bits(void **state)
     static const enum pique_precision tiers[] = {PIQUE_PRECISION_FP32, PIQUE_PRECISION_FP16,
                                                  PIQUE_PRECISION_BF16};
     for (size_t t = 0; t < PQ_COUNT(tiers); t++) {
-        for (size_t k = t % 2; k < PQ_COUNT(treatments); k += 2) {
+        for (size_t k = t % 2; k < PQ_COUNT(treatments); k += (size_t)test_much(2, 4, 4)) {
             const struct way w =
                 filled(&(struct way){.options = treatments[k], .precision = tiers[t]});
             uint64_t together[2], alone;

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "../model/small_model.h"
+#include "../sanitized.h"
 #include "backend/cuda/kernels/kernel.h"
 #include "base/alloc.h"
 #include "base/rng.h"
@@ -219,19 +220,21 @@ static void nothing_is_wrong(void)
     assert_int_equal(standin_faults(), 0);
 }
 
-/* Pictures as the processor makes them one by one, and the device in batches of 1, 2 and 3. */
+/* Pictures as the processor makes them one by one, and the device in batches of 1, 2 and 3. Where
+ * all takes long, in one of 3, and of 2 where threads are looked at. */
 static void assert_alike(const struct way *said, enum standin_mode mode)
 {
     const struct way filled_in = filled(said), *w = &filled_in;
     struct pq_image in[MOST], want[MOST], out[MOST];
     struct opened host, device;
+    const int most = test_much(MOST, MOST, 2);
     start(mode, 7);
     open_frames(&host, "cpu:direct", w, 1);
-    for (int i = 0; i < MOST; i++) {
+    for (int i = 0; i < most; i++) {
         make_picture(w, i, &in[i]);
         run(&host, 1, &in[i], &want[i]);
     }
-    for (int batch = 1; batch <= MOST; batch++) {
+    for (int batch = test_much(1, MOST, 2); batch <= most; batch++) {
         open_frames(&device, "cuda", w, batch);
         assert_int_equal(pq_frames_batch(device.frames), batch);
         run(&device, batch, in, out);
@@ -242,7 +245,7 @@ static void assert_alike(const struct way *said, enum standin_mode mode)
         }
         close_frames(&device);
     }
-    for (int i = 0; i < MOST; i++) {
+    for (int i = 0; i < most; i++) {
         pq_image_free(&in[i]);
         pq_image_free(&want[i]);
     }
@@ -275,8 +278,9 @@ static void colours_have_the_bits_of_the_host(void **state)
         {.width = 48, .height = 13, .depth = 16, .out_depth = 16, .band = 2},
         {.width = 41, .height = 13, .multiple = 2, .out_depth = 16},
     };
-    for (size_t i = 0; i < PQ_COUNT(ways); i++)
-        assert_alike(&ways[i], STANDIN_LAZY);
+    const enum standin_mode mode = TEST_THREADS ? STANDIN_THREADS : STANDIN_LAZY;
+    for (size_t i = 0; i < PQ_COUNT(ways); i += (size_t)test_much(1, 1, 5))
+        assert_alike(&ways[i], mode);
     assert_alike(&ways[4], STANDIN_THREADS);
 }
 
@@ -680,7 +684,7 @@ static void places_bands_and_orders_change_no_sample(void **state)
             run(&device, 1, &in[i], &alone[i]);
         }
         close_frames(&device);
-        for (int k = 0; k < 6; k++) {
+        for (int k = 0; k < 6; k += test_much(1, 3, 3)) {
             w.band = 1 + 3 * k;
             start(k % 2 ? STANDIN_THREADS : STANDIN_LAZY, (uint64_t)k);
             if (tiers[t] != PIQUE_PRECISION_FP32) /* the convolution does it */

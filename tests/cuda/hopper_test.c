@@ -3,6 +3,7 @@
  * which reads what descriptors say that the matrix unit reads; and that a GPU on which they are
  * not right computes without them. */
 #include "../net.h"
+#include "../sanitized.h"
 #include "backend/cuda/hopper.h"
 #include "backend/cuda/kernels/warpgroup.h"
 #include "base/alloc.h"
@@ -152,11 +153,13 @@ static void random_net(struct net *net, struct rng *r)
     assert_int_equal(pq_graph_finish(net->graph, y, NULL), 0);
 }
 
-/* Pictures narrower and wider than a strip, of odd heights, in batches and bands. */
+/* Pictures narrower and wider than a strip, of odd heights, in batches and bands. Where all takes
+ * long, one of the second layout and one that is wide. */
 static void strips_have_the_bits_of_tiles(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= 6; seed++) {
+    const uint64_t first = (uint64_t)test_much(1, 3, 3), last = (uint64_t)test_much(6, 4, 4);
+    for (uint64_t seed = first; seed <= last; seed++) {
         struct rng r = {seed};
         struct net net;
         random_net(&net, &r);
@@ -180,7 +183,7 @@ static void a_network_has_them_too(void **state)
     struct rng r = {3};
     struct net net;
     net_compact(&net, 3, CUDA_STRIP_C, 2, 4, 3, 0);
-    for (int band = 5; band <= 17; band += 12) {
+    for (int band = 5; band <= test_much(17, 5, 5); band += 12) {
         const struct pq_geometry g = {2, 21, 17, band};
         float *in = net_picture(&r, &g, 3);
         start((uint64_t)band);

@@ -6,15 +6,15 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "../sanitized.h"
 #include "base/fault.h"
 #include "helper.h"
 
-/* Under a sanitizer, where all takes ten times as long, every fourth point. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { STRIDE = 4 };
-#else
-enum { STRIDE = 1 };
-#endif
+/* From a point to the next: primes, so that no kind of change is always passed over. */
+static int stride(void)
+{
+    return test_much(1, 5, 11);
+}
 
 static uint64_t undisturbed(struct run *r, long *changes)
 {
@@ -53,7 +53,7 @@ static void kill_everywhere(double journal_seconds)
     r.options.journal_seconds = journal_seconds;
     const uint64_t hash = undisturbed(&r, &changes);
     print_message("%ld changes of files\n", changes);
-    for (long n = 1; n <= changes; n += STRIDE) {
+    for (long n = 1; n <= changes; n += stride()) {
         film_sweep();
         const int how = run_killed(&r, n);
         if (!WIFSIGNALED(how)) /* threads: a run may take some fewer */
@@ -116,7 +116,7 @@ static void kill_devices(const char *device, const char *fallback, double journa
     r.fallback = fallback;
     r.options.journal_seconds = journal_seconds;
     (void)undisturbed(&r, &changes);
-    for (long n = 1; n <= changes; n += 3 * STRIDE) {
+    for (long n = 1; n <= changes; n += 3 * stride()) {
         film_sweep();
         r.device = device;
         r.fallback = fallback;
@@ -184,7 +184,7 @@ static void fail_everywhere(enum pq_fault_kind kind, int errnum, bool forever)
     r.options.journal_seconds = 1e-9;
     const uint64_t hash = undisturbed(&r, &changes);
     int points = 0;
-    for (long n = 1;; n += STRIDE) {
+    for (long n = 1;; n += stride()) {
         film_sweep();
         pq_fault_arm(kind, n, errnum, forever);
         const int rc = run_film(&r);

@@ -24,6 +24,7 @@
 
 #include <cmocka.h>
 
+#include "../sanitized.h"
 #include "pique/pique.h"
 
 enum { MAX_CASES = 256 };
@@ -233,13 +234,15 @@ static void check_pushes(const struct test_case *c, const pique_model *model, co
     free(got);
 }
 
+/* Where all takes long, in some of all ways; where threads are looked at, in two, of three threads.
+ */
 static void check_bits(const struct test_case *c, const pique_model *model, const float *in,
                        size_t in_count, const float *want, size_t count)
 {
     const int threads[] = {1, 3}, bands[] = {1, 4, 16, c->height};
     float *got = malloc(count * sizeof *got);
     assert_non_null(got);
-    for (int i = 0; i < 2 * 4 * 2; i++) {
+    for (int i = test_much(0, 1, 1); i < 2 * 4 * 2; i += test_much(1, 5, 10)) {
         const struct way way = {threads[i % 2], bands[i / 2 % 4], 1 + i / 8};
         run(c, model, &way, in, in_count, got, count);
         if (memcmp(want, got, count * sizeof *got) != 0)

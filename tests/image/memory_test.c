@@ -6,13 +6,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "../sanitized.h"
 #include "helper.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
 
 enum { WIDTH = 1920, HEIGHT = 8640, LIMIT_MIB = 60 };
 
@@ -66,7 +61,7 @@ static void stream(enum pique_format format, const char *name, bool exact)
 
 static void tall_pictures_stream(void **state)
 {
-    if (SANITIZED) {
+    if (TEST_SANITIZED) {
         print_message("skipped: a sanitizer keeps freed memory\n");
         skip();
     }

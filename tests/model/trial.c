@@ -18,40 +18,26 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../sanitized.h"
 #include "base/alloc.h"
 #include "base/fault.h"
 #include "base/pool.h"
 #include "model/statedict.h"
 #include "pique/pique.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
-    __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
-
 /* The thread sanitizer tells of memory of its own, too. */
-#if defined(__SANITIZE_THREAD__)
-#define COUNTS_BLOCKS 0
-#else
-#define COUNTS_BLOCKS 1
-#endif
+#define COUNTS_BLOCKS (!TEST_THREADS)
 
-const bool trial_is_sanitized = SANITIZED;
-const struct trial_limits trial_limits = {
-    .memory_bytes = 64 << 20, .open_seconds = SANITIZED ? 20 : 1, .flops = SANITIZED ? 2e7 : 2e8};
+const bool trial_is_sanitized = TEST_SANITIZED;
+const struct trial_limits trial_limits = {.memory_bytes = 64 << 20,
+                                          .open_seconds = TEST_SANITIZED ? 20 : 1,
+                                          .flops = TEST_SANITIZED ? 2e7 : 2e8};
 
 enum {
     WIDTH = 9,
     HEIGHT = 7,
     ENGINE_BYTES = 128 << 20, /* of line buffers */
-    HANGS_SECONDS = SANITIZED ? 120 : 20,
+    HANGS_SECONDS = TEST_SANITIZED ? 120 : 20,
     MOST_WORKERS = 4,
     MOST_SHOWN = 20
 };
@@ -82,7 +68,7 @@ static void given(size_t bytes)
     atomic_fetch_sub(&blocks, 1);
 }
 
-#if SANITIZED
+#if TEST_SANITIZED
 int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void *, size_t),
                                               void (*)(const volatile void *));
 size_t __sanitizer_get_allocated_size(const volatile void *);
@@ -198,7 +184,7 @@ static void count_memory(void)
 
 /* ---- what a child may do ---- */
 
-#if defined(__x86_64__) && !SANITIZED
+#if defined(__x86_64__) && !TEST_SANITIZED
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
