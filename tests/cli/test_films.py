@@ -687,7 +687,7 @@ class Same(FilmCase):
                     break
         process.stdout.read()
         process.stderr.read()
-        return saved, process.wait(timeout=60)
+        return saved, process.wait(timeout=240)
 
     def test_killed_after_a_batch_is_saved_it_goes_on(self):
         self.film('in.mkv', '64x48', '24', '4')

@@ -327,7 +327,7 @@ class Jobs(Looking, FilmCase):
     def finish(self, process):
         process.send_signal(signal.SIGCONT)
         process.stdout.read()
-        self.assertEqual(process.wait(timeout=120), 0)
+        self.assertEqual(process.wait(timeout=240), 0)
 
     def look_while_it_is_made(self, after, *words):
         process, frames = self.start(after, *words)

@@ -57,7 +57,7 @@ static const char *steps(int ms, const char *until)
     return told;
 }
 
-#define expect(text)  assert_string_equal(steps(10000, text), text)
+#define expect(text)  assert_string_equal(steps(60000, text), text)
 #define expect_none() assert_string_equal(steps(1500, "?"), "")
 
 static void begin(bool poll_only)

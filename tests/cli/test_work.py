@@ -167,7 +167,7 @@ class Work(FilmCase):
             self.assertIn('NoNewPrivs:\t1', f.read())
         process.send_signal(signal.SIGTERM)
         process.stdout.read()
-        self.assertEqual(process.wait(timeout=60), 130)
+        self.assertEqual(process.wait(timeout=240), 130)
         self.assertTrue(os.path.exists(self.path('out', 'b.mkv.job', 'job.json')))
         result = self.run_pique('work', 'task', model=None)
         self.check(result, 0)
@@ -188,7 +188,7 @@ class Work(FilmCase):
         child = int(parent.stdout.readline())
         parent.kill()
         parent.wait()
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while time.monotonic() < end and self.lives(child):
             time.sleep(0.1)
         self.assertFalse(self.lives(child))
