@@ -26,6 +26,8 @@ import zlib
 PROGRAM = os.environ.get('PIQUE_PROGRAM', 'pique')
 MAKE_MODEL = os.environ.get('PIQUE_MAKE_MODEL', '')
 SANITIZED = os.environ.get('PIQUE_TEST_SANITIZED') == '1'
+# Of what is tried again and again, some: a sanitizer takes ten times as long.
+LESS = SANITIZED and not os.environ.get('PIQUE_TEST_FULL')
 TIMEOUT = 240 # of what hangs; a machine may stand still for a while
 
 

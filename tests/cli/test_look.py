@@ -14,7 +14,7 @@ import sys
 import unittest
 import zlib
 
-from test_cli import PROGRAM, Case, chunk, png, read, write
+from test_cli import LESS, PROGRAM, Case, chunk, png, read, write
 from test_films import FilmCase, needs
 
 
@@ -208,7 +208,7 @@ class Films(Looking, FilmCase):
     def test_each_frame_by_number_and_by_time(self):
         for name in ('in.mp4', 'in.mkv', 'in.ts', 'in.mov'):
             self.greys(name)
-            for n in (0, 1, 23, 24, 50, 77, 99):
+            for n in (0, 24, 99) if LESS else (0, 1, 23, 24, 50, 77, 99):
                 self.assert_shows(n, name, '--frame', str(n))
                 self.assert_shows(n, name, '--at', '%.3f' % (n / 10 + 0.05))
             result = self.look(name, '--frame', '100', '-o', 'no.png', status=66)
@@ -220,7 +220,7 @@ class Films(Looking, FilmCase):
         drop = ",select='not(mod(n,3))+not(mod(n,7))'"
         for name in ('in.mkv', 'in.mp4'):
             self.greys(name, '-vsync', 'vfr', *EXACT, '-g', '12', '-bf', '3', drop=drop)
-            for i in (0, 1, 2, 3, 11, 20, len(kept) - 1):
+            for i in (1, 20, len(kept) - 1) if LESS else (0, 1, 2, 3, 11, 20, len(kept) - 1):
                 self.assert_shows(kept[i], name, '--frame', str(i))
                 self.assert_shows(kept[i], name, '--at', '%.3f' % (kept[i] / 10 + 0.05))
                 at = self.told(name, '--frame', str(i), '-o', 'shown.png', '-y')['at']
@@ -346,7 +346,7 @@ class Jobs(Looking, FilmCase):
 
     def test_every_frame_that_is_saved_can_be_seen_and_is_that_of_the_result(self):
         self.film('in.mkv', '64x48', '24', '4')
-        for after in (1, 5, 13, 20):
+        for after in (1, 13) if LESS else (1, 5, 13, 20):
             seen = self.look_while_it_is_made(after, 'in.mkv', '-o', 'out.mkv', '--segment', '24',
                                               '--batch', '3', '-y', '--no-report')
             self.assertGreater(len(seen), 1)
@@ -360,7 +360,7 @@ class Jobs(Looking, FilmCase):
                                      '--no-report')
         seg = os.listdir(self.path('out.mkv.job', 'seg'))
         self.assertIn('000000.j0.mkv', seg)
-        for n in range(frames):
+        for n in sorted({0, frames // 2, frames - 1}) if LESS else range(frames):
             width, height, _, rows = self.shown('out.mkv.job', '--frame', str(n))
             self.assertEqual((width, height), (640, 360))
             self.check(self.run_pique('preview', 'in.mkv', '--at', str(n / 24), '-o', 'want.png',

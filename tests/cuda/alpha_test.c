@@ -365,7 +365,8 @@ static void every_treatment_of_alpha_has_the_bits_of_the_host(void **state)
                  {PIQUE_ALPHA_FLATTEN, false, ".png"}, {PIQUE_ALPHA_FLATTEN, true, ".png"}};
     unsigned turn = 0;
     for (size_t m = 0; m < PQ_COUNT(modes); m++) {
-        for (size_t t = 0; t < PQ_COUNT(treatments); t += m ? 3 : (size_t)test_much(1, 2, 4)) {
+        for (size_t t = 0; t < PQ_COUNT(treatments);
+             t += (size_t)(m ? test_much(3, 3, 8) : test_much(1, 2, 8))) {
             for (int colours = m && turn % 2 ? 3 : 1; colours <= 3; colours += m ? 3 : 2, turn++) {
                 struct way w = filled(&(struct way){.options = treatments[t],
                                                     .depth = turn % 3 ? 8 : 16,
@@ -411,7 +412,7 @@ static void odd_pictures_have_the_bits_of_the_host(void **state)
         {.width = 30, .height = 50, .band = 1, .kind = BANDS},
         {.width = 70, .height = 90, .band = 16, .options = {.pre_downscale = 40, .scale = 3}},
     };
-    for (size_t i = 0; i < PQ_COUNT(ways); i++) {
+    for (size_t i = 0; i < PQ_COUNT(ways); i += (size_t)test_much(1, 1, 5)) {
         const struct way w = filled(&ways[i]);
         assert_alike(&w, 3, true, 2);
         assert_alike(&w, 1, true, 3);
@@ -423,7 +424,7 @@ static void networks_of_one_and_four_channels_have_the_bits_of_the_host(void **s
 {
     (void)state;
     for (enum model model = GREY; model <= ALL; model++) {
-        for (size_t t = 0; t < PQ_COUNT(treatments); t += 4) {
+        for (size_t t = 0; t < PQ_COUNT(treatments); t += (size_t)test_much(4, 4, 8)) {
             const struct way w = filled(&(struct way){.options = treatments[t], .model = model});
             for (int colours = 1; colours <= 3; colours += 2) {
                 assert_alike(&w, colours, true, 1 + colours / 2);

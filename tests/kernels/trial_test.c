@@ -13,22 +13,19 @@
 
 #include <cmocka.h>
 
+#include "../sanitized.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "kernels/trial/conv.h"
 #include "kernels/trial/trial.h"
 #include "kernels/wide.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { CASES = 80 };
-#else
-enum { CASES = 400 };
-#endif
 enum { HASHED = 40 };
 
 static void every_level_gives_the_bits_of_the_reference_and_writes_nothing_else(void **state)
 {
     (void)state;
+    const int cases = test_much(400, 80, 80);
     assert_ptr_equal(pq_wide(PQ_CPU_SCALAR), &pq_wide_c);
     assert_ptr_equal(pq_conv_row(PQ_CPU_SCALAR), pq_conv_row_c);
     for (int level = PQ_CPU_SCALAR; level < PQ_CPU_LEVELS; level++) {
@@ -39,7 +36,7 @@ static void every_level_gives_the_bits_of_the_reference_and_writes_nothing_else(
         }
         for (size_t i = 0; i < pq_trial_kernel_count; i++) {
             pique_error err;
-            if (pq_trial_check(&pq_trial_kernels[i], level, 1, CASES, &err) != 0)
+            if (pq_trial_check(&pq_trial_kernels[i], level, 1, cases, &err) != 0)
                 fail_msg("%s", err.message);
         }
     }
