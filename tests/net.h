@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "backend/backend.h"
+#include "backend/cpu/pieces.h"
 #include "base/rng.h"
 #include "graph/graph.h"
 
@@ -134,6 +135,8 @@ static inline float *net_run_tier(const struct pq_graph *graph, const char *devi
     *rc = pq_pool_create(threads, &pool, NULL);
     assert_int_equal(*rc, 0);
     struct pq_device_options options = {.id = device, .precision = tier, .pool = pool};
+    /* In pieces of few rows, such as wide pictures have, or in those of the device's own choice. */
+    cpu_piece_rows_force((geometry->width + geometry->height + geometry->band) % 8);
     *rc = pq_program_compile(graph, &options, &program, NULL);
     if (!*rc)
         *rc = pq_run_begin(program, geometry, false, &run, NULL);

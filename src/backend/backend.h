@@ -51,8 +51,6 @@ struct pq_backend {
     /* Whether its memory is not the host's: others take of it, too, and it may have less room than
      * it said. */
     bool own_memory;
-    /* Bytes of line buffers beyond which bands get lower: they would leave the caches. */
-    size_t comfortable_bytes;
     /* The precision tiers of a device, bit 1 << enum pique_precision each; 0: no such device. id is
      * name, or begins with it and ':'. */
     unsigned (*tiers)(const char *id);

@@ -16,6 +16,18 @@ struct pq_flow pq_plan_flow(const struct pq_graph *g, const struct pq_line *line
                             .grid = lines[i].grid};
 }
 
+int64_t pq_plan_ready(const struct pq_graph *g, const struct pq_line *lines, const int64_t *done,
+                      int i)
+{
+    const struct pq_op *op = &g->ops[i];
+    int64_t ready = INT64_MAX;
+    for (int k = 0; k < op->inputs && ready > done[i]; k++) {
+        const struct pq_flow flow = pq_plan_flow(g, lines, i, k);
+        ready = PQ_MIN(ready, pq_rows_ready(&flow, done[op->in[k]]));
+    }
+    return ready;
+}
+
 void pq_plan_step(const struct pq_graph *g, const struct pq_line *lines, int band,
                   const struct pq_progress *progress, int i, int64_t *y0, int64_t *y1)
 {
@@ -23,11 +35,7 @@ void pq_plan_step(const struct pq_graph *g, const struct pq_line *lines, int ban
     *y0 = *y1 = progress->done[i];
     if (*y0 >= lines[i].height)
         return;
-    int64_t ready = INT64_MAX;
-    for (int k = 0; k < op->inputs && ready > *y0; k++) {
-        const struct pq_flow flow = pq_plan_flow(g, lines, i, k);
-        ready = PQ_MIN(ready, pq_rows_ready(&flow, progress->done[op->in[k]]));
-    }
+    const int64_t ready = pq_plan_ready(g, lines, progress->done, i);
     /* A band's worth, so that the rows that lag behind come out a band at a time at the end of the
      * picture, and no ring must hold more than in its middle. */
     int64_t most = ((int64_t)band * op->num + op->den - 1) / op->den;

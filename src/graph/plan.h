@@ -61,5 +61,10 @@ int pq_plan_lines(const struct pq_graph *g, const struct pq_grid *grids,
 void pq_plan_step(const struct pq_graph *g, const struct pq_line *lines, int band,
                   const struct pq_progress *progress, int i, int64_t *y0, int64_t *y1);
 
+/* How many rows of operation i its inputs allow, given the rows that are done of each; where none
+ * beyond those that are done, no more than they. INT64_MAX: nothing holds it up. */
+int64_t pq_plan_ready(const struct pq_graph *g, const struct pq_line *lines, const int64_t *done,
+                      int i);
+
 /* How rows flow from input k of operation i into its result. */
 struct pq_flow pq_plan_flow(const struct pq_graph *g, const struct pq_line *lines, int i, int k);

@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "upscale/opened.h"
 
-enum { LOWEST_COMFORTABLE_BAND = 4, LOWEST_BAND = 8 };
+enum { LOWEST_BAND = 8 };
 
 /* The highest band of a stream of this size that stays within the budget, else one row; *bytes is
  * what it takes. The band never changes a bit of the result, so it may depend on memory. */
@@ -18,9 +18,7 @@ static int choose_band(const pique_engine *engine, const struct pq_program *prog
         int rc = pq_program_memory(program, geometry, bytes, err);
         if (rc)
             return rc;
-        bool comfortable = engine->band_rows || *bytes <= program->backend->comfortable_bytes ||
-                           geometry->band <= LOWEST_COMFORTABLE_BAND;
-        if (geometry->band == 1 || (*bytes <= budget && comfortable))
+        if (geometry->band == 1 || *bytes <= budget)
             return 0;
     }
 }

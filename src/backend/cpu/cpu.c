@@ -87,7 +87,6 @@ static bool describe(size_t i, pique_device_info *info)
 const struct pq_backend pq_backend_cpu = {
     .name = "cpu",
     .highest_band = CPU_HIGHEST_BAND,
-    .comfortable_bytes = CPU_COMFORTABLE_BYTES,
     .tiers = tiers,
     .supports = supports,
     .compile = cpu_compile,

@@ -6,6 +6,6 @@
 #include "backend/backend.h"
 
 /* Higher bands only save a little synchronisation. */
-enum { CPU_HIGHEST_BAND = 32, CPU_COMFORTABLE_BYTES = 96 << 20 };
+enum { CPU_HIGHEST_BAND = 32 };
 
 extern const struct pq_backend pq_backend_cpu;

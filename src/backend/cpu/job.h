@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Some rows of one operation, which one step computes, as tasks.
+/* Some rows of one operation, a piece of a step, as tasks.
  *
  * A task is one row of one frame; of a convolution, a stretch of its pixels or tiles; of attention,
  * one head of one window. Tasks of a job write disjoint memory. They are counted from the first
@@ -16,12 +16,16 @@ struct cpu_job {
     const struct cpu_step *step;
     pq_round_fn *round;         /* NULL: the result stays as it is */
     const struct pq_band *band; /* rows to take or to hand out, instead of computing any; or NULL */
-    int i;                      /* of the operation */
-    int64_t y0, y1;             /* rows of each frame */
-    int rows;                   /* rows, or rows of windows, of each frame */
-    int64_t parts;              /* tasks that share a row, or a row of windows */
-    int64_t tiles;              /* of a convolution in tiles: those of a task, but the last */
-    int64_t at, tasks;          /* the first of its tasks among those of the step; how many */
+    int64_t band_y;             /* row that the band begins with */
+    bool takes;                 /* rows come in */
+    const struct cpu_job *before; /* the last one of the same operation in this step; or NULL */
+    int i;                        /* of the operation */
+    int64_t y0, y1;               /* rows of each frame */
+    int rows;                     /* rows, or rows of windows, of each frame */
+    int64_t parts;                /* tasks that share a row, or a row of windows */
+    int64_t tiles;                /* of a convolution in tiles: those of a task, but the last */
+    int64_t at, tasks;            /* the first of its tasks among those of the step; how many */
+    int64_t idle;                 /* tasks of the step that have to be done before it may write */
 };
 
 /* Values of the result, about to be read by others: as the device stores them. */

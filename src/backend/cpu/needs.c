@@ -5,8 +5,8 @@
  * nothing but the tiles above its own last one and the one to the right, which were begun a row of
  * tiles ago.
  *
- * Nothing is overwritten that a task of the same step reads: a ring has room for all rows that were
- * needed when the step began and for those that it adds. */
+ * And what lay in the slots that it writes to must have been read (slots.h), which it has been long
+ * before. */
 #include "backend/cpu/attention.h"
 #include "backend/cpu/conv.h"
 #include "base/alloc.h"
@@ -30,12 +30,25 @@ static int64_t tasks_above(const struct cpu_job *job, int64_t y, int64_t x)
     return row - job->y0 + 1;
 }
 
-/* The same among all tasks of the step; 0 where this step makes none of them. */
-static int64_t tasks_before(const struct cpu_job *job, int frame, int64_t y, int64_t x)
+/* The last piece of operation i before that of the job; NULL where this step has none. */
+static const struct cpu_job *piece_before(const struct cpu_job *job, int i)
 {
-    if (!job->tasks || y <= job->y0)
+    const struct cpu_job *in = job->run->latest[i];
+    while (in && in->at >= job->at)
+        in = in->before;
+    return in;
+}
+
+/* How many tasks of the step make all rows of operation i above y, to the left of column x; 0 where
+ * this step makes none of them. */
+static int64_t tasks_before(const struct cpu_job *job, int i, int frame, int64_t y, int64_t x)
+{
+    const struct cpu_job *in = piece_before(job, i);
+    while (in && y <= in->y0)
+        in = in->before;
+    if (!in)
         return 0;
-    return job->at + frame * (job->rows * job->parts) + tasks_above(job, y, x);
+    return in->at + frame * (in->rows * in->parts) + tasks_above(in, y, x);
 }
 
 /* Column of input k behind the last one that the result reads to the left of column x. */
@@ -57,11 +70,10 @@ static int64_t row_needs(const struct cpu_job *job, int frame, int64_t y, int64_
     const struct pq_run *run = &job->run->base;
     int64_t needs = 0;
     for (int k = 0; k < job->op->inputs; k++) {
-        const struct cpu_job *in = &job->run->jobs[job->op->in[k]];
         const struct pq_flow flow = pq_plan_flow(run->program->graph, run->lines, job->i, k);
         int64_t in0, in1;
         pq_rows_needed(&flow, y - 1, y, &in0, &in1);
-        needs = PQ_MAX(needs, tasks_before(in, frame, in1, columns_of(job, k, x)));
+        needs = PQ_MAX(needs, tasks_before(job, job->op->in[k], frame, in1, columns_of(job, k, x)));
     }
     return needs;
 }
@@ -77,21 +89,29 @@ static int64_t tiles_need(const struct cpu_job *job, int frame, int64_t part)
     return needs;
 }
 
-int64_t cpu_job_needs(const struct cpu_job *job, int64_t task)
+static int64_t inputs_need(const struct cpu_job *job, int64_t task)
 {
     const int64_t part = task % job->parts, row = task / job->parts % job->rows;
     const int frame = (int)(task / job->parts / job->rows);
     const int64_t y = job->y0 + row + 1, width = cpu_width(job);
-    if (job->band) /* what comes from outside is there */
-        return job == job->run->jobs ? 0 : tasks_before(&job->run->jobs[job->i], frame, y, width);
+    if (job->takes) /* what comes from outside is there */
+        return 0;
+    if (job->band)
+        return tasks_before(job, job->i, frame, y, width);
     if (job->tiles)
         return tiles_need(job, frame, part);
     if (!cpu_is_attention(job->op))
         return row_needs(job, frame, y, PQ_MIN((part + 1) * CPU_STRETCH, width));
     int64_t needs = 0;
     for (int k = 0; k < job->op->inputs; k++) {
-        const struct cpu_job *in = &job->run->jobs[job->op->in[k]];
-        needs = PQ_MAX(needs, in->at + in->tasks);
+        const struct cpu_job *in = piece_before(job, job->op->in[k]);
+        if (in)
+            needs = PQ_MAX(needs, in->at + in->tasks);
     }
     return needs;
+}
+
+int64_t cpu_job_needs(const struct cpu_job *job, int64_t task)
+{
+    return PQ_MAX(inputs_need(job, task), job->idle);
 }

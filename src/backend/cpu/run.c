@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The memory of a run: one arena that holds every ring, sized by the plan before anything runs.
- * Rings that are never in use together share a place, so that whole maps between phases cost only
- * what lives at one time. */
+/* The memory of a run: one arena that holds every row, sized by the plan before anything runs.
+ * Stocks of rows that are never in use together share a place, so that whole maps between phases
+ * cost only what lives at one time. */
 #include "backend/cpu/run.h"
 
 #include <string.h>
@@ -21,18 +21,13 @@ static bool row_floats(const struct pq_line *line, int stride, size_t *out)
     return true;
 }
 
-/* Floats of the ring of one operation over all frames. */
-static bool ring_floats(const struct pq_line *line, int stride, int frames, size_t *out)
-{
-    size_t row, rows;
-    return row_floats(line, stride, &row) &&
-           pq_mul_size((size_t)line->rows, (size_t)frames, &rows) && pq_mul_size(row, rows, out);
-}
-
 /* Where everything lies. */
 struct layout {
-    struct pq_place *places; /* one an operation */
-    size_t zeros, scratch;   /* offsets behind the rings */
+    int piece_rows;
+    struct cpu_slots *slots;
+    size_t *row_floats;      /* one an operation */
+    struct pq_place *places; /* one a stock */
+    size_t zeros, scratch;   /* offsets behind the stocks */
     size_t zero_floats, scratch_floats;
     size_t floats; /* in all */
 };
@@ -44,40 +39,58 @@ static int fail_size(const struct pq_geometry *geometry, pique_error *err)
                    geometry->frames, geometry->width, geometry->height);
 }
 
-static bool measure(const struct cpu_program *program, const struct pq_geometry *geometry,
-                    const struct pq_line *lines, struct layout *l)
+static void free_layout(struct layout *l)
+{
+    cpu_slots_free(&l->slots);
+    pq_free(l->row_floats);
+    pq_free(l->places);
+}
+
+static bool measure_rows(const struct cpu_program *program, const struct pq_line *lines,
+                         struct layout *l)
 {
     for (int i = 0; i < program->base.graph->count; i++) {
-        size_t row;
-        struct pq_place *p = &l->places[i];
-        int stride = program->steps[i].stride;
-        p->born = lines[i].born;
-        /* Statistics are small, and may be asked for in the end. */
-        bool stays = pq_op_is_statistic(&program->base.graph->ops[i]);
-        p->dies = stays ? INT64_MAX : lines[i].dies;
-        if (!ring_floats(&lines[i], stride, geometry->frames, &p->floats) ||
-            !row_floats(&lines[i], stride, &row))
+        if (!row_floats(&lines[i], program->steps[i].stride, &l->row_floats[i]))
             return false;
         if (lines[i].zeros)
-            l->zero_floats = PQ_MAX(l->zero_floats, row);
+            l->zero_floats = PQ_MAX(l->zero_floats, l->row_floats[i]);
     }
-    l->scratch_floats = cpu_align(program->scratch_floats);
     return true;
+}
+
+static int place_stocks(struct layout *l, const struct pq_geometry *geometry, pique_error *err)
+{
+    size_t count;
+    const struct cpu_stock *stocks = cpu_slots_stocks(l->slots, &count);
+    l->places = pq_calloc(count, sizeof *l->places);
+    if (!l->places)
+        return pq_fail_nomem(err, count * sizeof *l->places);
+    for (size_t i = 0; i < count; i++) {
+        l->places[i] = (struct pq_place){.born = stocks[i].born, .dies = stocks[i].dies};
+        if (!pq_mul_size(stocks[i].slots, stocks[i].row_floats, &l->places[i].floats))
+            return fail_size(geometry, err);
+    }
+    return pq_arena_place(l->places, count, &l->zeros, err);
 }
 
 static int lay_out(const struct cpu_program *program, const struct pq_geometry *geometry,
                    const struct pq_line *lines, struct layout *l, pique_error *err)
 {
-    size_t count = (size_t)program->base.graph->count, all_scratch;
-    *l = (struct layout){.places = pq_calloc(count, sizeof *l->places)};
-    if (!l->places)
-        return pq_fail_nomem(err, count * sizeof *l->places);
-    if (!measure(program, geometry, lines, l))
+    const struct pq_graph *g = program->base.graph;
+    const size_t count = (size_t)g->count;
+    size_t all_scratch, bytes;
+    *l = (struct layout){.row_floats = pq_calloc(count, sizeof *l->row_floats),
+                         .scratch_floats = cpu_align(program->scratch_floats)};
+    if (!l->row_floats)
+        return pq_fail_nomem(err, count * sizeof *l->row_floats);
+    if (!measure_rows(program, lines, l))
         return fail_size(geometry, err);
-    int rc = pq_arena_place(l->places, count, &l->zeros, err);
+    l->piece_rows = cpu_piece_rows(geometry, pq_pool_threads(program->pool));
+    int rc = cpu_slots_new(g, lines, geometry, l->piece_rows, l->row_floats, &l->slots, err);
+    if (!rc)
+        rc = place_stocks(l, geometry, err);
     if (rc)
         return rc;
-    size_t bytes;
     if (!pq_add_size(l->zeros, l->zero_floats, &l->scratch) ||
         !pq_mul_size(l->scratch_floats, (size_t)pq_pool_threads(program->pool), &all_scratch) ||
         !pq_add_size(l->scratch, all_scratch, &l->floats) ||
@@ -92,7 +105,7 @@ int cpu_memory(const struct pq_program *program, const struct pq_geometry *geome
     struct layout l;
     int rc = lay_out((const struct cpu_program *)program, geometry, lines, &l, err);
     *bytes = rc ? 0 : l.floats * sizeof(float);
-    pq_free(l.places);
+    free_layout(&l);
     return rc;
 }
 
@@ -114,22 +127,28 @@ static void free_run(struct cpu_run *run, const struct cpu_program *program)
         pq_scratch_close(&run->file);
     else
         pq_big_free(program->allocator, run->arena);
+    cpu_slots_free(&run->slots);
     pq_free(run->rings);
     pq_free(run->jobs);
+    pq_free(run->latest);
+    pq_free(run->end);
     pq_free(run);
 }
 
 static void set_rings(struct cpu_run *run, const struct cpu_program *program,
-                      const struct pq_line *lines, const struct layout *l)
+                      const struct pq_line *lines, struct layout *l)
 {
-    for (int i = 0; i < program->base.graph->count; i++) {
-        struct cpu_ring *ring = &run->rings[i];
-        *ring = (struct cpu_ring){.data = run->arena + l->places[i].offset,
-                                  .rows = lines[i].rows,
-                                  .pad = lines[i].pad,
-                                  .stride = program->steps[i].stride};
-        row_floats(&lines[i], ring->stride, &ring->row_floats);
-    }
+    run->piece_rows = l->piece_rows;
+    run->slots = l->slots;
+    l->slots = NULL;
+    for (int i = 0; i < program->base.graph->count; i++)
+        run->rings[i] =
+            (struct cpu_ring){.data = run->arena + l->places[cpu_slots_stock(run->slots, i)].offset,
+                              .slots = cpu_slots_table(run->slots, i),
+                              .row_floats = l->row_floats[i],
+                              .rows = lines[i].rows,
+                              .pad = lines[i].pad,
+                              .stride = program->steps[i].stride};
     memset(run->arena + l->zeros, 0, l->zero_floats * sizeof *run->arena);
     run->zeros = run->arena + l->zeros;
     run->scratch = run->arena + l->scratch;
@@ -148,9 +167,11 @@ int cpu_begin(struct pq_program *base, const struct pq_geometry *geometry,
     run = pq_calloc(1, sizeof *run);
     if (run) {
         run->rings = pq_calloc(count, sizeof *run->rings);
-        run->jobs = pq_calloc(count + 1, sizeof *run->jobs);
+        run->jobs = pq_calloc((size_t)cpu_slots_pieces(l.slots), sizeof *run->jobs);
+        run->latest = pq_calloc(count, sizeof *run->latest);
+        run->end = pq_calloc(count, sizeof *run->end);
     }
-    if (!run || !run->rings || !run->jobs)
+    if (!run || !run->rings || !run->jobs || !run->latest || !run->end)
         rc = pq_fail_nomem(err, count * (sizeof *run->rings + sizeof *run->jobs));
     else
         rc = allocate(run, program, l.floats * sizeof(float), on_disk, err);
@@ -162,7 +183,7 @@ int cpu_begin(struct pq_program *base, const struct pq_geometry *geometry,
     set_rings(run, program, lines, &l);
     *out = &run->base;
 out:
-    pq_free(l.places);
+    free_layout(&l);
     return rc;
 }
 
@@ -175,8 +196,6 @@ float *cpu_new_row(struct cpu_run *run, int i, int frame, int64_t y)
 {
     const struct cpu_ring *ring = &run->rings[i];
     float *row = cpu_ring_row(ring, run->base.geometry.frames, frame, y);
-    if (y >= ring->rows)
-        return row; /* the row that lay here before had the same borders */
     const struct pq_op *op = &run->base.program->graph->ops[i];
     size_t pad = (size_t)ring->pad * (size_t)ring->stride;
     size_t pixels = (size_t)run->base.lines[i].width * (size_t)ring->stride;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backend/cpu/program.h"
+#include "backend/cpu/slots.h"
 #include "base/scratch.h"
 
 enum { CPU_ALIGN = 16 }; /* floats; a cache line */
@@ -11,10 +12,11 @@ static inline size_t cpu_align(size_t floats)
     return (floats + CPU_ALIGN - 1) / CPU_ALIGN * CPU_ALIGN;
 }
 
-/* The ring of one operation: row y of frame n lies in slot y mod rows. A row has `pad` zero pixels
- * on each side, which stand for the picture's surroundings. */
+/* The rows of one operation that are there; slots.h says in which slot of `data`. A row has `pad`
+ * zero pixels on each side, which stand for the picture's surroundings. */
 struct cpu_ring {
-    float *data;
+    float *data; /* of its stock */
+    const int32_t *slots;
     size_t row_floats; /* with padding */
     int64_t rows;
     int pad, stride;
@@ -23,18 +25,24 @@ struct cpu_ring {
 struct cpu_run {
     struct pq_run base;
     struct cpu_ring *rings; /* one an operation */
-    float *arena;           /* all rings, then the zero row, then each thread's scratch */
+    struct cpu_slots *slots;
+    float *arena;           /* all stocks, then the zero row, then each thread's scratch */
     struct pq_scratch file; /* what the arena lies in where memory does not hold it */
     const float *zeros;     /* a row above or below the picture */
     float *scratch;
-    struct cpu_job *jobs; /* of a step: one an operation, and one that hands out its result */
-    int64_t first;        /* task of those that are shared out now */
+    int piece_rows;       /* of the input */
+    struct cpu_job *jobs; /* of a step: one a piece */
+    int job_count;
+    const struct cpu_job **latest; /* of each operation; NULL: none in this step */
+    int64_t *end;                  /* rows of each operation when the step ends */
+    int64_t first;                 /* task of those that are shared out now */
 };
 
 static inline float *cpu_ring_row(const struct cpu_ring *ring, int frames, int frame, int64_t y)
 {
-    size_t slot = (size_t)(y % ring->rows) * (size_t)frames + (size_t)frame;
-    return ring->data + slot * ring->row_floats + (ptrdiff_t)ring->pad * ring->stride;
+    const size_t row = (size_t)(y % ring->rows) * (size_t)frames + (size_t)frame;
+    return ring->data + (size_t)ring->slots[row] * ring->row_floats +
+           (ptrdiff_t)ring->pad * ring->stride;
 }
 
 int cpu_memory(const struct pq_program *program, const struct pq_geometry *geometry,
@@ -44,7 +52,7 @@ int cpu_begin(struct pq_program *program, const struct pq_geometry *geometry,
 void cpu_end(struct pq_run *run);
 
 /* Row y of a frame, about to be written for the first time: its padding is cleared, and so are
- * lanes beyond the last channel. Memory is used by one ring after another. */
+ * lanes beyond the last channel; other rows lay there before. */
 float *cpu_new_row(struct cpu_run *run, int i, int frame, int64_t y);
 
 /* step.c: a step of a run, as the backend's table has it. */

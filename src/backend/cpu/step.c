@@ -14,12 +14,12 @@ static void copy_row(const struct cpu_job *job, int frame, int64_t y)
 {
     struct cpu_run *run = job->run;
     const struct cpu_ring *ring = &run->rings[job->i];
-    const bool into_ring = job == run->jobs;
+    const bool into_ring = job->takes;
     const int width = cpu_width(job), channels = job->op->channels, stride = ring->stride;
     float *inside = into_ring ? cpu_new_row(run, job->i, frame, y)
                               : cpu_ring_row(ring, cpu_frames(job), frame, y);
-    float *outside =
-        job->band->data + frame * job->band->frame_stride + (y - job->y0) * job->band->row_stride;
+    float *outside = job->band->data + frame * job->band->frame_stride +
+                     (y - job->band_y) * job->band->row_stride;
     if (into_ring) {
         pq_copy_row(outside, channels, width, channels, inside, stride);
         cpu_stored(job, inside, (size_t)width * (size_t)stride);
@@ -28,10 +28,11 @@ static void copy_row(const struct cpu_job *job, int frame, int64_t y)
     }
 }
 
-/* The job that a task of the step belongs to: the last of those that begin with it or before. */
+/* The job that a task of the step belongs to: the last of those that begin with it or before. None
+ * is empty. */
 static const struct cpu_job *job_of(const struct cpu_run *run, int64_t task)
 {
-    int low = 0, high = run->base.program->graph->count;
+    int low = 0, high = run->job_count - 1;
     while (low < high) {
         const int middle = (low + high + 1) / 2;
         if (run->jobs[middle].at <= task)
@@ -66,38 +67,96 @@ static void run_tasks(struct cpu_run *run, int64_t first, int64_t count)
         pq_pool_run(program->pool, (int)PQ_MIN(end - run->first, MOST_TASKS), task, run);
 }
 
-/* One operation after the other, where somebody wants to know what each takes. */
+/* One piece after the other, where somebody wants to know what each operation takes. */
 static void run_measured(struct cpu_run *run)
 {
     struct pq_op_time *times = run->base.program->times;
-    for (int i = 0; i <= run->base.program->graph->count; i++) {
-        const struct cpu_job *job = &run->jobs[i];
+    for (const struct cpu_job *job = run->jobs; job < run->jobs + run->job_count; job++) {
         const double start = pq_seconds();
         run_tasks(run, job->at, job->tasks);
         if (job->band)
             continue;
-        times[i].seconds += pq_seconds() - start;
-        times[i].pixels +=
+        times[job->i].seconds += pq_seconds() - start;
+        times[job->i].pixels +=
             (uint64_t)cpu_frames(job) * (uint64_t)(job->y1 - job->y0) * (uint64_t)cpu_width(job);
     }
 }
 
 /* Rows that come in, or that go out. */
-static void plan_copy(struct cpu_job *job, struct cpu_run *run, int i, int64_t y0, int64_t y1,
-                      const struct pq_band *band)
+static void plan_copy(struct cpu_job *job, struct cpu_run *run, const struct cpu_piece *piece,
+                      const struct pq_band *band, int64_t band_y)
 {
     const struct cpu_program *program = (const struct cpu_program *)run->base.program;
+    const struct pq_graph *g = program->base.graph;
+    const int i = piece->i == g->count ? g->output : piece->i;
     *job = (struct cpu_job){.run = run,
                             .program = program,
-                            .op = &program->base.graph->ops[i],
+                            .op = &g->ops[i],
                             .round = program->round,
                             .band = band,
+                            .band_y = band_y,
+                            .takes = piece->i == 0,
                             .i = i,
-                            .y0 = y0,
-                            .y1 = y1,
-                            .rows = (int)(y1 - y0),
+                            .y0 = piece->y0,
+                            .y1 = piece->y1,
+                            .rows = (int)(piece->y1 - piece->y0),
                             .parts = 1,
-                            .tasks = run->base.geometry.frames * (y1 - y0)};
+                            .tasks = run->base.geometry.frames * (piece->y1 - piece->y0)};
+}
+
+/* Where the bands that a step takes and gives come from and go to, and their first rows. */
+struct ends {
+    const struct pq_band *in, *out;
+    int64_t in_y, out_y;
+};
+
+/* A piece as a job, of which the first task is number `at`. */
+static void plan_job(struct cpu_run *run, const struct cpu_piece *piece, const struct ends *ends,
+                     int64_t at)
+{
+    struct cpu_job *job = &run->jobs[run->job_count++];
+    const int64_t idle = cpu_slots_take(run->slots, piece);
+    const bool out = piece->i == run->base.program->graph->count;
+    if (out)
+        plan_copy(job, run, piece, ends->out, ends->out_y);
+    else if (piece->i == 0)
+        plan_copy(job, run, piece, ends->in, ends->in_y);
+    else
+        cpu_job_plan(job, run, piece->i, piece->y0, piece->y1);
+    job->idle = idle;
+    job->at = at;
+    if (!out) {
+        job->before = run->latest[job->i];
+        run->latest[job->i] = job;
+    }
+    cpu_slots_release(run->slots, run->base.done, piece, at + job->tasks);
+}
+
+/* All pieces, one behind the other; how many tasks they are. */
+static int64_t plan(struct cpu_run *run, const struct ends *ends, int count)
+{
+    const struct pq_run *base = &run->base;
+    struct cpu_pieces pieces = {
+        .g = base->program->graph,
+        .lines = base->lines,
+        .band = base->geometry.band,
+        .rows = run->piece_rows,
+        .done = base->done,
+        .end = run->end,
+        .out = ends->out_y,
+    };
+    struct cpu_piece piece;
+    int64_t tasks = 0;
+    cpu_slots_step(run->slots, base->done);
+    for (int i = 0; i < base->program->graph->count; i++)
+        run->latest[i] = NULL;
+    run->job_count = 0;
+    cpu_pieces_begin(&pieces, count);
+    while (cpu_pieces_next(&pieces, &piece)) {
+        plan_job(run, &piece, ends, tasks);
+        tasks += run->jobs[run->job_count - 1].tasks;
+    }
+    return tasks;
 }
 
 int cpu_step(struct pq_run *base, const struct pq_band *in, int count, const struct pq_band *out,
@@ -105,27 +164,13 @@ int cpu_step(struct pq_run *base, const struct pq_band *in, int count, const str
 {
     (void)err;
     struct cpu_run *run = (struct cpu_run *)base;
-    const struct pq_graph *g = base->program->graph;
-    struct pq_progress progress = {base->done};
-    const int64_t first = base->done[g->output];
-    plan_copy(&run->jobs[0], run, 0, base->done[0], base->done[0] + count, in);
-    base->done[0] += count;
-    for (int i = 1; i < g->count; i++) {
-        int64_t y0, y1;
-        pq_plan_step(g, base->lines, base->geometry.band, &progress, i, &y0, &y1);
-        cpu_job_plan(&run->jobs[i], run, i, y0, y1);
-        base->done[i] = y1;
-    }
-    plan_copy(&run->jobs[g->count], run, g->output, first, base->done[g->output], out);
-    int64_t tasks = 0;
-    for (int i = 0; i <= g->count; i++) {
-        run->jobs[i].at = tasks;
-        tasks += run->jobs[i].tasks;
-    }
+    const int output = base->program->graph->output;
+    const struct ends ends = {in, out, base->done[0], base->done[output]};
+    const int64_t tasks = plan(run, &ends, count);
     if (base->program->times)
         run_measured(run);
     else
         run_tasks(run, 0, tasks);
-    *got = (int)(base->done[g->output] - first);
+    *got = (int)(base->done[output] - ends.out_y);
     return 0;
 }

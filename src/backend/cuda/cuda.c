@@ -415,7 +415,6 @@ const struct pq_backend pq_backend_cuda = {
     .name = "cuda",
     .highest_band = 128, /* of a film eight or more a frame, so that copies overlap with kernels */
     .own_memory = true,
-    .comfortable_bytes = SIZE_MAX,
     .tiers = cuda_tiers,
     .supports = supports,
     .compile = cuda_compile,

@@ -180,7 +180,6 @@ static bool describe(size_t i, pique_device_info *info)
 const struct pq_backend pq_backend_fault = {
     .name = "fault",
     .highest_band = CPU_HIGHEST_BAND,
-    .comfortable_bytes = CPU_COMFORTABLE_BYTES,
     .tiers = tiers,
     .supports = supports,
     .compile = compile,
