@@ -25,7 +25,8 @@ static const char magic[] = "7767517";
 struct parser {
     struct pq_ncnn_net *net;
     char *at; /* rest of the line */
-    char *next_line;
+    char *next_line; /* NULL behind the last one */
+    const char *end; /* of the text */
     int line;
     const char **link_names; /* names of the blobs that links will index, while reading */
     int link_count, value_count;
@@ -45,7 +46,7 @@ static bool next_line(struct parser *p)
 {
     while (p->next_line) {
         p->at = p->next_line;
-        char *end = strchr(p->at, '\n');
+        char *end = memchr(p->at, '\n', (size_t)(p->end - p->at));
         p->next_line = end ? end + 1 : NULL;
         if (end)
             *end = '\0';
@@ -354,6 +355,7 @@ int pq_ncnn_net_read(const struct pq_map *map, struct pq_ncnn_net *net, pique_er
     if (!rc) {
         struct bounds b = bound(net->text);
         p.next_line = net->text;
+        p.end = net->text + strlen(net->text);
         int max_layers = (int)PQ_MIN(b.lines, (size_t)PQ_MAX_OPS);
         rc = read_head(&p, max_layers, (int)b.words);
         if (!rc)
