@@ -45,10 +45,12 @@ struct pq_pool {
 };
 
 /* A worker is done with all that it took before task i. It stores that and looks who wants it;
- * wait_long() says what it wants and looks how far the worker is: one of the two sees the other. */
+ * wait_long() says what it wants and looks how far the worker is: one of the two sees the other. A
+ * store and a load of this order would do, and do on processors; an emulator of ARM on x86-64 lets
+ * the load go first (qemu 7.2), but not before an exchange. */
 static void move_on(struct pq_pool *pool, struct worker *self, int i)
 {
-    atomic_store(&self->at, i);
+    atomic_exchange(&self->at, i);
     const int wanted = atomic_load(&self->wanted);
     if (wanted == INT_MAX || i < wanted)
         return;
@@ -82,7 +84,7 @@ static void wait_long(struct pq_pool *pool, struct worker *w, int below)
     pthread_mutex_lock(&pool->lock);
     for (;;) {
         if (below < atomic_load(&w->wanted))
-            atomic_store(&w->wanted, below);
+            atomic_exchange(&w->wanted, below);
         if (is_beyond(w, below))
             break;
         pthread_cond_wait(&w->there, &pool->lock);
