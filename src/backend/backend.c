@@ -107,10 +107,7 @@ int pq_program_memory(const struct pq_program *program, const struct pq_geometry
         rc = program->backend->memory(program, geometry, lines, bytes, err);
     if (!rc && (!band_bytes(program->graph, geometry, lines, &bands) ||
                 !pq_add_size(*bytes, bands, bytes)))
-        rc = pq_fail(err, PIQUE_ENOMEM,
-                     "%d pictures of %d x %d pixels are more than memory can "
-                     "address",
-                     geometry->frames, geometry->width, geometry->height);
+        rc = pq_plan_fail(geometry, err);
     pq_free(lines);
     return rc;
 }

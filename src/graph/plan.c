@@ -16,6 +16,13 @@ struct pq_flow pq_plan_flow(const struct pq_graph *g, const struct pq_line *line
                             .grid = lines[i].grid};
 }
 
+int pq_plan_fail(const struct pq_geometry *geometry, pique_error *err)
+{
+    return pq_fail(err, PIQUE_ENOMEM,
+                   "%d pictures of %d x %d pixels are more than memory can address",
+                   geometry->frames, geometry->width, geometry->height);
+}
+
 int64_t pq_plan_ready(const struct pq_graph *g, const struct pq_line *lines, const int64_t *done,
                       int i)
 {

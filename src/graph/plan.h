@@ -48,6 +48,9 @@ struct pq_geometry {
     int band; /* input rows a step */
 };
 
+/* Sizes that do not fit a size_t: PIQUE_ENOMEM. */
+int pq_plan_fail(const struct pq_geometry *geometry, pique_error *err);
+
 /* Give the rows of tiles, grids[graph->count].tile, the phases that let them flow with no more lag
  * than rows by themselves. They are those of the graph, whatever picture goes through it. */
 int pq_plan_grids(const struct pq_graph *g, struct pq_grid *grids, pique_error *err);

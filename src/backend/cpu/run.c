@@ -32,13 +32,6 @@ struct layout {
     size_t floats; /* in all */
 };
 
-static int fail_size(const struct pq_geometry *geometry, pique_error *err)
-{
-    return pq_fail(err, PIQUE_ENOMEM,
-                   "%d pictures of %d x %d pixels are more than memory can address",
-                   geometry->frames, geometry->width, geometry->height);
-}
-
 static void free_layout(struct layout *l)
 {
     cpu_slots_free(&l->slots);
@@ -68,7 +61,7 @@ static int place_stocks(struct layout *l, const struct pq_geometry *geometry, pi
     for (size_t i = 0; i < count; i++) {
         l->places[i] = (struct pq_place){.born = stocks[i].born, .dies = stocks[i].dies};
         if (!pq_mul_size(stocks[i].slots, stocks[i].row_floats, &l->places[i].floats))
-            return fail_size(geometry, err);
+            return pq_plan_fail(geometry, err);
     }
     return pq_arena_place(l->places, count, &l->zeros, err);
 }
@@ -84,7 +77,7 @@ static int lay_out(const struct cpu_program *program, const struct pq_geometry *
     if (!l->row_floats)
         return pq_fail_nomem(err, count * sizeof *l->row_floats);
     if (!measure_rows(program, lines, l))
-        return fail_size(geometry, err);
+        return pq_plan_fail(geometry, err);
     l->piece_rows = cpu_piece_rows(geometry, pq_pool_threads(program->pool));
     int rc = cpu_slots_new(g, lines, geometry, l->piece_rows, l->row_floats, &l->slots, err);
     if (!rc)
@@ -95,7 +88,7 @@ static int lay_out(const struct cpu_program *program, const struct pq_geometry *
         !pq_mul_size(l->scratch_floats, (size_t)pq_pool_threads(program->pool), &all_scratch) ||
         !pq_add_size(l->scratch, all_scratch, &l->floats) ||
         !pq_mul_size(l->floats, sizeof(float), &bytes))
-        return fail_size(geometry, err);
+        return pq_plan_fail(geometry, err);
     return 0;
 }
 

@@ -305,9 +305,7 @@ static int plan(struct cpu_slots *s, const struct pq_geometry *geometry, int pie
     if (rc)
         return rc;
     if (!count_slots(s, row_floats, &all))
-        return pq_fail(err, PIQUE_ENOMEM,
-                       "%d pictures of %d x %d pixels are more than memory can address",
-                       geometry->frames, geometry->width, geometry->height);
+        return pq_plan_fail(geometry, err);
     int64_t *done = pq_calloc(2 * count, sizeof *done);
     s->tables = pq_calloc(all, sizeof *s->tables);
     s->lists = pq_calloc(all, sizeof *s->lists);

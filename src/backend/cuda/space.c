@@ -139,9 +139,7 @@ static int lay_out(const struct cuda_program *program, const struct pq_geometry 
     if (rc)
         return rc;
     if (!fits || !lay_behind(geometry, l))
-        return pq_fail(err, PIQUE_ENOMEM,
-                       "%d pictures of %d x %d pixels are more than memory can address",
-                       geometry->frames, geometry->width, geometry->height);
+        return pq_plan_fail(geometry, err);
     return 0;
 }
 
