@@ -223,12 +223,13 @@ static size_t find_stock(struct cpu_slots *s, int i, size_t row_floats)
 
 static bool count_slots(struct cpu_slots *s, const size_t *row_floats, size_t *all)
 {
+    const bool whole = pq_graph_is_whole(s->g);
     *all = 0;
     for (int i = 0; i < s->g->count; i++) {
         const struct pq_line *line = &s->lines[i];
         struct owner *o = &s->owners[i];
         size_t most;
-        o->map = line->rows >= line->height && pq_graph_is_whole(s->g);
+        o->map = whole && line->rows >= line->height;
         o->stock = find_stock(s, i, row_floats[i]);
         if (!pq_mul_size((size_t)line->rows, s->frames, &most) || !pq_add_size(*all, most, all) ||
             *all > INT32_MAX)
