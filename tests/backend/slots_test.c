@@ -82,6 +82,8 @@ static void look_at_piece(struct look *l, const struct cpu_piece *p, struct rng 
             pq_rows_needed(&flow, p->y0, p->y1, &in0, &in1);
             read_rows(l, l->g->ops[p->i].in[k], in0, in1, end);
         }
+        if (l->g->ops[p->i].kind == PQ_OP_ATTENTION) /* they are touched at once */
+            assert_int_equal(idle, 0);
         write_rows(l, p, idle, end);
     }
     l->tasks = end;
@@ -164,44 +166,52 @@ static void look_at(const struct pq_graph *g, const struct pq_grid *grids, struc
     cpu_slots_free(&l.slots);
 }
 
-/* Sizes that grow and shrink, windows, maps that are joined, and one that nobody reads. */
+/* One more operation, or two, that keep three channels and the size; the last one. */
+static int more(struct net *net, struct rng *r, int at)
+{
+    static const struct pq_attention windows = {.heads = 1,
+                                                .height = 4,
+                                                .width = 4,
+                                                .key_height = 4,
+                                                .key_width = 4,
+                                                .shift_y = 2,
+                                                .shift_x = 2,
+                                                .scale = 1};
+    struct pq_graph *g = net->graph;
+    switch (rng_below(r, 8)) {
+    case 0:
+        at = pq_graph_pixel_unshuffle(g, pq_graph_nearest(g, at, 2, NULL), 2, NULL);
+        return net_conv(net, r, at, 3, 3);
+    case 1:
+        at = pq_graph_pixel_shuffle(g, net_conv(net, r, at, 12, 3), 2, NULL);
+        return pq_graph_pool(g, at, PQ_OP_MAX_POOL, 2, 2, NULL);
+    case 2:
+        return pq_graph_add(g, at, net_conv(net, r, net_conv(net, r, at, 3, 3), 3, 5), 1, NULL);
+    case 3:
+        return net_conv(net, r, pq_graph_concat(g, 2, (int[]){at, 0}, NULL), 3, 3);
+    case 4:
+        return pq_graph_crop(g, pq_graph_pad(g, at, PQ_PAD_EDGE, 3, 1, NULL), 3, NULL);
+    case 5:
+        return pq_graph_mul(g, at, pq_graph_mean(g, at, NULL), NULL);
+    case 6:
+        return pq_graph_attention(g, at, at, at, &windows, NULL, NULL);
+    default:
+        return net_conv(net, r, at, 3, 3);
+    }
+}
+
+/* Sizes that grow and shrink, maps that are joined, windows, statistics of which each makes a whole
+ * map of something. */
 static void net_of_all_kinds(struct net *net, struct rng *r)
 {
     *net = (struct net){0};
     assert_int_equal(pq_graph_new(&net->graph, NULL), 0);
-    struct pq_graph *g = net->graph;
-    int at = pq_graph_input(g, 3, NULL);
+    int at = pq_graph_input(net->graph, 3, NULL);
     for (int i = 0; i < 12; i++) {
-        const int before = at;
-        switch (rng_below(r, 7)) {
-        case 0:
-            at = pq_graph_pixel_unshuffle(g, pq_graph_nearest(g, at, 2, NULL), 2, NULL);
-            at = net_conv(net, r, at, 3, 3);
-            break;
-        case 1:
-            at = pq_graph_pixel_shuffle(g, net_conv(net, r, at, 12, 3), 2, NULL);
-            at = pq_graph_pool(g, at, PQ_OP_MAX_POOL, 2, 2, NULL);
-            break;
-        case 2:
-            at = pq_graph_add(g, at, net_conv(net, r, net_conv(net, r, at, 3, 3), 3, 5), 1, NULL);
-            break;
-        case 3:
-            at = net_conv(net, r, pq_graph_concat(g, 2, (int[]){at, 0}, NULL), 3, 3);
-            break;
-        case 4:
-            at = pq_graph_crop(g, pq_graph_pad(g, at, PQ_PAD_REFLECT, 0, 1, NULL), 0, NULL);
-            break;
-        case 5:
-            net_conv(net, r, at, 5, 3);
-            break;
-        default:
-            at = net_conv(net, r, at, 3, 3);
-            break;
-        }
-        if (at <= 0)
-            at = before;
+        at = more(net, r, at);
+        assert_true(at > 0);
     }
-    assert_int_equal(pq_graph_finish(g, net_conv(net, r, at, 3, 3), NULL), 0);
+    assert_int_equal(pq_graph_finish(net->graph, net_conv(net, r, at, 3, 3), NULL), 0);
 }
 
 static void rows_are_where_their_readers_look(void **state)

@@ -46,7 +46,7 @@ void cpu_pieces_begin(struct cpu_pieces *p, int count)
         pq_plan_step(p->g, p->lines, p->band, &progress, i, &y0, &p->end[i]);
     }
     p->next = 0;
-    p->begun = p->moved = false;
+    p->moved = true; /* what is ready goes before more comes in */
 }
 
 /* Rows of operation i from y0 on, as far as its inputs, its piece and the step allow. */
@@ -79,9 +79,8 @@ bool cpu_pieces_next(struct cpu_pieces *p, struct cpu_piece *piece)
             const bool waits = !p->moved;
             *piece = (struct cpu_piece){0, p->done[0], waits ? end_of(p, 0) : p->done[0]};
             p->done[0] = piece->y1;
-            if (waits && p->begun && piece->y1 == piece->y0)
+            if (waits && piece->y1 == piece->y0)
                 return false;
-            p->begun = true;
             p->moved = false;
         }
         if (piece->y1 > piece->y0) {

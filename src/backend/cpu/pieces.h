@@ -25,7 +25,7 @@ struct cpu_pieces {
     int64_t *done, *end; /* rows of each operation: now, and when the step ends. The caller's */
     int64_t out;         /* rows of the result that have gone out */
     int next;            /* operation */
-    bool begun, moved;   /* something moved since the last rows came in */
+    bool moved;          /* some operation did in this pass over them, or in the one before */
 };
 
 /* Rows of a piece: enough for all threads, in a picture of this width; a multiple of a tile. */
