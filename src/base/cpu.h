@@ -9,7 +9,7 @@
  * of ARM. All give the same bits. */
 enum pq_cpu_level {
     PQ_CPU_SCALAR,
-    PQ_CPU_AVX2,   /* AVX2 and FMA */
+    PQ_CPU_AVX2,   /* AVX2, FMA and F16C */
     PQ_CPU_AVX512, /* AVX-512 F, BW, DQ and VL */
     PQ_CPU_VNNI,   /* and products of 16-bit words that are summed */
     PQ_CPU_NEON,   /* of AArch64, which always has it */

@@ -28,6 +28,8 @@ int pq_graph_given(const struct pq_graph *g, struct pq_graph **out, pique_error 
     copy->count = copy->capacity = g->count;
     for (int i = 0; i < g->count; i++) {
         const struct pq_op *op = &g->ops[i];
+        for (int k = 0; k < op->inputs && op->column; k++)
+            copy->ops[op->in[k]].measured = true;
         if (!pq_op_is_statistic(op))
             continue;
         copy->ops[i] = pq_op_new(copy, PQ_OP_INPUT, -1, op->channels);

@@ -208,6 +208,8 @@ struct pq_op {
     int num, den;           /* size of the result / size of the network's input, lowest terms, but
                                for what borders add or take */
     bool global, column;    /* what the result is, if no picture */
+    bool measured;          /* a statistic is made of it in the graph that this one is a copy of:
+                               see pq_graph_given() */
     struct pq_window ver, hor; /* CONV2D, DEPTHWISE, pools; before and after: PAD, CROP */
     int multiple;              /* PAD; 1: none */
     int least;                 /* PAD: of the size without the border; 0: none */

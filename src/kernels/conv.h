@@ -20,6 +20,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { PQ_CONV_LANES = 16, PQ_CONV_GROUP = 4 };
 
@@ -30,6 +31,7 @@ struct pq_conv_part {
                                  many readable pixels around as the taps reach */
     int stride;               /* floats from one pixel to the next */
     int channels;
+    const uint16_t *const *halves; /* instead of rows, or NULL; see winograd16.h */
 };
 
 struct pq_conv_args {

@@ -145,6 +145,12 @@ struct pq_wide {
     pq_round_fn *round_f16; /* from 65520 on infinite */
     pq_round_fn *round_bf16;
 
+    /* The nearest half (tensor/f16.h) of each value. out: neither in nor a part of it. */
+    void (*halves)(const float *values, size_t count, uint16_t *out);
+    /* That of a + scale b, computed in floats. */
+    void (*add_halves)(const uint16_t *a, const uint16_t *b, float scale, size_t count,
+                       uint16_t *out);
+
     pq_winograd_fn *winograd;   /* kernels/winograd.h */
     pq_winograd_fn *winograd16; /* kernels/winograd16.h, which chooses among more levels */
 

@@ -50,6 +50,8 @@ struct pq_winograd_args {
     float scale;                      /* of what is added to them */
     float *const *out;                /* rows of the result likewise; NULL: one that is not there */
     int out_stride;                   /* floats, a multiple of 16, at least blocks * 16 */
+    const uint16_t *const *half_residual; /* instead of these two, or NULL; see winograd16.h */
+    uint16_t *const *half_out;
     int tile0, tile1;                 /* tiles to compute, counted row by row */
     float *scratch; /* pq_winograd_scratch() or pq_winograd16_scratch() floats, at a multiple of 64
                        bytes */
@@ -64,6 +66,12 @@ pq_winograd_fn pq_winograd_c; /* the reference; struct pq_wide has those of the 
 static inline int pq_winograd_across(int width)
 {
     return width / PQ_WINOGRAD_TILE + (width % PQ_WINOGRAD_TILE != 0);
+}
+
+/* Whether a row of the result is. */
+static inline bool pq_winograd_is_there(const struct pq_winograd_args *a, int row)
+{
+    return a->half_out ? a->half_out[row] != NULL : a->out[row] != NULL;
 }
 
 /* Channels of all parts. */

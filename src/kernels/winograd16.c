@@ -52,9 +52,8 @@ static size_t round_up(size_t n, size_t to)
 size_t pq_winograd16_scratch_of(int tiles, int in_channels)
 {
     const size_t pairs = round_up((size_t)pq_winograd16_pairs(in_channels), LANES);
-    const size_t channels = round_up((size_t)in_channels, PQ_WINOGRAD16_GROUP);
     return POINTS * ((size_t)tiles * (pairs + PQ_CONV_GROUP * LANES) + 2 * LANES) +
-           (size_t)tiles * (LANES + PQ_WINOGRAD16_POINTS) + POINTS * (channels + LANES);
+           (size_t)tiles * (LANES + PQ_WINOGRAD16_POINTS) + POINTS * pq_winograd16_apart(in_channels);
 }
 
 size_t pq_winograd16_scratch(int out_channels, int in_channels)

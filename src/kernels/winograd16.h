@@ -27,6 +27,11 @@
  * roundings are those of pq_winograd16_c(). f multiplies what comes out of the transforms, in one
  * fma with the bias.
  *
+ * Rows of the input, of what is added to and of the result may be halves (tensor/f16.h) instead of
+ * floats, in any combination: strides then count halves and are multiples of 16, and the lanes
+ * behind the last channel are there. A value becomes a float when it is read, and the nearest half
+ * when it is written; nothing between knows of it.
+ *
  * Pairs: of each 32 channels i and i + 16; of the last ones, r of them, fewer than 32, i and
  * i + (r + 1) / 2. */
 #pragma once
@@ -59,6 +64,17 @@ static inline int pq_winograd16_channel(int channels, int pair, int second)
     const int left = channels - group * PQ_WINOGRAD16_GROUP;
     const int apart = left < PQ_WINOGRAD16_GROUP ? (left + 1) / 2 : half;
     return group * PQ_WINOGRAD16_GROUP + pair % half + second * apart;
+}
+
+/* Floats from one point of a tile's input to the next, before they become words: of few distances,
+ * so that code can have them as constants. */
+enum { PQ_WINOGRAD16_NEAR = 64 + PQ_CONV_LANES, PQ_WINOGRAD16_FAR = 192 + PQ_CONV_LANES };
+static inline size_t pq_winograd16_apart(int channels)
+{
+    if (channels <= PQ_WINOGRAD16_FAR - PQ_CONV_LANES)
+        return channels <= 64 ? PQ_WINOGRAD16_NEAR : PQ_WINOGRAD16_FAR;
+    const int group = PQ_WINOGRAD16_GROUP;
+    return (size_t)((channels + group - 1) / group * group + PQ_CONV_LANES);
 }
 
 /* The most tiles of a call, at most PQ_WINOGRAD_TILES, and the floats of its scratch. */

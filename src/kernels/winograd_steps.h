@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "kernels/winograd.h"
+#include "tensor/f16.h"
 
 enum { PQ_WINOGRAD_POINTS = PQ_WINOGRAD_READ * PQ_WINOGRAD_READ };
 
@@ -51,6 +52,11 @@ static inline void pq_winograd_input_points(const float *d, int from, float *v, 
     v[5 * to] = fmaf(-2.5f, d3, d1 + d[5 * from]);
 }
 
+static inline float pq_winograd_value(const struct pq_conv_part *part, int row, ptrdiff_t at)
+{
+    return part->halves ? pq_f16_to_f32(part->halves[row][at]) : part->rows[row][at];
+}
+
 /* Channel c of a part at all points of tile t. */
 static inline void pq_winograd_input(const struct pq_winograd_args *a,
                                      const struct pq_conv_part *part, int t, int c, float *v)
@@ -58,11 +64,11 @@ static inline void pq_winograd_input(const struct pq_winograd_args *a,
     float d[PQ_WINOGRAD_POINTS], half[PQ_WINOGRAD_POINTS];
     const int across = pq_winograd_across(a->width), first = t % across * PQ_WINOGRAD_TILE;
     const int columns = PQ_MIN(PQ_WINOGRAD_READ, a->width - first + 2);
-    const float *const *rows = part->rows + (ptrdiff_t)(t / across) * PQ_WINOGRAD_TILE;
+    const int y = t / across * PQ_WINOGRAD_TILE;
     for (int row = 0; row < PQ_WINOGRAD_READ; row++) {
         for (int i = 0; i < PQ_WINOGRAD_READ; i++) {
             const ptrdiff_t at = (ptrdiff_t)(first + i - a->left) * part->stride + c;
-            d[row * PQ_WINOGRAD_READ + i] = i < columns ? rows[row][at] : 0.0f;
+            d[row * PQ_WINOGRAD_READ + i] = i < columns ? pq_winograd_value(part, y + row, at) : 0.0f;
         }
     }
     for (int i = 0; i < PQ_WINOGRAD_READ; i++)
@@ -82,12 +88,18 @@ static inline void pq_winograd_output(const struct pq_winograd_args *a, int t, i
         const int row = t / across * PQ_WINOGRAD_TILE + i / PQ_WINOGRAD_TILE;
         const ptrdiff_t x = first + i % PQ_WINOGRAD_TILE;
         float value = y[i];
-        if (!a->out[row] || x >= a->width)
+        if (!pq_winograd_is_there(a, row) || x >= a->width)
             continue;
+        const ptrdiff_t from = x * a->residual_stride + lane, to = x * a->out_stride + lane;
         if (a->slopes)
             value = value < 0.0f ? value * a->slopes[lane] : value;
-        if (a->residual)
-            value = a->residual[row][x * a->residual_stride + lane] + a->scale * value;
-        a->out[row][x * a->out_stride + lane] = value;
+        if (a->half_residual)
+            value = pq_f16_to_f32(a->half_residual[row][from]) + a->scale * value;
+        else if (a->residual)
+            value = a->residual[row][from] + a->scale * value;
+        if (a->half_out)
+            a->half_out[row][to] = pq_f32_to_f16(value);
+        else
+            a->out[row][to] = value;
     }
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tensor/bf16.h"
+#include "tensor/f16.h"
 
 static const struct {
     const char *name;
@@ -54,26 +55,6 @@ const char *pq_tensor_shape_text(const struct pq_tensor *t, char *text, size_t s
             n = snprintf(text + at, size - at, "%s%lld", i ? ", " : "", (long long)t->shape[i]);
     }
     return text;
-}
-
-static float f32_of_bits(uint32_t bits)
-{
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
-/* IEEE 754 binary16, subnormals, infinities and NaN included. */
-float pq_f16_to_f32(uint16_t half)
-{
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16;
-    uint32_t exponent = half >> 10 & 31, mantissa = half & 1023;
-    if (exponent == 31)
-        return f32_of_bits(sign | 0x7f800000 | mantissa << 13);
-    if (exponent)
-        return f32_of_bits(sign | (exponent + 112) << 23 | mantissa << 13);
-    float tiny = (float)mantissa * 0x1p-24f;
-    return sign ? -tiny : tiny;
 }
 
 /* In whole numbers, so that the rounding mode of the caller does not matter. */

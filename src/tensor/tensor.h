@@ -38,6 +38,5 @@ const char *pq_tensor_shape_text(const struct pq_tensor *t, char *text, size_t s
 /* Elements first .. first+count-1, converted (f64 rounded to nearest, integers too). */
 void pq_tensor_to_f32(const struct pq_tensor *t, size_t first, size_t count, float *out);
 
-/* To nearest, ties to even; what is too large becomes infinite. */
+/* The nearest half (tensor/f16.h), ties to even; what is too large becomes infinite. */
 uint16_t pq_f64_to_f16(double value);
-float pq_f16_to_f32(uint16_t half);

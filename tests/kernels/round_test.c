@@ -15,6 +15,7 @@
 #include "base/rng.h"
 #include "kernels/wide.h"
 #include "tensor/bf16.h"
+#include "tensor/f16.h"
 #include "tensor/tensor.h"
 
 enum { BATCH = 37 }; /* no multiple of a register */
@@ -74,6 +75,13 @@ static void check(const float *values)
                              (double)have[k], (double)want[k]);
             }
         }
+        uint16_t halves[BATCH] = {[BATCH - 1] = 0x7e5a};
+        wide->halves(values, BATCH - 1, halves);
+        for (int i = 0; i < BATCH - 1; i++) {
+            const float have = pq_f16_to_f32(halves[i]), want = f16(values[i]);
+            assert_true(isnan(want) ? isnan(have) : bits_of(have) == bits_of(want));
+        }
+        assert_int_equal(halves[BATCH - 1], 0x7e5a);
         assert_memory_equal(&half[BATCH - 1], &values[BATCH - 1], sizeof *half);
         assert_memory_equal(&brain[BATCH - 1], &values[BATCH - 1], sizeof *brain);
     }

@@ -37,7 +37,7 @@ static inline double value_at(const struct pq_trial_winograd *t, int tile, int p
     const int row = tile / t->across * TILE + y, column = tile % t->across * TILE + x;
     if (column > t->args.width + 1)
         return 0;
-    return t->parts[part].rows[row][(column - t->args.left) * t->parts[part].stride + c];
+    return t->data[part][row][(column + 1) * t->parts[part].stride + c];
 }
 
 /* Add to sums, one a point, the sizes of the products of one channel at a tile: |G||g||G'| times
@@ -89,9 +89,9 @@ static inline double exact(const struct pq_trial_winograd *t, int tile, int x, i
         sum *= t->args.slopes[o];
         *size *= fmax(1, fabs(t->args.slopes[o]));
     }
-    if (t->args.residual) {
+    if (t->added) {
         const int row = tile / t->across * TILE + y, column = tile % t->across * TILE + x;
-        const double residual = t->args.residual[row][column * t->args.residual_stride + o];
+        const double residual = t->residual[row][column * t->args.residual_stride + o];
         sum = residual + t->args.scale * sum;
         *size += fabs(residual); /* scale is at most 1 */
     }
@@ -118,6 +118,8 @@ static inline double check_tile(const struct pq_trial_winograd *t, int tile, int
             const double got = t->out[row][(x0 + x) * t->args.out_stride + o];
             const double slope = t->args.slopes ? fmax(1, fabs(t->args.slopes[o])) : 1;
             double bound = gamma * size;
+            if (t->args.half_out) /* half a step of it, and of the least half */
+                bound += fabs(want) * 0x1p-11 + 0x1p-25;
             for (int k = 0; steps && k < POINTS; k++)
                 bound += slope * out_sizes[y][k / READ] * steps[k / READ][k % READ] *
                          out_sizes[x][k % READ];

@@ -50,7 +50,7 @@ static const struct {
 } hashes[] = {
     {"convolution", 0xf61864f33c8f9bc1},
     {"winograd", 0x91a0edca8c302614},
-    {"winograd-int16", 0x1e137ae640c397a2},
+    {"winograd-int16", 0x872ee95bd61dae97},
     {"depthwise", 0x3a304c6c6b274e89},
     {"product", 0x0942a9734de2c809},
     {"attention", 0x328b59a0c546a46e},
@@ -71,6 +71,8 @@ static const struct {
     {"softplus", 0x2e4df30187430e89},
     {"round-fp16", 0xec4e8ccbf9b44f51},
     {"round-bf16", 0xf7797bf8ef00ea2b},
+    {"halves", 0xec4e8ccbf9b44f51},
+    {"add-halves", 0x2ad37349951caf0d},
 };
 
 /* What is no number may have other bits on another machine. */

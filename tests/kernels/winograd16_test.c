@@ -196,7 +196,7 @@ static void the_largest_sum_is_right(void **state)
         struct pq_trial trial;
         uint64_t seed = ordinary(77);
         struct pq_trial_winograd *t = make(&trial, level, seed);
-        while (t->in_channels < 64 || t->args.residual || t->args.slopes) {
+        while (t->in_channels < 64 || t->added || t->args.slopes) {
             pq_trial_free(&trial);
             t = make(&trial, level, seed = ordinary(seed + 1));
         }

@@ -16,6 +16,7 @@
 #include "memory_map.h"
 #include "model/safetensors.h"
 #include "model/save.h"
+#include "tensor/f16.h"
 
 static char folder[] = "save.XXXXXX";
 static char out_path[64];

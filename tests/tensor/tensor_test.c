@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tensor/bf16.h"
+#include "tensor/f16.h"
 #include "tensor/tensor.h"
 
 /* The definition of binary16, in double. */
@@ -29,6 +30,28 @@ static void all_halves_convert_exactly(void **state)
         double want = half_value((uint16_t)h);
         assert_true(isnan(want) ? isnan(have) : (double)have == want);
         assert_int_equal(signbit(have) != 0, h >> 15);
+        assert_int_equal(pq_f32_to_f16(have), isnan(want) ? h | 0x200 : h);
+    }
+}
+
+static float float_of(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Every half, the middle between it and the next, what lies just beside them, and more. */
+static void a_float_becomes_the_half_that_its_double_does(void **state)
+{
+    (void)state;
+    static const uint32_t low[] = {0, 1, 0xfff};
+    for (uint32_t i = 0; i < 3 << 20; i++) {
+        const float value = float_of(i / 3 << 12 | low[i % 3]);
+        if (isnan(value))
+            assert_int_equal(pq_f32_to_f16(value) & 0x7e00, 0x7e00);
+        else
+            assert_int_equal(pq_f32_to_f16(value), pq_f64_to_f16((double)value));
     }
 }
 
@@ -157,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_halves_convert_exactly),
+        cmocka_unit_test(a_float_becomes_the_half_that_its_double_does),
         cmocka_unit_test(a_number_becomes_the_nearest_half),
         cmocka_unit_test(bf16_is_the_upper_half_of_a_float),
         cmocka_unit_test(a_float_becomes_the_nearest_bf16),

@@ -191,9 +191,22 @@ static cpu_row_fn *const row_fns[PQ_OP_KINDS] = {
     [PQ_OP_PICK] = cpu_pick,
 };
 
+/* The sum of two rows of halves; pixels of all three have as many. */
+static void add_halves(const struct cpu_job *job, int frame, int64_t y)
+{
+    job->program->wide->add_halves(
+        cpu_input_halves(job, 0, frame, y), cpu_input_halves(job, 1, frame, y), job->op->scale,
+        (size_t)cpu_width(job) * (size_t)cpu_stride(job),
+        cpu_ring_halves(&job->run->rings[job->i], cpu_frames(job), frame, y));
+}
+
 static void compute_row(const struct cpu_job *job, int frame, int64_t y)
 {
     float *row = cpu_new_row(job->run, job->i, frame, y);
+    if (job->step->halves) {
+        add_halves(job, frame, y);
+        return;
+    }
     row_fns[job->op->kind](job, frame, y, row);
     cpu_stored(job, row, (size_t)cpu_width(job) * (size_t)cpu_stride(job));
 }

@@ -29,44 +29,68 @@ bool cpu_is_words(const struct cpu_mode *mode, const struct pq_op *op)
     return mode->tier == PIQUE_PRECISION_INT16 && cpu_is_winograd(mode, op);
 }
 
-size_t cpu_conv_scratch(const struct cpu_mode *mode, const struct pq_op *op)
+/* A stretch of the direct one, before it becomes halves. */
+size_t cpu_conv_scratch(const struct cpu_program *program, int i)
 {
+    const struct pq_op *op = &program->base.graph->ops[i];
     const int out = op->channels;
-    if (!cpu_is_winograd(mode, op))
-        return 0;
-    return cpu_is_words(mode, op) ? pq_winograd16_scratch(out, (int)op->weight.shape[1])
-                                  : pq_winograd_scratch(out, (int)op->weight.shape[1]);
+    if (!cpu_is_winograd(program->mode, op))
+        return program->steps[i].halves ? (size_t)CPU_STRETCH * (size_t)program->steps[i].stride
+                                        : 0;
+    return cpu_is_words(program->mode, op) ? pq_winograd16_scratch(out, (int)op->weight.shape[1])
+                                           : pq_winograd_scratch(out, (int)op->weight.shape[1]);
 }
 
-/* `count` rows of input k from row y on, `step` apart. */
+/* ---- rows ---- */
+
+enum { TILE = PQ_WINOGRAD_TILE, MOST_ROWS = PQ_WINOGRAD_TILES * TILE /* below one another */ };
+
+/* Those of an input that a task reads, whose ring says what they are made of. */
+union input_rows {
+    const float *floats[MOST_ROWS + PQ_WINOGRAD_READ - TILE];
+    const uint16_t *halves[MOST_ROWS + PQ_WINOGRAD_READ - TILE];
+};
+
+/* `count` rows of input k from row y on, `step` apart, without their first `skipped` pixels. */
 static struct pq_conv_part part_of(const struct cpu_job *job, int k, int frame, int64_t y,
-                                   int count, int step, const float **rows)
+                                   int count, int step, int skipped, union input_rows *rows)
 {
-    for (int i = 0; i < count; i++)
-        rows[i] = cpu_input_row(job, k, frame, y + (int64_t)i * step);
-    return (struct pq_conv_part){
-        .rows = rows,
-        .stride = cpu_input_ring(job, k)->stride,
+    const struct cpu_ring *ring = cpu_input_ring(job, k);
+    const ptrdiff_t first = (ptrdiff_t)skipped * ring->stride;
+    struct pq_conv_part part = {
+        .stride = ring->stride,
         .channels = job->run->base.program->graph->ops[job->op->in[k]].channels,
     };
+    for (int i = 0; i < count; i++, y += step) {
+        if (ring->halves)
+            rows->halves[i] = cpu_input_halves(job, k, frame, y) + first;
+        else
+            rows->floats[i] = cpu_input_row(job, k, frame, y) + first;
+    }
+    if (ring->halves)
+        part.halves = rows->halves;
+    else
+        part.rows = rows->floats;
+    return part;
 }
 
-/* Row y of the result. The task that has its first pixel prepares it. */
-static float *result_row(const struct cpu_job *job, int frame, int64_t y, bool first)
-{
-    return first ? cpu_new_row(job->run, job->i, frame, y)
-                 : cpu_ring_row(&job->run->rings[job->i], cpu_frames(job), frame, y);
-}
+/* ---- direct ---- */
 
-static void direct(const struct cpu_job *job, int frame, int64_t y, int part)
+static void direct(const struct cpu_job *job, int frame, int64_t y, int part, float *scratch)
 {
     const struct pq_op *op = job->op;
-    const int width = cpu_width(job), stride = cpu_stride(job), last = op->inputs - 1;
-    const float *rows[PQ_MAX_INPUTS][PQ_MAX_KERNEL];
+    const struct cpu_ring *ring = &job->run->rings[job->i];
+    const int stride = cpu_stride(job), last = op->inputs - 1, x0 = part * CPU_STRETCH;
+    const int width = PQ_MIN(CPU_STRETCH, cpu_width(job) - x0);
+    const ptrdiff_t first = (ptrdiff_t)x0 * stride;
+    const size_t values = (size_t)width * (size_t)stride;
+    union input_rows rows[PQ_MAX_INPUTS];
     struct pq_conv_part parts[PQ_MAX_INPUTS];
     for (int k = 0; k < op->inputs - op->residual; k++)
         parts[k] = part_of(job, k, frame, y * op->ver.stride - op->ver.before, op->ver.kernel,
-                           op->ver.dilation, rows[k]);
+                           op->ver.dilation, x0 * op->hor.stride, &rows[k]);
+    if (part == 0)
+        cpu_new_row(job->run, job->i, frame, y);
     struct pq_conv_args args = {
         .parts = parts,
         .part_count = op->inputs - op->residual,
@@ -80,45 +104,76 @@ static void direct(const struct cpu_job *job, int frame, int64_t y, int part)
         .bias = job->step->bias,
         .slopes = job->step->slopes,
         .scale = op->scale,
-        .out = result_row(job, frame, y, part == 0),
+        .out = ring->halves ? scratch : cpu_ring_row(ring, cpu_frames(job), frame, y) + first,
         .out_stride = stride,
-        .x0 = part * CPU_STRETCH,
-        .x1 = part * CPU_STRETCH + PQ_MIN(CPU_STRETCH, width - part * CPU_STRETCH),
+        .x1 = width,
     };
     if (op->residual) {
-        args.residual = cpu_input_row(job, last, frame, y);
         args.residual_stride = cpu_input_ring(job, last)->stride;
+        args.residual =
+            cpu_input_row(job, last, frame, y) + (ptrdiff_t)x0 * args.residual_stride;
     }
     job->program->conv(&args);
-    cpu_stored(job, args.out + (ptrdiff_t)args.x0 * stride,
-               (size_t)(args.x1 - args.x0) * (size_t)stride);
+    if (ring->halves)
+        job->program->wide->halves(args.out, values,
+                                   cpu_ring_halves(ring, cpu_frames(job), frame, y) + first);
+    else
+        cpu_stored(job, args.out, values);
 }
 
 /* ---- tiles ---- */
 
-enum { TILE = PQ_WINOGRAD_TILE };
+/* Rows that tiles write and add to. */
+struct output_rows {
+    float *out[MOST_ROWS];
+    uint16_t *half_out[MOST_ROWS];
+    const float *residual[MOST_ROWS];
+    const uint16_t *half_residual[MOST_ROWS];
+};
+
+/* Row y of the result and of what it is added to, as number i; the task that has its first pixel
+ * prepares it. */
+static void add_output_row(const struct cpu_job *job, int frame, int64_t y, bool first,
+                           struct output_rows *rows, int i)
+{
+    const struct cpu_ring *ring = &job->run->rings[job->i];
+    const int last = job->op->inputs - 1;
+    if (first)
+        cpu_new_row(job->run, job->i, frame, y);
+    if (ring->halves)
+        rows->half_out[i] = cpu_ring_halves(ring, cpu_frames(job), frame, y);
+    else
+        rows->out[i] = cpu_ring_row(ring, cpu_frames(job), frame, y);
+    if (!job->op->residual)
+        return;
+    if (cpu_input_ring(job, last)->halves)
+        rows->half_residual[i] = cpu_input_halves(job, last, frame, y);
+    else
+        rows->residual[i] = cpu_input_row(job, last, frame, y);
+}
 
 static void winograd(const struct cpu_job *job, int frame, int64_t part, float *scratch)
 {
-    enum { MOST_ROWS = PQ_WINOGRAD_TILES * TILE }; /* where tiles lie below one another */
     const struct pq_op *op = job->op;
     const int stride = cpu_stride(job), across = pq_winograd_across(cpu_width(job));
-    const int last = op->inputs - 1;
+    const struct cpu_ring *added =
+        op->residual ? cpu_input_ring(job, op->inputs - 1) : NULL;
+    const bool halves = job->run->rings[job->i].halves;
     const int64_t t0 = part * job->tiles, t1 = PQ_MIN(t0 + job->tiles, cpu_tiles(job));
     const int64_t row0 = t0 / across;
     const int count = (int)((t1 - 1) / across - row0 + 1) * TILE;
     const int64_t y = cpu_first_edge(job) + row0 * TILE;
-    const float *rows[PQ_MAX_INPUTS][MOST_ROWS + PQ_WINOGRAD_READ - TILE], *residual[MOST_ROWS];
-    float *out[MOST_ROWS];
+    union input_rows in[PQ_MAX_INPUTS];
+    struct output_rows rows;
     struct pq_conv_part parts[PQ_MAX_INPUTS];
     for (int k = 0; k < op->inputs - op->residual; k++)
-        parts[k] =
-            part_of(job, k, frame, y - op->ver.before, count + PQ_WINOGRAD_READ - TILE, 1, rows[k]);
+        parts[k] = part_of(job, k, frame, y - op->ver.before, count + PQ_WINOGRAD_READ - TILE, 1, 0,
+                           &in[k]);
     for (int i = 0; i < count; i++) {
-        const bool there = y + i >= job->y0 && y + i < job->y1;
-        const bool first = (row0 + i / TILE) * across >= t0;
-        out[i] = there ? result_row(job, frame, y + i, first) : NULL;
-        residual[i] = there && op->residual ? cpu_input_row(job, last, frame, y + i) : NULL;
+        rows.out[i] = NULL;
+        rows.half_out[i] = NULL;
+        if (y + i >= job->y0 && y + i < job->y1)
+            add_output_row(job, frame, y + i, (row0 + i / TILE) * across >= t0, &rows, i);
     }
     const struct pq_winograd_args args = {
         .parts = parts,
@@ -131,10 +186,12 @@ static void winograd(const struct cpu_job *job, int frame, int64_t part, float *
         .factors = job->step->factors,
         .bias = job->step->bias,
         .slopes = job->step->slopes,
-        .residual = op->residual ? residual : NULL,
-        .residual_stride = op->residual ? cpu_input_ring(job, last)->stride : 0,
+        .residual = added && !added->halves ? rows.residual : NULL,
+        .half_residual = added && added->halves ? rows.half_residual : NULL,
+        .residual_stride = added ? added->stride : 0,
         .scale = op->scale,
-        .out = out,
+        .out = halves ? NULL : rows.out,
+        .half_out = halves ? rows.half_out : NULL,
         .out_stride = stride,
         .tile0 = (int)(t0 - row0 * across),
         .tile1 = (int)(t1 - row0 * across),
@@ -167,5 +224,5 @@ void cpu_conv_task(const struct cpu_job *job, int frame, int row, int64_t part, 
     if (job->step->tiled)
         winograd(job, frame, part, scratch);
     else
-        direct(job, frame, job->y0 + row, (int)part);
+        direct(job, frame, job->y0 + row, (int)part, scratch);
 }

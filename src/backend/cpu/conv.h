@@ -13,8 +13,8 @@ enum { CPU_STRETCH = 96 }; /* pixels of a task; a multiple of every kernel's blo
 bool cpu_is_winograd(const struct cpu_mode *mode, const struct pq_op *op);
 /* Whether one of those multiplies 16-bit words. */
 bool cpu_is_words(const struct cpu_mode *mode, const struct pq_op *op);
-/* Floats that a thread needs to compute it. */
-size_t cpu_conv_scratch(const struct cpu_mode *mode, const struct pq_op *op);
+/* Floats that a thread needs to compute operation i. */
+size_t cpu_conv_scratch(const struct cpu_program *program, int i);
 
 /* The row that the first tiles of a job begin with; it may lie above the picture. */
 static inline int64_t cpu_first_edge(const struct cpu_job *job)

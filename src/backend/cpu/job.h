@@ -59,6 +59,16 @@ static inline const float *cpu_input_row(const struct cpu_job *job, int k, int f
     return cpu_ring_row(ring, cpu_frames(job), frame, y);
 }
 
+/* The same of an input whose rows are halves. */
+static inline const uint16_t *cpu_input_halves(const struct cpu_job *job, int k, int frame,
+                                               int64_t y)
+{
+    const struct cpu_ring *ring = cpu_input_ring(job, k);
+    if (y < 0 || y >= cpu_input_line(job, k)->height)
+        return (const uint16_t *)job->run->zeros + (ptrdiff_t)ring->pad * ring->stride;
+    return cpu_ring_halves(ring, cpu_frames(job), frame, y);
+}
+
 static inline int cpu_stride(const struct cpu_job *job)
 {
     return job->run->rings[job->i].stride;

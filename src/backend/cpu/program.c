@@ -15,7 +15,7 @@
 
 static const struct cpu_mode modes[] = {
     {"cpu", "cpu/fp32/winograd-2", PIQUE_PRECISION_FP32, true},
-    {"cpu", "cpu/int16/winograd-1", PIQUE_PRECISION_INT16, true},
+    {"cpu", "cpu/int16/winograd-2", PIQUE_PRECISION_INT16, true},
     {"cpu:direct", "cpu/fp32/direct-1", PIQUE_PRECISION_FP32, false},
     {"cpu:fp16", "cpu/fp16-emulated/direct-1", PIQUE_PRECISION_FP16, false},
     {"cpu:bf16", "cpu/bf16-emulated/direct-1", PIQUE_PRECISION_BF16, false},
@@ -303,16 +303,18 @@ int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *op
         if (op->residual)
             steps[op->in[op->inputs - 1]].stride = lanes_of(op->channels);
     }
+    cpu_choose_halves(program);
     for (int i = 0; i < graph->count; i++) {
         const struct pq_op *op = &graph->ops[i];
         struct cpu_step *step = &steps[i];
         if (step->stride == 0)
-            step->stride = op->kind == PQ_OP_CONV2D ? lanes_of(op->channels) : op->channels;
+            step->stride = op->kind == PQ_OP_CONV2D || step->halves ? lanes_of(op->channels)
+                                                                    : op->channels;
         step->tiled = cpu_is_winograd(mode, op);
         if (step->tiled)
             grids[i].tile = PQ_WINOGRAD_TILE;
         program->scratch_floats = PQ_MAX(program->scratch_floats, cpu_scratch_floats(op));
-        program->scratch_floats = PQ_MAX(program->scratch_floats, cpu_conv_scratch(mode, op));
+        program->scratch_floats = PQ_MAX(program->scratch_floats, cpu_conv_scratch(program, i));
     }
     int rc = pq_plan_grids(graph, grids, err);
     if (!rc)

@@ -8,8 +8,9 @@
 
 /* An operation, ready to run. */
 struct cpu_step {
-    int stride; /* floats from one pixel of the result to the next */
+    int stride; /* values from one pixel of the result to the next */
     bool tiled; /* CONV2D: Winograd's */
+    bool halves; /* rows of the result are halves (tensor/f16.h), in place of floats */
     float
         *weights; /* CONV2D: packed for its kernel; DEPTHWISE: [kh][kw][channels]; AFFINE and norms:
                      factors; ATTENTION: the table of biases, [heads][rows]; temperatures */
@@ -20,7 +21,7 @@ struct cpu_step {
 };
 
 /* How a device of this backend computes. "cpu" stores floats, and multiplies floats or, in its tier
- * int16, words of 16 bits where it can; "cpu:direct" stores floats and computes every convolution
+ * int16, words of 16 bits where it can, and stores halves between such products; "cpu:direct" stores floats and computes every convolution
  * directly, as other devices do whose bits are compared with it. "cpu:fp16" and
  * "cpu:bf16" are there to measure what a device with 16-bit storage would give, and are slower than
  * "cpu": weights are rounded when they are packed, each value of a picture when its row is written,
@@ -47,6 +48,11 @@ struct cpu_program {
     struct pq_grid *grids;  /* likewise */
     size_t scratch_floats;  /* that each thread needs */
 };
+
+/* halves.c: the steps with rows of halves, in the tier int16: convolutions and sums, where every
+ * reader is a convolution in words or such a sum. All that such a sum adds is halves. This follows
+ * from the graph alone, as the numeric key has to. */
+void cpu_choose_halves(struct cpu_program *program);
 
 int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *options,
                 struct pq_program **out, pique_error *err);

@@ -10,12 +10,15 @@
 #include "backend/cpu/job.h"
 #include "base/alloc.h"
 
-static bool row_floats(const struct pq_line *line, int stride, size_t *out)
+static bool row_floats(const struct pq_line *line, const struct cpu_step *step, size_t *out)
 {
     size_t pixels, floats;
     if (!pq_add_size((size_t)line->width, 2 * (size_t)line->pad, &pixels) ||
-        !pq_mul_size(pixels, (size_t)stride, &floats) ||
-        !pq_add_size(floats, CPU_ALIGN - 1, &floats))
+        !pq_mul_size(pixels, (size_t)step->stride, &floats))
+        return false;
+    if (step->halves)
+        floats = floats / 2 + floats % 2;
+    if (!pq_add_size(floats, CPU_ALIGN - 1, &floats))
         return false;
     *out = floats / CPU_ALIGN * CPU_ALIGN;
     return true;
@@ -43,7 +46,7 @@ static bool measure_rows(const struct cpu_program *program, const struct pq_line
                          struct layout *l)
 {
     for (int i = 0; i < program->base.graph->count; i++) {
-        if (!row_floats(&lines[i], program->steps[i].stride, &l->row_floats[i]))
+        if (!row_floats(&lines[i], &program->steps[i], &l->row_floats[i]))
             return false;
         if (lines[i].zeros)
             l->zero_floats = PQ_MAX(l->zero_floats, l->row_floats[i]);
@@ -141,7 +144,8 @@ static void set_rings(struct cpu_run *run, const struct cpu_program *program,
                               .row_floats = l->row_floats[i],
                               .rows = lines[i].rows,
                               .pad = lines[i].pad,
-                              .stride = program->steps[i].stride};
+                              .stride = program->steps[i].stride,
+                              .halves = program->steps[i].halves};
     memset(run->arena + l->zeros, 0, l->zero_floats * sizeof *run->arena);
     run->zeros = run->arena + l->zeros;
     run->scratch = run->arena + l->scratch;
@@ -188,15 +192,16 @@ void cpu_end(struct pq_run *base)
 float *cpu_new_row(struct cpu_run *run, int i, int frame, int64_t y)
 {
     const struct cpu_ring *ring = &run->rings[i];
-    float *row = cpu_ring_row(ring, run->base.geometry.frames, frame, y);
     const struct pq_op *op = &run->base.program->graph->ops[i];
-    size_t pad = (size_t)ring->pad * (size_t)ring->stride;
-    size_t pixels = (size_t)run->base.lines[i].width * (size_t)ring->stride;
+    const size_t size = ring->halves ? sizeof(uint16_t) : sizeof(float);
+    const size_t pixel = (size_t)ring->stride * size, pad = (size_t)ring->pad * pixel;
+    const size_t width = (size_t)run->base.lines[i].width * pixel;
+    char *slot = (char *)cpu_ring_slot(ring, run->base.geometry.frames, frame, y);
     if (op->kind != PQ_OP_CONV2D && ring->stride > op->channels) {
-        memset(row - pad, 0, (pixels + 2 * pad) * sizeof *row);
+        memset(slot, 0, width + 2 * pad);
     } else if (pad) {
-        memset(row - pad, 0, pad * sizeof *row);
-        memset(row + pixels, 0, pad * sizeof *row);
+        memset(slot, 0, pad);
+        memset(slot + pad + width, 0, pad);
     }
-    return row;
+    return cpu_ring_row(ring, run->base.geometry.frames, frame, y);
 }

@@ -20,6 +20,7 @@ struct cpu_ring {
     size_t row_floats; /* with padding */
     int64_t rows;
     int pad, stride;
+    bool halves; /* values are halves, two in the place of a float */
 };
 
 struct cpu_run {
@@ -38,11 +39,22 @@ struct cpu_run {
     int64_t first;                 /* task of those that are shared out now */
 };
 
-static inline float *cpu_ring_row(const struct cpu_ring *ring, int frames, int frame, int64_t y)
+static inline float *cpu_ring_slot(const struct cpu_ring *ring, int frames, int frame, int64_t y)
 {
     const size_t row = (size_t)(y % ring->rows) * (size_t)frames + (size_t)frame;
-    return ring->data + (size_t)ring->slots[row] * ring->row_floats +
-           (ptrdiff_t)ring->pad * ring->stride;
+    return ring->data + (size_t)ring->slots[row] * ring->row_floats;
+}
+
+/* The first pixel of a row of floats, and of one of halves. */
+static inline float *cpu_ring_row(const struct cpu_ring *ring, int frames, int frame, int64_t y)
+{
+    return cpu_ring_slot(ring, frames, frame, y) + (ptrdiff_t)ring->pad * ring->stride;
+}
+
+static inline uint16_t *cpu_ring_halves(const struct cpu_ring *ring, int frames, int frame,
+                                        int64_t y)
+{
+    return (uint16_t *)cpu_ring_slot(ring, frames, frame, y) + (ptrdiff_t)ring->pad * ring->stride;
 }
 
 int cpu_memory(const struct pq_program *program, const struct pq_geometry *geometry,
@@ -52,7 +64,8 @@ int cpu_begin(struct pq_program *program, const struct pq_geometry *geometry,
 void cpu_end(struct pq_run *run);
 
 /* Row y of a frame, about to be written for the first time: its padding is cleared, and so are
- * lanes beyond the last channel; other rows lay there before. */
+ * lanes beyond the last channel; other rows lay there before. Where rows are of halves, the result
+ * is none of them: see cpu_ring_halves(). */
 float *cpu_new_row(struct cpu_run *run, int i, int frame, int64_t y);
 
 /* step.c: a step of a run, as the backend's table has it. */

@@ -104,6 +104,15 @@ LANES_INLINE void lanes_store_some(struct lanes_mask k, float *p, struct lanes a
         quad_store_some(k.n - i * QUAD, p + i * QUAD, a.v[i]);
 }
 
+EACH_QUAD(lanes_load_halves, (const uint16_t *p),
+          vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + i * QUAD))))
+
+LANES_INLINE void lanes_store_halves(uint16_t *p, struct lanes a)
+{
+    UNROLLED_FOR (i, QUADS)
+        vst1_u16(p + i * QUAD, vreinterpret_u16_f16(vcvt_f16_f32(a.v[i])));
+}
+
 /* Registers first, the lower half and the upper, and so on: the order of lanes.h. */
 LANES_INLINE float lanes_sum(struct lanes a)
 {

@@ -9,6 +9,7 @@
 #include "kernels/trial/rows.h"
 #include "kernels/wide.h"
 #include "kernels/winograd16.h"
+#include "tensor/f16.h"
 
 enum { TILE = PQ_WINOGRAD_TILE, READ = PQ_WINOGRAD_READ, TIMED_WIDTH = 192 };
 
@@ -119,17 +120,43 @@ static bool in_words(const struct pq_trial *t)
     return t->kernel->which != 0;
 }
 
+/* Whether some rows of a trial are of halves. */
+static bool in_halves(struct pq_trial *t)
+{
+    return in_words(t) && (t->timed || pq_trial_below(t, 2));
+}
+
+static int whole_lanes(int channels)
+{
+    return (channels + PQ_CONV_LANES - 1) / PQ_CONV_LANES * PQ_CONV_LANES;
+}
+
+static int input_rows(const struct pq_trial_winograd *w)
+{
+    return w->rows_made + READ - TILE;
+}
+
+/* Values of a row of a part: what a direct convolution reads, and two pixels more. */
+static size_t input_row(const struct pq_trial_winograd *w, int i)
+{
+    return (size_t)(w->args.width + 4) * (size_t)w->parts[i].stride;
+}
+
 /* Just the columns that a direct convolution reads, between two pixels of NaN; what lies between
  * the channels of two pixels is NaN, too. */
-static void add_tile_part(struct pq_trial *t, struct pq_trial_winograd *w, int i, int rows)
+static void add_tile_part(struct pq_trial *t, struct pq_trial_winograd *w, int i)
 {
     struct pq_conv_part *part = &w->parts[i];
+    const bool halves = in_halves(t);
     part->channels = conv_channels(t, i);
-    part->stride = pq_trial_stride(t, part->channels);
-    part->rows = w->rows[i];
+    part->stride = halves ? whole_lanes(part->channels) + PQ_CONV_LANES * pq_trial_below(t, 2)
+                          : pq_trial_stride(t, part->channels);
     w->in_channels += part->channels;
-    const size_t stride = (size_t)part->stride, n = (size_t)(w->args.width + 4) * stride;
-    for (int k = 0; k < rows + READ - TILE; k++) {
+    const size_t stride = (size_t)part->stride, n = input_row(w, i);
+    const size_t first = (size_t)(w->args.left + 1) * stride;
+    if (halves)
+        w->halves[i] = pq_trial_memory(t, (size_t)input_rows(w) * n * sizeof **w->halves);
+    for (int k = 0; k < input_rows(w); k++) {
         float *data = pq_trial_values(t, n);
         for (size_t j = 0; data && j < n; j++) {
             const bool inside =
@@ -137,8 +164,13 @@ static void add_tile_part(struct pq_trial *t, struct pq_trial_winograd *w, int i
             data[j] = inside ? data[j] : NAN;
         }
         w->data[i][k] = data;
-        w->rows[i][k] = data ? data + (w->args.left + 1) * part->stride : NULL;
+        w->rows[i][k] = data ? data + first : NULL;
+        w->half_rows[i][k] = w->halves[i] ? w->halves[i] + (size_t)k * n + first : NULL;
     }
+    if (halves)
+        part->halves = w->half_rows[i];
+    else
+        part->rows = w->rows[i];
 }
 
 /* The most tiles of a call: those of the machine where it is timed; where it is made up, they must
@@ -196,23 +228,66 @@ static void pack_words(struct pq_trial *t, struct pq_trial_winograd *w)
         pq_trial_winograd_pack(w);
 }
 
-/* Rows of the result, each between two guards, and what is added to. */
-static void lay_rows(struct pq_trial *t, struct pq_trial_winograd *w, int rows)
+/* Rows of the result, each between two guards. */
+static void lay_result(struct pq_trial *t, struct pq_trial_winograd *w)
 {
     struct pq_winograd_args *a = &w->args;
     w->row = (size_t)a->width * (size_t)a->out_stride + 2 * PQ_TRIAL_GUARD;
-    float *out = pq_trial_result(t, rows, (int)w->row, (int)w->row, 0, rows);
-    float *residual = NULL;
-    if (pq_trial_below(t, 2))
-        residual = pq_trial_values(t, (size_t)(rows * a->width * a->residual_stride));
-    for (int i = 0; out && i < rows; i++) {
-        const bool there = i >= w->first_row && i <= w->last_row;
-        w->out[i] = there ? out + (size_t)i * w->row + PQ_TRIAL_GUARD : NULL;
-        w->residual[i] =
-            there && residual ? residual + (ptrdiff_t)i * a->width * a->residual_stride : NULL;
+    float *out = pq_trial_result(t, w->rows_made, (int)w->row, (int)w->row, 0, w->rows_made);
+    const bool halves = in_halves(t);
+    uint16_t *half_out = halves ? pq_trial_half_result(t) : NULL;
+    for (int i = w->first_row; out && i <= w->last_row; i++) {
+        const size_t first = (size_t)i * w->row + PQ_TRIAL_GUARD;
+        w->out[i] = out + first;
+        w->half_out[i] = half_out ? half_out + first : NULL;
     }
-    a->out = w->out;
-    a->residual = residual ? w->residual : NULL;
+    if (halves)
+        a->half_out = w->half_out;
+    else
+        a->out = w->out;
+}
+
+/* What it is added to. */
+static void lay_residual(struct pq_trial *t, struct pq_trial_winograd *w)
+{
+    struct pq_winograd_args *a = &w->args;
+    const size_t row = (size_t)a->width * (size_t)a->residual_stride;
+    w->added = pq_trial_below(t, 2);
+    if (!w->added)
+        return;
+    w->residuals = pq_trial_values(t, (size_t)w->rows_made * row);
+    if (in_halves(t))
+        w->half_residual = pq_trial_memory(t, (size_t)w->rows_made * row * sizeof(uint16_t));
+    for (int i = w->first_row; w->residuals && i <= w->last_row; i++) {
+        w->residual[i] = w->residuals + (size_t)i * row;
+        w->half_residual_rows[i] =
+            w->half_residual ? w->half_residual + (size_t)i * row : NULL;
+    }
+    if (w->half_residual)
+        a->half_residual = w->half_residual_rows;
+    else
+        a->residual = w->residual;
+}
+
+static void make_halves(float *values, size_t count, uint16_t *halves)
+{
+    for (size_t i = 0; i < count; i++) {
+        halves[i] = pq_f32_to_f16(values[i]);
+        values[i] = pq_f16_to_f32(halves[i]);
+    }
+}
+
+static void all_to_halves(const struct pq_trial_winograd *w)
+{
+    for (int i = 0; i < w->args.part_count; i++) {
+        const size_t n = input_row(w, i);
+        for (int k = 0; w->halves[i] && k < input_rows(w); k++)
+            make_halves(w->data[i][k], n, w->halves[i] + (size_t)k * n);
+    }
+    if (w->half_residual)
+        make_halves(w->residuals,
+                    (size_t)(w->rows_made * w->args.width * w->args.residual_stride),
+                    w->half_residual);
 }
 
 void pq_trial_winograd_prepare(struct pq_trial *t)
@@ -223,13 +298,14 @@ void pq_trial_winograd_prepare(struct pq_trial *t)
     *w = (struct pq_trial_winograd){.out_channels = conv_channels(t, 0)};
     struct pq_winograd_args *a = &w->args;
     const int tile_rows = pq_trial_size(t, 1, 1 + pq_trial_below(t, PQ_TRIAL_TILE_ROWS / TILE));
+    w->rows_made = tile_rows * TILE;
     a->width = pq_trial_size(t, TIMED_WIDTH, 1 + pq_trial_below(t, 130));
     a->left = pq_trial_size(t, 1, pq_trial_below(t, 3));
     w->across = pq_winograd_across(a->width);
     a->parts = w->parts;
     a->part_count = part_count(t);
     for (int i = 0; i < a->part_count; i++)
-        add_tile_part(t, w, i, tile_rows * TILE);
+        add_tile_part(t, w, i);
     choose_tiles(t, w, tile_rows);
     a->blocks = (w->out_channels + PQ_CONV_LANES - 1) / PQ_CONV_LANES;
     if (in_words(t))
@@ -241,7 +317,8 @@ void pq_trial_winograd_prepare(struct pq_trial *t)
     a->slopes = t->timed || pq_trial_below(t, 2) ? lanes(t, a->blocks, w->out_channels) : NULL;
     a->residual_stride = a->blocks * PQ_CONV_LANES;
     a->scale = rng_float(&t->rng);
-    lay_rows(t, w, tile_rows * TILE);
+    lay_result(t, w);
+    lay_residual(t, w);
     const int tiles = most_tiles(t, w);
     const size_t scratch = in_words(t) ? pq_winograd16_scratch_of(tiles, w->in_channels)
                                        : pq_winograd_scratch_of(tiles, w->in_channels);
@@ -251,11 +328,15 @@ void pq_trial_winograd_prepare(struct pq_trial *t)
     pq_trial_shape(t, "3x3, %d -> %d", w->in_channels, w->out_channels);
     t->work = 2.0 * 9 * w->in_channels * w->out_channels * TILE * TILE * (a->tile1 - a->tile0);
     t->args = w;
+    if (!t->failed)
+        all_to_halves(w);
 }
 
 void pq_trial_winograd_run(const struct pq_trial *t)
 {
     const struct pq_trial_winograd *w = t->args;
+    if (!t->timed) /* a test may have changed values */
+        all_to_halves(w);
     if (in_words(t))
         pq_winograd16(t->level)(&w->args);
     else

@@ -30,5 +30,7 @@ const struct pq_trial_kernel pq_trial_kernels[] = {
     {"softplus", ROW(curve), .moves = true, .which = PQ_TRIAL_SOFTPLUS},
     {"round-fp16", ROW(round), .moves = true},
     {"round-bf16", ROW(round), .moves = true, .which = 1},
+    {"halves", ROW(halves), .moves = true},
+    {"add-halves", ROW(halves), .moves = true, .which = 1},
 };
 const size_t pq_trial_kernel_count = PQ_COUNT(pq_trial_kernels);

@@ -11,8 +11,13 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/lang.h"
+#include "tensor/f16.h"
 
-enum { PATTERN = 0xa5, GUARD = PQ_TRIAL_GUARD };
+enum {
+    PATTERN = 0xa5,
+    HALF_PATTERN = 0x7e5a, /* a NaN with a payload, which no kernel makes */
+    GUARD = PQ_TRIAL_GUARD
+};
 
 /* ---- what rows are made with ---- */
 
@@ -99,6 +104,12 @@ float *pq_trial_result(struct pq_trial *t, int width, int stride, int channels, 
     return t->out ? t->out + GUARD : NULL;
 }
 
+uint16_t *pq_trial_half_result(struct pq_trial *t)
+{
+    t->half_out = pq_trial_memory(t, t->out_floats * sizeof *t->half_out);
+    return t->half_out ? t->half_out + GUARD : NULL;
+}
+
 double *pq_trial_sums(struct pq_trial *t, size_t n, size_t written)
 {
     t->sum_count = n + 2 * GUARD;
@@ -160,7 +171,14 @@ int pq_trial_make(struct pq_trial *t, const struct pq_trial_kernel *kernel, int 
 
 void pq_trial_run(const struct pq_trial *t)
 {
+    const size_t halves = t->half_out ? t->out_floats : 0;
+    for (size_t i = 0; i < halves; i++)
+        t->half_out[i] = HALF_PATTERN;
     t->kernel->run(t);
+    for (size_t i = 0; i < halves; i++) {
+        if (t->half_out[i] != HALF_PATTERN)
+            t->out[i] = pq_f16_to_f32(t->half_out[i]);
+    }
 }
 
 void pq_trial_free(struct pq_trial *t)
@@ -273,7 +291,7 @@ static double stretch(const struct pq_trial *t, long calls)
 {
     const double start = pq_seconds();
     for (long i = 0; i < calls; i++)
-        pq_trial_run(t);
+        t->kernel->run(t);
     return pq_seconds() - start;
 }
 

@@ -54,6 +54,8 @@ struct pq_trial {
     float *out; /* PQ_TRIAL_GUARD floats, the result, PQ_TRIAL_GUARD floats */
     size_t out_floats;
     int first, end, stride, channels; /* pixels of the result that are written */
+    uint16_t *half_out; /* where run() writes halves instead, as many; or NULL. Those that it wrote
+                           become floats in out */
     double *sums;                     /* likewise between guards; or NULL */
     size_t sum_count, sums_written;   /* guards included; without */
     float *scratch;                   /* its first float; or NULL */
@@ -96,6 +98,8 @@ float *pq_trial_pixels(struct pq_trial *t, int width, int stride, int channels);
 float *pq_trial_pixels_around(struct pq_trial *t, int before, int width, int stride, int channels);
 /* Room for pixels first .. end-1 of `width`; what is before, behind and between is not written. */
 float *pq_trial_result(struct pq_trial *t, int width, int stride, int channels, int first, int end);
+/* The same room for halves, which pq_trial_result() has been called for. */
+uint16_t *pq_trial_half_result(struct pq_trial *t);
 double *pq_trial_sums(struct pq_trial *t, size_t n, size_t written);
 float *pq_trial_scratch(struct pq_trial *t, size_t n);
 /* A number of channels that vectors do not like; a stride for them. */

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "kernels/trial/rows.h"
 #include "kernels/wide.h"
+#include "tensor/f16.h"
 
 enum { TIMED_WIDTH = 192 };
 
@@ -176,6 +177,53 @@ void pq_trial_round_run(const struct pq_trial *t)
     const struct pq_wide *wide = pq_wide(t->level);
     (t->kernel->which ? wide->round_bf16 : wide->round_f16)(t->out + PQ_TRIAL_GUARD,
                                                             (size_t)t->end);
+}
+
+struct halves {
+    const float *values;
+    uint16_t *a, *b; /* or two rows of halves */
+    float scale;
+    size_t count;
+    uint16_t *out;
+};
+
+static uint16_t *half_values(struct pq_trial *t, size_t n)
+{
+    uint16_t *p = pq_trial_memory(t, n * sizeof *p);
+    for (size_t i = 0; p && i < n; i++)
+        p[i] = pq_f32_to_f16(pq_trial_value(t));
+    return p;
+}
+
+void pq_trial_halves_prepare(struct pq_trial *t)
+{
+    struct halves *h = pq_trial_memory(t, sizeof *h);
+    const int n = pq_trial_size(t, 4096, pq_trial_below(t, 300));
+    const bool adds = t->kernel->which != 0;
+    if (!h)
+        return;
+    *h = (struct halves){.count = (size_t)n};
+    pq_trial_result(t, n, 1, 1, 0, n);
+    h->out = pq_trial_half_result(t);
+    if (adds) {
+        h->a = half_values(t, h->count);
+        h->b = half_values(t, h->count);
+        h->scale = rng_float(&t->rng);
+    } else {
+        h->values = pq_trial_values(t, h->count);
+    }
+    pq_trial_shape(t, "%d", n);
+    t->work = 1.5 * moved(n, 1);
+    t->args = h;
+}
+
+void pq_trial_halves_run(const struct pq_trial *t)
+{
+    const struct halves *h = t->args;
+    if (t->kernel->which)
+        pq_wide(t->level)->add_halves(h->a, h->b, h->scale, h->count, h->out);
+    else
+        pq_wide(t->level)->halves(h->values, h->count, h->out);
 }
 
 /* ---- sums ---- */

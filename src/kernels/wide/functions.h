@@ -39,6 +39,9 @@ void PQ_WIDE(attention)(const struct pq_attention_args *a);
 void PQ_WIDE(channel_attention)(const struct pq_channel_attention_args *a);
 
 pq_round_fn PQ_WIDE(round_f16), PQ_WIDE(round_bf16);
+void PQ_WIDE(halves)(const float *values, size_t count, uint16_t *out);
+void PQ_WIDE(add_halves)(const uint16_t *a, const uint16_t *b, float scale, size_t count,
+                         uint16_t *out);
 
 void PQ_WIDE(product)(const struct pq_product *p);
 

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "kernels/wide.h"
+#include "tensor/f16.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -77,6 +78,17 @@ LANES_INLINE void lanes_store(float *p, struct lanes a)
 LANES_INLINE void lanes_store_some(struct lanes_mask k, float *p, struct lanes a)
 {
     _mm512_mask_storeu_ps(p, k.m, a.v);
+}
+
+/* Halves (tensor/f16.h), and the nearest of them. */
+LANES_INLINE struct lanes lanes_load_halves(const uint16_t *p)
+{
+    return (struct lanes){_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p))};
+}
+
+LANES_INLINE void lanes_store_halves(uint16_t *p, struct lanes a)
+{
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT));
 }
 
 /* Zero outside of the mask. */
@@ -197,6 +209,15 @@ LANES_INLINE void lanes_store_some(struct lanes_mask k, float *p, struct lanes a
         _mm256_maskstore_ps(p + OCTET * i, k.m[i], a.v[i]);
 }
 
+EACH_OCTET(lanes_load_halves, (const uint16_t *p),
+           _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p + i)))
+
+LANES_INLINE void lanes_store_halves(uint16_t *p, struct lanes a)
+{
+    UNROLLED_FOR (i, OCTETS)
+        _mm_storeu_si128((__m128i *)p + i, _mm256_cvtps_ph(a.v[i], _MM_FROUND_TO_NEAREST_INT));
+}
+
 #else
 
 struct lanes {
@@ -244,6 +265,14 @@ LANES_INLINE void lanes_store_some(struct lanes_mask k, float *p, struct lanes a
 {
     for (int i = 0; i < k.n; i++)
         p[i] = a.v[i];
+}
+
+EACH_LANE(lanes_load_halves, (const uint16_t *p), pq_f16_to_f32(p[i]))
+
+LANES_INLINE void lanes_store_halves(uint16_t *p, struct lanes a)
+{
+    for (int i = 0; i < LANES; i++)
+        p[i] = pq_f32_to_f16(a.v[i]);
 }
 
 #endif

@@ -23,6 +23,8 @@ const struct pq_wide PQ_WIDE_TABLE = {
     .channel_attention = PQ_WIDE(channel_attention),
     .round_f16 = PQ_WIDE(round_f16),
     .round_bf16 = PQ_WIDE(round_bf16),
+    .halves = PQ_WIDE(halves),
+    .add_halves = PQ_WIDE(add_halves),
     .peak = PQ_WIDE(peak),
 #if defined(__AVX2__) || defined(PQ_WIDE_NEON)
     .winograd = PQ_WIDE(winograd),

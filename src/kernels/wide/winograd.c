@@ -55,10 +55,8 @@ static void transform_input(const struct pq_winograd_args *a, const struct work 
         const int first = (a->tile0 + t) % w->across * TILE, columns = a->width - first + 2;
         const ptrdiff_t row = (ptrdiff_t)((a->tile0 + t) / w->across) * TILE;
         float *v = w->in + (size_t)t * w->in_tile;
-        for (int i = 0; i < a->part_count; v += a->parts[i++].channels) {
-            const struct pq_conv_part *part = &a->parts[i];
-            input_part(part, part->rows + row, first - a->left, columns, v, w->in_point);
-        }
+        for (int i = 0; i < a->part_count; v += a->parts[i++].channels)
+            input_part(&a->parts[i], row, first - a->left, columns, v, w->in_point);
     }
 }
 
@@ -130,7 +128,7 @@ LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, i
         UNROLLED_FOR (row, TILE)
             half[row][i] = u[row];
     }
-    const struct ending ending = ending_of(a, lane, kind);
+    const struct ending ending = ending_of(a, lane, kind, FLOATS);
     const struct lanes bias = lanes_load(a->bias + lane);
     UNROLLED_FOR (row, TILE) {
         struct lanes u[TILE];

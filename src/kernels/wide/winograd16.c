@@ -54,7 +54,7 @@ static struct work lay_out(const struct pq_winograd_args *a)
                      .group = pq_winograd16_sum(channels)};
     w.in_tile = round_up(w.depth, BLOCK);
     w.in_point = (size_t)w.tiles * w.in_tile + BLOCK;
-    w.v_point = round_up(channels, PQ_WINOGRAD16_GROUP) + BLOCK;
+    w.v_point = pq_winograd16_apart(channels);
     w.in = (int32_t *)a->scratch;
     w.m = a->scratch + POINTS * w.in_point;
     w.back = w.m + sums_size(w.tiles);
@@ -126,15 +126,35 @@ static void round_tile(const struct work *w, int32_t *q, float *back)
 
 /* The columns of a part that the next tile reads and this one does not come into the first cache.
  */
-static inline void fetch_part(const struct pq_conv_part *part, const float *const *rows, int x,
-                              int columns)
+static inline void fetch_part(const struct pq_conv_part *part, ptrdiff_t y, int x, int columns)
 {
-    const size_t bytes = (size_t)(columns * part->stride) * sizeof(float);
+    const size_t size = part->halves ? sizeof **part->halves : sizeof **part->rows;
+    const ptrdiff_t first = (ptrdiff_t)x * part->stride;
     for (int row = 0; row < READ; row++) {
-        const char *from = (const char *)(rows[row] + (ptrdiff_t)x * part->stride);
-        for (size_t at = 0; at < bytes; at += 64)
+        const char *from = part->halves ? (const char *)(part->halves[y + row] + first)
+                                        : (const char *)(part->rows[y + row] + first);
+        for (size_t at = 0; at < (size_t)(columns * part->stride) * size; at += 64)
             __builtin_prefetch(from + at);
     }
+}
+
+/* A part of a tile in floats. */
+static inline void transform_part(const struct pq_conv_part *part, ptrdiff_t y, int x, int columns,
+                                  float *v, size_t point)
+{
+#define PART_OF(point)                                                                             \
+    if (part->halves)                                                                              \
+        input_halves(part, y, x, columns, v, point);                                               \
+    else                                                                                           \
+        input_part(part, y, x, columns, v, point);
+    if (point == PQ_WINOGRAD16_NEAR) {
+        PART_OF(PQ_WINOGRAD16_NEAR)
+    } else if (point == PQ_WINOGRAD16_FAR) {
+        PART_OF(PQ_WINOGRAD16_FAR)
+    } else {
+        PART_OF(point)
+    }
+#undef PART_OF
 }
 
 static void transform_input(const struct pq_winograd_args *a, const struct work *w)
@@ -153,9 +173,8 @@ static void transform_input(const struct pq_winograd_args *a, const struct work 
         for (int i = 0; i < a->part_count; v += a->parts[i++].channels) {
             const struct pq_conv_part *part = &a->parts[i];
             if (columns >= READ)
-                fetch_part(part, part->rows + row, first - a->left + READ,
-                           PQ_MIN(TILE, columns - READ));
-            input_part(part, part->rows + row, first - a->left, columns, v, w->v_point);
+                fetch_part(part, row, first - a->left + READ, PQ_MIN(TILE, columns - READ));
+            transform_part(part, row, first - a->left, columns, v, w->v_point);
         }
         round_tile(w, w->in + (size_t)t * w->in_tile,
                    w->back + (ptrdiff_t)t * PQ_WINOGRAD16_POINTS);
@@ -249,7 +268,7 @@ LANES_INLINE void row_values(const struct lanes m[READ], struct lanes y[TILE])
  * pixel; columns: that are there; whole: all 4. */
 LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, int columns,
                                int lane, const float *m, size_t point, const float *back,
-                               const bool whole, const enum kind kind)
+                               const bool whole, const enum kind kind, const enum rows rows)
 {
     struct lanes half[TILE][READ];
     UNROLLED_FOR (i, READ) {
@@ -258,12 +277,12 @@ LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, i
         UNROLLED_FOR (row, TILE)
             half[row][i] = u[row];
     }
-    const struct ending ending = ending_of(a, lane, kind);
+    const struct ending ending = ending_of(a, lane, kind, rows);
     const struct lanes bias = lanes_load(a->bias + lane);
     const struct lanes factor = lanes_load(a->factors + lane);
     UNROLLED_FOR (row, TILE) {
         struct lanes u[TILE];
-        if (!a->out[y + row])
+        if (!pq_winograd_is_there(a, y + row))
             continue;
         row_values(half[row], u);
         UNROLLED_FOR (i, TILE)
@@ -276,10 +295,12 @@ LANES_INLINE void output_lanes(const struct pq_winograd_args *a, int x, int y, i
 static inline void fetch_pixels(const struct pq_winograd_args *a, int x, int y, int lane, int count)
 {
     for (int row = 0; row < TILE; row++) {
-        const float *out = a->out[y + row];
-        for (int i = 0; out && i < TILE; i++) {
-            for (int b = 0; b < count; b++)
-                __builtin_prefetch(out + (ptrdiff_t)(x + i) * a->out_stride + lane + b * BLOCK, 1);
+        for (int i = 0; pq_winograd_is_there(a, y + row) && i < TILE; i++) {
+            const ptrdiff_t at = (ptrdiff_t)(x + i) * a->out_stride + lane;
+            for (int b = 0; a->half_out && b < count; b += 2)
+                __builtin_prefetch(a->half_out[y + row] + at + b * BLOCK, 1);
+            for (int b = 0; !a->half_out && b < count; b++)
+                __builtin_prefetch(a->out[y + row] + at + b * BLOCK, 1);
         }
     }
 }
@@ -288,11 +309,19 @@ static inline void fetch_pixels(const struct pq_winograd_args *a, int x, int y, 
 static void output_block(const struct pq_winograd_args *a, int x, int y, int lane, const float *m,
                          size_t point, const float *back)
 {
-#define BLOCK_OF(kind)                                                                             \
+#define BLOCK_OF(kind, rows)                                                                       \
     for (int i = 0; i < BLOCK; i += LANES)                                                         \
-    output_lanes(a, x, y, TILE, lane + i, m + i, point, back, true, kind)
-    FOR_KIND_OF(a, BLOCK_OF)
+    output_lanes(a, x, y, TILE, lane + i, m + i, point, back, true, kind, rows)
+#define HALVES_OF(kind) BLOCK_OF(kind, HALVES)
+#define EITHER_OF(kind) BLOCK_OF(kind, EITHER)
+    if (a->half_out && !a->residual) {
+        FOR_KIND_OF(a, HALVES_OF)
+    } else {
+        FOR_KIND_OF(a, EITHER_OF)
+    }
 #undef BLOCK_OF
+#undef HALVES_OF
+#undef EITHER_OF
 }
 
 static void transform_output(const struct pq_winograd_args *a, const struct work *w, int first,
@@ -312,7 +341,8 @@ static void transform_output(const struct pq_winograd_args *a, const struct work
                 output_block(a, x, y, lane, m, point, back);
             } else {
                 for (int i = 0; i < BLOCK; i += LANES)
-                    output_lanes(a, x, y, columns, lane + i, m + i, point, back, false, ANY);
+                    output_lanes(a, x, y, columns, lane + i, m + i, point, back, false, ANY,
+                                 EITHER);
             }
         }
     }

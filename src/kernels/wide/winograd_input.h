@@ -67,17 +67,51 @@ LANES_INLINE void input_lanes(const struct patch *p, int c, struct lanes_mask so
     }
 }
 
-/* A part of a tile whose first pixel is x and whose first row is `rows`. columns: that are there.
- */
-static inline void input_part(const struct pq_conv_part *part, const float *const *rows, int x,
-                              int columns, float *v, size_t point)
+/* What is not whole is rare. */
+static __attribute__((noinline)) void input_some(const struct patch *p, int c, int channels,
+                                                 float *v, size_t point)
+{
+    input_lanes(p, c, lanes_first(channels), v, point, false);
+}
+
+/* A part of a tile whose first pixel is x and whose first row is row y. columns: that are there. */
+LANES_INLINE void input_part(const struct pq_conv_part *part, ptrdiff_t y, int x, int columns,
+                             float *v, const size_t point)
 {
     struct patch p = {.stride = part->stride, .columns = columns};
     for (int row = 0; row < PQ_WINOGRAD_READ; row++)
-        p.rows[row] = rows[row] + x * p.stride;
+        p.rows[row] = part->rows[y + row] + x * p.stride;
     int c = 0;
     for (; columns >= PQ_WINOGRAD_READ && c + LANES <= part->channels; c += LANES)
         input_lanes(&p, c, lanes_first(LANES), v + c, point, true);
     for (; c < part->channels; c += LANES)
-        input_lanes(&p, c, lanes_first(part->channels - c), v + c, point, false);
+        input_some(&p, c, part->channels - c, v + c, point);
+}
+
+/* The same of halves: some channels of all pixels become floats, once, in the first cache. */
+LANES_INLINE void input_halves(const struct pq_conv_part *part, ptrdiff_t y, int x, int columns,
+                               float *v, const size_t point)
+{
+    float d[PQ_WINOGRAD_READ][PQ_WINOGRAD_READ * LANES] __attribute__((aligned(64)));
+    const ptrdiff_t stride = part->stride;
+    const bool whole = columns >= PQ_WINOGRAD_READ;
+    struct patch p = {.stride = LANES, .columns = columns};
+    for (int row = 0; row < PQ_WINOGRAD_READ; row++)
+        p.rows[row] = d[row];
+    for (int c = 0; c < part->channels; c += LANES) {
+        for (int row = 0; row < PQ_WINOGRAD_READ; row++) {
+            const uint16_t *from = part->halves[y + row] + x * stride + c;
+            if (whole) {
+                UNROLLED_FOR (i, PQ_WINOGRAD_READ)
+                    lanes_store(d[row] + i * LANES, lanes_load_halves(from + i * stride));
+            } else {
+                for (int i = 0; i < columns; i++)
+                    lanes_store(d[row] + i * LANES, lanes_load_halves(from + i * stride));
+            }
+        }
+        if (whole && c + LANES <= part->channels)
+            input_lanes(&p, 0, lanes_first(LANES), v + c, point, true);
+        else
+            input_some(&p, 0, part->channels - c, v + c, point);
+    }
 }

@@ -136,17 +136,25 @@ static void multiply(const struct work *w, const weight *weights, int count)
 struct ending {
     struct lanes slopes, scale;
     bool active, added;
+    bool half_out, half_residual; /* halves, instead of floats */
     ptrdiff_t out_stride, residual_stride;
 };
 
 /* What most layers do has code of its own, without a test at each pixel. */
 enum kind { PLAIN, ACTIVE, ADDED, ANY };
+/* What the rows that are written and added to are made of. */
+enum rows { FLOATS, HALVES, EITHER };
+
+LANES_INLINE bool is_added(const struct pq_winograd_args *a)
+{
+    return a->residual || a->half_residual;
+}
 
 LANES_INLINE enum kind kind_of(const struct pq_winograd_args *a)
 {
     if (a->slopes)
-        return a->residual ? ANY : ACTIVE;
-    return a->residual ? ADDED : PLAIN;
+        return is_added(a) ? ANY : ACTIVE;
+    return is_added(a) ? ADDED : PLAIN;
 }
 
 /* call(kind), where the kind of a layer is a constant. */
@@ -167,13 +175,15 @@ LANES_INLINE enum kind kind_of(const struct pq_winograd_args *a)
     }
 
 LANES_INLINE struct ending ending_of(const struct pq_winograd_args *a, int lane,
-                                     const enum kind kind)
+                                     const enum kind kind, const enum rows rows)
 {
     return (struct ending){
         .slopes = a->slopes ? lanes_load(a->slopes + lane) : lanes_set(1.0f),
         .scale = lanes_set(a->scale),
         .active = kind == ANY ? (bool)a->slopes : kind == ACTIVE,
-        .added = kind == ANY ? (bool)a->residual : kind == ADDED,
+        .added = kind == ANY ? is_added(a) : kind == ADDED,
+        .half_out = rows == EITHER ? (bool)a->half_out : rows == HALVES,
+        .half_residual = rows == EITHER ? (bool)a->half_residual : rows == HALVES,
         .out_stride = a->out_stride,
         .residual_stride = a->residual_stride,
     };
@@ -185,17 +195,25 @@ LANES_INLINE void output_row(const struct pq_winograd_args *a, const struct endi
                              int columns, int lane, const struct lanes value[TILE],
                              const bool whole)
 {
-    float *out = a->out[y] + x * e->out_stride + lane;
-    const float *residual = e->added ? a->residual[y] + x * e->residual_stride + lane : out;
+    const ptrdiff_t to = x * e->out_stride + lane, from = x * e->residual_stride + lane;
+    float *out = e->half_out ? NULL : a->out[y];
+    uint16_t *half_out = e->half_out ? a->half_out[y] : NULL;
+    const float *residual = e->added && !e->half_residual ? a->residual[y] : NULL;
+    const uint16_t *half_residual = e->added && e->half_residual ? a->half_residual[y] : NULL;
     UNROLLED_FOR (i, TILE) {
         if (whole || i < columns) {
             struct lanes v = value[i];
+            const ptrdiff_t other = from + i * e->residual_stride;
             if (e->active)
                 v = lanes_slope(v, e->slopes);
             if (e->added)
-                v = lanes_add(lanes_load(residual + i * e->residual_stride),
+                v = lanes_add(e->half_residual ? lanes_load_halves(half_residual + other)
+                                               : lanes_load(residual + other),
                               lanes_mul(e->scale, v));
-            lanes_store(out + i * e->out_stride, v);
+            if (e->half_out)
+                lanes_store_halves(half_out + to + i * e->out_stride, v);
+            else
+                lanes_store(out + to + i * e->out_stride, v);
         }
     }
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "tensor/bf16.h"
+#include "tensor/f16.h"
 #include "tensor/tensor.h"
 
 #ifdef __CUDACC__
@@ -36,7 +37,7 @@ CUDA_INLINE float cuda_f16_value(uint16_t bits)
 
 CUDA_INLINE uint16_t cuda_f16_bits(float value)
 {
-    return pq_f64_to_f16((double)value);
+    return pq_f32_to_f16(value);
 }
 
 #endif
