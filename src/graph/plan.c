@@ -23,16 +23,25 @@ int pq_plan_fail(const struct pq_geometry *geometry, pique_error *err)
                    geometry->frames, geometry->width, geometry->height);
 }
 
-int64_t pq_plan_ready(const struct pq_graph *g, const struct pq_line *lines, const int64_t *done,
-                      int i)
+/* Without input `but`. */
+static int64_t ready_of(const struct pq_graph *g, const struct pq_line *lines, const int64_t *done,
+                        int i, int but)
 {
     const struct pq_op *op = &g->ops[i];
     int64_t ready = INT64_MAX;
     for (int k = 0; k < op->inputs && ready > done[i]; k++) {
         const struct pq_flow flow = pq_plan_flow(g, lines, i, k);
-        ready = PQ_MIN(ready, pq_rows_ready(&flow, done[op->in[k]]));
+        if (op->in[k] != but)
+            ready = PQ_MIN(ready, pq_rows_ready(&flow, done[op->in[k]]));
     }
     return ready;
+}
+
+int64_t pq_plan_ready(const struct pq_graph *g, const struct pq_line *lines, const int64_t *done,
+                      int i)
+{
+    const int64_t ready = ready_of(g, lines, done, i, -1);
+    return g->ops[i].again ? PQ_MIN(ready, ready_of(g, lines, done, i + 1, i)) : ready;
 }
 
 void pq_plan_step(const struct pq_graph *g, const struct pq_line *lines, int band,

@@ -65,7 +65,8 @@ void pq_plan_step(const struct pq_graph *g, const struct pq_line *lines, int ban
                   const struct pq_progress *progress, int i, int64_t *y0, int64_t *y1);
 
 /* How many rows of operation i its inputs allow, given the rows that are done of each; where none
- * beyond those that are done, no more than they. INT64_MAX: nothing holds it up. */
+ * beyond those that are done, no more than they. INT64_MAX: nothing holds it up. Of what is
+ * computed again only those for which the operation behind it has all else. */
 int64_t pq_plan_ready(const struct pq_graph *g, const struct pq_line *lines, const int64_t *done,
                       int i);
 

@@ -579,6 +579,8 @@ void pq_graph_facts(const struct pq_graph *g, struct pq_graph_facts *facts)
     };
     for (int i = 0; i < g->count; i++) {
         const struct pq_op *op = &g->ops[i];
+        if (op->again)
+            continue;
         facts->convolutions += op->kind == PQ_OP_CONV2D || op->kind == PQ_OP_DEPTHWISE;
         if (op->kind != PQ_OP_AFFINE)
             facts->parameters += count_of(&op->weight) + count_of(&op->bias);

@@ -67,9 +67,9 @@ static void fusing_changes_no_bit(void **state)
     struct net plain, fused;
     net_rrdb(&plain, 21, 20, 12, 2, false);
     net_rrdb(&fused, 21, 20, 12, 2, true);
-    /* Per dense block five convolutions; per block one addition; two around them, and at the end
-     * nearest and two convolutions. */
-    assert_int_equal(fused.graph->count, 2 + 2 * (3 * 5 + 1) + 1 + 3);
+    /* Per dense block five convolutions; per block one addition; two around them, the first one of
+     * them again, and at the end nearest and two convolutions. */
+    assert_int_equal(fused.graph->count, 2 + 2 * (3 * 5 + 1) + 2 + 3);
     struct pq_geometry g = {1, 47, 39, 39};
     struct rng r = {4};
     float *in = net_picture(&r, &g, 3);

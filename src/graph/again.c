@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* What is computed again rather than kept.
+ *
+ * Deep networks add what their first convolution made of the picture to what all others made of
+ * that, so some hundred rows of 64 channels wait for it; in a dense network of 69 blocks they are a
+ * fifth of all that is carried from step to step. The picture has three channels, and the
+ * convolution is a thousandth of the work: so the picture waits, and the convolution is computed
+ * once more, where the addition is.
+ *
+ *     first ---------- ... ---------- + last        first --- ... --- + last
+ *        \___________________________/         ->     \__ picture __ first again
+ *
+ * No bit changes. The copy stands right before the one operation that reads it, and its rows are
+ * due only when the other inputs of that one are there (pq_plan_ready()). */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "graph/fuse.h"
+
+enum {
+    MOST_CHANNELS = 4, /* of what waits instead: a picture's */
+    MOST_KERNEL = 5,
+    FAR = 16 /* rows that would wait */
+};
+
+struct again {
+    const struct pq_graph *g;
+    int *depth; /* rows behind the picture, scales aside */
+    int *place; /* of each operation in the new graph */
+};
+
+static bool is_cheap(const struct pq_graph *g, int i)
+{
+    const struct pq_op *op = &g->ops[i];
+    return op->kind == PQ_OP_CONV2D && op->inputs == 1 && !op->global && !op->column &&
+           op->ver.kernel <= MOST_KERNEL && op->hor.kernel <= MOST_KERNEL &&
+           op->weight.shape[1] <= MOST_CHANNELS && op->channels >= 4 * op->weight.shape[1];
+}
+
+static void measure_depth(const struct again *a)
+{
+    for (int i = 0; i < a->g->count; i++) {
+        const struct pq_op *op = &a->g->ops[i];
+        const bool slides = op->kind == PQ_OP_CONV2D || op->kind == PQ_OP_DEPTHWISE;
+        int depth = 0;
+        for (int k = 0; k < op->inputs; k++)
+            depth = PQ_MAX(depth, a->depth[op->in[k]]);
+        a->depth[i] = depth + (slides ? (op->ver.kernel - 1) * op->ver.dilation / 2 : 0);
+    }
+}
+
+/* The input of operation i that is better computed again, or -1. It is read pixel by pixel. */
+static int far_input(const struct again *a, int i)
+{
+    const struct pq_op *op = &a->g->ops[i];
+    if (op->kind != PQ_OP_ADD && !op->residual)
+        return -1;
+    for (int k = op->kind == PQ_OP_ADD ? 0 : op->inputs - 1; k < op->inputs; k++) {
+        if (is_cheap(a->g, op->in[k]) && a->depth[i] - a->depth[op->in[k]] >= FAR)
+            return k;
+    }
+    return -1;
+}
+
+/* An operation with its inputs where they are now. */
+static struct pq_op moved(const struct again *a, int i)
+{
+    struct pq_op op = a->g->ops[i];
+    for (int k = 0; k < op.inputs; k++)
+        op.in[k] = a->place[op.in[k]];
+    if (op.like >= 0)
+        op.like = a->place[op.like];
+    return op;
+}
+
+static int write_all(const struct again *a, struct pq_op *ops)
+{
+    int count = 0;
+    for (int i = 0; i < a->g->count; i++) {
+        const int k = far_input(a, i);
+        if (k >= 0) {
+            ops[count] = moved(a, a->g->ops[i].in[k]);
+            ops[count++].again = true;
+        }
+        ops[count] = moved(a, i);
+        if (k >= 0)
+            ops[count].in[k] = count - 1;
+        a->place[i] = count++;
+    }
+    return count;
+}
+
+int pq_graph_compute_again(struct pq_graph *g, int *output, pique_error *err)
+{
+    const size_t n = (size_t)g->count;
+    int more = 0;
+    int *numbers = pq_calloc(2 * n, sizeof *numbers);
+    if (!numbers)
+        return pq_fail_nomem(err, 2 * n * sizeof *numbers);
+    const struct again a = {g, numbers, numbers + n};
+    measure_depth(&a);
+    for (int i = 0; i < g->count; i++)
+        more += far_input(&a, i) >= 0;
+    if (more == 0 || g->count + more > PQ_MAX_OPS) {
+        pq_free(numbers);
+        return 0;
+    }
+    struct pq_op *ops = pq_calloc(n + (size_t)more, sizeof *ops);
+    if (ops) {
+        g->count = g->capacity = write_all(&a, ops);
+        *output = a.place[*output];
+        pq_free(g->ops);
+        g->ops = ops;
+    }
+    pq_free(numbers);
+    return ops ? 0 : pq_fail_nomem(err, (n + (size_t)more) * sizeof *ops);
+}
