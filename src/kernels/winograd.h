@@ -50,11 +50,12 @@ struct pq_winograd_args {
     float scale;                      /* of what is added to them */
     float *const *out;                /* rows of the result likewise; NULL: one that is not there */
     int out_stride;                   /* floats, a multiple of 16, at least blocks * 16 */
-    const uint16_t *const *half_residual; /* instead of these two, or NULL; see winograd16.h */
-    uint16_t *const *half_out;
     int tile0, tile1;                 /* tiles to compute, counted row by row */
     float *scratch; /* pq_winograd_scratch() or pq_winograd16_scratch() floats, at a multiple of 64
                        bytes */
+    /* Instead of residual and out: rows of halves, or NULL; see winograd16.h. */
+    const uint16_t *const *half_residual;
+    uint16_t *const *half_out;
 };
 
 #define PQ_WINOGRAD_FN(name) void name(const struct pq_winograd_args *a)

@@ -53,7 +53,8 @@ size_t pq_winograd16_scratch_of(int tiles, int in_channels)
 {
     const size_t pairs = round_up((size_t)pq_winograd16_pairs(in_channels), LANES);
     return POINTS * ((size_t)tiles * (pairs + PQ_CONV_GROUP * LANES) + 2 * LANES) +
-           (size_t)tiles * (LANES + PQ_WINOGRAD16_POINTS) + POINTS * pq_winograd16_apart(in_channels);
+           (size_t)tiles * (LANES + PQ_WINOGRAD16_POINTS) +
+           POINTS * pq_winograd16_apart(in_channels);
 }
 
 size_t pq_winograd16_scratch(int out_channels, int in_channels)

@@ -68,7 +68,8 @@ static inline void pq_winograd_input(const struct pq_winograd_args *a,
     for (int row = 0; row < PQ_WINOGRAD_READ; row++) {
         for (int i = 0; i < PQ_WINOGRAD_READ; i++) {
             const ptrdiff_t at = (ptrdiff_t)(first + i - a->left) * part->stride + c;
-            d[row * PQ_WINOGRAD_READ + i] = i < columns ? pq_winograd_value(part, y + row, at) : 0.0f;
+            d[row * PQ_WINOGRAD_READ + i] =
+                i < columns ? pq_winograd_value(part, y + row, at) : 0.0f;
         }
     }
     for (int i = 0; i < PQ_WINOGRAD_READ; i++)

@@ -110,8 +110,7 @@ static void direct(const struct cpu_job *job, int frame, int64_t y, int part, fl
     };
     if (op->residual) {
         args.residual_stride = cpu_input_ring(job, last)->stride;
-        args.residual =
-            cpu_input_row(job, last, frame, y) + (ptrdiff_t)x0 * args.residual_stride;
+        args.residual = cpu_input_row(job, last, frame, y) + (ptrdiff_t)x0 * args.residual_stride;
     }
     job->program->conv(&args);
     if (ring->halves)
@@ -156,8 +155,7 @@ static void winograd(const struct cpu_job *job, int frame, int64_t part, float *
 {
     const struct pq_op *op = job->op;
     const int stride = cpu_stride(job), across = pq_winograd_across(cpu_width(job));
-    const struct cpu_ring *added =
-        op->residual ? cpu_input_ring(job, op->inputs - 1) : NULL;
+    const struct cpu_ring *added = op->residual ? cpu_input_ring(job, op->inputs - 1) : NULL;
     const bool halves = job->run->rings[job->i].halves;
     const int64_t t0 = part * job->tiles, t1 = PQ_MIN(t0 + job->tiles, cpu_tiles(job));
     const int64_t row0 = t0 / across;

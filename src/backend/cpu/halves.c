@@ -12,8 +12,7 @@ static bool may_be_halves(const struct pq_graph *g, int i)
 static bool reads_halves(const struct cpu_program *program, int i)
 {
     const struct pq_op *op = &program->base.graph->ops[i];
-    return cpu_is_words(program->mode, op) ||
-           (op->kind == PQ_OP_ADD && program->steps[i].halves);
+    return cpu_is_words(program->mode, op) || (op->kind == PQ_OP_ADD && program->steps[i].halves);
 }
 
 /* Take back what does not go together with the others; false: all does. */

@@ -308,8 +308,8 @@ int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *op
         const struct pq_op *op = &graph->ops[i];
         struct cpu_step *step = &steps[i];
         if (step->stride == 0)
-            step->stride = op->kind == PQ_OP_CONV2D || step->halves ? lanes_of(op->channels)
-                                                                    : op->channels;
+            step->stride =
+                op->kind == PQ_OP_CONV2D || step->halves ? lanes_of(op->channels) : op->channels;
         step->tiled = cpu_is_winograd(mode, op);
         if (step->tiled)
             grids[i].tile = PQ_WINOGRAD_TILE;

@@ -8,8 +8,8 @@
 
 /* An operation, ready to run. */
 struct cpu_step {
-    int stride; /* values from one pixel of the result to the next */
-    bool tiled; /* CONV2D: Winograd's */
+    int stride;  /* values from one pixel of the result to the next */
+    bool tiled;  /* CONV2D: Winograd's */
     bool halves; /* rows of the result are halves (tensor/f16.h), in place of floats */
     float
         *weights; /* CONV2D: packed for its kernel; DEPTHWISE: [kh][kw][channels]; AFFINE and norms:
@@ -21,12 +21,13 @@ struct cpu_step {
 };
 
 /* How a device of this backend computes. "cpu" stores floats, and multiplies floats or, in its tier
- * int16, words of 16 bits where it can, and stores halves between such products; "cpu:direct" stores floats and computes every convolution
- * directly, as other devices do whose bits are compared with it. "cpu:fp16" and
- * "cpu:bf16" are there to measure what a device with 16-bit storage would give, and are slower than
- * "cpu": weights are rounded when they are packed, each value of a picture when its row is written,
- * while sums and all that is inside of an operation stay float, and so do columns and global
- * tensors, which are small: no device would gain by rounding them. */
+ * int16, words of 16 bits where it can, and stores halves between such products; "cpu:direct"
+ * stores floats and computes every convolution directly, as other devices do whose bits are
+ * compared with it. "cpu:fp16" and "cpu:bf16" are there to measure what a device with 16-bit
+ * storage would give, and are slower than "cpu": weights are rounded when they are packed, each
+ * value of a picture when its row is written, while sums and all that is inside of an operation
+ * stay float, and so do columns and global tensors, which are small: no device would gain by
+ * rounding them. */
 struct cpu_mode {
     const char *id, *key;
     enum pique_precision tier;

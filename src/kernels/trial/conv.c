@@ -260,8 +260,7 @@ static void lay_residual(struct pq_trial *t, struct pq_trial_winograd *w)
         w->half_residual = pq_trial_memory(t, (size_t)w->rows_made * row * sizeof(uint16_t));
     for (int i = w->first_row; w->residuals && i <= w->last_row; i++) {
         w->residual[i] = w->residuals + (size_t)i * row;
-        w->half_residual_rows[i] =
-            w->half_residual ? w->half_residual + (size_t)i * row : NULL;
+        w->half_residual_rows[i] = w->half_residual ? w->half_residual + (size_t)i * row : NULL;
     }
     if (w->half_residual)
         a->half_residual = w->half_residual_rows;
@@ -285,8 +284,7 @@ static void all_to_halves(const struct pq_trial_winograd *w)
             make_halves(w->data[i][k], n, w->halves[i] + (size_t)k * n);
     }
     if (w->half_residual)
-        make_halves(w->residuals,
-                    (size_t)(w->rows_made * w->args.width * w->args.residual_stride),
+        make_halves(w->residuals, (size_t)(w->rows_made * w->args.width * w->args.residual_stride),
                     w->half_residual);
 }
 

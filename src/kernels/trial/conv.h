@@ -26,7 +26,7 @@ struct pq_trial_winograd {
     struct pq_conv_part parts[PQ_CONV_PARTS];
     const float *rows[PQ_CONV_PARTS][PQ_TRIAL_TILE_INPUT];
     const float *residual[PQ_TRIAL_TILE_ROWS];
-    float *residuals; /* all of them */
+    float *residuals;               /* all of them */
     float *out[PQ_TRIAL_TILE_ROWS]; /* each GUARD floats behind what is `row` floats long */
     float *data[PQ_CONV_PARTS][PQ_TRIAL_TILE_INPUT]; /* rows, from a pixel of NaN before them on */
     /* Halves that stand in for all rows of a part, and of the residual; NULL where these are
@@ -35,8 +35,8 @@ struct pq_trial_winograd {
     const uint16_t *half_rows[PQ_CONV_PARTS][PQ_TRIAL_TILE_INPUT];
     const uint16_t *half_residual_rows[PQ_TRIAL_TILE_ROWS];
     uint16_t *half_out[PQ_TRIAL_TILE_ROWS];
-    float *plain;                                    /* weights [out][in][3][3] */
-    int16_t *words;                                  /* what they are packed to in 16 bits */
+    float *plain;   /* weights [out][in][3][3] */
+    int16_t *words; /* what they are packed to in 16 bits */
     float *factors;
     double *work;
     int in_channels, out_channels, across, rows_made, first_row, last_row;

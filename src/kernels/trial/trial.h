@@ -56,9 +56,9 @@ struct pq_trial {
     int first, end, stride, channels; /* pixels of the result that are written */
     uint16_t *half_out; /* where run() writes halves instead, as many; or NULL. Those that it wrote
                            become floats in out */
-    double *sums;                     /* likewise between guards; or NULL */
-    size_t sum_count, sums_written;   /* guards included; without */
-    float *scratch;                   /* its first float; or NULL */
+    double *sums;       /* likewise between guards; or NULL */
+    size_t sum_count, sums_written; /* guards included; without */
+    float *scratch;                 /* its first float; or NULL */
     size_t scratch_floats;
 
     void *buffers[PQ_TRIAL_BUFFERS], *big[PQ_TRIAL_BIG];
