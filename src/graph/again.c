@@ -12,10 +12,8 @@
  *
  * No bit changes. The copy stands right before the one operation that reads it, and its rows are
  * due only when the other inputs of that one are there (pq_plan_ready()). */
-#include <string.h>
-
 #include "base/alloc.h"
-#include "graph/fuse.h"
+#include "graph/graph.h"
 
 enum {
     MOST_CHANNELS = 4, /* of what waits instead: a picture's */
@@ -90,28 +88,25 @@ static int write_all(const struct again *a, struct pq_op *ops)
     return count;
 }
 
-int pq_graph_compute_again(struct pq_graph *g, int *output, pique_error *err)
+int pq_graph_again(const struct pq_graph *g, struct pq_graph **out, pique_error *err)
 {
     const size_t n = (size_t)g->count;
-    int more = 0;
+    struct pq_graph *copy = NULL;
+    int rc = pq_graph_new(&copy, err);
+    if (rc)
+        return rc;
     int *numbers = pq_calloc(2 * n, sizeof *numbers);
-    if (!numbers)
-        return pq_fail_nomem(err, 2 * n * sizeof *numbers);
-    const struct again a = {g, numbers, numbers + n};
-    measure_depth(&a);
-    for (int i = 0; i < g->count; i++)
-        more += far_input(&a, i) >= 0;
-    if (more == 0 || g->count + more > PQ_MAX_OPS) {
-        pq_free(numbers);
-        return 0;
-    }
-    struct pq_op *ops = pq_calloc(n + (size_t)more, sizeof *ops);
-    if (ops) {
-        g->count = g->capacity = write_all(&a, ops);
-        *output = a.place[*output];
-        pq_free(g->ops);
-        g->ops = ops;
+    copy->ops = pq_calloc(2 * n, sizeof *copy->ops);
+    if (numbers && copy->ops) {
+        const struct again a = {g, numbers, numbers + n};
+        measure_depth(&a);
+        copy->count = copy->capacity = write_all(&a, copy->ops);
+        copy->output = a.place[g->output];
+    } else {
+        rc = pq_fail_nomem(err, 2 * n * sizeof *copy->ops);
+        pq_graph_free(&copy);
     }
     pq_free(numbers);
-    return ops ? 0 : pq_fail_nomem(err, (n + (size_t)more) * sizeof *ops);
+    *out = copy;
+    return rc;
 }

@@ -5,7 +5,5 @@
 
 /* Fuse and drop operations; *output is renamed with the rest. */
 int pq_graph_fuse(struct pq_graph *g, int *output, pique_error *err);
-/* again.c: compute once more what would else wait for long; *output is renamed, too. */
-int pq_graph_compute_again(struct pq_graph *g, int *output, pique_error *err);
 /* Drop what the output does not need, but for the input. */
 int pq_graph_drop_unused(struct pq_graph *g, int *output, pique_error *err);

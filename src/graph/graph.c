@@ -303,8 +303,6 @@ int pq_graph_finish(struct pq_graph *g, int output, pique_error *err)
         return pq_fail(err, PIQUE_EFORMAT, "the network's result is no picture");
     rc = pq_graph_fuse(g, &output, err);
     if (!rc)
-        rc = pq_graph_compute_again(g, &output, err);
-    if (!rc)
         g->output = output;
     return rc;
 }

@@ -449,6 +449,10 @@ struct pq_graph_facts {
 };
 void pq_graph_facts(const struct pq_graph *g, struct pq_graph_facts *facts);
 
+/* A copy of a finished graph in which what would wait for long is computed once more instead
+ * (again.c). It borrows all weights of g. */
+int pq_graph_again(const struct pq_graph *g, struct pq_graph **out, pique_error *err);
+
 /* A copy of a finished graph in which every statistic over the whole picture is given, so that what
  * led to it alone is gone. It borrows all weights of g. */
 int pq_graph_given(const struct pq_graph *g, struct pq_graph **out, pique_error *err);

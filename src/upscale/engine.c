@@ -126,7 +126,9 @@ static int compile(pique_engine *engine, const pique_engine_options *o, pique_er
         .log = &engine->log,
         .allocator = pq_engine_allocator(engine),
     };
-    rc = pq_program_compile(pq_model_graph(engine->model), &engine->device, &engine->program, err);
+    rc = pq_graph_again(pq_model_graph(engine->model), &engine->graph, err);
+    if (!rc)
+        rc = pq_program_compile(engine->graph, &engine->device, &engine->program, err);
     if (!rc)
         pq_model_rest(engine->model);
     return rc;
@@ -189,6 +191,7 @@ void pique_engine_close(pique_engine **enginep)
     pq_program_release(&engine->given_program);
     pq_graph_free(&engine->given_graph);
     pq_program_release(&engine->program);
+    pq_graph_free(&engine->graph);
     if (!engine->borrowed_pool)
         pq_pool_destroy(&engine->pool);
     pq_log_destroy(&engine->log);

@@ -33,6 +33,7 @@ struct pique_engine {
     pthread_mutex_t event_lock; /* of the first: one event at a time */
     atomic_int failures;        /* of the device itself, not of a result */
     atomic_bool lost;           /* no more work is given to it */
+    struct pq_graph *graph;     /* the network, as it is run */
     struct pq_program *program;
     struct pq_graph *given_graph; /* the same network with statistics given; NULL until asked for */
     struct pq_program *given_program;
