@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "backend/cpu/conv.h"
 
+/* Sums that depend on one another settle in a few; where they do not, they are no halves. */
+enum { MOST_PASSES = 100 };
+
 static bool may_be_halves(const struct pq_graph *g, int i)
 {
     const struct pq_op *op = &g->ops[i];
@@ -44,6 +47,8 @@ void cpu_choose_halves(struct cpu_program *program)
         return;
     for (int i = 0; i < g->count; i++)
         program->steps[i].halves = may_be_halves(g, i);
-    while (settle(program))
-        continue;
+    for (int pass = 0; settle(program); pass++) {
+        for (int i = 0; pass == MOST_PASSES && i < g->count; i++)
+            program->steps[i].halves = program->steps[i].halves && g->ops[i].kind != PQ_OP_ADD;
+    }
 }
