@@ -2,8 +2,8 @@
 /* What is computed again rather than kept.
  *
  * Deep networks add what their first convolution made of the picture to what all others made of
- * that, so some hundred rows of 64 channels wait for it; in a dense network of 69 blocks they are a
- * fifth of all that is carried from step to step. The picture has three channels, and the
+ * that, so some hundred rows of 64 channels wait for it; in a dense network of 69 blocks they are
+ * about a fifth of all that is carried from step to step. The picture has three channels, and the
  * convolution is a thousandth of the work: so the picture waits, and the convolution is computed
  * once more, where the addition is.
  *
@@ -91,22 +91,18 @@ static int write_all(const struct again *a, struct pq_op *ops)
 int pq_graph_again(const struct pq_graph *g, struct pq_graph **out, pique_error *err)
 {
     const size_t n = (size_t)g->count;
-    struct pq_graph *copy = NULL;
-    int rc = pq_graph_new(&copy, err);
+    int rc = pq_graph_new_with_room(2 * n, out, err);
     if (rc)
         return rc;
     int *numbers = pq_calloc(2 * n, sizeof *numbers);
-    copy->ops = pq_calloc(2 * n, sizeof *copy->ops);
-    if (numbers && copy->ops) {
-        const struct again a = {g, numbers, numbers + n};
-        measure_depth(&a);
-        copy->count = copy->capacity = write_all(&a, copy->ops);
-        copy->output = a.place[g->output];
-    } else {
-        rc = pq_fail_nomem(err, 2 * n * sizeof *copy->ops);
-        pq_graph_free(&copy);
+    if (!numbers) {
+        pq_graph_free(out);
+        return pq_fail_nomem(err, 2 * n * sizeof *numbers);
     }
+    const struct again a = {g, numbers, numbers + n};
+    measure_depth(&a);
+    (*out)->count = write_all(&a, (*out)->ops);
+    (*out)->output = a.place[g->output];
     pq_free(numbers);
-    *out = copy;
-    return rc;
+    return 0;
 }

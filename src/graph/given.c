@@ -16,16 +16,11 @@ int pq_graph_given(const struct pq_graph *g, struct pq_graph **out, pique_error 
 {
     const size_t count = (size_t)g->count;
     struct pq_graph *copy = NULL;
-    int rc = pq_graph_new(&copy, err);
+    int rc = pq_graph_new_with_room(count, &copy, err);
     if (rc)
         return rc;
-    copy->ops = pq_calloc(count, sizeof *copy->ops);
-    if (!copy->ops) {
-        pq_graph_free(&copy);
-        return pq_fail_nomem(err, count * sizeof *copy->ops);
-    }
     memcpy(copy->ops, g->ops, count * sizeof *copy->ops);
-    copy->count = copy->capacity = g->count;
+    copy->count = g->count;
     for (int i = 0; i < g->count; i++) {
         const struct pq_op *op = &g->ops[i];
         for (int k = 0; k < op->inputs && op->column; k++)

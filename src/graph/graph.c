@@ -78,6 +78,20 @@ int pq_graph_new(struct pq_graph **out, pique_error *err)
     return 0;
 }
 
+int pq_graph_new_with_room(size_t count, struct pq_graph **out, pique_error *err)
+{
+    int rc = pq_graph_new(out, err);
+    if (rc)
+        return rc;
+    (*out)->ops = pq_calloc(count, sizeof *(*out)->ops);
+    if (!(*out)->ops) {
+        pq_graph_free(out);
+        return pq_fail_nomem(err, count * sizeof *(*out)->ops);
+    }
+    (*out)->capacity = (int)count;
+    return 0;
+}
+
 void pq_graph_free(struct pq_graph **graph)
 {
     if (!*graph)

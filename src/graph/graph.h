@@ -260,6 +260,8 @@ struct pq_graph {
 };
 
 int pq_graph_new(struct pq_graph **out, pique_error *err);
+/* One with room for so many operations, of which it has none yet. */
+int pq_graph_new_with_room(size_t count, struct pq_graph **out, pique_error *err);
 void pq_graph_free(struct pq_graph **graph);
 
 /* Memory for weights that no file holds as the network needs them; freed with the graph. NULL out
