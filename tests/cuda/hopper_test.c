@@ -193,6 +193,62 @@ static void a_network_has_them_too(void **state)
     net_free(&net);
 }
 
+static standin_run *kernel_named(const char *name)
+{
+    const struct standin_kernel *k = standin_kernels;
+    while (strcmp(k->name, name) != 0)
+        k++;
+    return k->run;
+}
+
+/* The end of a network: 64 channels become 4 x 4 pixels of 3, to which the picture may be added. */
+static void end_net(struct net *net, struct rng *r, bool added)
+{
+    *net = (struct net){0};
+    assert_int_equal(pq_graph_new(&net->graph, NULL), 0);
+    struct pq_graph *g = net->graph;
+    const int x = pq_graph_input(g, 3, NULL);
+    int y = net_conv(net, r, x, CUDA_STRIP_C, 1);
+    y = net_conv(net, r, y, 48, CUDA_STRIP_K);
+    if (rng_below(r, 2))
+        y = pq_graph_act(g, y, 0.2f, NULL, NULL);
+    y = pq_graph_pixel_shuffle(g, y, 4, NULL);
+    if (added)
+        y = pq_graph_add(g, y, pq_graph_nearest(g, x, 4, NULL), 1, NULL);
+    assert_true(y > 0);
+    assert_int_equal(pq_graph_finish(g, y, NULL), 0);
+}
+
+static int shuffled_launches;
+
+static void counts_shuffled(const struct cuda_args *args)
+{
+    shuffled_launches++;
+    kernel_named("cuda_conv_shuffled_swizzled")(args);
+}
+
+static void what_is_written_shuffled_has_them_too(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= (uint64_t)test_much(6, 4, 3); seed++) {
+        struct rng r = {seed};
+        struct net net;
+        end_net(&net, &r, seed % 2);
+        const int width = seed % 3 == 0 ? 97 + rng_below(&r, 20) : 1 + rng_below(&r, 60);
+        const struct pq_geometry g = {1 + rng_below(&r, 2), width, 2 + rng_below(&r, 9),
+                                      1 + rng_below(&r, 7)};
+        float *in = net_picture(&r, &g, 3);
+        start(seed);
+        standin_device(0)->multiprocessors = 1 + rng_below(&r, 6);
+        standin_add_kernel("cuda_conv_shuffled_swizzled", counts_shuffled);
+        shuffled_launches = 0;
+        compare(net.graph, &g, in, "the end of a network");
+        assert_true(shuffled_launches > 0);
+        free(in);
+        net_free(&net);
+    }
+}
+
 /* ---- where they are not right ---- */
 
 static char heard[512];
@@ -226,7 +282,7 @@ static const char *key_of(const struct pq_graph *graph, const char *device,
     return key;
 }
 
-static const char strips[] = "cuda/fp16/wgmma-2", tiles[] = "cuda/fp16/tiles-2";
+static const char strips[] = "cuda/fp16/wgmma-3", tiles[] = "cuda/fp16/tiles-2";
 
 static void check_key(const struct pq_graph *graph, const char *want, const char *warning)
 {
@@ -278,14 +334,6 @@ static void one_that_was_right_is_not_asked_again(void **state)
     assert_int_equal(standin_calls("cuCtxCreate_v2"), 1);
     nothing_is_wrong();
     net_free(&net);
-}
-
-static standin_run *kernel_named(const char *name)
-{
-    const struct standin_kernel *k = standin_kernels;
-    while (strcmp(k->name, name) != 0)
-        k++;
-    return k->run;
 }
 
 /* One value of the last row is one place off. */
@@ -384,6 +432,7 @@ int main(void)
         cmocka_unit_test(each_bit_of_a_descriptor_counts),
         cmocka_unit_test(strips_have_the_bits_of_tiles),
         cmocka_unit_test(a_network_has_them_too),
+        cmocka_unit_test(what_is_written_shuffled_has_them_too),
         cmocka_unit_test(those_alone_that_have_them_are_asked),
         cmocka_unit_test(one_that_was_right_is_not_asked_again),
         cmocka_unit_test(a_gpu_that_computes_wrongly_uses_tiles),

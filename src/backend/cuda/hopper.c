@@ -14,14 +14,28 @@ enum { TAPS = CUDA_STRIP_K * CUDA_STRIP_K };
 
 /* ---- which ---- */
 
-/* 64 channels of one map, to as many, or to so many of a last 64 that few products are lost;
- * written where they are, not shuffled. */
+/* Whether what is written shuffled is so by these kernels: as 4 x 4 pixels of 3 channels, in
+ * halves, with nothing added but a picture. */
+static bool fits_shuffled(const struct pq_graph *graph, const struct cuda_step *steps, int i)
+{
+    int writer = i;
+    while (writer < graph->count && (steps[writer].skipped || steps[writer].conv != i))
+        writer++;
+    if (writer == graph->count || steps[writer].type != PQ_F16 || graph->ops[i].residual)
+        return false;
+    const struct pq_op *shuffle = &graph->ops[steps[writer].shuffle];
+    return shuffle->factor == CUDA_STRIP_SHUFFLE && shuffle->channels == CUDA_STRIP_COLOURS &&
+           !shuffle->by_place;
+}
+
+/* 64 channels of one map, to as many, or to so many of a last 64 that few products are lost. */
 static bool fits(const struct pq_graph *graph, const struct cuda_step *steps, int i)
 {
     const struct pq_op *op = &graph->ops[i];
-    if (!steps[i].tiled || steps[i].skipped || steps[i].type != PQ_F16 ||
-        op->ver.kernel != CUDA_STRIP_K || op->hor.kernel != CUDA_STRIP_K ||
+    if (!steps[i].tiled || op->ver.kernel != CUDA_STRIP_K || op->hor.kernel != CUDA_STRIP_K ||
         op->inputs - op->residual != 1)
+        return false;
+    if (steps[i].skipped ? !fits_shuffled(graph, steps, i) : steps[i].type != PQ_F16)
         return false;
     const int from = op->in[0], last = op->channels % CUDA_STRIP_C;
     if (graph->ops[from].channels != CUDA_STRIP_C || steps[from].type != PQ_F16)

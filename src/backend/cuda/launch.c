@@ -47,6 +47,12 @@ static int first_tiled(enum pq_dtype type)
     return type == PQ_BF16 ? CUDA_CONV_BRAIN : CUDA_KERNEL_COUNT;
 }
 
+/* The one that writes shuffled what strip_kernel writes as it is. */
+static int shuffled_strip(const struct cuda_program *program)
+{
+    return program->strip_kernel ? program->strip_kernel + CUDA_CONV_SHUFFLED - CUDA_CONV_STRIP : 0;
+}
+
 /* The matrix units that kernels of tiles and strips want are not in all GPUs: who has not chosen
  * them does not ask for them. */
 static bool is_wanted(const struct cuda_program *program, int i)
@@ -56,7 +62,7 @@ static bool is_wanted(const struct cuda_program *program, int i)
     case CUDA_TILE:
         return i >= first && i < first + 4;
     case CUDA_STRIP:
-        return program->strip_kernel == i;
+        return program->strip_kernel == i || shuffled_strip(program) == i;
     default:
         return kernels[i].name != NULL;
     }
@@ -296,7 +302,7 @@ cuda_result cuda_launch_op(const struct cuda_program *program, const struct cuda
         r = cuda_launch(program, space, CUDA_CHANNEL_MATRIX, &a);
     int kernel = (int)op->kind;
     if (program->steps[computed].strip)
-        kernel = program->strip_kernel;
+        kernel = step->conv >= 0 ? shuffled_strip(program) : program->strip_kernel;
     else if (program->steps[computed].tiled)
         kernel = first_tiled(cuda_type_of(program->tier)) + cuda_tile_sixteens(op->channels) - 1;
     return r ? r : cuda_launch(program, space, kernel, &a);

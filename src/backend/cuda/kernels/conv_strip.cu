@@ -2,8 +2,9 @@
 /* Convolutions of 64 channels, 3 x 3, as products of matrices that four warps of Hopper make
  * together (warpgroup.h); what conv_half.cu does on older GPUs. Stride and dilation are 1.
  *
- *     cuda_conv_strip_swizzled, _planes    a thread: cuda_strip_blocks() blocks of
- *                                          CUDA_STRIP_THREADS; the name says how pixels lie
+ *     cuda_conv_strip_swizzled, _planes       a thread: cuda_strip_blocks() blocks of
+ *     cuda_conv_shuffled_swizzled, _planes    CUDA_STRIP_THREADS; the name says how pixels lie, and
+ *                                             whether the result is written shuffled
  *
  * Weights are the matrix that stays in registers, d = weights x pixels, so that shared memory
  * yields pixels alone, 64 of its 128 bytes a clock; nine taps find the pixels of one row where they
@@ -12,6 +13,14 @@
  *     group 2, loads       row n of the input -> ring[n % 8] ............. full[n % 8] is told
  *     groups 0, 1          wait full of four rows, take turns to multiply a row each ...
  *                          arrive empty, of two
+ *
+ * A turn is for products alone: while one group has it, the other one writes its row, knows that
+ * the rows of its next one are there, and fetches what will be added to it. A fence between copies
+ * and products waits for all that its thread has written, too, so it comes before a row is written
+ * and not behind.
+ *
+ * What becomes 4 x 4 pixels of 3 channels can be written so, and have a picture of the input's size
+ * added, as tile.h says: the last convolution of most networks.
  *
  * `weights` are halves, [block of 64 channels][step][thread][register][2], as warpgroup.h has them:
  * a step is a tap and 16 channels, in the order of the sums, which are those of conv_half.cu. */
@@ -34,8 +43,10 @@ struct strip_block {
     const struct cuda_args *args;
     int channel;    /* the first that it makes */
     int begin, end; /* its pairs of rows */
+    int top;        /* the first row of the launch */
     uint32_t shared;
     enum wg_layout layout;
+    bool shuffled; /* like the layout known when the kernel is compiled */
 };
 
 /* Where a group stands: at a pair of rows of the result, from pixel (x, y) on, of which the last of
@@ -47,13 +58,20 @@ struct strip_place {
     int left; /* pairs of the block, with this one */
     int row;
     uint32_t n;
+    bool begun;      /* rows of the input are known to be there */
+    bool multiplied; /* products of the pair are made, and not written yet */
 };
 
+CUDA_INLINE int factor_of(const struct strip_block *b)
+{
+    return b->shuffled ? CUDA_STRIP_SHUFFLE : 1;
+}
+
 CUDA_INLINE struct strip_block strip_block_of(const struct cuda_args *a, int64_t block,
-                                              uint32_t shared, enum wg_layout layout)
+                                              uint32_t shared, enum wg_layout layout, bool shuffled)
 {
     struct strip_block b;
-    const int groups = cuda_strip_groups(a->out.channels);
+    const int groups = cuda_strip_groups(cuda_conv_channels(a));
     const int64_t blocks = a->count / CUDA_STRIP_THREADS / groups, at = block / groups;
     const int64_t pairs = cuda_strip_pairs(a);
     b.args = a;
@@ -62,6 +80,8 @@ CUDA_INLINE struct strip_block strip_block_of(const struct cuda_args *a, int64_t
     b.end = (int)(pairs * (at + 1) / blocks);
     b.shared = shared;
     b.layout = layout;
+    b.shuffled = shuffled;
+    b.top = (int)a->y0 / factor_of(&b);
     return b;
 }
 
@@ -72,46 +92,52 @@ CUDA_INLINE struct strip_place strip_begin(const struct strip_block *b)
     struct strip_place p;
     p.frame = strip / across;
     p.x = strip % across * CUDA_STRIP_W;
-    p.y = (int)a->y0 + 2 * (b->begin % column);
+    p.y = b->top + 2 * (b->begin % column);
     p.left = b->end - b->begin;
     p.row = 0;
     p.n = 0;
+    p.begun = p.multiplied = false;
     return p;
 }
 
-/* Behind the last row of the result. */
-CUDA_INLINE int strip_end(const struct strip_block *b)
+/* Whether rows from y on, columns from x on, are behind the last one; without dividing anything, or
+ * registers for where that is. */
+CUDA_INLINE bool is_below(const struct strip_block *b, int y)
 {
-    return (int)b->args->y0 + b->args->rows;
+    return y * factor_of(b) >= (int)b->args->y0 + b->args->rows;
+}
+CUDA_INLINE bool is_beside(const struct strip_block *b, int x)
+{
+    return x * factor_of(b) >= b->args->out.width;
 }
 
 CUDA_INLINE int rows_of(const struct strip_block *b, const struct strip_place *p)
 {
-    return strip_end(b) - p->y < 2 ? 1 : 2;
+    return is_below(b, p->y + 1) ? 1 : 2;
 }
 
 /* Whether this pair is the first of the block's in its strip: no row that it needs is there. */
 CUDA_INLINE bool is_first(const struct strip_block *b, const struct strip_place *p)
 {
-    return p->y == (int)b->args->y0 || p->n == (uint32_t)p->row;
+    return p->y == b->top || p->n == (uint32_t)p->row;
 }
 
 /* Whether no row that this pair needs is needed by the next one. */
 CUDA_INLINE bool is_last(const struct strip_block *b, const struct strip_place *p)
 {
-    return p->left == 1 || p->y + 2 >= strip_end(b);
+    return p->left == 1 || is_below(b, p->y + 2);
 }
 
-/* On to the next pair, without dividing anything. */
+/* On to the next pair. */
 CUDA_INLINE void next_pair(const struct strip_block *b, struct strip_place *p)
 {
     p->left--;
     p->y += 2;
-    if (p->y < strip_end(b))
+    if (!is_below(b, p->y))
         return;
-    p->y = (int)b->args->y0;
+    p->y = b->top;
     p->x += CUDA_STRIP_W;
-    if (p->x < b->args->out.width)
+    if (!is_beside(b, p->x))
         return;
     p->x = 0;
     p->frame++;
@@ -188,6 +214,12 @@ CUDA_INLINE bool load_step(const struct strip_block *b, struct strip_place *p)
 
 /* ---- a group that multiplies ---- */
 
+/* The channels of a thread's sums. */
+CUDA_INLINE int channel_of(const struct strip_block *b, int t, int half)
+{
+    return b->channel + t / CUDA_WARP * 16 + t % CUDA_WARP / 4 + 8 * half;
+}
+
 CUDA_INLINE void take_weights(const struct strip_block *b, int t, struct wg_thread *own)
 {
     const struct cuda_args *a = b->args;
@@ -232,7 +264,7 @@ CUDA_INLINE uint32_t stage_column(const struct strip_block *b, int group, int wa
     return stage_unit(b, group, pixel + lane / 16 * 8 + lane % 8, warp * 2 + lane / 8 % 2);
 }
 
-/* This thread's part of what is added. */
+/* This thread's part of what is added, which lies where the row will. */
 CUDA_INLINE void load_residual(const struct strip_block *b, const struct strip_place *p, int group,
                                int t)
 {
@@ -244,9 +276,29 @@ CUDA_INLINE void load_residual(const struct strip_block *b, const struct strip_p
     for (int pixel = t / UNITS; pixel < CUDA_STRIP_W; pixel += AT_ONCE) {
         const bool there = p->x + pixel < m->width;
         wg_copy(group * CUDA_STRIP_GROUP + t, stage_unit(b, group, pixel, u),
-                row + (there ? (int64_t)(p->x + pixel) * m->stride + b->channel + u * 8 : 0),
-                there);
+                row + (there ? (p->x + pixel) * m->stride + b->channel + u * 8 : 0), there);
     }
+}
+
+/* Where a value of the picture that is added to a shuffled result is put. */
+CUDA_INLINE uint32_t added_at(const struct strip_block *b, int group, int pixel, int c)
+{
+    return b->shared + CUDA_STRIP_PICTURES + (uint32_t)group * CUDA_STRIP_PICTURE +
+           (uint32_t)(pixel * CUDA_STRIP_COLOURS + c) * 4;
+}
+
+/* Of it this thread's part. */
+CUDA_INLINE void load_picture(const struct strip_block *b, const struct strip_place *p, int group,
+                              int t)
+{
+    const struct cuda_map *m = &b->args->in[b->args->inputs - 1];
+    const int x = p->x + t;
+    if (t >= CUDA_STRIP_W || x >= m->width)
+        return;
+    const int64_t from = cuda_offset(m, p->frame, p->y + group, x);
+    CUDA_UNROLL
+    for (int c = 0; c < CUDA_STRIP_COLOURS; c++)
+        wg_put(added_at(b, group, t, c), cuda_get(m, from + c));
 }
 
 /* What a sum of the two channels of a thread is given; taken anew for each row, since registers
@@ -261,8 +313,8 @@ CUDA_INLINE struct strip_bias bias_of(const struct strip_block *b, int t)
     struct strip_bias own;
     CUDA_UNROLL
     for (int half = 0; half < 2; half++) {
-        const int c = b->channel + t / CUDA_WARP * 16 + t % CUDA_WARP / 4 + 8 * half;
-        const bool there = c < a->out.channels;
+        const int c = channel_of(b, t, half);
+        const bool there = c < cuda_conv_channels(a);
         own.bias[half] = there ? a->bias[c] : 0.0f;
         own.slope[half] = there && a->slopes ? a->slopes[c] : 1.0f;
     }
@@ -300,6 +352,33 @@ CUDA_INLINE void stage_sums(const struct strip_block *b, int group, int t,
     }
 }
 
+CUDA_INLINE float added(const struct strip_block *b, uint32_t from, int x)
+{
+    return b->args->residual ? wg_get(from + (uint32_t)(x * CUDA_STRIP_COLOURS) * 4) : 0.0f;
+}
+
+/* The same of a result that is shuffled. */
+CUDA_INLINE void stage_shuffled(const struct strip_block *b, int group, int t,
+                                const struct wg_thread *own)
+{
+    const struct cuda_args *a = b->args;
+    const int warp = t / CUDA_WARP, lane = t % CUDA_WARP;
+    const struct strip_bias bias = bias_of(b, t);
+    const int colour = warp < CUDA_STRIP_COLOURS ? warp : 0; /* 16 channels become one */
+    const uint32_t from = added_at(b, group, 0, colour);
+    CUDA_UNROLL
+    for (int pixel = 0; pixel < CUDA_STRIP_W; pixel += 16) {
+        uint32_t r[4];
+        CUDA_UNROLL
+        for (int q = 0; q < 4; q++) {
+            const int i = pixel / 2 + q * 2, x = pixel + q / 2 * 8 + lane % 4 * 2;
+            r[q] = wg_pack(finish_sum(a, &bias, q % 2, own->d[i], added(b, from, x)),
+                           finish_sum(a, &bias, q % 2, own->d[i + 1], added(b, from, x + 1)));
+        }
+        WG_STORE_COLUMNS(r, lane, named, stage_column(b, group, warp, pixel, named));
+    }
+}
+
 CUDA_INLINE void write_part(const struct strip_block *b, const struct strip_place *p, int group,
                             int t)
 {
@@ -308,13 +387,56 @@ CUDA_INLINE void write_part(const struct strip_block *b, const struct strip_plac
     const int u = t % UNITS, c = b->channel + u * 8;
     if (c >= m->stride)
         return;
-    CUDA_ROLLED
-    for (int pixel = t / UNITS; pixel < CUDA_STRIP_W; pixel += AT_ONCE) {
+    CUDA_UNROLL
+    for (int i = 0; i < CUDA_STRIP_W / AT_ONCE; i++) {
+        const int pixel = t / UNITS + i * AT_ONCE;
         if (p->x + pixel < m->width)
-            WG_COPY_OUT(row + (int64_t)(p->x + pixel) * m->stride + c,
-                        stage_unit(b, group, pixel, u));
+            WG_COPY_OUT(row + ((p->x + pixel) * m->stride + c), stage_unit(b, group, pixel, u));
     }
 }
+
+/* ---- shuffled ---- */
+
+/* What a pixel becomes in one of the rows that its own becomes: 4 pixels of 3 channels, 24 bytes,
+ * written 8 at a time. */
+struct strip_words {
+    alignas(8) uint32_t v[2];
+};
+CUDA_INLINE void write_dozen(const struct strip_block *b, int group, int pixel, int dy,
+                             uint16_t *to)
+{
+    uint32_t v[3][2];
+    CUDA_UNROLL
+    for (int c = 0; c < 3; c++)
+        wg_peek(v[c], stage_unit(b, group, pixel, c * 2 + dy / 2) + (uint32_t)(dy % 2) * 8);
+    CUDA_UNROLL
+    for (int i = 0; i < 3; i++) {
+        struct strip_words w;
+        CUDA_UNROLL
+        for (int k = 0; k < 2; k++) {
+            const int at = i * 4 + k * 2, next = at + 1; /* pixel at / 3, channel at % 3 */
+            const uint32_t low = v[at % 3][at / 6] >> (at / 3 % 2 * 16) & 0xffff;
+            w.v[k] = low | v[next % 3][next / 6] >> (next / 3 % 2 * 16) << 16;
+        }
+        ((struct strip_words *)(void *)to)[i] = w;
+    }
+}
+
+CUDA_INLINE void write_shuffled_part(const struct strip_block *b, const struct strip_place *p,
+                                     int group, int t)
+{
+    const struct cuda_map *m = &b->args->out;
+    CUDA_ROLLED
+    for (int i = t; i < CUDA_STRIP_W * CUDA_STRIP_SHUFFLE; i += CUDA_STRIP_GROUP) {
+        const int dy = i / CUDA_STRIP_W, pixel = i % CUDA_STRIP_W, x = p->x + pixel;
+        const int64_t y = (int64_t)(p->y + group) * CUDA_STRIP_SHUFFLE + dy;
+        if (!is_beside(b, x))
+            write_dozen(b, group, pixel, dy,
+                        (uint16_t *)(void *)m->data + cuda_row(m, p->frame, y) + (int64_t)x * 12);
+    }
+}
+
+/* ---- a pair ---- */
 
 /* This group is done with rows [from, to). */
 CUDA_INLINE void tell_empty(const struct strip_block *b, uint32_t from, uint32_t to)
@@ -326,54 +448,127 @@ CUDA_INLINE void tell_empty(const struct strip_block *b, uint32_t from, uint32_t
     }
 }
 
-/* The group's row of a pair, of which row n is the first; `end` is behind those that nothing more
- * is made of. */
-CUDA_INLINE void compute_row(const struct strip_block *b, const struct strip_place *p, uint32_t end,
-                             int group, struct wg_thread *kept)
+/* Whether the rows of this pair are there, of which row n is the first; those before `from` are. */
+CUDA_INLINE bool rows_there(const struct strip_block *b, const struct strip_place *p, uint32_t from)
 {
-    const bool residual = b->args->residual;
-    wg_sync(group); /* the row before this one has left */
-    if (residual) {
-        WG_EACH_THREAD(t)
-        load_residual(b, p, group, t);
+    const uint32_t end = p->n + (uint32_t)(rows_of(b, p) + HALO);
+    for (uint32_t n = from; n != end; n++) {
+        if (!wg_wait(barrier_of(b, FULL, n), parity_of(n)))
+            return false;
     }
-    multiply_row(b, p->n + (uint32_t)group, kept);
-    wg_pass_turn(group);
-    wg_multiplied(kept);
-    tell_empty(b, p->n, end);
-    if (residual) {
+    wg_fence();
+    return true;
+}
+
+/* What is added to the group's row of a pair is on its way while it waits for its turn. */
+CUDA_INLINE void fetch_residual(const struct strip_block *b, const struct strip_place *p, int group)
+{
+    if (!b->args->residual || group >= rows_of(b, p))
+        return;
+    WG_EACH_THREAD(t)
+    {
+        if (b->shuffled)
+            load_picture(b, p, group, t);
+        else
+            load_residual(b, p, group, t);
+    }
+}
+
+/* Behind the rows of the input that nothing is made of after this pair. */
+CUDA_INLINE uint32_t used_by(const struct strip_block *b, const struct strip_place *p)
+{
+    return p->n + (is_last(b, p) ? (uint32_t)(rows_of(b, p) + HALO) : 2);
+}
+
+CUDA_INLINE void write_row(const struct strip_block *b, const struct strip_place *p, int group,
+                           struct wg_thread *kept)
+{
+    if (b->args->residual) {
         WG_EACH_THREAD(t)
         wg_copied(group * CUDA_STRIP_GROUP + t);
         wg_sync(group);
     }
     WG_EACH_THREAD(t)
-    stage_sums(b, group, t, WG_OWN(kept, t));
+    {
+        if (b->shuffled)
+            stage_shuffled(b, group, t, WG_OWN(kept, t));
+        else
+            stage_sums(b, group, t, WG_OWN(kept, t));
+    }
     wg_sync(group);
     WG_EACH_THREAD(t)
-    write_part(b, p, group, t);
+    {
+        if (b->shuffled)
+            write_shuffled_part(b, p, group, t);
+        else
+            write_part(b, p, group, t);
+    }
+    wg_sync(group); /* what is added to the next row comes where this one was */
 }
 
-/* A row of a pair; false: rows are missing yet. */
+/* The products of the group's row of a pair; false: it is not its turn. */
+CUDA_INLINE bool multiply_in_turn(const struct strip_block *b, const struct strip_place *p,
+                                  int group, struct wg_thread *kept)
+{
+    if (!wg_turn(group))
+        return false;
+    multiply_row(b, p->n + (uint32_t)group, kept);
+    wg_pass_turn(group);
+    wg_multiplied(kept);
+    tell_empty(b, p->n, used_by(b, p));
+    return true;
+}
+
+/* The same of a group that has no row in this pair. */
+CUDA_INLINE bool pass_in_turn(const struct strip_block *b, const struct strip_place *p, int group)
+{
+    if (!wg_turn(group))
+        return false;
+    wg_pass_turn(group);
+    tell_empty(b, p->n, used_by(b, p));
+    return true;
+}
+
+/* On to the next pair once its rows are there. */
+CUDA_INLINE bool go_on(const struct strip_block *b, struct strip_place *p)
+{
+    struct strip_place next = *p;
+    const uint32_t seen = p->n + (uint32_t)(rows_of(b, p) + HALO);
+    next.n = used_by(b, p);
+    next.multiplied = false;
+    next_pair(b, &next);
+    if (next.left > 0 && !rows_there(b, &next, seen))
+        return false;
+    *p = next;
+    return true;
+}
+
+/* A row of a pair; false: it is not the group's turn, or rows of the next pair are missing yet. */
 CUDA_INLINE bool multiply_step(const struct strip_block *b, struct strip_place *p, int group,
                                struct wg_thread *kept)
 {
-    const int rows = rows_of(b, p);
-    const uint32_t needed = p->n + (uint32_t)(rows + HALO), end = is_last(b, p) ? needed : p->n + 2;
-    for (uint32_t n = p->n + (is_first(b, p) ? 0 : HALO); n != needed; n++) {
-        if (!wg_wait(barrier_of(b, FULL, n), parity_of(n)))
+    if (!p->begun) { /* the first of the block's */
+        if (!rows_there(b, p, p->n))
+            return false;
+        fetch_residual(b, p, group);
+        p->begun = true;
+    }
+    const struct strip_place now = *p;
+    /* One branch: sums that were alive behind it would be so in front of the next products. */
+    if (group < rows_of(b, p)) {
+        if (!p->multiplied && !(p->multiplied = multiply_in_turn(b, p, group, kept)))
+            return false;
+        if (!go_on(b, p))
+            return false;
+        write_row(b, &now, group, kept);
+    } else {
+        if (!p->multiplied && !(p->multiplied = pass_in_turn(b, p, group)))
+            return false;
+        if (!go_on(b, p))
             return false;
     }
-    if (!wg_turn(group))
-        return false;
-    wg_fence();
-    if (group < rows) {
-        compute_row(b, p, end, group, kept);
-    } else {
-        wg_pass_turn(group);
-        tell_empty(b, p->n, end);
-    }
-    next_pair(b, p);
-    p->n = end;
+    if (p->left > 0)
+        fetch_residual(b, p, group);
     return true;
 }
 
@@ -390,11 +585,12 @@ CUDA_INLINE void barriers_begin(uint32_t shared)
 #endif
 
 #ifdef __CUDACC__
-CUDA_INLINE void conv_strip(const struct cuda_args *a, enum wg_layout layout, void *memory)
+CUDA_INLINE void conv_strip(const struct cuda_args *a, enum wg_layout layout, bool shuffled,
+                            void *memory)
 {
 #ifdef CUDA_HAS_WARPGROUPS
     const uint32_t shared = (uint32_t)__cvta_generic_to_shared(memory);
-    const struct strip_block b = strip_block_of(a, blockIdx.x, shared, layout);
+    const struct strip_block b = strip_block_of(a, blockIdx.x, shared, layout, shuffled);
     struct strip_place p = strip_begin(&b);
     const int group = (int)threadIdx.x / CUDA_STRIP_GROUP;
     if (threadIdx.x == 0)
@@ -415,16 +611,17 @@ CUDA_INLINE void conv_strip(const struct cuda_args *a, enum wg_layout layout, vo
             multiply_step(&b, &p, group, &own);
     }
 #else
+    (void)shuffled;
     CUDA_MISSING(a, layout, memory);
 #endif
 }
 
-#define CONV_STRIP(name, layout)                                                                   \
+#define CONV_STRIP(name, layout, shuffled)                                                         \
     extern "C" __global__ void __launch_bounds__(CUDA_STRIP_THREADS, 1)                            \
         name(const __grid_constant__ struct cuda_args a)                                           \
     {                                                                                              \
         extern __shared__ __align__(1024) uint16_t strip_shared[];                                 \
-        conv_strip(&a, layout, strip_shared);                                                      \
+        conv_strip(&a, layout, shuffled, strip_shared);                                            \
     }
 #else
 /* The three groups in turns, each as far as it can go; who goes first, and whether all at once or a
@@ -451,11 +648,11 @@ static inline bool strip_turns(const struct strip_block *b, int64_t block,
     return places[LOADER].left == 0 && places[0].left == 0 && places[1].left == 0;
 }
 
-static inline void conv_strip(const struct cuda_args *a, enum wg_layout layout)
+static inline void conv_strip(const struct cuda_args *a, enum wg_layout layout, bool shuffled)
 {
     static _Thread_local struct wg_thread kept[2][CUDA_STRIP_GROUP];
     for (int64_t block = 0; block < a->count / CUDA_STRIP_THREADS; block++) {
-        const struct strip_block b = strip_block_of(a, block, wg_block_begin(), layout);
+        const struct strip_block b = strip_block_of(a, block, wg_block_begin(), layout, shuffled);
         barriers_begin(b.shared);
         for (int t = 0; t < 2 * CUDA_STRIP_GROUP; t++)
             take_weights(&b, t % CUDA_STRIP_GROUP,
@@ -467,13 +664,15 @@ static inline void conv_strip(const struct cuda_args *a, enum wg_layout layout)
     }
 }
 
-#define CONV_STRIP(name, layout)                                                                   \
+#define CONV_STRIP(name, layout, shuffled)                                                         \
     void name(const struct cuda_args *a);                                                          \
     void name(const struct cuda_args *a)                                                           \
     {                                                                                              \
-        conv_strip(a, layout);                                                                     \
+        conv_strip(a, layout, shuffled);                                                           \
     }
 #endif
 
-CONV_STRIP(cuda_conv_strip_swizzled, WG_SWIZZLED)
-CONV_STRIP(cuda_conv_strip_planes, WG_PLANES)
+CONV_STRIP(cuda_conv_strip_swizzled, WG_SWIZZLED, false)
+CONV_STRIP(cuda_conv_strip_planes, WG_PLANES, false)
+CONV_STRIP(cuda_conv_shuffled_swizzled, WG_SWIZZLED, true)
+CONV_STRIP(cuda_conv_shuffled_planes, WG_PLANES, true)

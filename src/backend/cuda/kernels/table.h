@@ -17,7 +17,8 @@ enum cuda_kernel {
     CUDA_CONV_HALF,                        /* and the three behind it: of 16, 32, 48, 64 channels */
     CUDA_CONV_BRAIN = CUDA_CONV_HALF + 4,  /* the same of bf16 */
     CUDA_CONV_STRIP = CUDA_CONV_BRAIN + 4, /* and the one behind it: one a layout */
-    CUDA_KERNEL_COUNT = CUDA_CONV_STRIP + 2
+    CUDA_CONV_SHUFFLED = CUDA_CONV_STRIP + 2, /* the same, writing shuffled */
+    CUDA_KERNEL_COUNT = CUDA_CONV_SHUFFLED + 2
 };
 
 enum cuda_items {
@@ -109,4 +110,6 @@ enum cuda_items {
     F(CUDA_CONV_BRAIN + 2, cuda_conv_brain48, CUDA_TILE)                                           \
     F(CUDA_CONV_BRAIN + 3, cuda_conv_brain64, CUDA_TILE)                                           \
     F(CUDA_CONV_STRIP, cuda_conv_strip_swizzled, CUDA_STRIP)                                       \
-    F(CUDA_CONV_STRIP + 1, cuda_conv_strip_planes, CUDA_STRIP)
+    F(CUDA_CONV_STRIP + 1, cuda_conv_strip_planes, CUDA_STRIP)                                     \
+    F(CUDA_CONV_SHUFFLED, cuda_conv_shuffled_swizzled, CUDA_STRIP)                                 \
+    F(CUDA_CONV_SHUFFLED + 1, cuda_conv_shuffled_planes, CUDA_STRIP)

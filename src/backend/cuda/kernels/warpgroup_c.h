@@ -177,6 +177,23 @@ static inline bool wg_wait(uint32_t barrier, int parity)
 
 #define WG_COPY_OUT(to, from) memcpy((to), wg_at((from), 16), 16)
 
+static inline void wg_put(uint32_t to, float value)
+{
+    memcpy(wg_at(to, sizeof value), &value, sizeof value);
+}
+
+static inline float wg_get(uint32_t from)
+{
+    float value;
+    memcpy(&value, wg_at(from, sizeof value), sizeof value);
+    return value;
+}
+
+static inline void wg_peek(uint32_t r[2], uint32_t from)
+{
+    memcpy(r, wg_at(from, 8), 8);
+}
+
 static inline void wg_take(uint32_t r[4], const void *from)
 {
     memcpy(r, from, 16);
