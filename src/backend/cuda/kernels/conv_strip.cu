@@ -35,7 +35,8 @@ enum {
     UNITS = CUDA_STRIP_C / 8,                          /* of 16 bytes, of a pixel */
     AT_ONCE = CUDA_STRIP_GROUP / UNITS,                /* pixels that a group copies at once */
     READERS = 2 * CUDA_STRIP_GROUP / CUDA_WARP,        /* warps that multiply */
-    HALO = CUDA_STRIP_K - 1
+    HALO = CUDA_STRIP_K - 1,
+    REST = 4 /* products of a row that are left when the other group's turn begins */
 };
 
 /* What a block does. */
@@ -245,8 +246,9 @@ CUDA_INLINE void multiply_row(const struct strip_block *b, uint32_t n, struct wg
         WG_MULTIPLY(
             kept, step,
             wg_descriptor(b->layout, rows[tap / CUDA_STRIP_K], tap % CUDA_STRIP_K, sixteen * 2));
+        if (step == CUDA_STRIP_STEPS - 1 - REST || step == CUDA_STRIP_STEPS - 1)
+            wg_multiply_end();
     }
-    wg_multiply_end();
 }
 
 /* Unit u of a pixel that is on its way out. */
@@ -256,12 +258,11 @@ CUDA_INLINE uint32_t stage_unit(const struct strip_block *b, int group, int pixe
            (uint32_t)(pixel * UNITS + (u ^ (pixel & 7))) * 16;
 }
 
-/* The column of 8 channels that a lane names: of the pixels from `pixel` on, the second and fourth
- * matrix the upper half of the warp's channels, the third and fourth the next 8 pixels. */
-CUDA_INLINE uint32_t stage_column(const struct strip_block *b, int group, int warp, int pixel,
-                                  int lane)
+/* The column of 8 channels that a lane names of the first 16 pixels: the second and fourth matrix
+ * are the upper half of the warp's channels, the third and fourth the next 8 pixels. */
+CUDA_INLINE uint32_t stage_column(const struct strip_block *b, int group, int warp, int lane)
 {
-    return stage_unit(b, group, pixel + lane / 16 * 8 + lane % 8, warp * 2 + lane / 8 % 2);
+    return stage_unit(b, group, lane / 16 * 8 + lane % 8, warp * 2 + lane / 8 % 2);
 }
 
 /* This thread's part of what is added, which lies where the row will. */
@@ -301,69 +302,79 @@ CUDA_INLINE void load_picture(const struct strip_block *b, const struct strip_pl
         wg_put(added_at(b, group, t, c), cuda_get(m, from + c));
 }
 
-/* What a sum of the two channels of a thread is given; taken anew for each row, since registers
- * are dearer. */
-struct strip_bias {
-    float bias[2], slope[2];
-};
-
-CUDA_INLINE struct strip_bias bias_of(const struct strip_block *b, int t)
+/* What the sums of a thread are given; taken anew for each row, while its products are made, since
+ * registers are dear. */
+CUDA_INLINE void take_bias(const struct strip_block *b, int t, struct wg_thread *own)
 {
     const struct cuda_args *a = b->args;
-    struct strip_bias own;
     CUDA_UNROLL
     for (int half = 0; half < 2; half++) {
         const int c = channel_of(b, t, half);
         const bool there = c < cuda_conv_channels(a);
-        own.bias[half] = there ? a->bias[c] : 0.0f;
-        own.slope[half] = there && a->slopes ? a->slopes[c] : 1.0f;
+        own->bias[half] = there ? a->bias[c] : 0.0f;
+        own->slope[half] = there && a->slopes ? a->slopes[c] : 1.0f;
     }
-    return own;
 }
 
-/* One value of the result, from its sum and what is added to it. */
-CUDA_INLINE float finish_sum(const struct cuda_args *a, const struct strip_bias *own, int half,
-                             float sum, float residual)
+/* One value of the result, but for what is added to it. */
+CUDA_INLINE float finish_sum(const struct wg_thread *own, int half, float sum)
 {
-    float v = sum + own->bias[half];
-    v = v < 0.0f ? v * own->slope[half] : v;
-    return a->residual ? residual + a->scale * v : v;
+    const float v = sum + own->bias[half];
+    return v < 0.0f ? v * own->slope[half] : v;
 }
 
 /* Sums become halves, and lie as pixels do. */
 CUDA_INLINE void stage_sums(const struct strip_block *b, int group, int t,
                             const struct wg_thread *own)
 {
-    const struct cuda_args *a = b->args;
     const int warp = t / CUDA_WARP, lane = t % CUDA_WARP;
-    const struct strip_bias bias = bias_of(b, t);
     CUDA_UNROLL
     for (int pixel = 0; pixel < CUDA_STRIP_W; pixel += 16) {
-        uint32_t r[4] = {0, 0, 0, 0};
-        if (a->residual)
-            WG_LOAD_COLUMNS(r, lane, named, stage_column(b, group, warp, pixel, named));
+        uint32_t r[4];
         CUDA_UNROLL
         for (int q = 0; q < 4; q++) {
-            const int i = pixel / 2 + q * 2;
-            r[q] = wg_pack(finish_sum(a, &bias, q % 2, own->d[i], wg_value(r[q], 0)),
-                           finish_sum(a, &bias, q % 2, own->d[i + 1], wg_value(r[q], 1)));
+            const float *sums = own->d + pixel / 2 + q * 2;
+            r[q] = wg_pack(finish_sum(own, q % 2, sums[0]), finish_sum(own, q % 2, sums[1]));
         }
-        WG_STORE_COLUMNS(r, lane, named, stage_column(b, group, warp, pixel, named));
+        WG_STORE_COLUMNS(r, lane, named,
+                         stage_column(b, group, warp, named) + (uint32_t)pixel * 128);
     }
 }
 
-CUDA_INLINE float added(const struct strip_block *b, uint32_t from, int x)
+/* The same where the row of what is added lies there. */
+CUDA_INLINE void stage_and_add(const struct strip_block *b, int group, int t,
+                               const struct wg_thread *own)
 {
-    return b->args->residual ? wg_get(from + (uint32_t)(x * CUDA_STRIP_COLOURS) * 4) : 0.0f;
+    const int warp = t / CUDA_WARP, lane = t % CUDA_WARP;
+    const float scale = b->args->scale;
+    CUDA_UNROLL
+    for (int pixel = 0; pixel < CUDA_STRIP_W; pixel += 16) {
+        uint32_t r[4];
+        WG_LOAD_COLUMNS(r, lane, named,
+                        stage_column(b, group, warp, named) + (uint32_t)pixel * 128);
+        CUDA_UNROLL
+        for (int q = 0; q < 4; q++) {
+            const float *sums = own->d + pixel / 2 + q * 2;
+            r[q] = wg_pack(wg_value(r[q], 0) + scale * finish_sum(own, q % 2, sums[0]),
+                           wg_value(r[q], 1) + scale * finish_sum(own, q % 2, sums[1]));
+        }
+        WG_STORE_COLUMNS(r, lane, named,
+                         stage_column(b, group, warp, named) + (uint32_t)pixel * 128);
+    }
+}
+
+/* A value with what the picture adds to it. */
+CUDA_INLINE float added(const struct strip_block *b, uint32_t from, int x, float v)
+{
+    const struct cuda_args *a = b->args;
+    return a->residual ? wg_get(from + (uint32_t)(x * CUDA_STRIP_COLOURS) * 4) + a->scale * v : v;
 }
 
 /* The same of a result that is shuffled. */
 CUDA_INLINE void stage_shuffled(const struct strip_block *b, int group, int t,
                                 const struct wg_thread *own)
 {
-    const struct cuda_args *a = b->args;
     const int warp = t / CUDA_WARP, lane = t % CUDA_WARP;
-    const struct strip_bias bias = bias_of(b, t);
     const int colour = warp < CUDA_STRIP_COLOURS ? warp : 0; /* 16 channels become one */
     const uint32_t from = added_at(b, group, 0, colour);
     CUDA_UNROLL
@@ -371,11 +382,13 @@ CUDA_INLINE void stage_shuffled(const struct strip_block *b, int group, int t,
         uint32_t r[4];
         CUDA_UNROLL
         for (int q = 0; q < 4; q++) {
-            const int i = pixel / 2 + q * 2, x = pixel + q / 2 * 8 + lane % 4 * 2;
-            r[q] = wg_pack(finish_sum(a, &bias, q % 2, own->d[i], added(b, from, x)),
-                           finish_sum(a, &bias, q % 2, own->d[i + 1], added(b, from, x + 1)));
+            const float *sums = own->d + pixel / 2 + q * 2;
+            const int x = pixel + q / 2 * 8 + lane % 4 * 2;
+            r[q] = wg_pack(added(b, from, x, finish_sum(own, q % 2, sums[0])),
+                           added(b, from, x + 1, finish_sum(own, q % 2, sums[1])));
         }
-        WG_STORE_COLUMNS(r, lane, named, stage_column(b, group, warp, pixel, named));
+        WG_STORE_COLUMNS(r, lane, named,
+                         stage_column(b, group, warp, named) + (uint32_t)pixel * 128);
     }
 }
 
@@ -492,6 +505,8 @@ CUDA_INLINE void write_row(const struct strip_block *b, const struct strip_place
     {
         if (b->shuffled)
             stage_shuffled(b, group, t, WG_OWN(kept, t));
+        else if (b->args->residual)
+            stage_and_add(b, group, t, WG_OWN(kept, t));
         else
             stage_sums(b, group, t, WG_OWN(kept, t));
     }
@@ -513,6 +528,9 @@ CUDA_INLINE bool multiply_in_turn(const struct strip_block *b, const struct stri
     if (!wg_turn(group))
         return false;
     multiply_row(b, p->n + (uint32_t)group, kept);
+    WG_EACH_THREAD(t)
+    take_bias(b, t, WG_OWN(kept, t));
+    wg_multiplied_but_last();
     wg_pass_turn(group);
     wg_multiplied(kept);
     tell_empty(b, p->n, used_by(b, p));

@@ -41,10 +41,12 @@
 
 enum wg_layout { WG_PLANES = 0, WG_SWIZZLED = 1 };
 
-/* What a thread of a group that multiplies keeps. */
+/* What a thread of a group that multiplies keeps: its part of the weights, its sums, which are of
+ * two channels, and what those are given. */
 struct wg_thread {
     uint32_t a[CUDA_STRIP_STEPS][4];
     float d[CUDA_STRIP_W / 2];
+    float bias[2], slope[2];
 };
 
 /* Where unit u of a pixel of a row that begins at `row` lies. */
@@ -87,7 +89,8 @@ static __device__ inline void wg_sync(int group)
 }
 
 /* The two groups that multiply take turns at it: products of both at once would end at once, and
- * the matrix units would wait until both results have left. Group 0 is first: group 1 passes the
+ * the matrix units would wait until both results have left. A turn ends when products do, and not
+ * when they are on their way, which they all are long before. Group 0 is first: group 1 passes the
  * turn on before it begins. */
 static __device__ inline bool wg_turn(int group)
 {
@@ -312,6 +315,12 @@ static __device__ inline void wg_multiply_begin(void)
 static __device__ inline void wg_multiply_end(void)
 {
     asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+}
+
+/* Those before the last but one wg_multiply_end() are done. */
+static __device__ inline void wg_multiplied_but_last(void)
+{
+    asm volatile("wgmma.wait_group.sync.aligned 1;" ::: "memory");
 }
 
 /* All of them are done; before that nothing may read d, as the compiler is told. */

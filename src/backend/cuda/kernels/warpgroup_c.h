@@ -88,6 +88,10 @@ static inline void wg_multiply_end(void)
 {
 }
 
+static inline void wg_multiplied_but_last(void)
+{
+}
+
 static inline void wg_multiplied(struct wg_thread *threads)
 {
     (void)threads;
