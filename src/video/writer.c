@@ -146,7 +146,12 @@ struct segment_writer {
     unsigned char *there; /* for each of its frames whether its packet is in the file */
     size_t capacity;
     int64_t readable; /* so many of them without a gap */
+    int64_t packets;  /* in the file */
 };
+
+/* Before its time of showing a packet is decoded by as many frames at most as any codec reorders.
+ */
+enum { MOST_REORDERED = 32 };
 
 static void drop_segment(struct segment_writer *s)
 {
@@ -223,7 +228,7 @@ static int begin(struct pq_film_writer *writer, struct pq_file *file, pique_erro
     struct segment_writer *s = (struct segment_writer *)writer;
     drop_segment(s);
     s->first = s->next = -1;
-    s->readable = 0;
+    s->readable = s->packets = 0;
     int rc = pq_encoder_open(&writer->encoder, &s->common.facts, &s->codec, err);
     if (!rc)
         rc = check_extradata(s, err);
@@ -246,6 +251,16 @@ static int mark(struct segment_writer *s, int64_t index, pique_error *err)
     return 0;
 }
 
+/* When the next packet is decoded, of the order of packets alone. What x265 says of it can go back
+ * at the end of few frames, and nothing keeps it: when segments are joined it is found anew. Of
+ * codecs that reorder nothing, Matroska may store it instead of the time of showing. */
+static int64_t decoded_at(const struct segment_writer *s, int64_t pts)
+{
+    const AVCodecDescriptor *d = avcodec_descriptor_get(s->codec->codec_id);
+    const bool reorders = d && d->props & AV_CODEC_PROP_REORDER;
+    return reorders ? s->first - MOST_REORDERED + s->packets : pts;
+}
+
 /* What the encoder has ready goes into the file. */
 static int drain(struct segment_writer *s, pique_error *err)
 {
@@ -256,6 +271,8 @@ static int drain(struct segment_writer *s, pique_error *err)
         int rc = mark(s, p->pts, err);
         p->stream_index = 0;
         p->duration = 1;
+        p->dts = decoded_at(s, p->pts);
+        s->packets++;
         if (!rc && (status = av_write_frame(s->format, p)) < 0)
             rc = pq_av_io_fail(&s->io, status, path, "write the segment", err);
         av_packet_unref(p);

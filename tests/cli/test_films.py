@@ -519,6 +519,15 @@ class Colour(FilmCase):
 class Written(FilmCase):
     """What films become."""
 
+    @needs('libx265')
+    def test_segments_of_few_frames_can_be_of_any_encoder(self):
+        """What x265 says of when a packet is decoded goes back at the end of so few, one time out of some."""
+        self.film('in.mkv', '48x32', '24', '1')
+        for _ in range(3):
+            self.upscale('in.mkv', '-o', 'out.mkv', '--codec', 'h265', '--preset', 'veryslow', '--segment', '2',
+                         '--batch', '1', '--overwrite')
+            self.assertEqual(len(self.probe('out.mkv', '-show_frames')['frames']), 24)
+
     def test_every_profile_makes_a_film_of_its_kind(self):
         self.film('in.mp4', '64x48', '24', '0.5')
         for codec, profile, out, name, pix in (
