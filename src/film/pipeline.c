@@ -27,8 +27,9 @@ struct kept {
 struct pipeline {
     struct pq_film *film;
     struct pq_queue *queue[STAGES]; /* before each stage but the first; NULL: called directly */
-    pthread_mutex_t lock;           /* guards failure */
+    pthread_mutex_t lock;           /* guards failure, draining */
     pique_error failure;
+    bool draining;          /* devices failed; what they had computed is saved yet */
     double seconds[STAGES]; /* in which each worked; waiting is no work */
     /* read */
     int64_t index;
@@ -63,16 +64,29 @@ static int hand_on(struct pipeline *p, enum stage to, struct pq_item *item, piqu
                : pq_fail(err, PIQUE_ECANCELED, "stopped on request");
 }
 
-static void fail(struct pipeline *p, const pique_error *why)
+/* A stage failed. Nothing is wrong behind devices that fail: what they had computed goes on to its
+ * end, or a film that loses its device again and again would get on by luck. */
+static void fail(struct pipeline *p, enum stage stage, const pique_error *why)
 {
     pthread_mutex_lock(&p->lock);
+    const bool told = p->draining && stage < INFER; /* to stop, and so it failed */
+    const bool drain = stage == INFER && why->code != PIQUE_ECANCELED;
     if (!p->failure.code)
         p->failure = *why;
+    p->draining |= drain;
     pthread_mutex_unlock(&p->lock);
-    for (int i = 0; i < STAGES; i++) {
-        if (p->queue[i])
+    for (int i = 0; i < STAGES && !told; i++) {
+        if (p->queue[i] && !(drain && i > INFER))
             pq_queue_cancel(p->queue[i]);
     }
+}
+
+static bool has_failed(struct pipeline *p)
+{
+    pthread_mutex_lock(&p->lock);
+    const bool failed = p->failure.code != 0;
+    pthread_mutex_unlock(&p->lock);
+    return failed;
 }
 
 /* ---- read ---- */
@@ -230,7 +244,7 @@ static int computed(void *context, struct pq_item *item, pique_error *err)
 
 static void stopped(void *context, const pique_error *why)
 {
-    fail(context, why);
+    fail(context, INFER, why);
 }
 
 /* On this thread, whose engines they are, and one more for each further device. */
@@ -238,10 +252,9 @@ static void infer_all(struct pipeline *p)
 {
     pique_error err;
     int rc = pq_infer_serve(p->infer, p->queue[INFER], &err);
-    if (!rc)
-        rc = hand_on(p, FINISH, NULL, &err);
     if (rc)
-        fail(p, &err);
+        fail(p, INFER, &err);
+    pq_queue_end(p->queue[FINISH]);
 }
 
 /* ---- finish ---- */
@@ -297,6 +310,17 @@ static int step(struct pipeline *p, enum stage stage, struct pq_item *item, piqu
     return steps[stage](p, item, err);
 }
 
+/* No more items come to a stage; where that is because something failed, it is not the film's end.
+ */
+static int end_stage(struct pipeline *p, enum stage stage, pique_error *err)
+{
+    if (!has_failed(p))
+        return step(p, stage, NULL, err);
+    if (stage + 1 < STAGES)
+        pq_queue_end(p->queue[stage + 1]);
+    return 0;
+}
+
 /* Items of the queue before a stage through it, until the end or a failure. */
 static void serve(struct pipeline *p, enum stage stage)
 {
@@ -307,8 +331,8 @@ static void serve(struct pipeline *p, enum stage stage)
         state = pq_queue_pop(p->queue[stage], &item);
         if (state == PQ_QUEUE_CANCELLED)
             return;
-        if (step(p, stage, item, &err)) {
-            fail(p, &err);
+        if (item ? step(p, stage, item, &err) : end_stage(p, stage, &err)) {
+            fail(p, stage, &err);
             return;
         }
     } while (state == PQ_QUEUE_ITEM);
@@ -319,7 +343,7 @@ static void *read_thread(void *context)
     struct pipeline *p = context;
     pique_error err;
     if (read_all(p, &err))
-        fail(p, &err);
+        fail(p, READ, &err);
     return NULL;
 }
 
@@ -378,7 +402,7 @@ static int run_parallel(struct pipeline *p, pique_error *err)
     } else {
         pique_error why;
         pq_fail(&why, PIQUE_ENOMEM, "no thread could be started");
-        fail(p, &why);
+        fail(p, READ, &why);
     }
     for (size_t i = 0; i < started; i++)
         pthread_join(threads[i], NULL);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <xxhash.h>
 
 #include "base/alloc.h"
@@ -266,6 +267,7 @@ static int let_go(struct fake_writer *w, int keep, pique_error *err)
 static int writer_write(struct pq_film_writer *writer, const struct pq_frame *frame, int64_t index,
                         int64_t *readable, pique_error *err)
 {
+    nanosleep(&(struct timespec){.tv_nsec = fake.write_us * 1000L}, NULL);
     struct fake_writer *w = (struct fake_writer *)writer;
     w->held[w->held_count] = frame_ref((struct pq_frame *)frame);
     w->held_index[w->held_count++] = index;

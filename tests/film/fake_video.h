@@ -20,6 +20,7 @@ struct fake_video {
     bool yuv_in;     /* what is read is luma and chroma; none is subsampled */
     bool yuv_out;    /* what is written is */
     int64_t stop_at; /* reading this frame fails; -1: none */
+    int write_us;    /* microseconds that a frame takes to be written */
     /* What happened. */
     int64_t read, seeks_done;
     int64_t to_rgb, from_rgb; /* frames; each by a thread of its own */

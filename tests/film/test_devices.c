@@ -157,6 +157,31 @@ static void where_all_are_lost_the_job_ends_resumably(void **state)
     assert_same(&r, hash);
 }
 
+/* However far the encoder is behind: else a film that loses its device again and again would go on
+ * only where it happened to be quick. */
+static void what_was_computed_is_saved_before_it_ends(void **state)
+{
+    (void)state;
+    for (int at = 2; at <= 17; at += 5) {
+        char device[64];
+        fake_reset();
+        fake.frames = 20;
+        fake.write_us = 2000;
+        snprintf(device, sizeof device, "fault:error@%d+", at);
+        struct run r = run_on(device);
+        r.options.batch = 1;
+        r.options.journal_seconds = 1e-9;
+        assert_int_equal(run_film(&r), PIQUE_EDEVICE);
+        assert_int_equal(fake_alive(), 0);
+        struct run rest = run_new();
+        rest.device = TWO;
+        rest.options.batch = 1;
+        assert_ok(&rest, run_film(&rest));
+        /* A frame is a step, and one step comes before the first. */
+        assert_int_equal(rest.report.inferences, fake.frames - (at - 2));
+    }
+}
+
 static void a_device_without_memory_leaves_its_work_to_the_others(void **state)
 {
     (void)state;
@@ -416,6 +441,7 @@ int main(void)
         cmocka_unit_test(a_lost_device_leaves_its_work_to_the_others),
         cmocka_unit_test(all_but_one_may_be_lost),
         cmocka_unit_test(where_all_are_lost_the_job_ends_resumably),
+        cmocka_unit_test(what_was_computed_is_saved_before_it_ends),
         cmocka_unit_test(a_device_without_memory_leaves_its_work_to_the_others),
         cmocka_unit_test(a_result_that_is_refused_is_computed_elsewhere),
         cmocka_unit_test(a_fallback_goes_on_and_what_it_made_is_listed),
