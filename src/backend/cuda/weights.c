@@ -84,8 +84,11 @@ static void tile_chunk(struct tile_packing *t, int block, int from, int channels
         for (int c = 0; c < there && o < t->op->channels; c++) {
             pq_tensor_to_f32(&t->op->weight, ((size_t)o * in + (size_t)(from + c)) * taps, taps,
                              row);
-            for (int tap = 0; tap < t->taps; tap++)
-                t->to[(tap * t->width + n) * channels + c] = cuda_half_bits(t->type, row[tap]);
+            for (int tap = 0; tap < t->taps; tap++) {
+                const int part = (tap * (channels / 16) + c / 16) * (t->width / 16) + n / 16;
+                t->to[part * CUDA_WEIGHTS + cuda_weight_place(n % 16, c % 16)] =
+                    cuda_half_bits(t->type, row[tap]);
+            }
         }
     }
     t->to += t->taps * t->width * channels;
@@ -114,7 +117,8 @@ static void tiled_weights(struct packing *p, const struct pq_graph *graph, const
                              .taps = op->ver.kernel * op->hor.kernel,
                              .width = cuda_tile_sixteens(op->channels) * 16};
     const size_t halves = (size_t)cuda_tile_blocks(op->channels) * (size_t)t.width *
-                          (size_t)all_channels(graph, op) * (size_t)t.taps;
+                              (size_t)all_channels(graph, op) * (size_t)t.taps +
+                          (size_t)t.width * 16; /* which are taken and not multiplied */
     float *w = room(p, halves / 2, at);
     t.to = (uint16_t *)(void *)w;
     if (w)
@@ -145,7 +149,7 @@ static void direct_weights(struct packing *p, const struct pq_op *op, enum pq_dt
 static void conv(struct packing *p, const struct pq_graph *graph, const struct pq_op *op,
                  struct cuda_step *s)
 {
-    const int lanes = cuda_to_16(op->channels);
+    const int lanes = cuda_tile_blocks(op->channels) * cuda_tile_sixteens(op->channels) * 16;
     if (s->strip)
         strip_weights(p, op, &s->weights);
     else if (s->tiled)

@@ -50,21 +50,43 @@ static __device__ inline void cuda_sync(void)
     __syncthreads();
 }
 
+/* The same where what one reads another thread of its warp has written. */
+static __device__ inline void cuda_warp_sync(void)
+{
+    __syncwarp();
+}
+
+/* The same number, of which the compiler does not know that: what has been computed of it is not
+ * kept in registers but computed again. */
+static __device__ inline uint32_t cuda_again(uint32_t number)
+{
+    asm volatile("" : "+r"(number));
+    return number;
+}
+
+/* Shared memory is named by addresses, in bytes, which instructions take as they are and which can
+ * be counted on by whole numbers: that of its beginning. */
+static __device__ inline uint32_t cuda_shared(const uint16_t *shared)
+{
+    return (uint32_t)__cvta_generic_to_shared(shared);
+}
+
 /* Kernels are compiled for GPUs that lack what they need, too, and never launched there; one that
  * is launched all the same must not go on. */
 #define CUDA_MISSING(a, b, c) ((void)(a), (void)(b), (void)(c), __trap())
 
-/* 16 bytes of global memory into shared memory, or zeros; behind the thread's back until
- * cuda_copies_wait(). */
-static __device__ inline void cuda_copy_async(void *shared, const void *from, bool there)
+/* 16 bytes of global memory to an address of shared memory, or zeros; behind the thread's back
+ * until cuda_copies_wait(). */
+static __device__ inline void cuda_copy_async(const uint16_t *shared, uint32_t to, const void *from,
+                                              bool there)
 {
 #if __CUDA_ARCH__ >= 800
-    const unsigned to = (unsigned)__cvta_generic_to_shared(shared);
     const int bytes = there ? 16 : 0;
+    (void)shared;
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes)
                  : "memory");
 #else
-    CUDA_MISSING(shared, from, there);
+    CUDA_MISSING(shared, from, there + to);
 #endif
 }
 
@@ -77,25 +99,34 @@ static __device__ inline void cuda_copies_wait(void)
 #endif
 }
 
-/* Four 8 x 8 matrices of halves; `row` is the row that this lane names: row lane % 8 of matrix
- * lane / 8. */
-static __device__ inline void cuda_load_matrices(uint32_t r[4], const uint16_t *row)
+/* Four 8 x 8 matrices of halves; `row` is the address of the row that this lane names: row lane % 8
+ * of matrix lane / 8. */
+static __device__ inline void cuda_load_matrices(uint32_t r[4], uint32_t row)
 {
 #if __CUDA_ARCH__ >= 750
-    const unsigned from = (unsigned)__cvta_generic_to_shared(row);
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-                 : "r"(from));
+                 : "r"(row)
+                 : "memory");
 #else
     CUDA_MISSING(r, row, row);
 #endif
 }
 /* The row that each lane names is `expression` of the lane `named`. */
-#define CUDA_LOAD_MATRICES(r, lane, named, expression)                                             \
+#define CUDA_LOAD_MATRICES(shared, r, lane, named, expression)                                     \
     do {                                                                                           \
         const int named = (lane);                                                                  \
+        (void)(shared);                                                                            \
         cuda_load_matrices((r), (expression));                                                     \
     } while (0)
+
+/* Four registers from 16 bytes of global memory that nobody writes while the kernel runs. */
+static __device__ inline void cuda_take(uint32_t r[4], const uint16_t *from)
+{
+    asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+                 : "l"(from));
+}
 
 #define CUDA_MMA(type)                                                                             \
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32." type "." type ".f32 {%0, %1, %2, %3}, "  \
@@ -132,12 +163,27 @@ static inline void cuda_sync(void)
 {
 }
 
-static inline void cuda_copy_async(void *shared, const void *from, bool there)
+static inline void cuda_warp_sync(void)
+{
+}
+
+static inline uint32_t cuda_again(uint32_t number)
+{
+    return number;
+}
+
+static inline uint32_t cuda_shared(const uint16_t *shared)
+{
+    (void)shared;
+    return 0;
+}
+
+static inline void cuda_copy_async(uint16_t *shared, uint32_t to, const void *from, bool there)
 {
     if (there)
-        memcpy(shared, from, 16);
+        memcpy(shared + to / 2, from, 16);
     else
-        memset(shared, 0, 16);
+        memset(shared + to / 2, 0, 16);
 }
 
 static inline void cuda_copies_wait(void)
@@ -145,14 +191,19 @@ static inline void cuda_copies_wait(void)
 }
 
 /* What lane `lane` gets of the rows that all lanes name. */
-#define CUDA_LOAD_MATRICES(r, lane, named, expression)                                             \
+#define CUDA_LOAD_MATRICES(shared, r, lane, named, expression)                                     \
     do {                                                                                           \
         for (int matrix = 0; matrix < 4; matrix++) {                                               \
             const int named = matrix * 8 + (lane) / 4;                                             \
-            const uint16_t *row = (expression);                                                    \
+            const uint16_t *row = (shared) + (expression) / 2;                                     \
             memcpy(&(r)[matrix], row + 2 * ((lane) % 4), sizeof(uint32_t));                        \
         }                                                                                          \
     } while (0)
+
+static inline void cuda_take(uint32_t r[4], const uint16_t *from)
+{
+    memcpy(r, from, 16);
+}
 
 static inline float cuda_half_of(enum pq_dtype type, uint32_t pair, int which)
 {

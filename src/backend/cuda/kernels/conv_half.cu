@@ -6,47 +6,61 @@
  *     cuda_conv_brain16, 32, 48, 64    bf16  cuda_tile_blocks() blocks of CUDA_THREADS; the name
  *                                      says how many channels a block makes
  *
- * `weights` are halves, [block of channels][chunk][tap][channel][chunk's channels], zeros where a
- * map has fewer channels than a multiple of 16. A sum is taken chunk by chunk, tap by tap, 16
- * channels at a time, whatever tile a pixel lies in, so that its place changes no bit.
+ * `weights` are halves, [block of channels][chunk][tap][sixteen of the chunk][sixteen of the
+ * block][256] as tile.h has them, zeros where a map has fewer channels than a multiple of 16; a
+ * thread finds what it needs next behind what it needs now. A sum is taken chunk by chunk, tap by
+ * tap, 16 channels at a time, whatever tile a pixel lies in, so that its place changes no bit.
  *
  * A result can be written shuffled, with what is added to it then: tile.h says of what size `out`
  * is.
  *
- * In shared memory a pixel, and a row of weights, has 8 units of 16 bytes; unit u of row r lies at
- * u ^ r % 8, so that the 8 rows of a matrix that are read at once are in different banks. */
+ * In shared memory a pixel has 8 units of 16 bytes; unit u of column x lies at u ^ x % 8, so that
+ * the 8 rows of a matrix that are read at once, which are pixels side by side, are in different
+ * banks. The address of a unit is a multiple of 128 and that, so of 16 channels further on it is
+ * the same but for bits 5 and 6, and of another row, or 16 columns on, that and a distance. */
 #include "backend/cuda/kernels/conv_result.h"
 
-enum { UNIT = 8 }; /* halves */
+enum { UNIT = 8 /* halves */, PIXEL_BYTES = CUDA_CHUNK * 2 };
 
-/* One tap of one chunk. */
-struct step {
+/* Channels of one map, whose pixels are in shared memory together. */
+struct chunk {
     int part, first, channels; /* the map, and which of its channels */
-    int tap_y, tap_x, buffer;
-    const uint16_t *weights;
 };
 
-CUDA_INLINE struct tile tile_of(const struct cuda_args *a, int64_t block, enum pq_dtype type,
+/* Rows of the result before it is shuffled; nothing is divided where that is all. */
+CUDA_INLINE int small_row(const struct cuda_args *a, int64_t y)
+{
+    return a->factor == 1 ? (int)y : (int)((uint32_t)y / (uint32_t)a->factor);
+}
+
+CUDA_INLINE struct tile tile_of(const struct cuda_args *a, uint32_t block, enum pq_dtype type,
                                 int sixteens, uint16_t *shared)
 {
     struct tile t;
-    const uint32_t blocks = (uint32_t)cuda_tile_blocks(cuda_conv_channels(a));
-    const uint32_t across = (uint32_t)cuda_tiles_across(a), down = (uint32_t)cuda_tiles_down(a);
-    const uint32_t at = (uint32_t)block / blocks; /* of a grid, which has less than 2^31 */
     t.args = a;
     t.type = type;
-    t.first_channel = (int)((uint32_t)block % blocks) * sixteens * 16;
-    t.eights = sixteens * 2;
-    t.x = (int)(at % across) * CUDA_TILE_W;
     t.channels = cuda_conv_channels(a);
-    t.width = cuda_conv_width(a);
-    t.y = a->y0 / a->factor + at / across % down * CUDA_TILE_H;
-    t.end = (a->y0 + a->rows) / a->factor;
-    t.frame = (int)(at / across / down);
+    t.width = small_row(a, a->out.width);
+    t.y = small_row(a, a->y0);
+    t.end = small_row(a, a->y0 + a->rows);
+    const uint32_t blocks = (uint32_t)cuda_tile_blocks(t.channels);
+    const uint32_t across = (uint32_t)(t.width + CUDA_TILE_W - 1) / CUDA_TILE_W;
+    const uint32_t down = (uint32_t)(t.end - t.y + CUDA_TILE_H - 1) / CUDA_TILE_H;
+    uint32_t at = block;
+    t.first_channel = 0;
+    if (blocks > 1) {
+        t.first_channel = (int)(at % blocks) * sixteens * 16;
+        at /= blocks;
+    }
+    const uint32_t line = at / across;
+    t.eights = sixteens * 2;
+    t.x = (int)(at - line * across) * CUDA_TILE_W;
+    t.frame = a->frames == 1 ? 0 : (int)(line / down);
+    t.y += (int)(line - (uint32_t)t.frame * down) * CUDA_TILE_H;
     t.halo_w = CUDA_TILE_W + a->hor.kernel - 1;
     t.halo_h = CUDA_TILE_H + a->ver.kernel - 1;
-    t.weights = shared;
-    t.pixels = shared + 2 * 64 * CUDA_CHUNK;
+    t.shared = shared;
+    t.pixels = cuda_shared(shared);
     return t;
 }
 
@@ -58,155 +72,174 @@ CUDA_INLINE int chunk_of(const struct cuda_args *a, int part, int first)
     return left < CUDA_CHUNK ? left : CUDA_CHUNK;
 }
 
-CUDA_INLINE struct step first_step(const struct tile *t)
+/* Of no channels behind the last. */
+CUDA_INLINE struct chunk next_chunk(const struct tile *t, struct chunk c)
 {
     const struct cuda_args *a = t->args;
-    struct step s;
-    int channels = 0;
-    for (int k = 0; k < a->inputs - a->residual; k++)
-        channels += cuda_to_16(a->in[k].channels);
-    s.part = s.first = s.tap_y = s.tap_x = s.buffer = 0;
-    s.channels = chunk_of(a, 0, 0);
-    s.weights = (const uint16_t *)(const void *)a->weights +
-                (int64_t)t->first_channel * channels * a->ver.kernel * a->hor.kernel;
-    return s;
-}
-
-/* On to the next tap, or to the first of the next chunk; of no channels behind the last. */
-CUDA_INLINE struct step next_step(const struct tile *t, struct step s)
-{
-    const struct cuda_args *a = t->args;
-    s.weights += t->eights * 8 * s.channels;
-    s.buffer ^= 1;
-    if (++s.tap_x < a->hor.kernel)
-        return s;
-    s.tap_x = 0;
-    if (++s.tap_y < a->ver.kernel)
-        return s;
-    s.tap_y = 0;
-    s.first += s.channels;
-    if (s.first == cuda_to_16(a->in[s.part].channels)) {
-        s.part++;
-        s.first = 0;
+    c.first += c.channels;
+    if (c.first == cuda_to_16(a->in[c.part].channels)) {
+        c.part++;
+        c.first = 0;
     }
-    s.channels = chunk_of(a, s.part, s.first);
-    return s;
+    c.channels = chunk_of(a, c.part, c.first);
+    return c;
 }
 
-/* Unit u of a row in shared memory. */
-CUDA_INLINE uint16_t *unit_of(uint16_t *rows, int row, int u)
+/* Those of the block. */
+CUDA_INLINE const uint16_t *first_weights(const struct tile *t)
 {
-    return rows + row * CUDA_CHUNK + (u ^ (row & 7)) * UNIT;
+    const struct cuda_args *a = t->args;
+    int channels = 0;
+    for (int k = 0; k < a->inputs - a->residual && t->first_channel; k++)
+        channels += cuda_to_16(a->in[k].channels);
+    return (const uint16_t *)(const void *)a->weights +
+           (int64_t)t->first_channel * channels * a->ver.kernel * a->hor.kernel;
 }
 
-/* Eight channels of a map of floats. */
-CUDA_INLINE void convert_unit(enum pq_dtype type, const struct cuda_map *in, int64_t from,
-                              int first, bool there, uint16_t *to)
+/* ---- pixels ---- */
+
+/* Where unit u of a pixel of the first row of the halo lies; another row is a distance further. */
+CUDA_INLINE uint32_t unit_at(int x, int u)
 {
-    for (int c = 0; c < UNIT; c++)
-        to[c] = cuda_half_bits(type, there && first + c < in->channels ? in->data[from + c] : 0.0f);
+    return (uint32_t)(x * PIXEL_BYTES + ((u ^ (x & 7)) << 4));
 }
 
-/* Where a thread is among the units that a block loads: of the pixels, or rows, from `first` on it
- * has unit u of every step-th; where units do not divide the threads some have nothing. Nothing is
- * divided from one to the next, which would take longer than all products. */
+/* What a thread loads of each row: unit u of at most COLUMNS pixels. Where units do not divide the
+ * threads some have nothing. */
+enum { COLUMNS = 3 };
 struct share {
-    int first, step, u;
-    bool none;
+    int u;
+    uint32_t to[COLUMNS];
+    int from[COLUMNS]; /* values from the beginning of the row; -1: there is nothing */
+    bool any[COLUMNS]; /* of the halo */
 };
+static_assert(COLUMNS * (CUDA_THREADS / 8) >= CUDA_TILE_W + CUDA_TILE_MAX - 1, "");
 
-/* units: 2, 4, 6 or 8. */
-CUDA_INLINE struct share share_of(int thread, int units)
+CUDA_INLINE struct share share_of(const struct tile *t, const struct chunk *c, int thread)
 {
+    const struct cuda_args *a = t->args;
+    const struct cuda_map *in = &a->in[c->part];
+    const int units = c->channels / UNIT, shift = units == 8 ? 3 : units / 2; /* 2, 4, 6 or 8 */
+    const int step = units == 6 ? CUDA_THREADS / 6 : CUDA_THREADS >> shift;
+    const int first = units == 6 ? thread / 6 : thread >> shift;
+    const int left = t->x - a->hor.before;
     struct share h;
-    const int shift = units == 8 ? 3 : units / 2;
-    h.step = units == 6 ? CUDA_THREADS / 6 : CUDA_THREADS >> shift;
-    h.first = units == 6 ? thread / 6 : thread >> shift;
-    h.u = thread - h.first * units;
-    h.none = h.first >= h.step;
+    h.u = thread - first * units;
+    CUDA_UNROLL
+    for (int i = 0; i < COLUMNS; i++) {
+        const int x = first + i * step;
+        const bool inside = left + x >= 0 && left + x < in->width;
+        h.any[i] = first < step && x < t->halo_w;
+        h.to[i] = t->pixels + unit_at(x, h.u);
+        h.from[i] = inside ? (left + x) * in->stride + c->first + h.u * UNIT : -1;
+    }
     return h;
 }
 
-/* The pixels of a chunk and its halo: zeros outside of the picture, and where rows are not needed
- * and may not be there. */
-CUDA_INLINE void load_pixels(const struct tile *t, const struct step *s, int thread)
+/* Eight channels of a pixel of a map of floats, of which `channels` are there. */
+CUDA_INLINE void convert_unit(const struct tile *t, const float *from, int channels, uint32_t to)
 {
-    const struct cuda_args *a = t->args;
-    const struct cuda_map *in = &a->in[s->part];
-    const struct share h = share_of(thread, s->channels / UNIT);
-    const int needed = (int)t->end + a->ver.kernel - 1 - a->ver.before;
-    const int end = needed < in->height ? needed : in->height;
-    const int all = t->halo_w * t->halo_h, first = s->first + h.u * UNIT;
-    const int64_t frame = t->frame * in->frame;
-    int x = t->x - a->hor.before + h.first, y = (int)t->y - a->ver.before;
-    int slot = (int)pq_floor_mod(y, in->rows);
-    const int right = t->x - a->hor.before + t->halo_w;
-    for (int pixel = h.none ? all : h.first; pixel < all; pixel += h.step, x += h.step) {
-        for (; x >= right; x -= t->halo_w, y++)
-            slot = slot + 1 == in->rows ? 0 : slot + 1;
-        const bool there = y >= 0 && y < end && x >= 0 && x < in->width;
-        const int64_t from = (there ? frame + slot * in->row + (int64_t)x * in->stride : 0) + first;
-        uint16_t *to = unit_of(t->pixels, pixel, h.u);
-        if (in->type == PQ_F32)
-            convert_unit(t->type, in, from, first, there, to);
+    float v[UNIT];
+    CUDA_UNROLL
+    for (int i = 0; i < UNIT; i++)
+        v[i] = i < channels ? from[i] : 0.0f;
+    struct unit_bits bits;
+    CUDA_UNROLL
+    for (int i = 0; i < UNIT / 2; i++)
+        bits.pairs[i] = cuda_half_pair(t->type, v[2 * i], v[2 * i + 1]);
+    *(struct unit_bits *)(void *)(t->shared + (to - t->pixels) / 2) = bits;
+}
+
+/* A thread's part of a row of the halo, which begins at `row`; -1: it is not there. */
+CUDA_INLINE void load_row(const struct tile *t, const struct chunk *c, const struct share *h, int y,
+                          int64_t row, bool floats)
+{
+    const struct cuda_map *in = &t->args->in[c->part];
+    const uint32_t down = (uint32_t)(y * t->halo_w) * PIXEL_BYTES;
+    CUDA_UNROLL
+    for (int i = 0; i < COLUMNS; i++) {
+        const bool there = row >= 0 && h->from[i] >= 0;
+        const int64_t from = there ? row + h->from[i] : 0;
+        if (!h->any[i])
+            continue;
+        if (floats)
+            convert_unit(t, in->data + from, there ? in->channels - c->first - h->u * UNIT : 0,
+                         h->to[i] + down);
         else
-            cuda_copy_async(to, (const uint16_t *)(const void *)in->data + from, there);
+            cuda_copy_async(t->shared, h->to[i] + down,
+                            (const uint16_t *)(const void *)in->data + from, there);
     }
 }
 
-CUDA_INLINE void load_weights(const struct tile *t, const struct step *s, int thread)
+/* Zeros outside of the picture, and where rows are not needed and may not be there. */
+CUDA_INLINE void load_rows(const struct tile *t, const struct chunk *c, int thread, bool floats)
 {
-    const int units = s->channels / UNIT, rows = t->eights * 8;
-    const struct share h = share_of(thread, units);
-    uint16_t *to = t->weights + s->buffer * 64 * CUDA_CHUNK;
-    for (int row = h.none ? rows : h.first; row < rows; row += h.step)
-        cuda_copy_async(unit_of(to, row, h.u), s->weights + (row * units + h.u) * UNIT, true);
+    const struct cuda_args *a = t->args;
+    const struct cuda_map *in = &a->in[c->part];
+    const struct share h = share_of(t, c, thread);
+    const int needed = t->end + a->ver.kernel - 1 - a->ver.before;
+    const int end = needed < in->height ? needed : in->height, top = t->y - a->ver.before;
+    const int64_t frame = t->frame * in->frame;
+    int slot = top % in->rows;
+    slot += slot < 0 ? in->rows : 0;
+    for (int y = 0; y < t->halo_h; y++) {
+        const bool there = top + y >= 0 && top + y < end;
+        load_row(t, c, &h, y, there ? frame + slot * in->row : -1, floats);
+        slot = slot + 1 == in->rows ? 0 : slot + 1;
+    }
 }
 
-/* The row that a lane names: a pixel of the warp's m-th sixteen, moved by the tap; of its matrices
- * the second has the rows 8 to 15, the third and fourth the channels 8 to 15. */
-CUDA_INLINE uint16_t *pixel_row(const struct tile *t, const struct step *s, int warp, int m, int k,
-                                int lane)
+CUDA_INLINE void load_pixels(const struct tile *t, const struct chunk *c, int thread)
 {
-    const int sixteens = CUDA_TILE_W / 16;
-    const int y = warp * WARP_ROWS + m / sixteens + s->tap_y;
-    const int x = m % sixteens * 16 + lane % 16 + s->tap_x;
-    return unit_of(t->pixels, y * t->halo_w + x, k * 2 + lane / 16);
+    if (t->args->in[c->part].type == PQ_F32)
+        load_rows(t, c, thread, true);
+    else
+        load_rows(t, c, thread, false);
 }
 
-/* The same of the n-th sixteen output channels: the second matrix has the channels 8 to 15 of the
- * input, the third and fourth the rows 8 to 15. */
-CUDA_INLINE uint16_t *weight_row(const struct tile *t, const struct step *s, int n, int k, int lane)
+/* ---- products ---- */
+
+/* Which products of a chunk: a tap, and 16 channels. */
+struct step {
+    int tap_y, tap_x, k;
+};
+
+/* The address of the row that a lane names: a pixel of the warp's m-th sixteen, moved by the tap;
+ * of its matrices the second has the pixels 8 to 15, the third and fourth the channels 8 to 15. */
+CUDA_INLINE uint32_t pixel_row(const struct tile *t, struct step s, int warp, int m, int lane)
 {
-    return unit_of(t->weights + s->buffer * 64 * CUDA_CHUNK, n * 16 + lane / 16 * 8 + lane % 8,
-                   k * 2 + lane / 8 % 2);
+    const int sixteens = CUDA_TILE_W / 16, y = warp * WARP_ROWS + s.tap_y;
+    const uint32_t row = t->pixels + (uint32_t)(y * t->halo_w * PIXEL_BYTES);
+    const uint32_t at = row + unit_at(lane % 16 + s.tap_x, lane / 16);
+    return (at ^ (uint32_t)(s.k * 32)) +
+           (uint32_t)((m / sixteens * t->halo_w + m % sixteens * 16) * PIXEL_BYTES);
 }
 
-CUDA_INLINE void load_operands(const struct tile *t, const struct step *s, int warp, int lane,
-                               int k, int sixteens, struct products *p)
+CUDA_INLINE void load_operands(const struct tile *t, struct step s, const uint16_t *weights,
+                               int warp, int lane, int sixteens, struct operands *o)
 {
-    CUDA_UNROLL
-    for (int m = 0; m < WARP_TILES; m++)
-        CUDA_LOAD_MATRICES(p->a[m], lane, named, pixel_row(t, s, warp, m, k, named));
     CUDA_UNROLL
     for (int n = 0; n < sixteens; n++) {
         uint32_t r[4];
-        CUDA_LOAD_MATRICES(r, lane, named, weight_row(t, s, n, k, named));
-        p->b[2 * n][0] = r[0];
-        p->b[2 * n][1] = r[1];
-        p->b[2 * n + 1][0] = r[2];
-        p->b[2 * n + 1][1] = r[3];
+        cuda_take(r, weights + n * CUDA_WEIGHTS);
+        o->b[2 * n][0] = r[0];
+        o->b[2 * n][1] = r[1];
+        o->b[2 * n + 1][0] = r[2];
+        o->b[2 * n + 1][1] = r[3];
     }
+    CUDA_UNROLL
+    for (int m = 0; m < WARP_TILES; m++)
+        CUDA_LOAD_MATRICES(t->shared, o->a[m], lane, named, pixel_row(t, s, warp, m, named));
 }
 
 #ifdef __CUDACC__
-CUDA_INLINE void multiply(enum pq_dtype type, struct products *p, int m, int n)
+CUDA_INLINE void multiply(enum pq_dtype type, struct products *p, int which, int m, int n)
 {
-    cuda_mma(type, p->d[m][n], p->a[m], p->b[n]);
+    cuda_mma(type, p->d[m][n], p->of[which].a[m], p->of[which].b[n]);
 }
 #else
 /* All lanes of a warp, from whose registers the matrices are put together. */
-static inline void multiply(enum pq_dtype type, struct products *p, int m, int n)
+static inline void multiply(enum pq_dtype type, struct products *p, int which, int m, int n)
 {
     float a[16][16], b[16][8];
     for (int lane = 0; lane < CUDA_WARP; lane++) {
@@ -214,9 +247,9 @@ static inline void multiply(enum pq_dtype type, struct products *p, int m, int n
         for (int half = 0; half < 2; half++) {
             for (int r = 0; r < 4; r++)
                 a[row + r % 2 * 8][pair + half + r / 2 * 8] =
-                    cuda_half_of(type, p[lane].a[m][r], half);
+                    cuda_half_of(type, p[lane].of[which].a[m][r], half);
             for (int r = 0; r < 2; r++)
-                b[pair + half + r * 8][row] = cuda_half_of(type, p[lane].b[n][r], half);
+                b[pair + half + r * 8][row] = cuda_half_of(type, p[lane].of[which].b[n][r], half);
         }
     }
     for (int lane = 0; lane < CUDA_WARP; lane++) {
@@ -231,21 +264,47 @@ static inline void multiply(enum pq_dtype type, struct products *p, int m, int n
 }
 #endif
 
-/* All products of a step. */
-CUDA_INLINE void compute_step(const struct tile *t, const struct step *s, int sixteens,
-                              struct products *kept)
+/* A warp's products of a step, while the operands of the next one are on their way. */
+CUDA_INLINE void compute_step(const struct tile *t, struct step next, const uint16_t *weights,
+                              int warp, int sixteens, int which, struct products *kept)
 {
-    for (int k = 0; k < s->channels / 16; k++) {
-        CUDA_EACH_WARP(w)
-        {
-            CUDA_EACH_LANE(l)
-            load_operands(t, s, w, l, k, sixteens, CUDA_OWN(kept, w, l));
-            CUDA_UNROLL
-            for (int m = 0; m < WARP_TILES; m++) {
-                CUDA_UNROLL
-                for (int n = 0; n < 2 * sixteens; n++)
-                    multiply(t->type, CUDA_LANES_OF(kept, w), m, n);
+    CUDA_EACH_LANE(l)
+    load_operands(t, next, weights + l * 8, warp, l, sixteens,
+                  &CUDA_OWN(kept, warp, l)->of[which ^ 1]);
+    CUDA_UNROLL
+    for (int m = 0; m < WARP_TILES; m++) {
+        CUDA_UNROLL
+        for (int n = 0; n < 2 * sixteens; n++)
+            multiply(t->type, CUDA_LANES_OF(kept, warp), which, m, n);
+    }
+}
+
+/* A warp's products of a chunk. `whole`: it has all channels, as most have, so that which of them
+ * are next is known when the kernel is compiled. What is loaded behind the last step is not
+ * multiplied. */
+CUDA_INLINE void compute_chunk(const struct tile *t, const uint16_t *weights, int sixteens_in,
+                               bool whole, int warp, int sixteens, struct products *kept)
+{
+    const struct cuda_args *a = t->args;
+    const int steps = a->ver.kernel * a->hor.kernel * sixteens_in, at_once = whole ? 4 : 2;
+    struct step s = {0, 0, 0};
+    CUDA_EACH_LANE(l)
+    load_operands(t, s, weights + l * 8, warp, l, sixteens, &CUDA_OWN(kept, warp, l)->of[0]);
+    CUDA_ROLLED
+    for (int i = 0; i < steps; i += at_once) {
+        CUDA_UNROLL
+        for (int j = 0; j < at_once; j++) {
+            if (!whole && i + j == steps)
+                break;
+            s.k = whole ? (j + 1) % 4 : s.k + 1;
+            if (whole ? j == 3 : s.k == sixteens_in) {
+                const bool on = ++s.tap_x == a->hor.kernel;
+                s.k = 0;
+                s.tap_x = on ? 0 : s.tap_x;
+                s.tap_y += on && s.tap_y + 1 < a->ver.kernel;
             }
+            weights += sixteens * CUDA_WEIGHTS;
+            compute_step(t, s, weights, warp, sixteens, j % 2, kept);
         }
     }
 }
@@ -263,37 +322,33 @@ CUDA_INLINE void clear_products(struct products *p)
     }
 }
 
-/* The weights of the next tap are on their way while this one is computed; the pixels of the next
- * chunk cannot be, since they come where those of this one are. */
-CUDA_INLINE void conv_half(const struct cuda_args *a, int64_t block, enum pq_dtype type,
+/* The pixels of the next chunk cannot be on their way while this one is computed, since they come
+ * where those of this one are. */
+CUDA_INLINE void conv_half(const struct cuda_args *a, uint32_t block, enum pq_dtype type,
                            int sixteens, uint16_t *shared)
 {
     struct products kept[CUDA_KEPT(CUDA_THREADS)];
     const struct tile t = tile_of(a, block, type, sixteens, shared);
-    struct step s = first_step(&t);
+    const uint16_t *weights = first_weights(&t);
     CUDA_EACH_THREAD(i)
-    {
-        clear_products(CUDA_OWN(kept, i / CUDA_WARP, i % CUDA_WARP));
-        load_weights(&t, &s, i);
-        load_pixels(&t, &s, i);
-    }
-    while (s.channels) {
-        const struct step next = next_step(&t, s);
+    clear_products(CUDA_OWN(kept, i / CUDA_WARP, i % CUDA_WARP));
+    for (struct chunk c = {0, 0, chunk_of(a, 0, 0)}; c.channels; c = next_chunk(&t, c)) {
+        cuda_sync();
+        CUDA_EACH_THREAD(i)
+        load_pixels(&t, &c, i);
         cuda_copies_wait();
         cuda_sync();
-        if (next.channels) {
-            CUDA_EACH_THREAD(i)
-            load_weights(&t, &next, i);
+        CUDA_EACH_WARP(w)
+        {
+            if (c.channels == CUDA_CHUNK)
+                compute_chunk(&t, weights, CUDA_CHUNK / 16, true, w, sixteens, kept);
+            else
+                compute_chunk(&t, weights, c.channels / 16, false, w, sixteens, kept);
         }
-        compute_step(&t, &s, sixteens, kept);
-        if (next.channels && next.tap_y == 0 && next.tap_x == 0) {
-            cuda_sync();
-            CUDA_EACH_THREAD(i)
-            load_pixels(&t, &next, i);
-        }
-        s = next;
+        weights += (int64_t)t.eights * 8 * c.channels * a->ver.kernel * a->hor.kernel;
     }
-    write_products(&t, sixteens, kept);
+    const struct tile again = tile_of(a, cuda_again(block), type, sixteens, shared);
+    write_products(&again, sixteens, kept);
 }
 
 #ifdef __CUDACC__
@@ -310,7 +365,7 @@ CUDA_INLINE void conv_half(const struct cuda_args *a, int64_t block, enum pq_dty
     void name(const struct cuda_args *a)                                                           \
     {                                                                                              \
         alignas(128) static _Thread_local uint16_t shared[CUDA_TILE_BYTES_MAX / 2];                \
-        for (int64_t block = 0; block < a->count / CUDA_THREADS; block++) {                        \
+        for (uint32_t block = 0; block < a->count / CUDA_THREADS; block++) {                       \
             memset(shared, 0xff, sizeof shared); /* NaN: what is not loaded shows */               \
             conv_half(a, block, type, sixteens, shared);                                           \
         }                                                                                          \

@@ -1,37 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* How the sums of a convolution as a product of matrices become its result.
  *
- * They lie in the registers of a warp as its products leave them. They go through shared memory, a
- * row of each warp at a time, so that neighbouring threads write what lies side by side; also where
- * the result is shuffled, and each pixel becomes factor x factor of them. */
+ * They lie in the registers of a warp as its products leave them: a thread has two channels of
+ * eight pixels. They go through shared memory, where the pixels of the input were, so that
+ * neighbouring threads write what lies side by side. In one of three ways:
+ *
+ *     halves    into halves, as most are: each warp by itself; what is added lies where the sum
+ *               comes, and is replaced by it
+ *     shuffled  each pixel becomes factor x factor of them: as the rows that come of a warp's
+ *     any       as floats, a row of each warp at a time; each value is asked what it is */
 #pragma once
 
 #include <assert.h>
 #include <stdalign.h>
 
 #include "backend/cuda/kernels/conv_block.h"
+#include "backend/cuda/kernels/span.h"
 
 enum {
+    WARPS = CUDA_THREADS / CUDA_WARP,
+    WARP_PIXELS = WARP_ROWS * CUDA_TILE_W,
+    WARP_HALVES = WARP_PIXELS * MOST_EIGHTS * 8, /* of results on their way */
     STAGE_PAD = 8, /* floats behind a pixel, which put 4 of them into different banks */
-    STAGE_FLOATS = CUDA_THREADS / CUDA_WARP * CUDA_TILE_W * (MOST_EIGHTS * 8 + STAGE_PAD)
+    STAGE_FLOATS = WARPS * CUDA_TILE_W * (MOST_EIGHTS * 8 + STAGE_PAD)
 };
-
-/* There is room for them where the pixels and the weights of a 1x1 convolution were. */
-static_assert(STAGE_FLOATS * 2 <= (CUDA_TILE_W * CUDA_TILE_H + 2 * 64) * CUDA_CHUNK, "");
-
-/* Where the sums of a pixel of a warp's row are put down. */
-CUDA_INLINE float *stage_of(const struct tile *t, int warp, int pixel)
-{
-    const int width = t->eights * 8 + STAGE_PAD;
-    return (float *)(void *)t->weights + (warp * CUDA_TILE_W + pixel) * width;
-}
-
-/* What becomes of a sum but for the residual. */
-CUDA_INLINE float activated(const struct cuda_args *a, float bias, float slope, float sum)
-{
-    const float v = sum + bias;
-    return a->slopes && v < 0.0f ? v * slope : v;
-}
 
 /* Two channels that follow one another. */
 struct pair {
@@ -39,28 +31,363 @@ struct pair {
     float second;
 };
 
-/* A row of a warp; zeros past the last channel. */
+/* Eight channels of a pixel. */
+struct unit {
+    alignas(16) float values[8];
+};
+struct unit_bits {
+    alignas(16) uint32_t pairs[4];
+};
+
+/* Where a value of a pixel goes that becomes several, among those of its row of the tile, and which
+ * one is added to it. NOWHERE: it is none. */
+struct place {
+    uint16_t to, from;
+};
+enum { NOWHERE = UINT16_MAX };
+
+static_assert(STAGE_FLOATS * 4 <= CUDA_STAGE_BYTES, "");
+static_assert(WARPS * WARP_HALVES * 2 + MOST_EIGHTS * 8 * (int)sizeof(struct place) <=
+                  CUDA_STAGE_BYTES,
+              "");
+
+/* What becomes of the sums but for what is added. Biases and slopes have zeros behind the last
+ * channel. */
+CUDA_INLINE void activate(const struct tile *t, int lane, int sixteens, bool slopes,
+                          struct products *p)
+{
+    const struct cuda_args *a = t->args;
+    CUDA_UNROLL
+    for (int n = 0; n < 2 * sixteens; n++) {
+        const int c = t->first_channel + n * 8 + lane % 4 * 2;
+        const struct pair bias = *(const struct pair *)(const void *)(a->bias + c);
+        struct pair slope = {1.0f, 1.0f};
+        if (slopes)
+            slope = *(const struct pair *)(const void *)(a->slopes + c);
+        CUDA_UNROLL
+        for (int m = 0; m < WARP_TILES; m++) {
+            CUDA_UNROLL
+            for (int i = 0; i < 4; i++) {
+                const float v = p->d[m][n][i] + (i % 2 ? bias.second : bias.first);
+                p->d[m][n][i] = slopes && v < 0.0f ? v * (i % 2 ? slope.second : slope.first) : v;
+            }
+        }
+    }
+}
+
+/* ---- halves ---- */
+
+/* Whose pixels are read and written by units: a map of halves that has whole ones. */
+CUDA_INLINE bool has_units(const struct cuda_map *m)
+{
+    return m->type != PQ_F32 && m->stride % 8 == 0;
+}
+
+CUDA_INLINE bool are_halves(const struct cuda_args *a)
+{
+    return a->factor == 1 && has_units(&a->out) &&
+           (!a->residual || has_units(&a->in[a->inputs - 1]));
+}
+
+/* A lane has unit u of every step-th pixel of a row. */
+struct lane_column {
+    int u, first, step;
+    bool none;
+};
+
+CUDA_INLINE struct lane_column lane_column(const struct tile *t, int lane, int sixteens)
+{
+    const int shift = sixteens > 2 ? 3 : sixteens;
+    const struct lane_column c = {.u = lane & ((1 << shift) - 1),
+                                  .first = lane >> shift,
+                                  .step = CUDA_WARP >> shift,
+                                  .none = (lane & ((1 << shift) - 1)) >= t->eights};
+    return c;
+}
+
+/* Where unit u of a pixel of a warp lies, in halves: in another bank than that of the next one. */
+CUDA_INLINE int stage_at(int warp, int pixel, int u)
+{
+    return (warp * WARP_PIXELS + pixel) * CUDA_CHUNK + ((u ^ (pixel & 7)) * 8);
+}
+
+CUDA_INLINE void load_added(const struct tile *t, int warp, int lane, int sixteens)
+{
+    const struct cuda_args *a = t->args;
+    const struct cuda_map *m = &a->in[a->inputs - 1];
+    const struct lane_column h = lane_column(t, lane, sixteens);
+    const int c = t->first_channel + h.u * 8;
+    CUDA_UNROLL
+    for (int row = 0; row < WARP_ROWS && !h.none; row++) {
+        const int y = t->y + warp * WARP_ROWS + row;
+        const bool any = y < t->end && c < m->stride;
+        const int64_t from = any ? cuda_offset(m, t->frame, y, t->x) + c : 0;
+        CUDA_UNROLL
+        for (int i = 0; i < CUDA_TILE_W / h.step; i++) {
+            const int x = h.first + i * h.step;
+            const bool there = any && t->x + x < t->width;
+            cuda_copy_async(
+                t->shared, t->pixels + (uint32_t)(stage_at(warp, row * CUDA_TILE_W + x, h.u) * 2),
+                (const uint16_t *)(const void *)m->data + from + (there ? x * m->stride : 0),
+                there);
+        }
+    }
+}
+
+/* What is added lies where the sum comes. */
+CUDA_INLINE void stage_halves(const struct tile *t, int warp, int lane, int sixteens, bool added,
+                              const struct products *p)
+{
+    const float scale = t->args->scale;
+    CUDA_UNROLL
+    for (int n = 0; n < 2 * sixteens; n++) {
+        CUDA_UNROLL
+        for (int i = 0; i < WARP_PIXELS / 8; i++) {
+            uint32_t *to =
+                (uint32_t *)(void *)(t->shared + stage_at(warp, i * 8 + lane / 4, n)) + lane % 4;
+            float first = p->d[i / 2][n][i % 2 * 2], second = p->d[i / 2][n][i % 2 * 2 + 1];
+            if (added) {
+                first = cuda_half_value(t->type, (uint16_t)*to) + scale * first;
+                second = cuda_half_value(t->type, (uint16_t)(*to >> 16)) + scale * second;
+            }
+            *to = cuda_half_pair(t->type, first, second);
+        }
+    }
+}
+
+/* Which bits of eight channels from c on are those of channels that there are. */
+CUDA_INLINE struct unit_bits bits_of(const struct tile *t, int c)
+{
+    struct unit_bits bits;
+    CUDA_UNROLL
+    for (int i = 0; i < 4; i++)
+        bits.pairs[i] =
+            (c + 2 * i < t->channels ? 0xffff : 0) | (c + 2 * i + 1 < t->channels ? 0xffff0000 : 0);
+    return bits;
+}
+
+/* Zeros past the last channel, to the end of the pixel. */
+CUDA_INLINE void write_halves(const struct tile *t, int warp, int lane, int sixteens)
+{
+    const struct cuda_map *out = &t->args->out;
+    const struct lane_column h = lane_column(t, lane, sixteens);
+    const int c = t->first_channel + h.u * 8;
+    const struct unit_bits kept = bits_of(t, c);
+    if (h.none || c >= out->stride)
+        return;
+    CUDA_UNROLL
+    for (int row = 0; row < WARP_ROWS; row++) {
+        const int y = t->y + warp * WARP_ROWS + row;
+        if (y >= t->end)
+            return;
+        uint16_t *to =
+            (uint16_t *)(void *)out->data + cuda_offset(out, t->frame, y, t->x + h.first) + c;
+        CUDA_UNROLL
+        for (int i = 0; i < CUDA_TILE_W / h.step; i++) {
+            const int x = h.first + i * h.step, at = stage_at(warp, row * CUDA_TILE_W + x, h.u);
+            struct unit_bits bits = *(const struct unit_bits *)(const void *)(t->shared + at);
+            CUDA_UNROLL
+            for (int k = 0; k < 4; k++)
+                bits.pairs[k] &= kept.pairs[k];
+            if (t->x + x < t->width)
+                *(struct unit_bits *)(void *)(to + i * h.step * out->stride) = bits;
+        }
+    }
+}
+
+CUDA_INLINE void give_halves(const struct tile *t, int sixteens, struct products *kept)
+{
+    const bool added = t->args->residual;
+    if (added) {
+        CUDA_EACH_THREAD(i)
+        load_added(t, i / CUDA_WARP, i % CUDA_WARP, sixteens);
+        cuda_copies_wait();
+        cuda_warp_sync();
+    }
+    CUDA_EACH_THREAD(i)
+    {
+        const int warp = i / CUDA_WARP, lane = i % CUDA_WARP;
+        if (added)
+            stage_halves(t, warp, lane, sixteens, true, CUDA_OWN(kept, warp, lane));
+        else
+            stage_halves(t, warp, lane, sixteens, false, CUDA_OWN(kept, warp, lane));
+    }
+    cuda_warp_sync();
+    CUDA_EACH_THREAD(i)
+    write_halves(t, i / CUDA_WARP, i % CUDA_WARP, sixteens);
+}
+
+/* ---- shuffled ---- */
+
+/* Where rows that come of the tile's are whole: this block makes all channels, and there is nothing
+ * between two pixels. */
+CUDA_INLINE bool are_rows(const struct tile *t)
+{
+    const struct cuda_map *out = &t->args->out;
+    return t->args->factor > 1 && out->type != PQ_F32 && out->stride == out->channels &&
+           t->channels <= t->eights * 8;
+}
+
+/* Whether what is added has the result's channels, or those from before. It has the size from
+ * before. */
+CUDA_INLINE bool adds_late(const struct cuda_args *a)
+{
+    return a->in[a->residual ? a->inputs - 1 : 0].channels == a->out.channels;
+}
+
+CUDA_INLINE struct place *places_of(const struct tile *t)
+{
+    return (struct place *)(void *)(t->shared + WARPS * WARP_HALVES);
+}
+
+/* Of channel j. A row of the tile becomes `factor` of them, one behind the other. */
+CUDA_INLINE void find_place(const struct tile *t, int j)
+{
+    const struct cuda_args *a = t->args;
+    const int f = a->factor, channels = a->out.channels, each = f * f;
+    const int c = a->by_place ? j % channels : j / each;
+    const int at = a->by_place ? j / channels : j % each;
+    struct place p = {NOWHERE, 0};
+    if (j < t->channels) {
+        p.to = (uint16_t)((at / f * CUDA_TILE_W * f + at % f) * channels + c);
+        p.from = (uint16_t)(adds_late(a) ? c : j);
+    }
+    places_of(t)[j] = p;
+}
+
+/* A thread's pixels of what is added; those behind the last one are that. */
+struct added {
+    const void *rows[WARP_ROWS];
+    int pixels[CUDA_TILE_W / 8];
+};
+
+CUDA_INLINE struct added added_of(const struct tile *t, int warp, int lane, enum pq_dtype type)
+{
+    const struct cuda_map *m = &t->args->in[t->args->inputs - 1];
+    struct added own;
+    CUDA_UNROLL
+    for (int row = 0; row < WARP_ROWS; row++) {
+        const int y = t->y + warp * WARP_ROWS + row;
+        own.rows[row] = cuda_values(m, type, cuda_row(m, t->frame, y < t->end ? y : t->end - 1));
+    }
+    CUDA_UNROLL
+    for (int i = 0; i < CUDA_TILE_W / 8; i++) {
+        const int x = t->x + i * 8 + lane / 4;
+        own.pixels[i] = (x < t->width ? x : t->width - 1) * m->stride;
+    }
+    return own;
+}
+
+CUDA_INLINE void add_values(const struct tile *t, int warp, int lane, int sixteens,
+                            enum pq_dtype type, struct products *p)
+{
+    const struct added own = added_of(t, warp, lane, type);
+    CUDA_UNROLL
+    for (int k = 0; k < 4 * sixteens; k++) {
+        const int n = k / 2, from = places_of(t)[n * 8 + lane % 4 * 2 + k % 2].from;
+        CUDA_UNROLL
+        for (int i = 0; i < WARP_PIXELS / 8; i++) {
+            float *sum = &p->d[i / 2][n][i % 2 * 2 + k % 2];
+            const float v = cuda_number(own.rows[i / 4], type, own.pixels[i % 4] + from);
+            *sum = v + t->args->scale * *sum;
+        }
+    }
+}
+
+CUDA_INLINE void stage_rows(const struct tile *t, int warp, int lane, int sixteens,
+                            const struct products *p)
+{
+    const int pixel =
+        t->args->factor * t->args->out.channels; /* values that come of one in a row */
+    uint16_t *to = t->shared + warp * WARP_HALVES + lane / 4 * pixel;
+    CUDA_UNROLL
+    for (int k = 0; k < 4 * sixteens; k++) {
+        const int n = k / 2, at = places_of(t)[n * 8 + lane % 4 * 2 + k % 2].to;
+        if (at == NOWHERE)
+            continue;
+        CUDA_UNROLL
+        for (int i = 0; i < WARP_PIXELS / 8; i++)
+            to[(i / 4 * CUDA_TILE_W * t->args->factor + i % 4 * 8) * pixel + at] =
+                cuda_half_bits(t->type, p->d[i / 2][n][i % 2 * 2 + k % 2]);
+    }
+}
+
+/* `count` values that lie side by side, by the lanes of a warp. */
+CUDA_INLINE void copy_row(const uint16_t *from, uint16_t *to, int64_t at, int count, int lane)
+{
+    int i = lane;
+    if (cuda_at_word(at)) {
+        for (i = lane * 8; i + 8 <= count; i += CUDA_WARP * 8)
+            *(struct unit_bits *)(void *)(to + at + i) =
+                *(const struct unit_bits *)(const void *)(from + i);
+        i = count / 8 * 8 + lane;
+    }
+    for (; i < count; i += CUDA_WARP)
+        to[at + i] = from[i];
+}
+
+CUDA_INLINE void write_rows_of(const struct tile *t, int warp, int lane)
+{
+    const struct cuda_map *out = &t->args->out;
+    const int f = t->args->factor, pixel = f * out->channels, left = t->width - t->x;
+    const uint16_t *from = t->shared + warp * WARP_HALVES;
+    for (int row = 0; row < WARP_ROWS; row++) {
+        const int y = t->y + warp * WARP_ROWS + row;
+        if (y >= t->end)
+            return;
+        const struct cuda_ring ring = cuda_ring_at(out, t->frame, y * f);
+        for (int dy = 0; dy < f; dy++, from += CUDA_TILE_W * pixel)
+            copy_row(from, (uint16_t *)(void *)out->data,
+                     cuda_ring_row(out, &ring, y * f + dy) + (int64_t)t->x * pixel,
+                     (left < CUDA_TILE_W ? left : CUDA_TILE_W) * pixel, lane);
+    }
+}
+
+CUDA_INLINE void give_rows(const struct tile *t, int sixteens, struct products *kept)
+{
+    const struct cuda_args *a = t->args;
+    CUDA_EACH_THREAD(i)
+    {
+        if (i < t->eights * 8)
+            find_place(t, i);
+    }
+    cuda_sync();
+    CUDA_EACH_THREAD(i)
+    {
+        const int warp = i / CUDA_WARP, lane = i % CUDA_WARP;
+        if (a->residual && a->in[a->inputs - 1].type == PQ_F32)
+            add_values(t, warp, lane, sixteens, PQ_F32, CUDA_OWN(kept, warp, lane));
+        else if (a->residual)
+            add_values(t, warp, lane, sixteens, t->type, CUDA_OWN(kept, warp, lane));
+        stage_rows(t, warp, lane, sixteens, CUDA_OWN(kept, warp, lane));
+    }
+    cuda_warp_sync();
+    CUDA_EACH_THREAD(i)
+    write_rows_of(t, i / CUDA_WARP, i % CUDA_WARP);
+}
+
+/* ---- any ---- */
+
+/* Where the sums of a pixel of a warp's row are put down. */
+CUDA_INLINE float *stage_of(const struct tile *t, int warp, int pixel)
+{
+    const int width = t->eights * 8 + STAGE_PAD;
+    return (float *)(void *)t->shared + (warp * CUDA_TILE_W + pixel) * width;
+}
+
+/* A row of a warp. */
 CUDA_INLINE void stage_row(const struct tile *t, int row, int thread, int sixteens,
                            const struct products *p)
 {
-    const struct cuda_args *a = t->args;
     const int warp = thread / CUDA_WARP, lane = thread % CUDA_WARP;
     CUDA_UNROLL
     for (int n = 0; n < 2 * sixteens; n++) {
-        const int at = n * 8 + lane % 4 * 2;
-        float bias[2], slopes[2];
-        CUDA_UNROLL
-        for (int j = 0; j < 2; j++) {
-            const int c = t->first_channel + at + j;
-            bias[j] = c < t->channels ? a->bias[c] : 0.0f;
-            slopes[j] = c < t->channels && a->slopes ? a->slopes[c] : 1.0f;
-        }
         CUDA_UNROLL
         for (int i = 0; i < CUDA_TILE_W / 8; i++) {
             const float *sums = p->d[row * (CUDA_TILE_W / 16) + i / 2][n] + i % 2 * 2;
-            struct pair *to = (struct pair *)(void *)(stage_of(t, warp, i * 8 + lane / 4) + at);
-            to->first = activated(a, bias[0], slopes[0], sums[0]);
-            to->second = activated(a, bias[1], slopes[1], sums[1]);
+            const struct pair both = {sums[0], sums[1]};
+            *(struct pair *)(void *)(stage_of(t, warp, i * 8 + lane / 4) + n * 8 + lane % 4 * 2) =
+                both;
         }
     }
 }
@@ -77,14 +404,6 @@ CUDA_INLINE int64_t residual_row(const struct tile *t, int64_t y)
     return t->args->residual ? cuda_row(&t->args->in[t->args->inputs - 1], t->frame, y) : 0;
 }
 
-/* Eight channels of a pixel. */
-struct unit {
-    alignas(16) float values[8];
-};
-struct unit_bits {
-    alignas(16) uint32_t pairs[4];
-};
-
 /* From channel c on, zeros past the last one. */
 CUDA_INLINE void write_unit(const struct tile *t, struct unit sums, int64_t to, int64_t from, int c)
 {
@@ -98,8 +417,7 @@ CUDA_INLINE void write_unit(const struct tile *t, struct unit sums, int64_t to, 
         struct unit_bits bits;
         CUDA_UNROLL
         for (int i = 0; i < 4; i++) {
-            const uint32_t low = cuda_half_bits(t->type, sums.values[2 * i]);
-            bits.pairs[i] = low | (uint32_t)cuda_half_bits(t->type, sums.values[2 * i + 1]) << 16;
+            bits.pairs[i] = cuda_half_pair(t->type, sums.values[2 * i], sums.values[2 * i + 1]);
         }
         if (c < out->stride)
             *(struct unit_bits *)(void *)((uint16_t *)(void *)out->data + to + c) = bits;
@@ -121,8 +439,8 @@ CUDA_INLINE void write_rows(const struct tile *t, int row, int thread)
     const int at = (thread - first * units) * 8;
     const int stride = a->in[a->residual ? a->inputs - 1 : 0].stride;
     const int left = t->width - t->x, width = left < CUDA_TILE_W ? left : CUDA_TILE_W;
-    for (int warp = 0; warp < CUDA_THREADS / CUDA_WARP && first < step; warp++) {
-        const int64_t y = t->y + warp * WARP_ROWS + row;
+    for (int warp = 0; warp < WARPS && first < step; warp++) {
+        const int y = t->y + warp * WARP_ROWS + row;
         if (y >= t->end)
             return;
         const int64_t to = cuda_offset(&a->out, t->frame, y, t->x);
@@ -153,12 +471,11 @@ CUDA_INLINE struct shuffled shuffled_of(const struct tile *t, int place)
     return s;
 }
 
-/* What is added has the result's channels, or those from before, and the size from before. */
 CUDA_INLINE void write_shuffled(const struct tile *t, struct shuffled s, const float *sums,
                                 int64_t to, int64_t from)
 {
     const struct cuda_args *a = t->args;
-    const bool late = a->in[a->residual ? a->inputs - 1 : 0].channels == a->out.channels;
+    const bool late = adds_late(a);
     for (int c = s.low; c < s.high; c++, s.ours += s.next) {
         if (s.ours >= 0 && s.ours < t->eights * 8)
             cuda_put(&a->out, to + c,
@@ -174,12 +491,12 @@ CUDA_INLINE void write_shuffled_column(const struct tile *t, int row, int column
     const int stride = a->in[a->residual ? a->inputs - 1 : 0].stride;
     for (int dy = 0; dy < f && x < t->width; dy++) {
         const struct shuffled s = shuffled_of(t, dy * f + column % f);
-        for (int warp = 0; warp < CUDA_THREADS / CUDA_WARP; warp++) {
-            const int64_t y = t->y + warp * WARP_ROWS + row;
+        for (int warp = 0; warp < WARPS; warp++) {
+            const int y = t->y + warp * WARP_ROWS + row;
             if (y >= t->end)
                 break;
             write_shuffled(t, s, stage_of(t, warp, pixel),
-                           cuda_offset(&a->out, t->frame, y * f + dy, (int64_t)t->x * f + column),
+                           cuda_offset(&a->out, t->frame, y * f + dy, t->x * f + column),
                            residual_row(t, y) + (int64_t)x * stride);
         }
     }
@@ -191,11 +508,12 @@ CUDA_INLINE void write_shuffled_rows(const struct tile *t, int row, int thread)
         write_shuffled_column(t, row, column);
 }
 
-CUDA_INLINE void write_products(const struct tile *t, int sixteens, struct products *kept)
+CUDA_INLINE void give_any(const struct tile *t, int sixteens, struct products *kept)
 {
     CUDA_UNROLL
     for (int row = 0; row < WARP_ROWS; row++) {
-        cuda_sync();
+        if (row > 0)
+            cuda_sync();
         CUDA_EACH_THREAD(i)
         stage_row(t, row, i, sixteens, CUDA_OWN(kept, i / CUDA_WARP, i % CUDA_WARP));
         cuda_sync();
@@ -207,4 +525,23 @@ CUDA_INLINE void write_products(const struct tile *t, int sixteens, struct produ
                 write_shuffled_rows(t, row, i);
         }
     }
+}
+
+CUDA_INLINE void write_products(const struct tile *t, int sixteens, struct products *kept)
+{
+    CUDA_EACH_THREAD(i)
+    {
+        const int warp = i / CUDA_WARP, lane = i % CUDA_WARP;
+        if (t->args->slopes)
+            activate(t, lane, sixteens, true, CUDA_OWN(kept, warp, lane));
+        else
+            activate(t, lane, sixteens, false, CUDA_OWN(kept, warp, lane));
+    }
+    cuda_sync(); /* nobody reads the pixels any more */
+    if (are_halves(t->args))
+        give_halves(t, sixteens, kept);
+    else if (are_rows(t))
+        give_rows(t, sixteens, kept);
+    else
+        give_any(t, sixteens, kept);
 }

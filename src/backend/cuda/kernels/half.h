@@ -51,3 +51,18 @@ CUDA_INLINE uint16_t cuda_half_bits(enum pq_dtype type, float value)
 {
     return type == PQ_BF16 ? pq_f32_to_bf16(value) : cuda_f16_bits(value);
 }
+
+/* Two of them, as they lie in memory. */
+CUDA_INLINE uint32_t cuda_half_pair(enum pq_dtype type, float first, float second)
+{
+#if defined(__CUDACC__) && __CUDA_ARCH__ >= 800
+    uint32_t both;
+    if (type == PQ_BF16)
+        asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(second), "f"(first));
+    else
+        asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(second), "f"(first));
+    return both;
+#else
+    return cuda_half_bits(type, first) | (uint32_t)cuda_half_bits(type, second) << 16;
+#endif
+}

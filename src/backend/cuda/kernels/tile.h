@@ -4,7 +4,8 @@
  *
  * A block makes CUDA_TILE_W x CUDA_TILE_H pixels of up to 64 output channels. It goes through the
  * input in chunks of up to 64 channels of one map: the pixels of its tile and of the halo around it
- * lie in shared memory, where every tap finds them, and weights come tap by tap. */
+ * lie in shared memory, where every tap finds them. Weights go from memory into registers, packed
+ * as the threads take them. */
 #pragma once
 
 #include "backend/cuda/kernels/kernel.h"
@@ -61,10 +62,23 @@ PQ_INLINE int64_t cuda_tiles(const struct cuda_args *a)
     return cuda_tiles_across(a) * cuda_tiles_down(a) * a->frames;
 }
 
-/* Bytes of shared memory: the tile with its halo, and the weights of two taps. */
+/* Bytes of shared memory: the tile with its halo, and later, in its place, sums on their way out.
+ */
+enum { CUDA_STAGE_BYTES = 36 << 10, CUDA_TILE_BYTES_MAX = 38 * 14 * CUDA_CHUNK * 2 };
 PQ_INLINE int cuda_tile_bytes(const struct cuda_args *a)
 {
     const int pixels = (CUDA_TILE_W + a->hor.kernel - 1) * (CUDA_TILE_H + a->ver.kernel - 1);
-    return (pixels + 2 * 64) * CUDA_CHUNK * (int)sizeof(uint16_t);
+    const int bytes = pixels * CUDA_CHUNK * (int)sizeof(uint16_t);
+    return bytes > CUDA_STAGE_BYTES ? bytes : CUDA_STAGE_BYTES;
 }
-enum { CUDA_TILE_BYTES_MAX = (38 * 14 + 2 * 64) * CUDA_CHUNK * 2 };
+
+/* ---- how weights are packed ---- */
+
+/* Weights of 16 channels of the input and as many of the output are 256 halves, of which each lane
+ * of a warp takes 8: what it has of two operands b of block.h. */
+enum { CUDA_WEIGHTS = 256 };
+PQ_INLINE int cuda_weight_place(int out, int in)
+{
+    const int lane = out % 8 * 4 + in % 8 / 2;
+    return lane * 8 + (out / 8 * 2 + in / 8) * 2 + in % 2;
+}
