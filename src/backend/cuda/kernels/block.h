@@ -75,18 +75,17 @@ static __device__ inline uint32_t cuda_shared(const uint16_t *shared)
  * is launched all the same must not go on. */
 #define CUDA_MISSING(a, b, c) ((void)(a), (void)(b), (void)(c), __trap())
 
-/* 16 bytes of global memory to an address of shared memory, or zeros; behind the thread's back
- * until cuda_copies_wait(). */
+/* 16 bytes of global memory to an address of shared memory, or zeros where `bytes` is 0 and not 16;
+ * behind the thread's back until cuda_copies_wait(). */
 static __device__ inline void cuda_copy_async(const uint16_t *shared, uint32_t to, const void *from,
-                                              bool there)
+                                              int bytes)
 {
 #if __CUDA_ARCH__ >= 800
-    const int bytes = there ? 16 : 0;
     (void)shared;
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes)
                  : "memory");
 #else
-    CUDA_MISSING(shared, from, there + to);
+    CUDA_MISSING(shared, from, bytes + to);
 #endif
 }
 
@@ -178,9 +177,9 @@ static inline uint32_t cuda_shared(const uint16_t *shared)
     return 0;
 }
 
-static inline void cuda_copy_async(uint16_t *shared, uint32_t to, const void *from, bool there)
+static inline void cuda_copy_async(uint16_t *shared, uint32_t to, const void *from, int bytes)
 {
-    if (there)
+    if (bytes)
         memcpy(shared + to / 2, from, 16);
     else
         memset(shared + to / 2, 0, 16);

@@ -104,97 +104,140 @@ CUDA_INLINE uint32_t unit_at(int x, int u)
     return (uint32_t)(x * PIXEL_BYTES + ((u ^ (x & 7)) << 4));
 }
 
-/* What a thread loads of each row: unit u of at most COLUMNS pixels. Where units do not divide the
- * threads some have nothing. */
+/* What a thread loads of each row of the halo: eight channels of some pixels, at most COLUMNS, of
+ * which this is one. Who is past the end of the row loads the last pixel, as another thread does:
+ * that takes less than to ask each time. */
 enum { COLUMNS = 3 };
 struct share {
-    int u;
-    uint32_t to[COLUMNS];
-    int from[COLUMNS]; /* values from the beginning of the row; -1: there is nothing */
-    bool any[COLUMNS]; /* of the halo */
+    uint32_t to;  /* the address in the first row */
+    int64_t from; /* values from the beginning of a row */
+    int bytes;    /* 16; 0 where it is not in the picture */
+    int channels;
 };
 static_assert(COLUMNS * (CUDA_THREADS / 8) >= CUDA_TILE_W + CUDA_TILE_MAX - 1, "");
 
-CUDA_INLINE struct share share_of(const struct tile *t, const struct chunk *c, int thread)
+/* Pixels from one that a thread loads to the next. */
+CUDA_INLINE int share_step(const struct chunk *c)
+{
+    const int units = c->channels / UNIT; /* 2, 4, 6 or 8 */
+    return units == 6 ? CUDA_THREADS / 6 : CUDA_THREADS >> (units == 8 ? 3 : units / 2);
+}
+
+CUDA_INLINE struct share share_of(const struct tile *t, const struct chunk *c, int thread, int i)
 {
     const struct cuda_args *a = t->args;
     const struct cuda_map *in = &a->in[c->part];
-    const int units = c->channels / UNIT, shift = units == 8 ? 3 : units / 2; /* 2, 4, 6 or 8 */
-    const int step = units == 6 ? CUDA_THREADS / 6 : CUDA_THREADS >> shift;
-    const int first = units == 6 ? thread / 6 : thread >> shift;
-    const int left = t->x - a->hor.before;
-    struct share h;
-    h.u = thread - first * units;
-    CUDA_UNROLL
-    for (int i = 0; i < COLUMNS; i++) {
-        const int x = first + i * step;
-        const bool inside = left + x >= 0 && left + x < in->width;
-        h.any[i] = first < step && x < t->halo_w;
-        h.to[i] = t->pixels + unit_at(x, h.u);
-        h.from[i] = inside ? (left + x) * in->stride + c->first + h.u * UNIT : -1;
-    }
+    const int units = c->channels / UNIT;
+    const int first = units == 6 ? thread / 6 : thread >> (units == 8 ? 3 : units / 2);
+    const int u = thread - first * units, at = first + i * share_step(c);
+    const int x = at < t->halo_w ? at : t->halo_w - 1, from = t->x - a->hor.before + x;
+    const bool inside = from >= 0 && from < in->width;
+    const struct share h = {.to = t->pixels + unit_at(x, u),
+                            .from = inside ? from * in->stride + c->first + u * UNIT : 0,
+                            .bytes = inside ? 16 : 0,
+                            .channels = inside ? in->channels - c->first - u * UNIT : 0};
     return h;
 }
 
-/* Eight channels of a pixel of a map of floats, of which `channels` are there. */
-CUDA_INLINE void convert_unit(const struct tile *t, const float *from, int channels, uint32_t to)
+/* The rows of the halo. Those that are not needed may not be there; those that are are in the ring
+ * at the same time. */
+struct rows {
+    int64_t frame;      /* where its ring begins */
+    int top, end, slot; /* the first, behind the last that is there; of the first, or before 0 */
+};
+
+CUDA_INLINE struct rows rows_of_halo(const struct tile *t, const struct cuda_map *in)
 {
-    float v[UNIT];
-    CUDA_UNROLL
-    for (int i = 0; i < UNIT; i++)
-        v[i] = i < channels ? from[i] : 0.0f;
-    struct unit_bits bits;
-    CUDA_UNROLL
-    for (int i = 0; i < UNIT / 2; i++)
-        bits.pairs[i] = cuda_half_pair(t->type, v[2 * i], v[2 * i + 1]);
-    *(struct unit_bits *)(void *)(t->shared + (to - t->pixels) / 2) = bits;
+    const struct pq_window *ver = &t->args->ver;
+    const int needed = t->end + ver->kernel - 1 - ver->before;
+    struct rows r;
+    r.frame = t->frame * in->frame;
+    r.top = t->y - ver->before;
+    r.end = needed < in->height ? needed : in->height;
+    r.slot = r.top < 0 ? r.top : (int)((uint32_t)r.top % (uint32_t)in->rows);
+    return r;
 }
 
-/* A thread's part of a row of the halo, which begins at `row`; -1: it is not there. */
-CUDA_INLINE void load_row(const struct tile *t, const struct chunk *c, const struct share *h, int y,
-                          int64_t row, bool floats)
+/* Whether row y of them is there, and where; else something that is. */
+CUDA_INLINE bool halo_row(const struct rows *r, const struct cuda_map *in, int y, int64_t *row)
+{
+    const int at = r->slot + y, slot = at < in->rows ? at : at - in->rows;
+    const bool there = r->top + y >= 0 && r->top + y < r->end;
+    *row = there ? r->frame + slot * in->row : 0;
+    return there;
+}
+
+CUDA_INLINE void load_halves(const struct tile *t, const struct chunk *c, int thread)
 {
     const struct cuda_map *in = &t->args->in[c->part];
-    const uint32_t down = (uint32_t)(y * t->halo_w) * PIXEL_BYTES;
+    const struct rows r = rows_of_halo(t, in);
+    const int step = share_step(c);
+    struct share h[COLUMNS];
+    const uint16_t *from[COLUMNS];
+    uint32_t down = 0;
     CUDA_UNROLL
     for (int i = 0; i < COLUMNS; i++) {
-        const bool there = row >= 0 && h->from[i] >= 0;
-        const int64_t from = there ? row + h->from[i] : 0;
-        if (!h->any[i])
-            continue;
-        if (floats)
-            convert_unit(t, in->data + from, there ? in->channels - c->first - h->u * UNIT : 0,
-                         h->to[i] + down);
-        else
-            cuda_copy_async(t->shared, h->to[i] + down,
-                            (const uint16_t *)(const void *)in->data + from, there);
+        h[i] = share_of(t, c, thread, i);
+        from[i] = (const uint16_t *)(const void *)in->data + h[i].from;
+    }
+    CUDA_ROLLED
+    for (int y = 0; y < t->halo_h; y++, down += (uint32_t)t->halo_w * PIXEL_BYTES) {
+        int64_t row;
+        const bool there = halo_row(&r, in, y, &row);
+        CUDA_UNROLL
+        for (int i = 0; i < COLUMNS; i++) {
+            if (i * step < t->halo_w)
+                cuda_copy_async(t->shared, h[i].to + down, from[i] + row, there ? h[i].bytes : 0);
+        }
     }
 }
 
-/* Zeros outside of the picture, and where rows are not needed and may not be there. */
-CUDA_INLINE void load_rows(const struct tile *t, const struct chunk *c, int thread, bool floats)
+/* Of a map of floats eight channels of a pixel in some rows, all loaded before the first is needed.
+ */
+enum { FLOAT_ROWS = 5 };
+CUDA_INLINE void convert_units(const struct tile *t, const struct cuda_map *in,
+                               const struct rows *r, int y, const struct share *h)
 {
-    const struct cuda_args *a = t->args;
-    const struct cuda_map *in = &a->in[c->part];
-    const struct share h = share_of(t, c, thread);
-    const int needed = t->end + a->ver.kernel - 1 - a->ver.before;
-    const int end = needed < in->height ? needed : in->height, top = t->y - a->ver.before;
-    const int64_t frame = t->frame * in->frame;
-    int slot = top % in->rows;
-    slot += slot < 0 ? in->rows : 0;
-    for (int y = 0; y < t->halo_h; y++) {
-        const bool there = top + y >= 0 && top + y < end;
-        load_row(t, c, &h, y, there ? frame + slot * in->row : -1, floats);
-        slot = slot + 1 == in->rows ? 0 : slot + 1;
+    float v[FLOAT_ROWS][UNIT];
+    CUDA_UNROLL
+    for (int k = 0; k < FLOAT_ROWS; k++) {
+        int64_t row;
+        const int channels = halo_row(r, in, y + k, &row) ? h->channels : 0;
+        const float *from = in->data + row + h->from;
+        CUDA_UNROLL
+        for (int e = 0; e < UNIT; e++)
+            v[k][e] = e < channels ? from[e] : 0.0f;
+    }
+    CUDA_UNROLL
+    for (int k = 0; k < FLOAT_ROWS && y + k < t->halo_h; k++) {
+        struct unit_bits bits;
+        CUDA_UNROLL
+        for (int e = 0; e < UNIT / 2; e++)
+            bits.pairs[e] = cuda_half_pair(t->type, v[k][2 * e], v[k][2 * e + 1]);
+        *(struct unit_bits *)(void *)(t->shared + (h->to - t->pixels) / 2 +
+                                      (y + k) * t->halo_w * CUDA_CHUNK) = bits;
+    }
+}
+
+CUDA_INLINE void load_floats(const struct tile *t, const struct chunk *c, int thread)
+{
+    const struct cuda_map *in = &t->args->in[c->part];
+    const struct rows r = rows_of_halo(t, in);
+    CUDA_ROLLED
+    for (int i = 0; i * share_step(c) < t->halo_w; i++) {
+        const struct share h = share_of(t, c, thread, i);
+        CUDA_ROLLED
+        for (int y = 0; y < t->halo_h; y += FLOAT_ROWS)
+            convert_units(t, in, &r, y, &h);
     }
 }
 
 CUDA_INLINE void load_pixels(const struct tile *t, const struct chunk *c, int thread)
 {
     if (t->args->in[c->part].type == PQ_F32)
-        load_rows(t, c, thread, true);
+        load_floats(t, c, thread);
     else
-        load_rows(t, c, thread, false);
+        load_halves(t, c, thread);
 }
 
 /* ---- products ---- */

@@ -129,7 +129,7 @@ CUDA_INLINE void load_added(const struct tile *t, int warp, int lane, int sixtee
             cuda_copy_async(
                 t->shared, t->pixels + (uint32_t)(stage_at(warp, row * CUDA_TILE_W + x, h.u) * 2),
                 (const uint16_t *)(const void *)m->data + from + (there ? x * m->stride : 0),
-                there);
+                there ? 16 : 0);
         }
     }
 }
