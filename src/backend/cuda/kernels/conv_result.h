@@ -166,8 +166,9 @@ CUDA_INLINE struct unit_bits bits_of(const struct tile *t, int c)
     return bits;
 }
 
-/* Zeros past the last channel, to the end of the pixel. */
-CUDA_INLINE void write_halves(const struct tile *t, int warp, int lane, int sixteens)
+/* Zeros past the last channel, to the end of the pixel. `whole`: all channels and pixels that the
+ * tile has are there, as in most. */
+CUDA_INLINE void write_halves(const struct tile *t, int warp, int lane, int sixteens, bool whole)
 {
     const struct cuda_map *out = &t->args->out;
     const struct lane_column h = lane_column(t, lane, sixteens);
@@ -183,16 +184,21 @@ CUDA_INLINE void write_halves(const struct tile *t, int warp, int lane, int sixt
         uint16_t *to =
             (uint16_t *)(void *)out->data + cuda_offset(out, t->frame, y, t->x + h.first) + c;
         CUDA_UNROLL
-        for (int i = 0; i < CUDA_TILE_W / h.step; i++) {
+        for (int i = 0; i < CUDA_TILE_W / h.step; i++, to += h.step * out->stride) {
             const int x = h.first + i * h.step, at = stage_at(warp, row * CUDA_TILE_W + x, h.u);
             struct unit_bits bits = *(const struct unit_bits *)(const void *)(t->shared + at);
             CUDA_UNROLL
-            for (int k = 0; k < 4; k++)
+            for (int k = 0; k < 4 && !whole; k++)
                 bits.pairs[k] &= kept.pairs[k];
-            if (t->x + x < t->width)
-                *(struct unit_bits *)(void *)(to + i * h.step * out->stride) = bits;
+            if (whole || t->x + x < t->width)
+                *(struct unit_bits *)(void *)to = bits;
         }
     }
+}
+
+CUDA_INLINE bool is_whole(const struct tile *t)
+{
+    return t->x + CUDA_TILE_W <= t->width && t->first_channel + t->eights * 8 <= t->channels;
 }
 
 CUDA_INLINE void give_halves(const struct tile *t, int sixteens, struct products *kept)
@@ -214,7 +220,12 @@ CUDA_INLINE void give_halves(const struct tile *t, int sixteens, struct products
     }
     cuda_warp_sync();
     CUDA_EACH_THREAD(i)
-    write_halves(t, i / CUDA_WARP, i % CUDA_WARP, sixteens);
+    {
+        if (is_whole(t))
+            write_halves(t, i / CUDA_WARP, i % CUDA_WARP, sixteens, true);
+        else
+            write_halves(t, i / CUDA_WARP, i % CUDA_WARP, sixteens, false);
+    }
 }
 
 /* ---- shuffled ---- */
@@ -313,33 +324,34 @@ CUDA_INLINE void stage_rows(const struct tile *t, int warp, int lane, int sixtee
 }
 
 /* `count` values that lie side by side, by the lanes of a warp. */
-CUDA_INLINE void copy_row(const uint16_t *from, uint16_t *to, int64_t at, int count, int lane)
+CUDA_INLINE void copy_row(const uint16_t *from, uint16_t *to, bool words, int count, int lane)
 {
-    int i = lane;
-    if (cuda_at_word(at)) {
-        for (i = lane * 8; i + 8 <= count; i += CUDA_WARP * 8)
-            *(struct unit_bits *)(void *)(to + at + i) =
-                *(const struct unit_bits *)(const void *)(from + i);
-        i = count / 8 * 8 + lane;
-    }
-    for (; i < count; i += CUDA_WARP)
-        to[at + i] = from[i];
+    const int end = words ? count / 8 : 0; /* of units; what is left goes one by one */
+    CUDA_ROLLED
+    for (int i = lane; i < end; i += CUDA_WARP)
+        ((struct unit_bits *)(void *)to)[i] = ((const struct unit_bits *)(const void *)from)[i];
+    CUDA_ROLLED
+    for (int i = end * 8 + lane; i < count; i += CUDA_WARP)
+        to[i] = from[i];
 }
 
 CUDA_INLINE void write_rows_of(const struct tile *t, int warp, int lane)
 {
     const struct cuda_map *out = &t->args->out;
     const int f = t->args->factor, pixel = f * out->channels, left = t->width - t->x;
+    const int count = (left < CUDA_TILE_W ? left : CUDA_TILE_W) * pixel;
+    const bool words = out->row % 8 == 0 && out->frame % 8 == 0; /* else some rows are not */
     const uint16_t *from = t->shared + warp * WARP_HALVES;
     for (int row = 0; row < WARP_ROWS; row++) {
         const int y = t->y + warp * WARP_ROWS + row;
         if (y >= t->end)
             return;
         const struct cuda_ring ring = cuda_ring_at(out, t->frame, y * f);
-        for (int dy = 0; dy < f; dy++, from += CUDA_TILE_W * pixel)
-            copy_row(from, (uint16_t *)(void *)out->data,
-                     cuda_ring_row(out, &ring, y * f + dy) + (int64_t)t->x * pixel,
-                     (left < CUDA_TILE_W ? left : CUDA_TILE_W) * pixel, lane);
+        CUDA_ROLLED
+        for (int dy = 0; dy < f; dy++, from += CUDA_TILE_W * pixel) {
+            const int64_t at = cuda_ring_row(out, &ring, y * f + dy) + (int64_t)t->x * pixel;
+            copy_row(from, (uint16_t *)(void *)out->data + at, words, count, lane);
+        }
     }
 }
 
