@@ -46,10 +46,15 @@ struct place {
 };
 enum { NOWHERE = UINT16_MAX };
 
+/* Behind results on their way: places, and of each pixel what is added. */
+enum {
+    MOST_ADDED = 4, /* values of a pixel, floats */
+    PLACES_AT = WARPS * WARP_HALVES,
+    ADDED_AT = PLACES_AT + MOST_EIGHTS * 8 * (int)sizeof(struct place) / 2
+};
+
 static_assert(STAGE_FLOATS * 4 <= CUDA_STAGE_BYTES, "");
-static_assert(WARPS * WARP_HALVES * 2 + MOST_EIGHTS * 8 * (int)sizeof(struct place) <=
-                  CUDA_STAGE_BYTES,
-              "");
+static_assert(ADDED_AT * 2 + WARPS * WARP_PIXELS * MOST_ADDED * 4 <= CUDA_STAGE_BYTES, "");
 
 /* What becomes of the sums but for what is added. Biases and slopes have zeros behind the last
  * channel. */
@@ -231,12 +236,13 @@ CUDA_INLINE void give_halves(const struct tile *t, int sixteens, struct products
 /* ---- shuffled ---- */
 
 /* Where rows that come of the tile's are whole: this block makes all channels, and there is nothing
- * between two pixels. */
+ * between two pixels. What is added is a picture of few. */
 CUDA_INLINE bool are_rows(const struct tile *t)
 {
     const struct cuda_map *out = &t->args->out;
     return t->args->factor > 1 && out->type != PQ_F32 && out->stride == out->channels &&
-           t->channels <= t->eights * 8;
+           t->channels <= t->eights * 8 &&
+           (!t->args->residual || t->args->in[t->args->inputs - 1].channels <= MOST_ADDED);
 }
 
 /* Whether what is added has the result's channels, or those from before. It has the size from
@@ -248,7 +254,7 @@ CUDA_INLINE bool adds_late(const struct cuda_args *a)
 
 CUDA_INLINE struct place *places_of(const struct tile *t)
 {
-    return (struct place *)(void *)(t->shared + WARPS * WARP_HALVES);
+    return (struct place *)(void *)(t->shared + PLACES_AT);
 }
 
 /* Of channel j. A row of the tile becomes `factor` of them, one behind the other. */
@@ -266,60 +272,50 @@ CUDA_INLINE void find_place(const struct tile *t, int j)
     places_of(t)[j] = p;
 }
 
-/* A thread's pixels of what is added; those behind the last one are that. */
-struct added {
-    const void *rows[WARP_ROWS];
-    int pixels[CUDA_TILE_W / 8];
-};
-
-CUDA_INLINE struct added added_of(const struct tile *t, int warp, int lane, enum pq_dtype type)
+/* Value 0 of what is added to a pixel of a warp. */
+CUDA_INLINE float *added_to(const struct tile *t, int warp, int pixel)
 {
-    const struct cuda_map *m = &t->args->in[t->args->inputs - 1];
-    struct added own;
-    CUDA_UNROLL
-    for (int row = 0; row < WARP_ROWS; row++) {
-        const int y = t->y + warp * WARP_ROWS + row;
-        own.rows[row] = cuda_values(m, type, cuda_row(m, t->frame, y < t->end ? y : t->end - 1));
-    }
-    CUDA_UNROLL
-    for (int i = 0; i < CUDA_TILE_W / 8; i++) {
-        const int x = t->x + i * 8 + lane / 4;
-        own.pixels[i] = (x < t->width ? x : t->width - 1) * m->stride;
-    }
-    return own;
+    return (float *)(void *)(t->shared + ADDED_AT) + (warp * WARP_PIXELS + pixel) * MOST_ADDED;
 }
 
-CUDA_INLINE void add_values(const struct tile *t, int warp, int lane, int sixteens,
-                            enum pq_dtype type, struct products *p)
+/* A column of a warp; of pixels behind the last one that is taken, which is there. */
+CUDA_INLINE void take_added(const struct tile *t, int warp, int lane, enum pq_dtype type)
 {
-    const struct added own = added_of(t, warp, lane, type);
+    const struct cuda_map *m = &t->args->in[t->args->inputs - 1];
+    const int x = t->x + lane < t->width ? t->x + lane : t->width - 1;
     CUDA_UNROLL
-    for (int k = 0; k < 4 * sixteens; k++) {
-        const int n = k / 2, from = places_of(t)[n * 8 + lane % 4 * 2 + k % 2].from;
+    for (int row = 0; row < WARP_ROWS; row++) {
+        const int at = t->y + warp * WARP_ROWS + row, y = at < t->end ? at : t->end - 1;
+        const void *from = cuda_values(m, type, cuda_offset(m, t->frame, y, x));
         CUDA_UNROLL
-        for (int i = 0; i < WARP_PIXELS / 8; i++) {
-            float *sum = &p->d[i / 2][n][i % 2 * 2 + k % 2];
-            const float v = cuda_number(own.rows[i / 4], type, own.pixels[i % 4] + from);
-            *sum = v + t->args->scale * *sum;
+        for (int c = 0; c < MOST_ADDED; c++) {
+            if (c < m->channels)
+                added_to(t, warp, row * CUDA_TILE_W + lane)[c] = cuda_number(from, type, c);
         }
     }
 }
 
-CUDA_INLINE void stage_rows(const struct tile *t, int warp, int lane, int sixteens,
+/* A thread's two channels of each eight. */
+CUDA_INLINE void stage_rows(const struct tile *t, int warp, int lane, int sixteens, bool added,
                             const struct products *p)
 {
-    const int pixel =
-        t->args->factor * t->args->out.channels; /* values that come of one in a row */
+    const int pixel = t->args->factor * t->args->out.channels; /* values of one, in a row */
     uint16_t *to = t->shared + warp * WARP_HALVES + lane / 4 * pixel;
     CUDA_UNROLL
     for (int k = 0; k < 4 * sixteens; k++) {
-        const int n = k / 2, at = places_of(t)[n * 8 + lane % 4 * 2 + k % 2].to;
-        if (at == NOWHERE)
+        const int n = k / 2;
+        const struct place at = places_of(t)[n * 8 + lane % 4 * 2 + k % 2];
+        const float *more = added_to(t, warp, lane / 4) + at.from;
+        if (at.to == NOWHERE)
             continue;
         CUDA_UNROLL
-        for (int i = 0; i < WARP_PIXELS / 8; i++)
-            to[(i / 4 * CUDA_TILE_W * t->args->factor + i % 4 * 8) * pixel + at] =
-                cuda_half_bits(t->type, p->d[i / 2][n][i % 2 * 2 + k % 2]);
+        for (int i = 0; i < WARP_PIXELS / 8; i++) {
+            float v = p->d[i / 2][n][i % 2 * 2 + k % 2];
+            if (added)
+                v = more[i * 8 * MOST_ADDED] + t->args->scale * v;
+            to[(i / 4 * CUDA_TILE_W * t->args->factor + i % 4 * 8) * pixel + at.to] =
+                cuda_half_bits(t->type, v);
+        }
     }
 }
 
@@ -360,18 +356,22 @@ CUDA_INLINE void give_rows(const struct tile *t, int sixteens, struct products *
     const struct cuda_args *a = t->args;
     CUDA_EACH_THREAD(i)
     {
+        const int warp = i / CUDA_WARP, lane = i % CUDA_WARP;
         if (i < t->eights * 8)
             find_place(t, i);
+        if (a->residual && a->in[a->inputs - 1].type == PQ_F32)
+            take_added(t, warp, lane, PQ_F32);
+        else if (a->residual)
+            take_added(t, warp, lane, t->type);
     }
     cuda_sync();
     CUDA_EACH_THREAD(i)
     {
         const int warp = i / CUDA_WARP, lane = i % CUDA_WARP;
-        if (a->residual && a->in[a->inputs - 1].type == PQ_F32)
-            add_values(t, warp, lane, sixteens, PQ_F32, CUDA_OWN(kept, warp, lane));
-        else if (a->residual)
-            add_values(t, warp, lane, sixteens, t->type, CUDA_OWN(kept, warp, lane));
-        stage_rows(t, warp, lane, sixteens, CUDA_OWN(kept, warp, lane));
+        if (a->residual)
+            stage_rows(t, warp, lane, sixteens, true, CUDA_OWN(kept, warp, lane));
+        else
+            stage_rows(t, warp, lane, sixteens, false, CUDA_OWN(kept, warp, lane));
     }
     cuda_warp_sync();
     CUDA_EACH_THREAD(i)

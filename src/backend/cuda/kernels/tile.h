@@ -64,7 +64,7 @@ PQ_INLINE int64_t cuda_tiles(const struct cuda_args *a)
 
 /* Bytes of shared memory: the tile with its halo, and later, in its place, sums on their way out.
  */
-enum { CUDA_STAGE_BYTES = 36 << 10, CUDA_TILE_BYTES_MAX = 38 * 14 * CUDA_CHUNK * 2 };
+enum { CUDA_STAGE_BYTES = 37 << 10, CUDA_TILE_BYTES_MAX = 38 * 14 * CUDA_CHUNK * 2 };
 PQ_INLINE int cuda_tile_bytes(const struct cuda_args *a)
 {
     const int pixels = (CUDA_TILE_W + a->hor.kernel - 1) * (CUDA_TILE_H + a->ver.kernel - 1);
