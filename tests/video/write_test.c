@@ -475,6 +475,44 @@ static void memory_of_a_frame_is_used_again_when_nobody_has_it(void **state)
     assert_null(pool);
 }
 
+/* As nobody has written it yet, in memory that somebody had before. */
+static void a_frame_is_zero_around_its_samples(void **state)
+{
+    static const struct {
+        enum AVPixelFormat format;
+        int row_bytes[4], rows[4];
+    } kinds[] = {{AV_PIX_FMT_YUV420P, {101, 51, 51}, {37, 19, 19}},
+                 {AV_PIX_FMT_YUV422P10, {202, 102, 102}, {37, 37, 37}},
+                 {AV_PIX_FMT_GBRAP12, {202, 202, 202, 202}, {37, 37, 37, 37}},
+                 {AV_PIX_FMT_NV12, {101, 102}, {37, 19}}};
+    enum { WIDTH = 101, HEIGHT = 37, PADDED_ROWS = 64, BEYOND = 64, DIRTY = 1 << 18 };
+    (void)state;
+    for (size_t k = 0; k < PQ_COUNT(kinds); k++) {
+        pique_error err;
+        struct pq_frame_pool *pool;
+        AVFrame *frame;
+        void *dirty[4];
+        for (int i = 0; i < 4; i++) {
+            assert_non_null(dirty[i] = malloc(DIRTY >> 2 * i));
+            memset(dirty[i], 7, DIRTY >> 2 * i);
+        }
+        for (int i = 0; i < 4; i++)
+            free(dirty[i]);
+        assert_ok(pq_frame_pool_new(kinds[k].format, WIDTH, HEIGHT, &pool, &err), err);
+        assert_ok(pq_frame_pool_get(pool, &frame, &err), err);
+        for (int p = 0; p < av_pix_fmt_count_planes(kinds[k].format); p++) {
+            const int line = frame->linesize[p], rows = kinds[k].rows[p];
+            const int padded = rows < HEIGHT ? PADDED_ROWS / 2 : PADDED_ROWS;
+            for (int at = 0; at < padded * line + BEYOND; at++) {
+                if (at / line >= rows || at % line >= kinds[k].row_bytes[p])
+                    assert_int_equal(frame->data[p][at], 0);
+            }
+        }
+        av_frame_free(&frame);
+        pq_frame_pool_free(&pool);
+    }
+}
+
 int main(void)
 {
     need_ffmpeg();
@@ -484,6 +522,7 @@ int main(void)
         cmocka_unit_test(a_journal_gives_back_every_frame_before_the_cut),
         cmocka_unit_test(an_option_that_names_files_or_is_unknown_is_refused),
         cmocka_unit_test(memory_of_a_frame_is_used_again_when_nobody_has_it),
+        cmocka_unit_test(a_frame_is_zero_around_its_samples),
         cmocka_unit_test(a_disk_that_is_full_fails_the_join_cleanly),
         cmocka_unit_test(every_profile_makes_segments_that_decode),
     };
