@@ -112,28 +112,61 @@ int pq_program_memory(const struct pq_program *program, const struct pq_geometry
     return rc;
 }
 
+/* Lines are as planned; of done nothing is. */
+static int new_progress(const struct pq_program *program, struct pq_line **lines, int64_t **done,
+                        pique_error *err)
+{
+    const size_t n = (size_t)program->graph->count;
+    *lines = pq_calloc(n, sizeof **lines);
+    *done = pq_calloc(n, sizeof **done);
+    return *lines && *done ? 0 : pq_fail_nomem(err, n * (sizeof **lines + sizeof **done));
+}
+
+/* Takes lines and done, also where there is no run. */
+static void set_up_run(struct pq_run *run, struct pq_program *program,
+                       const struct pq_geometry *geometry, struct pq_line *lines, int64_t *done)
+{
+    if (!run) {
+        pq_free(lines);
+        pq_free(done);
+        return;
+    }
+    run->program = program;
+    run->geometry = *geometry;
+    run->lines = lines;
+    run->done = done;
+}
+
 int pq_run_begin(struct pq_program *program, const struct pq_geometry *geometry, bool on_disk,
                  struct pq_run **out, pique_error *err)
 {
+    struct pq_line *lines;
+    int64_t *done;
     *out = NULL;
-    size_t n = (size_t)program->graph->count;
-    struct pq_line *lines = pq_calloc(n, sizeof *lines);
-    int64_t *done = pq_calloc(n, sizeof *done);
-    int rc = lines && done ? 0 : pq_fail_nomem(err, n * (sizeof *lines + sizeof *done));
+    int rc = new_progress(program, &lines, &done, err);
     if (!rc)
         rc = pq_plan_lines(program->graph, program->grids, geometry, lines, err);
     if (!rc)
         rc = program->backend->begin(program, geometry, lines, on_disk, out, err);
-    if (rc) {
-        pq_free(lines);
-        pq_free(done);
-        return rc;
+    set_up_run(rc ? NULL : *out, program, geometry, lines, done);
+    return rc;
+}
+
+int pq_run_follow(struct pq_run *before, struct pq_run **out, pique_error *err)
+{
+    struct pq_program *program = before->program;
+    struct pq_line *lines;
+    int64_t *done;
+    *out = NULL;
+    if (!program->backend->follow)
+        return 0;
+    int rc = new_progress(program, &lines, &done, err);
+    if (!rc) {
+        memcpy(lines, before->lines, (size_t)program->graph->count * sizeof *lines);
+        rc = program->backend->follow(before, out, err);
     }
-    (*out)->program = program;
-    (*out)->geometry = *geometry;
-    (*out)->lines = lines;
-    (*out)->done = done;
-    return 0;
+    set_up_run(rc ? NULL : *out, program, &before->geometry, lines, done);
+    return rc;
 }
 
 void pq_run_end(struct pq_run **run)

@@ -43,7 +43,8 @@ struct pq_picture {
     ptrdiff_t stride[PQ_SAMPLE_PLANES]; /* bytes */
 };
 
-/* What a backend fills in. Every entry is needed, but those of whole pictures and `how`. */
+/* What a backend fills in. Every entry is needed, but those of whole pictures, `follow` and `how`.
+ */
 struct pq_backend {
     const char *name;
     /* Input rows of a step beyond which it gains nothing. */
@@ -68,6 +69,9 @@ struct pq_backend {
                   const struct pq_line *lines, size_t *bytes, pique_error *err);
     int (*begin)(struct pq_program *program, const struct pq_geometry *geometry,
                  const struct pq_line *lines, bool on_disk, struct pq_run **out, pique_error *err);
+    /* A run like `before`, behind it in its memory (pq_run_follow); *out stays NULL where that
+     * cannot be yet. NULL where the device takes no pictures, or gains nothing. */
+    int (*follow)(struct pq_run *before, struct pq_run **out, pique_error *err);
     void (*end)(struct pq_run *run);
     /* Take `count` input rows of every frame; write the output rows that this step finishes, at
      * most pq_run_max_out(), and their number. */
@@ -145,6 +149,12 @@ int pq_program_memory(const struct pq_program *program, const struct pq_geometry
 /* on_disk: the line buffers lie in a scratch file (base/scratch.h), where the device can. */
 int pq_run_begin(struct pq_program *program, const struct pq_geometry *geometry, bool on_disk,
                  struct pq_run **out, pique_error *err);
+/* Begin the next pictures while the last ones of `before` are on their way out, so that the device
+ * does not wait: a run of the same geometry that needs no memory of its own. It may be advanced as
+ * often as one likes; it takes rows in where there is room, and hands none out before all of
+ * `before` are out. Each may be ended at any time. *out is NULL where `before` has rows to compute
+ * yet, or the device cannot. Only for runs of pictures (pq_run_advance). */
+int pq_run_follow(struct pq_run *before, struct pq_run **out, pique_error *err);
 /* Before the first step: the statistics of a run of as many frames on the graph that this one's was
  * made of; borrowed as long as the run lives. */
 void pq_run_give(struct pq_run *run, const struct pq_given *given);

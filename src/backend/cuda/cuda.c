@@ -17,7 +17,9 @@
 
 struct cuda_run {
     struct pq_run base;
-    struct cuda_space *space;
+    struct cuda_space *space; /* perhaps with the run before, or behind */
+    struct cuda_side *side;   /* of it */
+    int64_t first;            /* its first step, of those of the space */
     int64_t issued, finished; /* steps enqueued, and handed out */
     int rows[CUDA_SLOTS];     /* of the result that the step in a slot yields */
     int64_t given_out;        /* rows of the result */
@@ -32,6 +34,11 @@ struct ends {
 static struct cuda_program *program_of(const struct cuda_run *run)
 {
     return (struct cuda_program *)run->base.program;
+}
+
+static int slot_of(const struct cuda_run *run, int64_t step)
+{
+    return (int)((run->first + step) % run->space->slots);
 }
 
 /* ---- in ---- */
@@ -110,36 +117,33 @@ static cuda_result copy_in(const struct cuda_run *run, int count, struct cuda_sl
 
 /* ---- compute ---- */
 
-/* What a step does on the compute stream, given where each operation stands. */
-static cuda_result launch_step(const struct cuda_run *run, const struct cuda_slot *slot, int count,
-                               const int64_t *before, const int64_t *after)
+/* What a step computes, given where each operation stands. */
+static cuda_result launch_ops(const struct cuda_run *run, const int64_t *before,
+                              const int64_t *after)
 {
     const struct cuda_program *p = program_of(run);
-    const struct pq_graph *g = p->base.graph;
     cuda_result r = CUDA_SUCCESS;
-    if (count)
-        r = cuda_launch_load(p, run->space, slot, before[0], after[0]);
-    for (int i = 0; !r && i < g->count; i++) {
-        if (i && after[i] > before[i])
+    for (int i = 0; !r && i < p->base.graph->count; i++) {
+        if (after[i] == before[i])
+            continue;
+        if (i)
             r = cuda_launch_op(p, run->space, i, before[i], after[i]);
-        if (!r && after[i] > before[i])
-            r = cuda_watch(p, run->space, i, before[i], after[i]);
+        if (!r)
+            r = cuda_watch(p, run->space, run->side->seen, i, before[i], after[i]);
     }
-    if (!r && after[g->output] > before[g->output])
-        r = cuda_launch_store(p, run->space, slot, before[g->output], after[g->output]);
     return r;
 }
 
-/* The launches of a step are the same in every batch of this size: they are recorded once. */
-static cuda_result record_step(const struct cuda_run *run, const struct cuda_slot *slot, int count,
-                               const int64_t *before, const int64_t *after, cuda_graph_exec *exec)
+/* These launches are the same in every batch of this size: they are recorded once. */
+static cuda_result record_step(const struct cuda_run *run, const int64_t *before,
+                               const int64_t *after, cuda_graph_exec *exec)
 {
     const struct cuda_driver *d = program_of(run)->driver;
     cuda_graph graph = NULL;
     cuda_result r = d->capture_begin(run->space->compute, CUDA_CAPTURE_THREAD_LOCAL);
     if (r)
         return r;
-    r = launch_step(run, slot, count, before, after);
+    r = launch_ops(run, before, after);
     const cuda_result ended = d->capture_end(run->space->compute, &graph);
     r = r ? r : ended;
     if (!r)
@@ -149,15 +153,42 @@ static cuda_result record_step(const struct cuda_run *run, const struct cuda_slo
     return r;
 }
 
+/* Of a few rows nothing may come yet but that they lie there. */
+static bool computes(const struct cuda_run *run, const int64_t *before, const int64_t *after)
+{
+    const struct pq_op *input = program_of(run)->base.graph->ops;
+    bool any = input->watch_in || input->watch_out;
+    for (int i = 1; i < program_of(run)->base.graph->count; i++)
+        any |= after[i] > before[i];
+    return any;
+}
+
+static cuda_result replay_step(const struct cuda_run *run, const int64_t *before,
+                               const int64_t *after)
+{
+    if (!computes(run, before, after))
+        return CUDA_SUCCESS;
+    if (run->issued >= CUDA_GRAPHS)
+        return launch_ops(run, before, after);
+    cuda_graph_exec *exec = &run->side->graphs[run->issued];
+    cuda_result r = *exec ? CUDA_SUCCESS : record_step(run, before, after, exec);
+    return r ? r : program_of(run)->driver->graph_launch(*exec, run->space->compute);
+}
+
+/* What a step does on the compute stream. Its slot is another one in every batch. */
 static cuda_result compute(const struct cuda_run *run, const struct cuda_slot *slot, int count,
                            const int64_t *before, const int64_t *after)
 {
-    struct cuda_space *s = run->space;
-    if (run->issued >= CUDA_GRAPHS)
-        return launch_step(run, slot, count, before, after);
-    cuda_graph_exec *exec = &s->graphs[run->issued];
-    cuda_result r = *exec ? CUDA_SUCCESS : record_step(run, slot, count, before, after, exec);
-    return r ? r : program_of(run)->driver->graph_launch(*exec, s->compute);
+    const struct cuda_program *p = program_of(run);
+    const int output = p->base.graph->output;
+    cuda_result r = CUDA_SUCCESS;
+    if (count)
+        r = cuda_launch_load(p, run->space, slot, before[0], after[0]);
+    if (!r)
+        r = replay_step(run, before, after);
+    if (!r && after[output] > before[output])
+        r = cuda_launch_store(p, run->space, slot, before[output], after[output]);
+    return r;
 }
 
 /* ---- out ---- */
@@ -168,7 +199,7 @@ static cuda_result copy_seen(const struct cuda_run *run, int64_t y1)
     const struct cuda_space *s = run->space;
     if (!s->seen_floats || y1 < run->base.lines[run->base.program->graph->output].height)
         return CUDA_SUCCESS;
-    return program_of(run)->driver->copy_out(s->pinned_seen, s->seen,
+    return program_of(run)->driver->copy_out(run->side->pinned_seen, run->side->seen,
                                              s->seen_floats * sizeof(float), s->out);
 }
 
@@ -212,7 +243,7 @@ static cuda_result upload_given(const struct cuda_run *run)
     const struct cuda_driver *d = program_of(run)->driver;
     const struct pq_graph *g = run->base.program->graph;
     const int frames = run->base.geometry.frames;
-    float *to = run->space->pinned_given;
+    float *to = run->side->pinned_given;
     for (int i = 0; i < g->count; i++) {
         const struct pq_op *op = &g->ops[i];
         if (op->kind != PQ_OP_GIVEN)
@@ -221,17 +252,18 @@ static cuda_result upload_given(const struct cuda_run *run)
                (size_t)op->channels * (size_t)frames * sizeof *to);
         to += cuda_given_floats(op, frames);
     }
-    const size_t bytes = (size_t)(to - run->space->pinned_given) * sizeof *to;
+    const size_t bytes = (size_t)(to - run->side->pinned_given) * sizeof *to;
     if (!bytes)
         return CUDA_SUCCESS;
-    return d->copy_in(run->space->given, run->space->pinned_given, bytes, run->space->compute);
+    return d->copy_in(run->space->given, run->side->pinned_given, bytes, run->space->compute);
 }
 
 static int issue(struct cuda_run *run, const struct ends *ends, int count, pique_error *err)
 {
     const struct pq_graph *g = run->base.program->graph;
     const size_t bytes = (size_t)g->count * sizeof(int64_t);
-    struct cuda_slot *slot = &run->space->slot[run->issued % run->space->slots];
+    const int at = slot_of(run, run->issued);
+    struct cuda_slot *slot = &run->space->slot[at];
     int64_t *after = run->space->after;
     memcpy(after, run->base.done, bytes);
     plan_step(run, count, after);
@@ -249,7 +281,9 @@ static int issue(struct cuda_run *run, const struct ends *ends, int count, pique
     if (!r)
         r = copy_out(run, rows, after[g->output], slot);
     memcpy(run->base.done, after, bytes);
-    run->rows[run->issued++ % run->space->slots] = rows;
+    run->rows[at] = rows;
+    run->issued++;
+    run->space->issued++;
     return cuda_check(program_of(run)->driver, r, PQ_SAID("was given work"), err);
 }
 
@@ -258,7 +292,7 @@ static int hand_out(struct cuda_run *run, const struct ends *ends, int *got, piq
 {
     const struct cuda_driver *d = program_of(run)->driver;
     const int output = run->base.program->graph->output;
-    const int at = (int)(run->finished % run->space->slots);
+    const int at = slot_of(run, run->finished);
     const struct cuda_slot *slot = &run->space->slot[at];
     int rc = cuda_check(d, d->event_synchronize(slot->done), PQ_SAID("computed"), err);
     if (rc)
@@ -273,6 +307,7 @@ static int hand_out(struct cuda_run *run, const struct ends *ends, int *got, piq
     *got = run->rows[at];
     run->given_out += *got;
     run->finished++;
+    run->space->finished++;
     return 0;
 }
 
@@ -286,14 +321,25 @@ static bool is_left(const struct cuda_run *run)
     return false;
 }
 
+static bool has_room(const struct cuda_space *s)
+{
+    return s->issued - s->finished < s->slots;
+}
+
+/* Whether what is handed out next is this run's. */
+static bool is_next(const struct cuda_run *run)
+{
+    return run->finished < run->issued && run->first + run->finished == run->space->finished;
+}
+
+/* A run behind another one finds slots taken, and has no rows before that has ended. */
 static int step_inside(struct cuda_run *run, const struct ends *ends, int count, int *got,
                        pique_error *err)
 {
-    const bool left = is_left(run);
-    int rc = left ? issue(run, ends, count, err) : 0;
+    int rc = has_room(run->space) && is_left(run) ? issue(run, ends, count, err) : 0;
     /* All slots are taken, or nothing more will come in: somebody waits for rows. */
-    while (!rc && *got == 0 && run->finished < run->issued &&
-           (run->issued - run->finished == run->space->slots || pq_run_missing(&run->base) == 0))
+    while (!rc && *got == 0 && is_next(run) &&
+           (!has_room(run->space) || pq_run_missing(&run->base) == 0))
         rc = hand_out(run, ends, got, err);
     return rc;
 }
@@ -328,7 +374,7 @@ static int advance(struct pq_run *base, const struct pq_picture *in, const struc
 static const struct pq_range *seen(const struct pq_run *base, int pass, bool out)
 {
     const struct cuda_run *run = (const struct cuda_run *)base;
-    return (const struct pq_range *)(const void *)(run->space->pinned_seen +
+    return (const struct pq_range *)(const void *)(run->side->pinned_seen +
                                                    cuda_watch_at(program_of(run), run->space, pass,
                                                                  out));
 }
@@ -357,8 +403,44 @@ static int begin(struct pq_program *base, const struct pq_geometry *geometry,
         pq_free(run);
         return rc;
     }
+    run->side = &run->space->side[0];
+    run->side->taken = true;
     *out = &run->base;
     return 0;
+}
+
+/* In the space of a run whose steps are all enqueued. */
+static int follow(struct pq_run *base, struct pq_run **out, pique_error *err)
+{
+    struct cuda_run *before = (struct cuda_run *)base;
+    struct cuda_space *s = before->space;
+    struct cuda_side *side = &s->side[before->side == s->side];
+    if (is_left(before) || side->taken || s->failed)
+        return 0;
+    struct cuda_run *run = pq_calloc(1, sizeof *run);
+    if (!run)
+        return pq_fail_nomem(err, sizeof *run);
+    run->space = s;
+    run->side = side;
+    run->first = s->issued;
+    side->taken = true;
+    *out = &run->base;
+    return 0;
+}
+
+/* What it enqueued is done, or never will be. */
+static void leave_space(struct cuda_run *run)
+{
+    struct cuda_space *s = run->space;
+    run->side->taken = false;
+    if (is_next(run))
+        s->finished = run->first + run->issued;
+    else if (run->finished < run->issued) /* some are before it, and none is behind it */
+        s->issued = run->first;
+    if (s->side[0].taken || s->side[1].taken)
+        return;
+    s->issued = s->finished = 0;
+    cuda_space_give_back(program_of(run), s);
 }
 
 /* Steps that nobody waited for are still under way. */
@@ -372,7 +454,7 @@ static void end(struct pq_run *base)
     run->space->failed |= !entered;
     for (size_t i = 0; i < PQ_COUNT(streams) && run->finished < run->issued; i++)
         run->space->failed |= d->stream_synchronize(streams[i]) != CUDA_SUCCESS;
-    cuda_space_give_back(program, run->space);
+    leave_space(run);
     if (entered)
         cuda_leave(program);
     pq_free(run);
@@ -422,6 +504,7 @@ const struct pq_backend pq_backend_cuda = {
     .numeric_key = numeric_key,
     .memory = memory,
     .begin = begin,
+    .follow = follow,
     .end = end,
     .step = step,
     .advance = advance,

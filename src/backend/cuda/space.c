@@ -20,7 +20,7 @@ struct layout {
     size_t scratch, scratch_floats;
     size_t given, given_floats;
     size_t slots, in_floats, out_floats; /* of one slot */
-    size_t seen, seen_floats;
+    size_t seen, seen_floats;            /* of a side */
     size_t floats;
 };
 
@@ -116,15 +116,15 @@ static bool measure(const struct cuda_program *program, const struct pq_geometry
 /* Places of what lies behind the maps. */
 static bool lay_behind(const struct pq_geometry *geometry, struct layout *l)
 {
-    size_t slot, slots, bytes;
+    size_t slot, slots, seen, bytes;
     return align(l->scratch, &l->scratch) &&
            pq_add_size(l->scratch, l->scratch_floats, &l->given) &&
            pq_add_size(l->given, l->given_floats, &l->slots) &&
            pq_add_size(l->in_floats, l->out_floats, &slot) &&
            pq_mul_size(slot, (size_t)slots_of(geometry), &slots) &&
-           pq_add_size(l->slots, slots, &l->seen) &&
-           pq_add_size(l->seen, l->seen_floats, &l->floats) &&
-           pq_mul_size(l->floats, sizeof(float), &bytes);
+           pq_add_size(l->slots, slots, &l->seen) && align(l->seen_floats, &l->seen_floats) &&
+           pq_mul_size(l->seen_floats, CUDA_SIDES, &seen) &&
+           pq_add_size(l->seen, seen, &l->floats) && pq_mul_size(l->floats, sizeof(float), &bytes);
 }
 
 static int lay_out(const struct cuda_program *program, const struct pq_geometry *geometry,
@@ -183,7 +183,6 @@ static void set_maps(const struct cuda_program *program, const struct pq_line *l
     s->scratch = address(s, l->scratch);
     s->scratch_floats = l->scratch_floats;
     s->given = address(s, l->given);
-    s->seen = address(s, l->seen);
     s->seen_floats = l->seen_floats;
 }
 
@@ -197,8 +196,18 @@ static void set_slots(const struct layout *l, struct cuda_space *s)
         t->device_in = address(s, l->slots + (size_t)i * slot);
         t->device_out = t->device_in + l->in_floats * sizeof(float);
     }
-    s->pinned_given = s->pinned + (size_t)s->slots * slot;
-    s->pinned_seen = s->pinned_given + l->given_floats;
+}
+
+static void set_sides(const struct layout *l, struct cuda_space *s)
+{
+    float *pinned = s->pinned + (size_t)s->slots * (l->in_floats + l->out_floats);
+    for (int i = 0; i < CUDA_SIDES; i++) {
+        struct cuda_side *side = &s->side[i];
+        side->seen = address(s, l->seen + (size_t)i * l->seen_floats);
+        side->pinned_given = pinned;
+        side->pinned_seen = pinned + l->given_floats;
+        pinned = side->pinned_seen + l->seen_floats;
+    }
 }
 
 static cuda_result make_events(const struct cuda_driver *d, struct cuda_slot *slot)
@@ -225,8 +234,8 @@ static cuda_result allocate(struct cuda_program *program, const struct layout *l
                             struct cuda_space *s)
 {
     const struct cuda_driver *d = program->driver;
-    const size_t pinned =
-        (l->in_floats + l->out_floats) * (size_t)s->slots + l->given_floats + l->seen_floats;
+    const size_t pinned = (l->in_floats + l->out_floats) * (size_t)s->slots +
+                          (l->given_floats + l->seen_floats) * CUDA_SIDES;
     cuda_result r = d->memory_alloc(&s->arena, l->floats * sizeof(float));
     for (int i = 0; r == CUDA_ERROR_OUT_OF_MEMORY && i < CUDA_IDLE; i++) {
         if (!program->idle[i])
@@ -260,6 +269,7 @@ static int make(struct cuda_program *program, const struct pq_geometry *geometry
         return rc;
     set_maps(program, lines, l, s);
     set_slots(l, s);
+    set_sides(l, s);
     return 0;
 }
 
@@ -325,9 +335,10 @@ void cuda_space_free(const struct cuda_program *program, struct cuda_space **spa
                 d->event_destroy(events[k]);
         }
     }
-    for (int i = 0; i < CUDA_GRAPHS; i++) {
-        if (s->graphs[i])
-            d->graph_exec_destroy(s->graphs[i]);
+    for (int i = 0; i < CUDA_SIDES * CUDA_GRAPHS; i++) {
+        const cuda_graph_exec exec = s->side[i / CUDA_GRAPHS].graphs[i % CUDA_GRAPHS];
+        if (exec)
+            d->graph_exec_destroy(exec);
     }
     if (s->pinned)
         d->pinned_free(s->pinned);

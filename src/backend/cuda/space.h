@@ -15,15 +15,25 @@
  *     host:     synchronise `done`, read slot.out; then the slot is free for the next step
  *
  * Nothing else needs an event: a slot is not used again before the host has waited for its `done`,
- * and everything in between is on one stream, or behind one of the two other events. */
+ * and everything in between is on one stream, or behind one of the two other events.
+ *
+ * Two runs may share a space, one behind the other: when all steps of the first are enqueued, those
+ * of the second go on in the slots that become free. Their kernels come after those of the first on
+ * the same stream, so they may have its maps; what the host still reads, or wrote for the
+ * device, lies apart (struct cuda_side).
+ *
+ *     slot     0   1   2   3   0   1   2   3   0
+ *     step of  A6  A7  A8  A9  B1  B2  B3  B4  B5    B1 is enqueued when A6 has been handed out
+ */
 #pragma once
 
 #include "backend/cuda/kernels/kernel.h"
 #include "backend/cuda/program.h"
 
 enum {
-    CUDA_SLOTS = 4,  /* steps in flight */
-    CUDA_GRAPHS = 64 /* steps of a picture whose launches are kept as a graph */
+    CUDA_SLOTS = 4,   /* steps in flight */
+    CUDA_SIDES = 2,   /* runs in a space */
+    CUDA_GRAPHS = 64, /* steps of a picture whose launches are kept as a graph */
 };
 
 /* The rows of one step on their way in and out: floats, or planes of samples (planes.h). */
@@ -31,6 +41,15 @@ struct cuda_slot {
     float *in, *out; /* pinned */
     cuda_ptr device_in, device_out;
     cuda_event arrived, computed, done;
+};
+
+/* What a run has for itself. */
+struct cuda_side {
+    bool taken;
+    float *pinned_given;
+    cuda_ptr seen; /* of all passes (watch.h) */
+    float *pinned_seen;
+    cuda_graph_exec graphs[CUDA_GRAPHS]; /* what is computed in a step */
 };
 
 struct cuda_space {
@@ -43,15 +62,13 @@ struct cuda_space {
     cuda_ptr scratch;
     size_t scratch_floats;
     cuda_ptr given;
-    float *pinned_given;
-    cuda_ptr seen; /* of all passes (watch.h) */
-    float *pinned_seen;
-    size_t seen_floats;
+    size_t seen_floats; /* of a side */
     int slots;
+    int64_t issued, finished; /* steps enqueued, and handed out, of both runs */
+    struct cuda_side side[CUDA_SIDES];
     struct cuda_slot slot[CUDA_SLOTS];
     cuda_stream in, compute, out;
-    cuda_graph_exec graphs[CUDA_GRAPHS]; /* of the compute stream's part of a step */
-    bool failed;                         /* nobody knows what its streams still do */
+    bool failed; /* nobody knows what its streams still do */
 };
 
 /* Floats, to the next cache line, of a statistic that is given. */

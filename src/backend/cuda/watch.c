@@ -76,8 +76,8 @@ size_t cuda_watch_at(const struct cuda_program *program, const struct cuda_space
     return at;
 }
 
-static cuda_result look(const struct cuda_program *program, const struct cuda_space *space, int i,
-                        int pass, bool out, int64_t y0, int64_t y1)
+static cuda_result look(const struct cuda_program *program, const struct cuda_space *space,
+                        cuda_ptr seen, int i, int pass, bool out, int64_t y0, int64_t y1)
 {
     struct cuda_args a;
     memset(&a, 0, sizeof a);
@@ -92,23 +92,22 @@ static cuda_result look(const struct cuda_program *program, const struct cuda_sp
     tiles_of(a.in[0].height, a.like.height, y0, y1, &first, &end);
     a.first_tile = (int32_t)first;
     a.tiles = (int32_t)(end - first);
-    a.seen =
-        (struct pq_range *)(uintptr_t)(space->seen +
-                                       sizeof(float) * cuda_watch_at(program, space, pass, out));
+    a.seen = (struct pq_range *)(uintptr_t)(seen + sizeof(float) *
+                                                       cuda_watch_at(program, space, pass, out));
     a.scratch = (float *)(uintptr_t)space->scratch;
     a.scratch_floats = (int64_t)space->scratch_floats;
     cuda_result r = cuda_launch(program, space, CUDA_WATCH_COLUMNS, &a);
     return r ? r : cuda_launch(program, space, CUDA_WATCH_TILES, &a);
 }
 
-cuda_result cuda_watch(const struct cuda_program *program, const struct cuda_space *space, int i,
-                       int64_t y0, int64_t y1)
+cuda_result cuda_watch(const struct cuda_program *program, const struct cuda_space *space,
+                       cuda_ptr seen, int i, int64_t y0, int64_t y1)
 {
     const struct pq_op *op = &program->base.graph->ops[i];
     cuda_result r = CUDA_SUCCESS;
     if (op->watch_in)
-        r = look(program, space, i, op->watch_in, false, y0, y1);
+        r = look(program, space, seen, i, op->watch_in, false, y0, y1);
     if (!r && op->watch_out)
-        r = look(program, space, i, op->watch_out, true, y0, y1);
+        r = look(program, space, seen, i, op->watch_out, true, y0, y1);
     return r;
 }

@@ -9,9 +9,10 @@
  * where they are more than a size_t. */
 bool cuda_watch_floats(const struct cuda_program *program, const struct pq_geometry *geometry,
                        const struct pq_line *lines, size_t *seen, size_t *scratch);
-/* Look at rows [y0, y1) of operation i, where that is wanted; on the compute stream. */
-cuda_result cuda_watch(const struct cuda_program *program, const struct cuda_space *space, int i,
-                       int64_t y0, int64_t y1);
+/* Look at rows [y0, y1) of operation i, where that is wanted, into the `seen` of a side; on the
+ * compute stream. */
+cuda_result cuda_watch(const struct cuda_program *program, const struct cuda_space *space,
+                       cuda_ptr seen, int i, int64_t y0, int64_t y1);
 /* Where a pass begins in what is seen, in floats. */
 size_t cuda_watch_at(const struct cuda_program *program, const struct cuda_space *space, int pass,
                      bool out);
