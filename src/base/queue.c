@@ -81,15 +81,16 @@ enum pq_queue_state pq_queue_push(struct pq_queue *q, void *item, uint64_t bytes
     return PQ_QUEUE_CANCELLED;
 }
 
-enum pq_queue_state pq_queue_pop(struct pq_queue *q, void **item)
+static enum pq_queue_state pop(struct pq_queue *q, bool wait, void **item)
 {
     pthread_mutex_lock(&q->lock);
-    while (!q->cancelled && !q->first && !q->ended)
+    while (wait && !q->cancelled && !q->first && !q->ended)
         pthread_cond_wait(&q->changed, &q->lock);
     struct node *n = q->cancelled ? NULL : q->first;
     const enum pq_queue_state state = q->cancelled ? PQ_QUEUE_CANCELLED
                                       : n          ? PQ_QUEUE_ITEM
-                                                   : PQ_QUEUE_END;
+                                      : q->ended   ? PQ_QUEUE_END
+                                                   : PQ_QUEUE_EMPTY;
     if (n) {
         q->first = n->next;
         if (!q->first)
@@ -103,6 +104,16 @@ enum pq_queue_state pq_queue_pop(struct pq_queue *q, void **item)
         pq_free(n);
     }
     return state;
+}
+
+enum pq_queue_state pq_queue_pop(struct pq_queue *q, void **item)
+{
+    return pop(q, true, item);
+}
+
+enum pq_queue_state pq_queue_try_pop(struct pq_queue *q, void **item)
+{
+    return pop(q, false, item);
 }
 
 void pq_queue_end(struct pq_queue *q)

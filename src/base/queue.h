@@ -19,12 +19,14 @@ int pq_queue_new(uint64_t limit_bytes, void (*drop)(void *item, void *context), 
                  struct pq_queue **out, pique_error *err);
 void pq_queue_free(struct pq_queue **queue);
 
-enum pq_queue_state { PQ_QUEUE_ITEM, PQ_QUEUE_END, PQ_QUEUE_CANCELLED };
+enum pq_queue_state { PQ_QUEUE_ITEM, PQ_QUEUE_END, PQ_QUEUE_CANCELLED, PQ_QUEUE_EMPTY };
 
 /* Waits while the queue is full. PQ_QUEUE_ITEM: taken; PQ_QUEUE_CANCELLED: the item was dropped. */
 enum pq_queue_state pq_queue_push(struct pq_queue *queue, void *item, uint64_t bytes);
 /* Waits while it is empty. *item is set with PQ_QUEUE_ITEM only. */
 enum pq_queue_state pq_queue_pop(struct pq_queue *queue, void **item);
+/* The same without waiting: PQ_QUEUE_EMPTY where nothing is there yet. */
+enum pq_queue_state pq_queue_try_pop(struct pq_queue *queue, void **item);
 /* Nothing more is pushed: who pops gets what is left and then the end. */
 void pq_queue_end(struct pq_queue *queue);
 /* Nobody waits any more, and nothing is handed out any more. */

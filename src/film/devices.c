@@ -93,17 +93,47 @@ static int compute_rgb(struct pq_film *film, int device, int count,
     return rc;
 }
 
-int pq_film_compute_on(struct pq_film *film, int device, int count,
-                       struct pq_result *const *results, pique_error *err)
-{
+struct pictures {
     struct pq_image in[PQ_MAX_BATCH], out[PQ_MAX_BATCH];
+};
+
+static void take_pictures(struct pictures *p, int count, struct pq_result *const *results)
+{
+    for (int i = 0; i < count; i++) {
+        p->in[i] = results[i]->in;
+        p->out[i] = results[i]->out;
+    }
+}
+
+struct next_pictures {
+    const struct pq_film_next *of;
+    struct pictures pictures;
+};
+
+static bool get_next(void *user, int count, const struct pq_image **in, struct pq_image **out)
+{
+    struct next_pictures *next = user;
+    struct pq_result *results[PQ_MAX_BATCH];
+    if (!next->of->get(next->of->user, count, results))
+        return false;
+    take_pictures(&next->pictures, count, results);
+    *in = next->pictures.in;
+    *out = next->pictures.out;
+    return true;
+}
+
+int pq_film_compute_on(struct pq_film *film, int device, int count,
+                       struct pq_result *const *results, const struct pq_film_next *next,
+                       pique_error *err)
+{
+    struct pictures pictures;
+    struct next_pictures behind = {.of = next};
+    const struct pq_frames_next get = {&behind, get_next};
     if (pq_film_has_planes(film) && !takes_planes(film, device))
         return compute_rgb(film, device, count, results, err);
-    for (int i = 0; i < count; i++) {
-        in[i] = results[i]->in;
-        out[i] = results[i]->out;
-    }
-    return run(film, device, count, in, out, err);
+    take_pictures(&pictures, count, results);
+    pq_frames_set_next(film->on[device], next ? &get : NULL);
+    return run(film, device, count, pictures.in, pictures.out, err);
 }
 
 struct some {
@@ -114,7 +144,7 @@ struct some {
 static int compute(void *film, void *piece, int device, pique_error *err)
 {
     const struct some *s = piece;
-    return pq_film_compute_on(film, device, s->count, s->results, err);
+    return pq_film_compute_on(film, device, s->count, s->results, NULL, err);
 }
 
 int pq_film_compute(struct pq_film *film, int count, struct pq_result *const *results,

@@ -11,9 +11,18 @@ int pq_film_open_crew(struct pq_film *film, pique_error *err);
 int pq_film_open_devices(struct pq_film *film, pique_error *err);
 void pq_film_close_devices(struct pq_film *film);
 
-/* Results on one device, as a crew wants it (upscale/crew.h): from `in` of each into its `out`. */
+/* The batch behind one that is computed, for a device that can begin it early. */
+struct pq_film_next {
+    void *user;
+    /* Results that will be computed next on the same device, with room for what comes out; false:
+     * there are not so many, or not yet. */
+    bool (*get)(void *user, int count, struct pq_result **results);
+};
+/* Results on one device, as a crew wants it (upscale/crew.h): from `in` of each into its `out`.
+ * next: may be NULL. */
 int pq_film_compute_on(struct pq_film *film, int device, int count,
-                       struct pq_result *const *results, pique_error *err);
+                       struct pq_result *const *results, const struct pq_film_next *next,
+                       pique_error *err);
 /* The same on whichever can, on this thread. */
 int pq_film_compute(struct pq_film *film, int count, struct pq_result *const *results,
                     pique_error *err);

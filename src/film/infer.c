@@ -20,8 +20,9 @@ struct batch {
 struct pq_infer {
     struct pq_infer_setup setup;
     struct pq_queue *queue;
-    struct batch *open; /* of pq_infer_put(): not full yet */
-    uint64_t batches;   /* delivered */
+    struct batch *open;  /* that is formed now, or was before its turn */
+    pique_error failure; /* of forming it early; code 0: none */
+    uint64_t batches;    /* delivered */
     double seconds;
 };
 
@@ -83,21 +84,31 @@ static int gather(const struct pq_infer *infer, struct batch **batch, struct pq_
     return 0;
 }
 
+/* Items of the queue into the open batch until that is full; those alone that are there already,
+ * or all of them. */
+static int fill(struct pq_infer *infer, bool wait, pique_error *err)
+{
+    enum pq_queue_state state = PQ_QUEUE_ITEM;
+    int rc = 0;
+    while (!rc && state == PQ_QUEUE_ITEM && !(infer->open && is_full(infer, infer->open))) {
+        void *item = NULL;
+        state = (wait ? pq_queue_pop : pq_queue_try_pop)(infer->queue, &item);
+        if (state == PQ_QUEUE_CANCELLED)
+            rc = pq_fail(err, PIQUE_ECANCELED, "stopped on request");
+        else if (state == PQ_QUEUE_ITEM)
+            rc = gather(infer, &infer->open, item, err);
+    }
+    return rc;
+}
+
 /* Whoever wants the film to hold gets no new batch; those that are under way end. */
 static int form(void *user, void **piece, pique_error *err)
 {
     struct pq_infer *infer = user;
-    struct batch *b = NULL;
-    enum pq_queue_state state = PQ_QUEUE_ITEM;
-    int rc = 0;
-    while (!rc && state == PQ_QUEUE_ITEM && !(b && is_full(infer, b))) {
-        void *item = NULL;
-        state = pq_queue_pop(infer->queue, &item);
-        if (state == PQ_QUEUE_CANCELLED)
-            rc = pq_fail(err, PIQUE_ECANCELED, "stopped on request");
-        else if (state == PQ_QUEUE_ITEM)
-            rc = gather(infer, &b, item, err);
-    }
+    int rc = infer->failure.code ? pq_fail(err, infer->failure.code, "%s", infer->failure.message)
+                                 : fill(infer, true, err);
+    struct batch *b = infer->open;
+    infer->open = NULL;
     if (!rc && b)
         rc = pq_film_check(infer->setup.film, err);
     if (rc) {
@@ -120,6 +131,28 @@ static int make_room(const struct pq_film *film, struct pq_result *const *result
     return rc;
 }
 
+static int computed_of(const struct batch *b, struct pq_result **results)
+{
+    int n = 0;
+    for (size_t i = 0; i < b->count; i++) {
+        struct pq_item *item = b->items[i];
+        if (item->fresh && !item->result->journaled)
+            results[n++] = item->result;
+    }
+    return n;
+}
+
+/* The batch that will be formed next, where its frames are there already. */
+static bool look_ahead(void *user, int count, struct pq_result **results)
+{
+    struct pq_infer *infer = user;
+    if (infer->failure.code || fill(infer, false, &infer->failure))
+        return false;
+    const struct batch *b = infer->open;
+    return b && is_full(infer, b) && b->fresh == count && computed_of(b, results) == count &&
+           make_room(infer->setup.film, results, count, NULL) == 0;
+}
+
 /* What is computed from stays until it is: another device may have to begin anew. */
 static int compute(void *user, void *piece, int device, pique_error *err)
 {
@@ -127,18 +160,15 @@ static int compute(void *user, void *piece, int device, pique_error *err)
     struct batch *b = piece;
     struct pq_film *film = infer->setup.film;
     struct pq_result *results[PQ_MAX_BATCH];
-    int n = 0, key;
-    for (size_t i = 0; i < b->count; i++) {
-        struct pq_item *item = b->items[i];
-        if (item->fresh && !item->result->journaled)
-            results[n++] = item->result;
-    }
-    int rc = make_room(film, results, n, err);
+    const struct pq_film_next next = {infer, look_ahead};
+    const bool in_turn = infer->queue && pq_crew_is_alone(film->crew);
+    const int n = computed_of(b, results);
+    int key, rc = make_room(film, results, n, err);
     const double start = pq_seconds();
     if (!rc)
         rc = pq_film_key_of(film, device, &key, err);
     if (!rc && n)
-        rc = pq_film_compute_on(film, device, n, results, err);
+        rc = pq_film_compute_on(film, device, n, results, in_turn ? &next : NULL, err);
     b->seconds += pq_seconds() - start;
     for (int i = 0; !rc && i < n; i++) {
         pq_image_free(&results[i]->in);

@@ -361,10 +361,12 @@ static void add_memory(struct pq_film *film)
 {
     pique_film_plan *p = &film->plan;
     const struct pq_film_facts *f = &film->source->facts;
-    /* Of several devices, those that are under way and those that wait for their turn (crew_run.c).
-     */
+    /* Of several devices, those that are under way and those that wait for their turn (crew_run.c);
+     * of one, the one that has begun before its turn, too. */
     const uint64_t devices = (uint64_t)pq_crew_working(film->crew);
-    const uint64_t batches = devices > 1 ? 2 * devices : 1, batch = (uint64_t)p->batch * batches;
+    const uint64_t ahead = pq_frames_goes_ahead(film->frames) ? 2 : 1;
+    const uint64_t batches = devices > 1 ? 2 * devices : ahead;
+    const uint64_t batch = (uint64_t)p->batch * batches;
     const uint64_t kept = film->options.no_reuse ? 0 : PQ_REUSE_BACK;
     p->memory_bytes = pq_frames_memory(film->frames) * devices +
                       pq_film_in_bytes(film) * 2 * batch + pq_film_out_bytes(film) * (batch + 3) +

@@ -42,6 +42,11 @@ int pq_crew_count(const struct pq_crew *crew)
     return crew->count;
 }
 
+bool pq_crew_is_alone(const struct pq_crew *crew)
+{
+    return crew->count - (crew->fallback >= 0) <= 1;
+}
+
 const struct pq_station *pq_crew_station(const struct pq_crew *crew, int device)
 {
     return &crew->stations[device];

@@ -29,6 +29,8 @@ void pq_crew_close(struct pq_crew **crew);
 /* Devices, the fallback among them. */
 int pq_crew_count(const struct pq_crew *crew);
 const struct pq_station *pq_crew_station(const struct pq_crew *crew, int device);
+/* Whether one device does all, as long as it can: pieces come to it in order. */
+bool pq_crew_is_alone(const struct pq_crew *crew);
 /* The one that is asked first. */
 int pq_crew_first(struct pq_crew *crew);
 /* Those that still work at the same time; at least 1. */

@@ -289,6 +289,5 @@ static int run_together(struct pq_crew *crew, const struct pq_crew_work *work, p
 
 int pq_crew_run(struct pq_crew *crew, const struct pq_crew_work *work, pique_error *err)
 {
-    return crew->count - (crew->fallback >= 0) > 1 ? run_together(crew, work, err)
-                                                   : run_alone(crew, work, err);
+    return pq_crew_is_alone(crew) ? run_alone(crew, work, err) : run_together(crew, work, err);
 }

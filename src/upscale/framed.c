@@ -17,6 +17,13 @@ struct key {
     struct pq_touch touch;
 };
 
+/* Pictures in and out of a batch that has begun before its turn; stream NULL: there is none. */
+struct ahead {
+    struct pq_stream *stream;
+    int count;
+    struct pq_picture from[PQ_MAX_BATCH], to[PQ_MAX_BATCH];
+};
+
 struct pq_framed {
     struct key key;
     pique_engine *engine; /* the first */
@@ -25,6 +32,7 @@ struct pq_framed {
     /* Of the batch that runs: about which contrast turns, as a run is given it. */
     float means[PQ_MAX_BATCH], *values;
     struct pq_given given;
+    struct ahead ahead;
 };
 
 /* ---- whether ---- */
@@ -132,6 +140,7 @@ void pq_framed_close(struct pq_framed **framed)
     struct pq_framed *f = *framed;
     if (!f)
         return;
+    pq_stream_close(&f->ahead.stream);
     pq_program_release(&f->program);
     pq_graph_free(&f->made.graph);
     pq_free(f);
@@ -183,21 +192,77 @@ int pq_framed_check(const struct pq_framed *f, const struct pq_stream *stream, p
     return rc;
 }
 
+/* ---- a batch behind another one ---- */
+
+bool pq_framed_goes_ahead(const struct pq_framed *f)
+{
+    return f->program->backend->follow;
+}
+
+/* Where the pictures lie, which nobody else has had since. */
+static bool same_places(const struct pq_picture *a, const struct pq_picture *b, int count)
+{
+    bool same = true;
+    for (int i = 0; i < count; i++)
+        same &= a[i].data[0] == b[i].data[0];
+    return same;
+}
+
+/* What has begun before its turn, where it is this; NULL where not. */
+static struct pq_stream *take_ahead(struct pq_framed *f, int count, const struct pq_picture *from,
+                                    const struct pq_picture *to)
+{
+    struct ahead *a = &f->ahead;
+    struct pq_stream *stream = a->stream;
+    if (stream &&
+        (a->count != count || !same_places(a->from, from, count) || !same_places(a->to, to, count)))
+        pq_stream_close(&stream);
+    a->stream = NULL;
+    return stream;
+}
+
+/* The next batch, which is there perhaps, takes the slots that this one leaves. What fails fails
+ * again when its turn comes, and is told then. */
+static void go_ahead(struct pq_framed *f, struct pq_stream *stream, int count,
+                     const struct pq_frames_next *next)
+{
+    struct ahead *a = &f->ahead;
+    const struct pq_image *in;
+    struct pq_image *out;
+    if (!a->stream) {
+        if (pq_run_missing(stream->run) || !next->get(next->user, count, &in, &out) ||
+            pq_stream_follow(stream, &a->stream, NULL) || !a->stream)
+            return;
+        pq_run_give(a->stream->run, &f->given);
+        a->count = count;
+        for (int i = 0; i < count; i++) {
+            a->from[i] = picture_of(&in[i]);
+            a->to[i] = picture_of(&out[i]);
+        }
+    }
+    if (pq_stream_advance(a->stream, a->from, a->to, NULL))
+        pq_stream_close(&a->stream);
+}
+
 int pq_framed_run(struct pq_framed *f, int count, const struct pq_image *in, struct pq_image *out,
-                  const float *means, pique_error *err)
+                  const float *means, const struct pq_frames_next *next, pique_error *err)
 {
     struct pq_picture from[PQ_MAX_BATCH], to[PQ_MAX_BATCH];
-    struct pq_stream *stream;
-    int rc = pq_framed_begin(f, count, means, &stream, err);
-    if (rc)
-        return rc;
     for (int i = 0; i < count; i++) {
         from[i] = picture_of(&in[i]);
         to[i] = picture_of(&out[i]);
     }
-    rc = pq_stream_advance_all(stream, from, to, err);
+    struct pq_stream *stream = take_ahead(f, count, from, to);
+    int rc = stream ? 0 : pq_framed_begin(f, count, means, &stream, err);
+    while (!rc && !pq_run_finished(stream->run)) {
+        rc = pq_stream_advance(stream, from, to, err);
+        if (!rc && next)
+            go_ahead(f, stream, count, next);
+    }
     if (!rc)
         rc = pq_framed_check(f, stream, err);
     pq_stream_close(&stream);
+    if (rc) /* it is computed anew, perhaps of other pictures */
+        pq_stream_close(&f->ahead.stream);
     return rc;
 }

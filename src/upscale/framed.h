@@ -39,6 +39,10 @@ int pq_framed_begin(struct pq_framed *framed, int count, const float *means,
                     struct pq_stream **stream, pique_error *err);
 int pq_framed_check(const struct pq_framed *framed, const struct pq_stream *stream,
                     pique_error *err);
-/* All of a batch. Errors as pq_frames_run(). */
+/* Whether a batch can begin while the one before it ends. */
+bool pq_framed_goes_ahead(const struct pq_framed *framed);
+/* All of a batch, which may have begun during the one before; next: what to begin during this one,
+ * of the same means, or NULL. Errors as pq_frames_run(). */
 int pq_framed_run(struct pq_framed *framed, int count, const struct pq_image *in,
-                  struct pq_image *out, const float *means, pique_error *err);
+                  struct pq_image *out, const float *means, const struct pq_frames_next *next,
+                  pique_error *err);

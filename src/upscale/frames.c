@@ -35,6 +35,7 @@ struct pq_frames {
     int most;                /* pictures of one call; 0: nothing is computed */
     int batch;               /* of one inference: fewer where the device turned out to have less */
     bool has_other;
+    const struct pq_frames_next *next;
     uint64_t memory, inferences;
     int retries;
     bool approximate;
@@ -203,6 +204,18 @@ void pq_frames_set_other(struct pq_frames *frames, bool has_other)
     frames->has_other = has_other;
 }
 
+/* Contrast turns about means that had to be found first. */
+bool pq_frames_goes_ahead(const struct pq_frames *frames)
+{
+    return frames->framed && frames->plan.effects.touch.contrast == 1 &&
+           pq_framed_goes_ahead(frames->framed);
+}
+
+void pq_frames_set_next(struct pq_frames *frames, const struct pq_frames_next *next)
+{
+    frames->next = pq_frames_goes_ahead(frames) ? next : NULL;
+}
+
 int pq_frames_passes(const struct pq_frames *frames)
 {
     return frames->plan.size.passes;
@@ -240,6 +253,7 @@ struct batch {
     int count;
     const struct pq_image *in;
     struct pq_image *out;
+    const struct pq_frames_next *next; /* behind it */
     struct pq_stage *chains[PQ_MAX_BATCH];
     struct pq_effects effects[PQ_MAX_BATCH];
     struct pq_tally tally;
@@ -388,13 +402,13 @@ static int attempt_framed(struct batch *b, pique_error *err)
         rc = survey(b, i, err);
         means[i] = b->effects[i].mean;
     }
-    return rc ? rc : pq_framed_run(b->frames->framed, b->count, b->in, b->out, means, err);
+    return rc ? rc : pq_framed_run(b->frames->framed, b->count, b->in, b->out, means, b->next, err);
 }
 
 static int attempt(struct pq_frames *f, int count, const struct pq_image *in, struct pq_image *out,
-                   pique_error *err)
+                   const struct pq_frames_next *next, pique_error *err)
 {
-    struct batch b = {.frames = f, .count = count, .in = in, .out = out};
+    struct batch b = {.frames = f, .count = count, .in = in, .out = out, .next = next};
     b.tally.engine = f->engine;
     b.tally.silent = true;
     if (f->framed)
@@ -409,16 +423,16 @@ static int attempt(struct pq_frames *f, int count, const struct pq_image *in, st
 }
 
 static int attempt_twice(struct pq_frames *f, int count, const struct pq_image *in,
-                         struct pq_image *out, pique_error *err)
+                         struct pq_image *out, const struct pq_frames_next *next, pique_error *err)
 {
     const int failures = pq_engines_failures(&f->engines);
-    int rc = attempt(f, count, in, out, err);
+    int rc = attempt(f, count, in, out, next, err);
     if (rc != PIQUE_EDEVICE || (f->has_other && pq_engines_failures(&f->engines) > failures))
         return rc;
     f->retries++;
     pq_engine_note(f->engine, PIQUE_EVENT_RETRY, "%s: %s; it is computed once more", f->name,
                    err->message);
-    rc = attempt(f, count, in, out, err);
+    rc = attempt(f, count, in, out, next, err);
     return rc == PIQUE_EDEVICE
                ? pq_fail(err, rc, "%s: %s, also when computed once more", f->name, err->message)
                : rc;
@@ -426,12 +440,12 @@ static int attempt_twice(struct pq_frames *f, int count, const struct pq_image *
 
 /* A device that has no room for so many at a time may have it for half of them. */
 static int attempt_fewer(struct pq_frames *f, int count, const struct pq_image *in,
-                         struct pq_image *out, pique_error *err)
+                         struct pq_image *out, const struct pq_frames_next *next, pique_error *err)
 {
     int done = 0;
     while (done < count) {
         const int n = PQ_MIN(f->batch, count - done);
-        const int rc = attempt_twice(f, n, in + done, out + done, err);
+        const int rc = attempt_twice(f, n, in + done, out + done, n == count ? next : NULL, err);
         if (!rc) {
             f->inferences++;
             done += n;
@@ -469,6 +483,8 @@ int pq_frames_run(struct pq_frames *f, int count, const struct pq_image *in, str
                   pique_error *err)
 {
     pique_error why = {0};
+    const struct pq_frames_next *next = f->next;
+    f->next = NULL;
     if (count < 1 || count > f->most)
         return pq_fail(err, PIQUE_EINVAL, "%s: %d frames in a batch of %d", f->name, count,
                        f->most);
@@ -478,7 +494,7 @@ int pq_frames_run(struct pq_frames *f, int count, const struct pq_image *in, str
     fenv_t theirs; /* the same picture whatever rounding the program around us has set */
     fegetenv(&theirs);
     fesetenv(FE_DFL_ENV);
-    const int rc = attempt_fewer(f, count, in, out, &why);
+    const int rc = attempt_fewer(f, count, in, out, next, &why);
     fesetenv(&theirs);
     if (rc && err)
         *err = why;

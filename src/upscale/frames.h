@@ -50,6 +50,18 @@ void pq_frames_expect(struct pq_frames *frames, int most);
 /* Another device will do what this one cannot, so it isn't asked twice where it failed itself. A
  * result that is refused is computed once more all the same. */
 void pq_frames_set_other(struct pq_frames *frames, bool has_other);
+/* What comes behind the next call. A device that can begins it while the last rows of that call are
+ * on their way out; its result is the same. */
+struct pq_frames_next {
+    void *user;
+    /* Its pictures, `count` of them. They stay where they are until the call behind, which must be
+     * for them, or until one fails. False: they are not there, or not yet: it is asked again. */
+    bool (*get)(void *user, int count, const struct pq_image **in, struct pq_image **out);
+};
+/* For the next call alone, and borrowed for it; NULL: nothing is known. */
+void pq_frames_set_next(struct pq_frames *frames, const struct pq_frames_next *next);
+/* Whether it makes a difference. */
+bool pq_frames_goes_ahead(const struct pq_frames *frames);
 int pq_frames_passes(const struct pq_frames *frames);
 /* Size, planes and depth of what comes out; no memory. */
 struct pq_image pq_frames_output(const struct pq_frames *frames);

@@ -74,6 +74,10 @@ int pq_stream_advance(struct pq_stream *stream, const struct pq_picture *in,
 int pq_stream_advance_all(struct pq_stream *stream, const struct pq_picture *in,
                           const struct pq_picture *out, pique_error *err);
 
+/* The next batch behind one that is on its last rows (pq_run_follow); *out is NULL where that
+ * cannot be, or not yet. */
+int pq_stream_follow(struct pq_stream *before, struct pq_stream **out, pique_error *err);
+
 /* A whole batch on a device that converts samples itself (batch_whole.c). */
 bool pq_batch_takes_whole(const pique_engine *engine, const pique_rows *in, const pique_rows *out);
 int pq_batch_run_whole(pique_engine *engine, int frames, int width, int height,

@@ -138,6 +138,22 @@ int pq_stream_open_program(pique_engine *engine, struct pq_program *program, int
     return 0;
 }
 
+int pq_stream_follow(struct pq_stream *before, struct pq_stream **out, pique_error *err)
+{
+    struct pq_run *run;
+    *out = NULL;
+    int rc = pq_run_follow(before->run, &run, err);
+    if (rc || !run)
+        return rc;
+    *out = pq_calloc(1, sizeof **out);
+    if (!*out) {
+        pq_run_end(&run);
+        return pq_fail_nomem(err, sizeof **out);
+    }
+    **out = (struct pq_stream){before->engine, run};
+    return 0;
+}
+
 int pq_stream_open(pique_engine *engine, int frames, int width, int height, uint64_t memory_bytes,
                    struct pq_stream **out, pique_error *err)
 {

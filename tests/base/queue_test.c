@@ -62,6 +62,23 @@ static void items_come_out_in_order_and_then_the_end(void **state)
     assert_int_equal(dropped, 0);
 }
 
+static void who_does_not_wait_is_told_that_nothing_is_there(void **state)
+{
+    (void)state;
+    struct pq_queue *q = make(100);
+    void *item;
+    assert_int_equal(pq_queue_try_pop(q, &item), PQ_QUEUE_EMPTY);
+    pq_queue_push(q, number(1), 1);
+    pq_queue_end(q);
+    assert_int_equal(pq_queue_try_pop(q, &item), PQ_QUEUE_ITEM);
+    assert_int_equal(*(int *)item, 1);
+    free(item);
+    assert_int_equal(pq_queue_try_pop(q, &item), PQ_QUEUE_END);
+    pq_queue_cancel(q);
+    assert_int_equal(pq_queue_try_pop(q, &item), PQ_QUEUE_CANCELLED);
+    pq_queue_free(&q);
+}
+
 static void what_is_left_is_dropped(void **state)
 {
     (void)state;
@@ -159,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_come_out_in_order_and_then_the_end),
+        cmocka_unit_test(who_does_not_wait_is_told_that_nothing_is_there),
         cmocka_unit_test(what_is_left_is_dropped),
         cmocka_unit_test(a_full_queue_waits_and_an_item_over_the_bound_passes_alone),
         cmocka_unit_test(cancelling_wakes_who_waits),
