@@ -105,14 +105,14 @@ CUDA_INLINE uint32_t unit_at(int x, int u)
 }
 
 /* What a thread loads of each row of the halo: eight channels of some pixels, at most COLUMNS, of
- * which this is one. Who is past the end of the row loads the last pixel, as another thread does:
- * that takes less than to ask each time. */
+ * which this is one; `any`: it is not past the end of the row. */
 enum { COLUMNS = 3 };
 struct share {
     uint32_t to;  /* the address in the first row */
     int64_t from; /* values from the beginning of a row */
     int bytes;    /* 16; 0 where it is not in the picture */
     int channels;
+    bool any;
 };
 static_assert(COLUMNS * (CUDA_THREADS / 8) >= CUDA_TILE_W + CUDA_TILE_MAX - 1, "");
 
@@ -129,13 +129,14 @@ CUDA_INLINE struct share share_of(const struct tile *t, const struct chunk *c, i
     const struct cuda_map *in = &a->in[c->part];
     const int units = c->channels / UNIT;
     const int first = units == 6 ? thread / 6 : thread >> (units == 8 ? 3 : units / 2);
-    const int u = thread - first * units, at = first + i * share_step(c);
-    const int x = at < t->halo_w ? at : t->halo_w - 1, from = t->x - a->hor.before + x;
+    const int u = thread - first * units, x = first + i * share_step(c);
+    const int from = t->x - a->hor.before + x;
     const bool inside = from >= 0 && from < in->width;
     const struct share h = {.to = t->pixels + unit_at(x, u),
                             .from = inside ? from * in->stride + c->first + u * UNIT : 0,
                             .bytes = inside ? 16 : 0,
-                            .channels = inside ? in->channels - c->first - u * UNIT : 0};
+                            .channels = inside ? in->channels - c->first - u * UNIT : 0,
+                            .any = x < t->halo_w && first < share_step(c)};
     return h;
 }
 
@@ -171,7 +172,6 @@ CUDA_INLINE void load_halves(const struct tile *t, const struct chunk *c, int th
 {
     const struct cuda_map *in = &t->args->in[c->part];
     const struct rows r = rows_of_halo(t, in);
-    const int step = share_step(c);
     struct share h[COLUMNS];
     const uint16_t *from[COLUMNS];
     uint32_t down = 0;
@@ -186,7 +186,7 @@ CUDA_INLINE void load_halves(const struct tile *t, const struct chunk *c, int th
         const bool there = halo_row(&r, in, y, &row);
         CUDA_UNROLL
         for (int i = 0; i < COLUMNS; i++) {
-            if (i * step < t->halo_w)
+            if (h[i].any)
                 cuda_copy_async(t->shared, h[i].to + down, from[i] + row, there ? h[i].bytes : 0);
         }
     }
@@ -227,7 +227,7 @@ CUDA_INLINE void load_floats(const struct tile *t, const struct chunk *c, int th
     for (int i = 0; i * share_step(c) < t->halo_w; i++) {
         const struct share h = share_of(t, c, thread, i);
         CUDA_ROLLED
-        for (int y = 0; y < t->halo_h; y += FLOAT_ROWS)
+        for (int y = 0; y < t->halo_h && h.any; y += FLOAT_ROWS)
             convert_units(t, in, &r, y, &h);
     }
 }
