@@ -19,8 +19,9 @@
 enum { MOST_BATCH = 8, SMALL_W = 77, SMALL_H = 131 };
 
 /* dB. Of trained networks and pictures there are 65 and 50 (docs/numerics.md); this is no picture,
- * and those of the tests have random weights. */
-static const double LEAST_FP32 = 100, LEAST_FP16 = 60, LEAST_BF16 = 35;
+ * and those of the tests have random weights: as C the same kernels are 58 and 36 dB from fp32 for
+ * the farthest of them. */
+static const double LEAST_FP32 = 100, LEAST_FP16 = 55, LEAST_BF16 = 35;
 
 static int wrong;
 
