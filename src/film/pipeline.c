@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -16,7 +17,11 @@
 #include "film/sink.h"
 #include "upscale/call.h"
 
-enum stage { READ, CONVERT, INFER, FINISH, WRITE, STAGES };
+enum stage { READ, CONVERT, INFER, FINISH, HASH, WRITE, STAGES };
+
+/* A frame of 8K is 50 MB, of which a thread takes the hash in 10 ms: longer than a GPU computes
+ * it. */
+enum { MOST_HASHERS = 4 };
 
 /* A result that frames like it may still get. */
 struct kept {
@@ -42,6 +47,11 @@ struct pipeline {
     /* infer */
     struct pq_infer *infer;
     uint64_t before; /* inferences before, which were estimates */
+    /* hash: several at a time, handed on in the order in which they came */
+    pthread_mutex_t taking, turn; /* guard tickets; handed, hashers */
+    pthread_cond_t next;
+    int64_t tickets, handed;
+    int hashers; /* that work yet */
     /* write */
     struct pq_sink *sink;
 };
@@ -265,13 +275,7 @@ static int finish(struct pipeline *p, struct pq_item *item, pique_error *err)
     struct pq_result *r = item->result;
     if (!item->fresh)
         return 0;
-    const int rc = pq_film_finish(film, r, err);
-    if (rc)
-        return rc;
-    r->hash = r->frame ? pq_frame_hash(r->frame) : pq_image_hash(&r->out);
-    if (r->frame && !film->kept_result.pattern)
-        pq_image_free(&r->out);
-    return 0;
+    return pq_film_finish(film, r, err);
 }
 
 static int finish_step(struct pipeline *p, struct pq_item *item, pique_error *err)
@@ -280,8 +284,57 @@ static int finish_step(struct pipeline *p, struct pq_item *item, pique_error *er
     int rc = item ? finish(p, item, err) : 0;
     p->seconds[FINISH] += pq_seconds() - start;
     if (!rc)
-        return hand_on(p, WRITE, item, err);
+        return hand_on(p, HASH, item, err);
     pq_item_free(p->film->io, item);
+    return rc;
+}
+
+/* ---- hash ---- */
+
+static void hash(const struct pq_film *film, const struct pq_item *item)
+{
+    struct pq_result *r = item->result;
+    if (!item->fresh)
+        return;
+    r->hash = r->frame ? pq_frame_hash(r->frame) : pq_image_hash(&r->out);
+    if (r->frame && !film->kept_result.pattern)
+        pq_image_free(&r->out);
+}
+
+static int hash_step(struct pipeline *p, struct pq_item *item, pique_error *err)
+{
+    const double start = pq_seconds();
+    if (item)
+        hash(p->film, item);
+    p->seconds[HASH] += pq_seconds() - start;
+    return hand_on(p, WRITE, item, err);
+}
+
+/* The next item and its number. */
+static enum pq_queue_state take_ticket(struct pipeline *p, struct pq_item **item, int64_t *ticket)
+{
+    void *taken = NULL;
+    pthread_mutex_lock(&p->taking);
+    const enum pq_queue_state state = pq_queue_pop(p->queue[HASH], &taken);
+    *ticket = p->tickets;
+    p->tickets += state == PQ_QUEUE_ITEM;
+    pthread_mutex_unlock(&p->taking);
+    *item = taken;
+    return state;
+}
+
+/* Whoever comes before hands on too, or fails to, and then it is this one's turn. */
+static int hand_on_in_turn(struct pipeline *p, struct pq_item *item, int64_t ticket, double seconds,
+                           pique_error *err)
+{
+    pthread_mutex_lock(&p->turn);
+    while (p->handed != ticket)
+        pthread_cond_wait(&p->next, &p->turn);
+    p->seconds[HASH] += seconds;
+    const int rc = hand_on(p, WRITE, item, err);
+    p->handed++;
+    pthread_cond_broadcast(&p->next);
+    pthread_mutex_unlock(&p->turn);
     return rc;
 }
 
@@ -306,6 +359,7 @@ static int step(struct pipeline *p, enum stage stage, struct pq_item *item, piqu
                                       pique_error *) = {[CONVERT] = convert_step,
                                                         [INFER] = infer_step,
                                                         [FINISH] = finish_step,
+                                                        [HASH] = hash_step,
                                                         [WRITE] = write_step};
     return steps[stage](p, item, err);
 }
@@ -359,6 +413,30 @@ static void *finish_thread(void *context)
     return NULL;
 }
 
+/* The last one to end says that there are no more. */
+static void *hash_thread(void *context)
+{
+    struct pipeline *p = context;
+    struct pq_item *item;
+    int64_t ticket;
+    int rc = 0;
+    pique_error err;
+    enum pq_queue_state state = PQ_QUEUE_ITEM;
+    while (!rc && (state = take_ticket(p, &item, &ticket)) == PQ_QUEUE_ITEM) {
+        const double start = pq_seconds();
+        hash(p->film, item);
+        rc = hand_on_in_turn(p, item, ticket, pq_seconds() - start, &err);
+    }
+    pthread_mutex_lock(&p->turn);
+    const bool last = --p->hashers == 0;
+    pthread_mutex_unlock(&p->turn);
+    if (!rc && last && state == PQ_QUEUE_END)
+        rc = end_stage(p, HASH, &err);
+    if (rc)
+        fail(p, HASH, &err);
+    return NULL;
+}
+
 static void *write_thread(void *context)
 {
     serve(context, WRITE);
@@ -370,6 +448,12 @@ static void drop_item(void *item, void *io)
     pq_item_free(io, item);
 }
 
+int pq_film_hashers(void)
+{
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return processors >= 4 * MOST_HASHERS ? MOST_HASHERS : 2;
+}
+
 /* Bounds of the queues: enough that no stage waits for a single frame, and no more than that. */
 static int make_queues(struct pipeline *p, pique_error *err)
 {
@@ -378,6 +462,7 @@ static int make_queues(struct pipeline *p, pique_error *err)
         [CONVERT] = film->source->facts.frame_bytes * 4,
         [INFER] = pq_film_in_bytes(film) * (uint64_t)pq_frames_batch(film->frames),
         [FINISH] = pq_film_out_bytes(film) * 2,
+        [HASH] = pq_film_result_bytes(film),
         [WRITE] = pq_film_result_bytes(film) * 2,
     };
     int rc = 0;
@@ -389,15 +474,18 @@ static int make_queues(struct pipeline *p, pique_error *err)
 static int run_parallel(struct pipeline *p, pique_error *err)
 {
     void *(*const bodies[])(void *) = {read_thread, convert_thread, finish_thread, write_thread};
-    pthread_t threads[PQ_COUNT(bodies)];
+    pthread_t threads[PQ_COUNT(bodies) + MOST_HASHERS];
+    const size_t wanted = PQ_COUNT(bodies) + (size_t)pq_film_hashers();
     size_t started = 0;
     int rc = make_queues(p, err);
     if (rc)
         return rc;
-    while (started < PQ_COUNT(bodies) &&
-           pthread_create(&threads[started], NULL, bodies[started], p) == 0)
+    p->hashers = pq_film_hashers();
+    while (started < wanted &&
+           pthread_create(&threads[started], NULL,
+                          started < PQ_COUNT(bodies) ? bodies[started] : hash_thread, p) == 0)
         started++;
-    if (started == PQ_COUNT(bodies)) {
+    if (started == wanted) {
         infer_all(p);
     } else {
         pique_error why;
@@ -415,7 +503,7 @@ static void add_seconds(struct pipeline *p)
     r->decode_seconds += p->seconds[READ];
     r->convert_seconds += p->seconds[CONVERT];
     r->infer_seconds += p->infer ? pq_infer_seconds(p->infer) : 0;
-    r->finish_seconds += p->seconds[FINISH];
+    r->finish_seconds += p->seconds[FINISH] + p->seconds[HASH];
     r->encode_seconds += p->seconds[WRITE];
 }
 
@@ -430,6 +518,9 @@ static void release(struct pipeline *p)
         pq_queue_free(&p->queue[i]);
     pq_sink_close(&p->sink);
     pthread_mutex_destroy(&p->lock);
+    pthread_mutex_destroy(&p->taking);
+    pthread_mutex_destroy(&p->turn);
+    pthread_cond_destroy(&p->next);
 }
 
 int pq_pipeline_run(struct pq_film *film, int64_t first, pique_error *err)
@@ -441,6 +532,9 @@ int pq_pipeline_run(struct pq_film *film, int64_t first, pique_error *err)
     const struct pq_infer_setup infer = {
         .film = film, .user = &p, .hand_on = computed, .stop = stopped};
     pthread_mutex_init(&p.lock, NULL);
+    pthread_mutex_init(&p.taking, NULL);
+    pthread_mutex_init(&p.turn, NULL);
+    pthread_cond_init(&p.next, NULL);
     int rc = pq_infer_new(&infer, &p.infer, err);
     if (!rc && !film->options.no_reuse)
         rc = pq_reuse_new(film->io, film->source->facts.frame_bytes + pq_film_result_bytes(film),

@@ -15,6 +15,7 @@
 #include "base/pool.h"
 #include "film/devices.h"
 #include "film/picture.h"
+#include "film/pipeline.h"
 #include "film/reuse.h"
 #include "upscale/call.h"
 
@@ -370,7 +371,8 @@ static void add_memory(struct pq_film *film)
     const uint64_t kept = film->options.no_reuse ? 0 : PQ_REUSE_BACK;
     p->memory_bytes = pq_frames_memory(film->frames) * devices +
                       pq_film_in_bytes(film) * 2 * batch + pq_film_out_bytes(film) * (batch + 3) +
-                      f->frame_bytes * (kept + 5) + pq_film_result_bytes(film) * (kept + 3);
+                      f->frame_bytes * (kept + 5) +
+                      pq_film_result_bytes(film) * (kept + 4 + (uint64_t)pq_film_hashers());
 }
 
 /* What the job folder and the result take at most at a time, and what is there for them. */
