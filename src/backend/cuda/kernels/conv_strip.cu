@@ -56,8 +56,8 @@ struct strip_block {
  * who multiplies has 40 registers beside weights and sums. */
 struct strip_place {
     int frame, x, y;
-    int left; /* pairs of the block, with this one */
-    int row;
+    int left;      /* pairs of the block, with this one */
+    int row, slot; /* slot: of who loads, where the row that comes lies in the ring of the map */
     uint32_t n;
     bool begun;      /* rows of the input are known to be there */
     bool multiplied; /* products of the pair are made, and not written yet */
@@ -95,7 +95,7 @@ CUDA_INLINE struct strip_place strip_begin(const struct strip_block *b)
     p.x = strip % across * CUDA_STRIP_W;
     p.y = b->top + 2 * (b->begin % column);
     p.left = b->end - b->begin;
-    p.row = 0;
+    p.row = p.slot = 0;
     p.n = 0;
     p.begun = p.multiplied = false;
     return p;
@@ -160,49 +160,53 @@ CUDA_INLINE int parity_of(uint32_t n)
     return (int)(n / CUDA_STRIP_RING & 1);
 }
 
-/* A row of a map, in halves; NULL where the picture has none. */
-CUDA_INLINE const uint16_t *map_row(const struct cuda_map *m, int frame, int y)
-{
-    if (y < 0 || y >= m->height)
-        return NULL;
-    return (const uint16_t *)(const void *)m->data + cuda_row(m, frame, y);
-}
-
 /* ---- the group that loads ---- */
 
-/* This thread's part of a row with its halo: zeros outside of the picture. Its pixels are AT_ONCE
- * apart, a multiple of the swizzle's eight. */
-CUDA_INLINE void load_part(const struct strip_block *b, const struct strip_place *p, int y,
+/* This thread's part of a row with its halo: zeros outside of the picture, and all of it where
+ * `there` is false. Its pixels are AT_ONCE apart, a multiple of the swizzle's eight. No copy waits
+ * for another one's address: a loop of them takes longer than the products that need the row. */
+CUDA_INLINE void load_part(const struct strip_block *b, const uint16_t *row, bool there, int left,
                            uint32_t to, int t)
 {
-    const struct cuda_args *a = b->args;
-    const struct cuda_map *in = &a->in[0];
-    const uint16_t *any = (const uint16_t *)(const void *)in->data;
-    const uint16_t *row = map_row(in, p->frame, y);
-    const int u = t % UNITS, first = t / UNITS, left = p->x - a->hor.before;
+    const struct cuda_map *in = &b->args->in[0];
+    const int u = t % UNITS, first = t / UNITS;
+    const uint32_t at = wg_unit(b->layout, to, first, u);
     const uint32_t step = AT_ONCE * (b->layout == WG_SWIZZLED ? 128 : 16);
-    int64_t from = (int64_t)(left + first) * in->stride + u * 8;
-    to = wg_unit(b->layout, to, first, u);
-    CUDA_ROLLED
-    for (int pixel = first; pixel < CUDA_STRIP_W + HALO; pixel += AT_ONCE) {
-        const bool there = row && left + pixel >= 0 && left + pixel < in->width;
-        wg_copy(LOADER * CUDA_STRIP_GROUP + t, to, there ? row + from : any, there);
-        from += AT_ONCE * in->stride;
-        to += step;
+    CUDA_UNROLL
+    for (int i = 0; i < (CUDA_STRIP_W + HALO + AT_ONCE - 1) / AT_ONCE; i++) {
+        const int pixel = first + i * AT_ONCE, x = left + pixel;
+        if ((i + 1) * AT_ONCE <= CUDA_STRIP_W + HALO || pixel < CUDA_STRIP_W + HALO)
+            wg_copy_from(LOADER * CUDA_STRIP_GROUP + t, at + (uint32_t)i * step, row,
+                         x * in->stride + u * 8, there && (uint32_t)x < (uint32_t)in->width);
     }
+}
+
+/* Where row y of the input lies, whose slot in its ring is counted on while the block goes down a
+ * strip. */
+CUDA_INLINE const uint16_t *next_row(const struct strip_block *b, struct strip_place *p, int y,
+                                     bool begins)
+{
+    const struct cuda_map *in = &b->args->in[0];
+    if (begins)
+        p->slot = (int)((uint32_t)(y + in->rows) % (uint32_t)in->rows);
+    const int slot = p->slot;
+    p->slot = slot + 1 == in->rows ? 0 : slot + 1;
+    return (const uint16_t *)(const void *)in->data + p->frame * in->frame + slot * in->row;
 }
 
 /* One row, of which the first pair in a strip has two more than each behind it; false: its place is
  * taken yet. */
 CUDA_INLINE bool load_step(const struct strip_block *b, struct strip_place *p)
 {
+    const struct cuda_args *a = b->args;
     const uint32_t n = p->n;
-    const int halo = is_first(b, p) ? 0 : HALO, y = p->y - b->args->ver.before + halo + p->row;
+    const int halo = is_first(b, p) ? 0 : HALO, y = p->y - a->ver.before + halo + p->row;
     if (!wg_wait(barrier_of(b, EMPTY, n), parity_of(n) ^ 1))
         return false;
+    const uint16_t *row = next_row(b, p, y, halo + p->row == 0);
     WG_EACH_THREAD(t)
     {
-        load_part(b, p, y, ring_row(b, n), t);
+        load_part(b, row, y >= 0 && y < a->in[0].height, p->x - a->hor.before, ring_row(b, n), t);
         wg_arrive_copied(LOADER * CUDA_STRIP_GROUP + t, barrier_of(b, FULL, n));
     }
     p->n++;
@@ -271,13 +275,14 @@ CUDA_INLINE void load_residual(const struct strip_block *b, const struct strip_p
 {
     const struct cuda_args *a = b->args;
     const struct cuda_map *m = &a->in[a->inputs - 1];
-    const uint16_t *row = map_row(m, p->frame, p->y + group);
+    const uint16_t *row =
+        (const uint16_t *)(const void *)m->data + cuda_row(m, p->frame, p->y + group);
     const int u = t % UNITS;
     CUDA_ROLLED
     for (int pixel = t / UNITS; pixel < CUDA_STRIP_W; pixel += AT_ONCE) {
         const bool there = p->x + pixel < m->width;
-        wg_copy(group * CUDA_STRIP_GROUP + t, stage_unit(b, group, pixel, u),
-                row + (there ? (p->x + pixel) * m->stride + b->channel + u * 8 : 0), there);
+        wg_copy_from(group * CUDA_STRIP_GROUP + t, stage_unit(b, group, pixel, u), row,
+                     (p->x + pixel) * m->stride + b->channel + u * 8, there);
     }
 }
 

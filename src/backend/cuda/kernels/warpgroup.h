@@ -154,12 +154,15 @@ static __device__ inline bool wg_wait(uint32_t barrier, int parity)
 
 /* ---- copies ---- */
 
-/* 16 bytes, or zeros; behind the back of the block's thread t until wg_copied(). */
-static __device__ inline void wg_copy(int t, uint32_t to, const void *from, bool there)
+/* 16 bytes, `at` halves behind the beginning of a row, or zeros; what is not there is not touched.
+ * Behind the back of the block's thread t until wg_copied(). */
+static __device__ inline void wg_copy_from(int t, uint32_t to, const uint16_t *row, int at,
+                                           bool there)
 {
     (void)t;
     const int bytes = there ? 16 : 0;
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes)
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(row + at),
+                 "r"(bytes)
                  : "memory");
 }
 

@@ -123,10 +123,11 @@ static inline void wg_arrive(uint32_t barrier)
 
 /* ---- copies ---- */
 
-static inline void wg_copy(int t, uint32_t to, const void *from, bool there)
+static inline void wg_copy_from(int t, uint32_t to, const uint16_t *row, int at, bool there)
 {
+    const struct wg_copying c = {to, there ? row + at : NULL, there, 0};
     assert(wg_block.copying[t] < WG_COPIES);
-    wg_block.copies[t][wg_block.copying[t]++] = (struct wg_copying){to, from, there, 0};
+    wg_block.copies[t][wg_block.copying[t]++] = c;
     memset(wg_at(to, 16), 0xff, 16);
 }
 
