@@ -328,72 +328,49 @@ CUDA_INLINE float finish_sum(const struct wg_thread *own, int half, float sum)
     return v < 0.0f ? v * own->slope[half] : v;
 }
 
+/* What is added to a sum; known when the kernel is compiled. */
+enum strip_added {
+    NOTHING_ADDED,
+    ROW_ADDED,    /* halves of the result's size, which lie where the row will */
+    PICTURE_ADDED /* colours, to what is shuffled */
+};
+
+/* Where the picture has what is added to a thread's sums of pixel 0: 16 channels are a colour. */
+CUDA_INLINE uint32_t picture_at(const struct strip_block *b, int group, int t)
+{
+    const int warp = t / CUDA_WARP;
+    return added_at(b, group, 0, warp < CUDA_STRIP_COLOURS ? warp : 0);
+}
+
 /* Sums become halves, and lie as pixels do. */
-CUDA_INLINE void stage_sums(const struct strip_block *b, int group, int t,
+CUDA_INLINE void stage_sums(const struct strip_block *b, int group, int t, enum strip_added what,
                             const struct wg_thread *own)
 {
     const int warp = t / CUDA_WARP, lane = t % CUDA_WARP;
-    CUDA_UNROLL
-    for (int pixel = 0; pixel < CUDA_STRIP_W; pixel += 16) {
-        uint32_t r[4];
-        CUDA_UNROLL
-        for (int q = 0; q < 4; q++) {
-            const float *sums = own->d + pixel / 2 + q * 2;
-            r[q] = wg_pack(finish_sum(own, q % 2, sums[0]), finish_sum(own, q % 2, sums[1]));
-        }
-        WG_STORE_COLUMNS(r, lane, named,
-                         stage_column(b, group, warp, named) + (uint32_t)pixel * 128);
-    }
-}
-
-/* The same where the row of what is added lies there. */
-CUDA_INLINE void stage_and_add(const struct strip_block *b, int group, int t,
-                               const struct wg_thread *own)
-{
-    const int warp = t / CUDA_WARP, lane = t % CUDA_WARP;
+    const uint32_t colour = what == PICTURE_ADDED ? picture_at(b, group, t) : 0;
     const float scale = b->args->scale;
     CUDA_UNROLL
     for (int pixel = 0; pixel < CUDA_STRIP_W; pixel += 16) {
-        uint32_t r[4];
-        WG_LOAD_COLUMNS(r, lane, named,
-                        stage_column(b, group, warp, named) + (uint32_t)pixel * 128);
+        const uint32_t lines = (uint32_t)pixel * 128;
+        uint32_t r[4] = {0, 0, 0, 0};
+        if (what == ROW_ADDED)
+            WG_LOAD_COLUMNS(r, lane, named, stage_column(b, group, warp, named) + lines);
         CUDA_UNROLL
         for (int q = 0; q < 4; q++) {
-            const float *sums = own->d + pixel / 2 + q * 2;
-            r[q] = wg_pack(wg_value(r[q], 0) + scale * finish_sum(own, q % 2, sums[0]),
-                           wg_value(r[q], 1) + scale * finish_sum(own, q % 2, sums[1]));
-        }
-        WG_STORE_COLUMNS(r, lane, named,
-                         stage_column(b, group, warp, named) + (uint32_t)pixel * 128);
-    }
-}
-
-/* A value with what the picture adds to it. */
-CUDA_INLINE float added(const struct strip_block *b, uint32_t from, int x, float v)
-{
-    const struct cuda_args *a = b->args;
-    return a->residual ? wg_get(from + (uint32_t)(x * CUDA_STRIP_COLOURS) * 4) + a->scale * v : v;
-}
-
-/* The same of a result that is shuffled. */
-CUDA_INLINE void stage_shuffled(const struct strip_block *b, int group, int t,
-                                const struct wg_thread *own)
-{
-    const int warp = t / CUDA_WARP, lane = t % CUDA_WARP;
-    const int colour = warp < CUDA_STRIP_COLOURS ? warp : 0; /* 16 channels become one */
-    const uint32_t from = added_at(b, group, 0, colour);
-    CUDA_UNROLL
-    for (int pixel = 0; pixel < CUDA_STRIP_W; pixel += 16) {
-        uint32_t r[4];
-        CUDA_UNROLL
-        for (int q = 0; q < 4; q++) {
-            const float *sums = own->d + pixel / 2 + q * 2;
             const int x = pixel + q / 2 * 8 + lane % 4 * 2;
-            r[q] = wg_pack(added(b, from, x, finish_sum(own, q % 2, sums[0])),
-                           added(b, from, x + 1, finish_sum(own, q % 2, sums[1])));
+            float v[2];
+            CUDA_UNROLL
+            for (int i = 0; i < 2; i++) {
+                v[i] = finish_sum(own, q % 2, own->d[pixel / 2 + q * 2 + i]);
+                if (what == ROW_ADDED)
+                    v[i] = wg_value(r[q], i) + scale * v[i];
+                else if (what == PICTURE_ADDED)
+                    v[i] = wg_get(colour + (uint32_t)((x + i) * CUDA_STRIP_COLOURS) * 4) +
+                           scale * v[i];
+            }
+            r[q] = wg_pack(v[0], v[1]);
         }
-        WG_STORE_COLUMNS(r, lane, named,
-                         stage_column(b, group, warp, named) + (uint32_t)pixel * 128);
+        WG_STORE_COLUMNS(r, lane, named, stage_column(b, group, warp, named) + lines);
     }
 }
 
@@ -508,12 +485,13 @@ CUDA_INLINE void write_row(const struct strip_block *b, const struct strip_place
     }
     WG_EACH_THREAD(t)
     {
-        if (b->shuffled)
-            stage_shuffled(b, group, t, WG_OWN(kept, t));
-        else if (b->args->residual)
-            stage_and_add(b, group, t, WG_OWN(kept, t));
+        struct wg_thread *own = WG_OWN(kept, t);
+        if (!b->args->residual)
+            stage_sums(b, group, t, NOTHING_ADDED, own);
+        else if (b->shuffled)
+            stage_sums(b, group, t, PICTURE_ADDED, own);
         else
-            stage_sums(b, group, t, WG_OWN(kept, t));
+            stage_sums(b, group, t, ROW_ADDED, own);
     }
     wg_sync(group);
     WG_EACH_THREAD(t)
