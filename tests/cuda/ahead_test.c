@@ -16,8 +16,8 @@
 #include "backend/cuda/kernels/kernel.h"
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "nothing.h"
 #include "pique/pique.h"
-#include "standin.h"
 #include "upscale/frames.h"
 
 enum { WIDTH = 9, HEIGHT = 43, BATCH = 2, BATCHES = 3, FRAMES = BATCH * BATCHES };
@@ -135,20 +135,6 @@ static void start(enum standin_mode mode, uint64_t seed)
 {
     assert_int_equal(standin_reset(), 0);
     standin_mode(mode, seed, 50);
-}
-
-static void nothing_is_wrong(void)
-{
-    if (standin_faults())
-        fail_msg("%d faults; the first: %s", standin_faults(), standin_fault(0));
-}
-
-static void nothing_is_left(void)
-{
-    for (int what = 0; what < STANDIN_KINDS; what++) {
-        if (standin_live((enum standin_what)what))
-            fail_msg("%zu of kind %d are left", standin_live((enum standin_what)what), what);
-    }
 }
 
 static void end_film(struct film *f)

@@ -19,8 +19,8 @@
 #include "backend/cuda/weights.h"
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "nothing.h"
 #include "pique/pique.h"
-#include "standin.h"
 #include "upscale/framed_graph.h"
 #include "upscale/module.h"
 #include "upscale/picture.h"
@@ -292,13 +292,6 @@ static void start(enum standin_mode mode, uint64_t seed)
     standin_mode(mode, seed, 50);
     standin_add_kernel("cuda_load", must_not_run);
     standin_add_kernel("cuda_store", must_not_run);
-}
-
-static void nothing_is_wrong(void)
-{
-    for (int i = 0; i < standin_faults(); i++)
-        print_error("%s\n", standin_fault(i));
-    assert_int_equal(standin_faults(), 0);
 }
 
 static void make_files(const struct way *w, int colours, bool alpha)

@@ -3,7 +3,7 @@
  * memory, failures and what is left behind. */
 #include "../net.h"
 #include "base/alloc.h"
-#include "standin.h"
+#include "nothing.h"
 
 #include <limits.h>
 
@@ -45,20 +45,6 @@ static bool runs_alike(const struct trial *t, int *rc)
     const bool alike = !*rc && memcmp(have, t->want, t->floats * sizeof *have) == 0;
     free(have);
     return alike;
-}
-
-static void nothing_is_wrong(void)
-{
-    if (standin_faults())
-        fail_msg("%d faults; the first: %s", standin_faults(), standin_fault(0));
-}
-
-static void nothing_is_left(void)
-{
-    for (int what = 0; what < STANDIN_KINDS; what++) {
-        if (standin_live((enum standin_what)what))
-            fail_msg("%zu of kind %d are left", standin_live((enum standin_what)what), what);
-    }
 }
 
 static const enum standin_mode modes[] = {STANDIN_LAZY, STANDIN_THREADS};

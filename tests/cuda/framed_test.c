@@ -17,8 +17,8 @@
 #include "backend/cuda/kernels/kernel.h"
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "nothing.h"
 #include "pique/pique.h"
-#include "standin.h"
 #include "upscale/framed.h"
 
 enum { WIDTH = 37, HEIGHT = 43, MOST = 3 };
@@ -211,13 +211,6 @@ static void start(enum standin_mode mode, uint64_t seed)
     standin_reset();
     standin_mode(mode, seed, 50);
     standin_add_kernel("cuda_store", must_not_run);
-}
-
-static void nothing_is_wrong(void)
-{
-    for (int i = 0; i < standin_faults(); i++)
-        print_error("%s\n", standin_fault(i));
-    assert_int_equal(standin_faults(), 0);
 }
 
 /* Pictures as the processor makes them one by one, and the device in batches of 1, 2 and 3. Where

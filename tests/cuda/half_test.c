@@ -4,7 +4,7 @@
 #include "../net.h"
 #include "../sanitized.h"
 #include "base/alloc.h"
-#include "standin.h"
+#include "nothing.h"
 
 #include <math.h>
 
@@ -15,12 +15,6 @@ static const struct tier {
     double place;
 } tiers[] = {{PIQUE_PRECISION_FP16, "cpu:fp16", "cuda/fp16/tiles-2", 0x1p-10},
              {PIQUE_PRECISION_BF16, "cpu:bf16", "cuda/bf16/tiles-2", 0x1p-7}};
-
-static void nothing_is_wrong(void)
-{
-    if (standin_faults())
-        fail_msg("%d faults; the first: %s", standin_faults(), standin_fault(0));
-}
 
 static float *run(const struct pq_graph *graph, const char *device, enum pique_precision tier,
                   const struct pq_geometry *geometry, const float *in, size_t *floats)

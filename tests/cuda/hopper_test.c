@@ -7,18 +7,14 @@
 #include "backend/cuda/hopper.h"
 #include "backend/cuda/kernels/warpgroup.h"
 #include "base/alloc.h"
-#include "standin.h"
+#include "nothing.h"
 
 #include <stdio.h>
 
-static void nothing_is_wrong(void)
+static void all_is_well(void)
 {
-    if (standin_faults())
-        fail_msg("%d faults; the first: %s", standin_faults(), standin_fault(0));
-    for (int what = 0; what < STANDIN_KINDS; what++) {
-        if (standin_live((enum standin_what)what))
-            fail_msg("%zu of kind %d are left", standin_live((enum standin_what)what), what);
-    }
+    nothing_is_wrong();
+    nothing_is_left();
 }
 
 static void start(uint64_t seed)
@@ -114,7 +110,7 @@ static void compare(const struct pq_graph *graph, const struct pq_geometry *g, c
     }
     free(want);
     free(have);
-    nothing_is_wrong();
+    all_is_well();
 }
 
 /* Another answer for the first layout, so that the second one is taken. */
@@ -315,7 +311,7 @@ static void those_alone_that_have_them_are_asked(void **state)
         standin_device(0)->minor = cases[i].minor;
         assert_string_equal(key_of(net.graph, cases[i].device, cases[i].tier), cases[i].key);
         assert_int_equal(standin_calls("cuCtxCreate_v2"), cases[i].asked);
-        nothing_is_wrong();
+        all_is_well();
         net_free(&net);
     }
     assert_null(pq_backend_find("cuda:tiles:0"));
@@ -332,7 +328,7 @@ static void one_that_was_right_is_not_asked_again(void **state)
     for (int i = 0; i < 3; i++)
         check_key(net.graph, strips, NULL);
     assert_int_equal(standin_calls("cuCtxCreate_v2"), 1);
-    nothing_is_wrong();
+    all_is_well();
     net_free(&net);
 }
 
@@ -356,7 +352,7 @@ static void a_gpu_that_computes_wrongly_uses_tiles(void **state)
     cuda_hopper_forget();
     standin_add_kernel("cuda_conv_strip_planes", is_nearly_right);
     check_key(net.graph, tiles, "they gave other numbers");
-    nothing_is_wrong();
+    all_is_well();
     net_free(&net);
 }
 
@@ -392,7 +388,7 @@ static void a_gpu_that_fails_when_asked_uses_tiles(void **state)
         start_idle((uint64_t)nth);
         standin_fail_kernel(nth, CUDA_ERROR_ILLEGAL_ADDRESS);
         check_key(net.graph, tiles, "they gave other numbers");
-        nothing_is_wrong();
+        all_is_well();
     }
     const struct pq_geometry g = {1, 20, 5, 5};
     float *in = net_picture(&r, &g, 3);
@@ -400,7 +396,7 @@ static void a_gpu_that_fails_when_asked_uses_tiles(void **state)
     start(1);
     standin_fail_kernel(3, CUDA_ERROR_ILLEGAL_ADDRESS);
     free(run(net.graph, "cuda", &g, in, &floats));
-    nothing_is_wrong();
+    all_is_well();
     free(in);
     net_free(&net);
 }
