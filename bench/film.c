@@ -122,11 +122,11 @@ int main(int argc, char **argv)
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     const double each = report.frames ? 1e3 / (double)report.frames : 0;
-    printf(
-        "of the last film a frame took, each in a thread of its own: decoding %.2f ms, converting "
-        "%.2f, computing %.2f, finishing %.2f, writing %.2f\n",
-        report.decode_seconds * each, report.convert_seconds * each, report.infer_seconds * each,
-        report.finish_seconds * each, report.encode_seconds * each);
+    printf("of the last film a frame took, of threads side by side: decoding %.2f ms, converting "
+           "%.2f, "
+           "computing %.2f, finishing and its hash %.2f, writing %.2f\n",
+           report.decode_seconds * each, report.convert_seconds * each, report.infer_seconds * each,
+           report.finish_seconds * each, report.encode_seconds * each);
     const double frames = (double)report.frames;
     printf("%dx%d, %" PRId64 " frames, batch %d: engine %.2f frames/s, film %.2f frames/s, ratio "
            "%.3f, of processor time %.3f, peak memory %ld MiB\n",

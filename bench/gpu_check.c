@@ -19,9 +19,9 @@
 enum { MOST_BATCH = 8, SMALL_W = 77, SMALL_H = 131 };
 
 /* dB. Of trained networks and pictures there are 65 and 50 (docs/numerics.md); this is no picture,
- * and those of the tests have random weights: as C the same kernels are 58 and 36 dB from fp32 for
- * the farthest of them. */
-static const double LEAST_FP32 = 100, LEAST_FP16 = 55, LEAST_BF16 = 35;
+ * and those of the tests have random weights: the farthest of them are 58.3 dB in fp16, as C, and
+ * 36 in bf16, on a GPU. */
+static const double LEAST_FP32 = 100, LEAST_FP16 = 58, LEAST_BF16 = 35;
 
 static int wrong;
 
