@@ -475,12 +475,12 @@ static int run_parallel(struct pipeline *p, pique_error *err)
 {
     void *(*const bodies[])(void *) = {read_thread, convert_thread, finish_thread, write_thread};
     pthread_t threads[PQ_COUNT(bodies) + MOST_HASHERS];
-    const size_t wanted = PQ_COUNT(bodies) + (size_t)pq_film_hashers();
     size_t started = 0;
     int rc = make_queues(p, err);
     if (rc)
         return rc;
     p->hashers = pq_film_hashers();
+    const size_t wanted = PQ_COUNT(bodies) + (size_t)p->hashers;
     while (started < wanted &&
            pthread_create(&threads[started], NULL,
                           started < PQ_COUNT(bodies) ? bodies[started] : hash_thread, p) == 0)

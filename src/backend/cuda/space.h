@@ -31,9 +31,9 @@
 #include "backend/cuda/program.h"
 
 enum {
-    CUDA_SLOTS = 4,   /* steps in flight */
-    CUDA_SIDES = 2,   /* runs in a space */
-    CUDA_GRAPHS = 64, /* steps of a picture whose launches are kept as a graph */
+    CUDA_SLOTS = 4,  /* steps in flight */
+    CUDA_SIDES = 2,  /* runs in a space */
+    CUDA_GRAPHS = 64 /* steps of a picture whose launches are kept as a graph */
 };
 
 /* The rows of one step on their way in and out: floats, or planes of samples (planes.h). */
