@@ -201,26 +201,39 @@ test('the mouse moves the picture, zooms at its place and draws a crop', async (
     await v.until('mouse.png', 'paused');
     await v.shown(1);
     const print = v.page.locator('.print').first();
-    const { x, y } = await v.page.locator('.pictures').boundingBox();
-    const at = () => print.evaluate((i) => [i.offsetLeft, i.offsetTop, i.offsetWidth]);
-    const before = await at();
+    // What is seen once the page has drawn what it was told.
+    const at = () => print.evaluate((i) => new Promise((done) => requestAnimationFrame(() =>
+        requestAnimationFrame(() => done([i.offsetLeft, i.offsetTop, i.offsetWidth])))));
     const drag = async (x0, y0, x1, y1) => {
+        const { x, y } = await v.page.locator('.pictures').boundingBox();
         await v.page.mouse.move(x + x0, y + y0);
         await v.page.mouse.down();
         await v.page.mouse.move(x + x1, y + y1, { steps: 5 });
         await v.page.mouse.up();
     };
+    const before = await at();
     await drag(300, 200, 360, 230);
     const moved = await at();
     assert.ok(Math.abs(moved[0] - before[0] - 60) < 3 && Math.abs(moved[1] - before[1] - 30) < 3,
         `${before} to ${moved}`);
+    // Three turns of the wheel and three keys before the page is drawn anew: none is lost.
+    await v.page.locator('.pictures').evaluate((el) => {
+        for (let i = 0; i < 3; i++)
+            el.dispatchEvent(new WheelEvent('wheel', { deltaY: -200, cancelable: true }));
+        for (let i = 0; i < 3; i++)
+            el.dispatchEvent(new KeyboardEvent('keydown', { key: '-', cancelable: true }));
+    });
+    const zoomed = (await at())[2], wanted = moved[2] * Math.exp(0.9) * 0.8 ** 3;
+    assert.ok(Math.abs(zoomed - wanted) < 3, `${zoomed}, not ${wanted}`);
     await v.page.mouse.wheel(0, -400);
     await v.page.waitForFunction((w) => document.querySelector('.print').offsetWidth > 1.5 * w,
-        moved[2]);
+        zoomed);
     await v.page.getByRole('button', { name: 'Fit' }).click();
     await v.page.getByText('What Test tries').click();
     await v.page.getByRole('button', { name: 'Draw a crop' }).click();
+    await v.page.waitForSelector('.pictures.is-drawing');
     await drag(250, 150, 400, 300);
+    await v.page.waitForSelector('.pictures:not(.is-drawing)');
     const scale = 400 / (await at())[2];
     const crop = (await v.page.textContent('.trial-panel')).match(/(\d+) × (\d+) pixels/);
     assert.ok(Math.abs(crop[1] - 150 * scale) < 4 && Math.abs(crop[2] - 150 * scale) < 4, crop[0]);

@@ -38,10 +38,11 @@ function Layer({ side, pane, size, at, clip, big }) {
     </div>`;
 }
 
-// Drag, wheel, two fingers and keys change the view.
-function useHands(pane, size, at, setAt, draw) {
+// Drag, wheel, two fingers and keys change the view. Several of them may come before the page is drawn
+// anew, so each changes the view that the one before left, not the view that is on the screen.
+function useHands(pane, size, setAt, draw) {
     const now = useRef();
-    now.current = { pane, size, at, draw };
+    now.current = { pane, size, draw };
     const fingers = useRef(new Map());
     const local = (e) => {
         const box = e.currentTarget.getBoundingClientRect();
@@ -60,16 +61,16 @@ function useHands(pane, size, at, setAt, draw) {
             const before = fingers.current.get(e.pointerId);
             if (!before)
                 return;
-            const { draw: drawing, pane: p, size: z, at: a } = now.current;
+            const { draw: drawing, pane: p, size: z } = now.current;
             const here = local(e);
             if (drawing) {
                 drawing.move(...here);
             } else if (fingers.current.size === 1) {
-                setAt(view.pan(a, p, z, here[0] - before[0], here[1] - before[1]));
+                setAt((a) => view.pan(a, p, z, here[0] - before[0], here[1] - before[1]));
             } else {
                 const other = [...fingers.current].find(([id]) => id !== e.pointerId)[1];
                 const far = (q) => Math.hypot(q[0] - other[0], q[1] - other[1]) || 1;
-                setAt(view.zoomAt(a, p, z, far(here) / far(before), other[0], other[1]));
+                setAt((a) => view.zoomAt(a, p, z, far(here) / far(before), other[0], other[1]));
             }
             fingers.current.set(e.pointerId, here);
         },
@@ -79,9 +80,11 @@ function useHands(pane, size, at, setAt, draw) {
         },
         onPointerCancel: (e) => fingers.current.delete(e.pointerId),
         onDblClick: (e) => {
-            if (!e.target.closest('input,button'))
-                setAt(at.zoom === view.FIT ? view.zoomAt(at, pane, size,
-                    view.oneToOne(at).zoom / view.fitScale(pane, size), ...local(e)) : view.start);
+            if (e.target.closest('input,button'))
+                return;
+            const here = local(e);
+            setAt((a) => a.zoom === view.FIT ? view.zoomAt(a, pane, size,
+                view.oneToOne(a).zoom / view.fitScale(pane, size), ...here) : view.start);
         },
     };
 }
@@ -143,20 +146,20 @@ export function Compare({ sides, grid, size, at, setAt, source, crop, drawing, o
     const pane = { w: all.w / columns, h: all.h / rows };
     const [split, setSplit] = useState(50);
     const draw = drawing && source ? drawer(source, pane, size, at, from, onCrop) : null;
-    const hands = useHands(pane, size, at, setAt, draw);
-    useWheel(root, (factor, x, y) => setAt(
-        view.zoomAt(at, pane, size, factor, x % pane.w, y % pane.h)));
+    const hands = useHands(pane, size, setAt, draw);
+    useWheel(root, (factor, x, y) => setAt((a) =>
+        view.zoomAt(a, pane, size, factor, x % pane.w, y % pane.h)));
     const keys = (e) => {
         if (e.target !== e.currentTarget || e.altKey || e.ctrlKey || e.metaKey)
             return;
         const moves = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40],
             ArrowDown: [0, -40] };
         if (moves[e.key])
-            setAt(view.pan(at, pane, size, ...moves[e.key]));
+            setAt((a) => view.pan(a, pane, size, ...moves[e.key]));
         else if (e.key === '+' || e.key === '=')
-            setAt(view.zoomAt(at, pane, size, 1.25));
+            setAt((a) => view.zoomAt(a, pane, size, 1.25));
         else if (e.key === '-')
-            setAt(view.zoomAt(at, pane, size, 0.8));
+            setAt((a) => view.zoomAt(a, pane, size, 0.8));
         else if (!onKey(e.key))
             return;
         e.preventDefault();

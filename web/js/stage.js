@@ -164,7 +164,7 @@ function Bar({ sides, pair, setPair, grid, setGrid, at, setAt, flicker, setFlick
         </span>
         <span class="group">
             ${press(at.zoom === view.FIT, t('compare.fit'), () => setAt(view.start))}
-            ${press(at.zoom === view.oneToOne(at).zoom, t('compare.one'), () => setAt(view.oneToOne(at)))}
+            ${press(at.zoom === view.oneToOne(at).zoom, t('compare.one'), () => setAt(view.oneToOne))}
         </span>
     </div>`;
 }
@@ -225,10 +225,10 @@ function Looking({ s, item }) {
     const list = shownSides.map((n) => sides[n]);
     const size = list.reduce((a, b) => b.w * b.h > a.w * a.h ? b : a);
     const onKey = (k) => {
-        const f = { 0: () => setAt(view.start), 1: () => setAt(view.oneToOne(at)),
-            f: () => setFlicker(flicker === null ? true : !flicker), s: () => setFlicker(null),
-            '[': () => setFrame(Math.max(0, frame - 1)),
-            ']': () => setFrame(Math.min((item.info.frames || 1) - 1, frame + 1)) }[k];
+        const f = { 0: () => setAt(view.start), 1: () => setAt(view.oneToOne),
+            f: () => setFlicker((f) => f === null ? true : !f), s: () => setFlicker(null),
+            '[': () => setFrame((f) => Math.max(0, f - 1)),
+            ']': () => setFrame((f) => Math.min((item.info.frames || 1) - 1, f + 1)) }[k];
         if (f)
             f();
         return !!f;
