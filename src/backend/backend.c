@@ -36,7 +36,7 @@ int pq_program_compile(const struct pq_graph *graph, const struct pq_device_opti
     if (!backend)
         return pq_fail(err, PIQUE_EDEVICE, "there is no device '%s'; 'pique devices' lists them",
                        options->id);
-    if ((graph->in.planes || graph->out.planes) && !backend->advance)
+    if ((graph->in.planes || graph->out.planes) && !pq_backend_takes_pictures(backend))
         return pq_fail(err, PIQUE_EUNSUPPORTED, "device '%s' takes no whole pictures",
                        backend->name);
     for (int i = 0; i < graph->count; i++) {
@@ -273,6 +273,14 @@ int pq_run_step(struct pq_run *run, const struct pq_band *in, int count, const s
     int rc = run->program->backend->step(run, in, count, out, got, err);
     run->handed_out += *got;
     return rc;
+}
+
+int pq_run_sample(struct pq_run *run, const struct pq_sampling *sampling, pique_error *err)
+{
+    const struct pq_backend *backend = run->program->backend;
+    return backend->sample
+               ? backend->sample(run, sampling, err)
+               : pq_fail(err, PIQUE_EUNSUPPORTED, "device '%s' takes no samples", backend->name);
 }
 
 int pq_run_advance(struct pq_run *run, const struct pq_picture *in, const struct pq_picture *out,

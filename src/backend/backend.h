@@ -43,6 +43,13 @@ struct pq_picture {
     ptrdiff_t stride[PQ_SAMPLE_PLANES]; /* bytes */
 };
 
+/* The samples of such pictures where a graph itself begins and ends with rows of floats: planes and
+ * depth of a layout count; of one plane, or one a channel. */
+struct pq_sampling {
+    struct pq_sample_layout in, out;
+    bool look; /* keep what goes in and comes out for pq_run_seen(), as pass 1 */
+};
+
 /* What a backend fills in. Every entry is needed, but those of whole pictures, `follow` and `how`.
  */
 struct pq_backend {
@@ -82,6 +89,9 @@ struct pq_backend {
      * device takes no pictures. */
     int (*advance)(struct pq_run *run, const struct pq_picture *in, const struct pq_picture *out,
                    int *got, pique_error *err);
+    /* Have a run that has just begun take and give samples; NULL where only a graph can ask for
+     * that. */
+    int (*sample)(struct pq_run *run, const struct pq_sampling *sampling, pique_error *err);
     /* Once such a run has finished: what was seen of what went into a pass, or came out of it:
      * [row of tiles][column][frame][channel]. */
     const struct pq_range *(*seen)(const struct pq_run *run, int pass, bool out);
@@ -126,6 +136,12 @@ struct pq_run {
                               ado: a device may hand them out some steps later; owned */
     int64_t handed_out;    /* rows of the result */
 };
+
+/* Whether a graph's ends may be planes, with anything between them and a network (advance). */
+static inline bool pq_backend_takes_pictures(const struct pq_backend *backend)
+{
+    return backend->advance && !backend->sample;
+}
 
 /* All backends, best first; NULL ends the list. */
 extern const struct pq_backend *const pq_backends[];
@@ -177,6 +193,10 @@ bool pq_run_finished(const struct pq_run *run);
  * before the last ones come out of its end, and one with statistics over the whole picture many. */
 int pq_run_step(struct pq_run *run, const struct pq_band *in, int count, const struct pq_band *out,
                 int *got, pique_error *err);
+/* Before the first step: pictures come and go instead of rows of floats; for pq_run_advance().
+ * Samples that go in become floats, and floats that come out are clipped and rounded
+ * (kernels/samples.h). PIQUE_EUNSUPPORTED where the device cannot. */
+int pq_run_sample(struct pq_run *run, const struct pq_sampling *sampling, pique_error *err);
 /* The same where pictures come and go whole, one for each frame; until pq_run_finished(). */
 int pq_run_advance(struct pq_run *run, const struct pq_picture *in, const struct pq_picture *out,
                    pique_error *err);

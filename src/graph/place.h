@@ -4,6 +4,7 @@
 
 #include "base/whole.h"
 #include "graph/graph.h"
+#include "tensor/range.h"
 
 /* For a reflection at both borders without the edge, to and fro as often as it takes. */
 PQ_INLINE int64_t pq_reflect(int64_t i, int64_t n)
@@ -69,9 +70,3 @@ PQ_INLINE void pq_under_tile(int64_t t, int64_t in, int64_t out, int64_t *first,
     *first = (start * in + out - 1) / out;
     *end = stop * in / out;
 }
-
-/* What was seen of a channel of a tile. */
-struct pq_range {
-    float low, high; /* low > high: no value yet */
-    int bad;         /* not 0: some value was not a finite number */
-};

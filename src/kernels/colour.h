@@ -21,7 +21,8 @@ PQ_INLINE float pq_clip01(float v)
 #ifdef __CUDA_ARCH__
     return __saturatef(v); /* the same in one instruction */
 #endif
-    return v > 0.0f ? (v < 1.0f ? v : 1.0f) : 0.0f;
+    const float w = v > 0.0f ? v : 0.0f; /* an instruction each */
+    return w < 1.0f ? w : 1.0f;
 }
 
 /* Of a sample whose largest value is `max`: clipping first leaves nothing for floor() to do but

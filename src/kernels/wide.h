@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "kernels/winograd.h"
+#include "tensor/range.h"
 
 enum { PQ_WIDE_LANES = 16 };
 
@@ -150,6 +151,12 @@ struct pq_wide {
     /* That of a + scale b, computed in floats. */
     void (*add_halves)(const uint16_t *a, const uint16_t *b, float scale, size_t count,
                        uint16_t *out);
+
+    /* The samples (kernels/samples.h) of each value. out: neither in nor a part of it. */
+    void (*samples8)(const float *values, size_t count, uint8_t *out);
+    void (*samples16)(const float *values, size_t count, uint16_t *out);
+    /* Widen what was seen of each channel by so many pixels, which have no gaps. */
+    void (*look)(const float *in, int pixels, int channels, struct pq_range *range);
 
     pq_winograd_fn *winograd;   /* kernels/winograd.h */
     pq_winograd_fn *winograd16; /* kernels/winograd16.h, which chooses among more levels */

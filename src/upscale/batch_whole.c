@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A whole batch of the public API on a device that takes pictures whole: samples go in and come
- * out, and the device converts them. */
+/* A whole batch of the public API on a device that converts samples itself: they go in and come
+ * out.
+ */
 #include "base/alloc.h"
 #include "upscale/opened.h"
 
@@ -11,8 +12,10 @@ static int depth_of(enum pique_sample sample)
 
 bool pq_batch_takes_whole(const pique_engine *engine, const pique_rows *in, const pique_rows *out)
 {
+    const struct pq_graph *g = engine->program->graph;
     return engine->program->backend->advance && in->sample != PIQUE_SAMPLE_F32 &&
-           out->sample != PIQUE_SAMPLE_F32;
+           out->sample != PIQUE_SAMPLE_F32 &&
+           PQ_MAX(g->ops[0].channels, g->ops[g->output].channels) <= PQ_SAMPLE_PLANES;
 }
 
 static int build(pique_engine *engine, const pique_rows *in, const pique_rows *out,
@@ -69,6 +72,29 @@ static void set_pictures(struct pq_picture *pictures, const pique_rows *rows, in
                                           .stride = {rows->row_stride}};
 }
 
+/* A stream for such samples, on the engine's own program where that will do. */
+static int open_stream(pique_engine *engine, int frames, int width, int height,
+                       const pique_rows *in, const pique_rows *out, struct pq_stream **stream,
+                       pique_error *err)
+{
+    if (!pq_backend_takes_pictures(engine->program->backend)) {
+        const struct pq_sampling sampling = {.in = {.planes = 1, .depth = depth_of(in->sample)},
+                                             .out = {.planes = 1, .depth = depth_of(out->sample)}};
+        const int rc = pq_stream_open(engine, frames, width, height, 0, stream, err);
+        return rc ? rc : pq_run_sample((*stream)->run, &sampling, err);
+    }
+    int rc = prepare(engine, in, out, err);
+    if (!rc)
+        rc = pq_stream_open_program(engine, engine->whole_program, frames, width, height, 0, stream,
+                                    err);
+    if (rc)
+        return rc;
+    struct pq_graph *g = engine->whole_graph;
+    set_size(&g->in, &(*stream)->run->lines[0]);
+    set_size(&g->out, &(*stream)->run->lines[g->output]);
+    return 0;
+}
+
 int pq_batch_run_whole(pique_engine *engine, int frames, int width, int height,
                        const pique_rows *in, const pique_rows *out, pique_error *err)
 {
@@ -76,19 +102,13 @@ int pq_batch_run_whole(pique_engine *engine, int frames, int width, int height,
     struct pq_picture *pictures = pq_calloc(2 * (size_t)frames, sizeof *pictures);
     int rc = pictures ? 0 : pq_fail_nomem(err, 2 * (size_t)frames * sizeof *pictures);
     if (!rc)
-        rc = prepare(engine, in, out, err);
-    if (!rc)
-        rc = pq_stream_open_program(engine, engine->whole_program, frames, width, height, 0,
-                                    &stream, err);
+        rc = open_stream(engine, frames, width, height, in, out, &stream, err);
     if (!rc) {
         set_pictures(pictures, in, frames);
         set_pictures(pictures + frames, out, frames);
-        struct pq_graph *g = engine->whole_graph;
-        set_size(&g->in, &stream->run->lines[0]);
-        set_size(&g->out, &stream->run->lines[g->output]);
         rc = pq_stream_advance_all(stream, pictures, pictures + frames, err);
-        pq_stream_close(&stream);
     }
+    pq_stream_close(&stream);
     pq_free(pictures);
     return rc;
 }

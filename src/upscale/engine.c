@@ -137,10 +137,12 @@ static int compile(pique_engine *engine, const pique_engine_options *o, pique_er
 int pq_engine_open_on(const pique_model *model, const pique_engine_options *o, pique_engine *first,
                       pique_engine **out, pique_error *err)
 {
+    static atomic_uint_fast64_t opened;
     *out = NULL;
     pique_engine *engine = pq_calloc(1, sizeof *engine);
     if (!engine)
         return pq_fail_nomem(err, sizeof *engine);
+    engine->serial = atomic_fetch_add(&opened, 1);
     engine->model = model;
     engine->first = first;
     engine->event = o->event;

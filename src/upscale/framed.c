@@ -13,7 +13,8 @@ struct key {
     enum pique_alpha alpha;
     unsigned char background[3]; /* where alpha is flattened */
     int pre[2];                  /* the size to which it is reduced first */
-    int passes, model[PQ_MAX_PASSES];
+    int passes;
+    uint64_t engine[PQ_MAX_PASSES]; /* their serial numbers */
     struct pq_touch touch;
 };
 
@@ -28,7 +29,9 @@ struct pq_framed {
     struct key key;
     pique_engine *engine; /* the first */
     struct pq_framed_graph made;
-    struct pq_program *program;
+    struct pq_program
+        *program; /* of that graph; or the engine's own, which made.graph is NULL for, */
+    struct pq_sampling sampling; /* with samples at its ends */
     /* Of the batch that runs: about which contrast turns, as a run is given it. */
     float means[PQ_MAX_BATCH], *values;
     struct pq_given given;
@@ -44,7 +47,7 @@ static bool is_like(const pique_engine *a, const pique_engine *b)
 
 bool pq_framed_possible(const struct pq_engines *engines, const pique_picture_options *options)
 {
-    if (!engines->list[0]->program->backend->advance || (options && options->tta))
+    if (!pq_backend_takes_pictures(engines->list[0]->program->backend) || (options && options->tta))
         return false;
     for (int i = 0; i < engines->count; i++) {
         if (!pq_framed_takes(engines->list[i]->program->graph) ||
@@ -56,6 +59,23 @@ bool pq_framed_possible(const struct pq_engines *engines, const pique_picture_op
 
 /* ---- opening ---- */
 
+/* Whether nothing comes between the samples and a network but the network, on a device that
+ * converts them: then no graph has to be made, and no weights packed once more. Of a network that
+ * depends on the whole picture rows of floats may be kept, or a sample taken (stages.h). */
+static bool is_plain(const struct pq_frames_setup *s, const struct pq_plan *plan,
+                     const struct pq_image *out)
+{
+    const struct pq_size *size = &plan->size;
+    const struct pq_program *program = s->engines->list[size->model[0]]->program;
+    const struct pq_graph *network = program->graph;
+    return program->backend->sample && !plan->options.tta && !s->in_yuv && !s->out_yuv &&
+           s->planes == 3 && out->planes == 3 && size->passes == 1 && size->in_width == s->width &&
+           size->in_height == s->height && size->pass_width[1] == out->width &&
+           size->pass_height[1] == out->height && !pq_has_effect(&plan->effects) &&
+           network->ops[0].channels == 3 && network->ops[network->output].channels == 3 &&
+           !pq_graph_is_whole(network);
+}
+
 /* Luma and chroma are of colours alone. */
 static bool is_possible(const struct pq_frames_setup *s, const struct pq_plan *plan,
                         const struct pq_image *out)
@@ -65,19 +85,43 @@ static bool is_possible(const struct pq_frames_setup *s, const struct pq_plan *p
            !(yuv && (plan->alpha != PIQUE_ALPHA_DROP || out->planes != 3));
 }
 
+static void open_plain(struct pq_framed *f, const struct pq_frames_setup *setup,
+                       const struct pq_plan *plan, const struct pq_image *out, bool interleaved)
+{
+    const int planes = interleaved ? 1 : 3;
+    f->engine = setup->engines->list[plan->size.model[0]];
+    f->program = f->engine->program;
+    f->sampling = (struct pq_sampling){.in = {.planes = planes, .depth = setup->depth},
+                                       .out = {.planes = planes, .depth = out->depth},
+                                       .look = true};
+    f->made = (struct pq_framed_graph){.width = setup->width, .height = setup->height, .looks = 1};
+    f->made.look[0] = (struct pq_framed_look){.pass = 1,
+                                              .shape = {.in_channels = 3,
+                                                        .out_channels = 3,
+                                                        .in_width = setup->width,
+                                                        .in_height = setup->height,
+                                                        .out_width = out->width,
+                                                        .out_height = out->height}};
+}
+
 static int open_framed(const struct pq_frames_setup *setup, const struct pq_plan *plan,
                        const struct pq_image *out, bool interleaved, struct pq_framed **framed,
                        pique_error *err)
 {
+    const bool plain = is_plain(setup, plan, out);
     *framed = NULL;
-    if (!is_possible(setup, plan, out))
+    if (!plain && !is_possible(setup, plan, out))
         return pq_fail(err, PIQUE_EUNSUPPORTED, "these pictures go through stages on the host");
     struct pq_framed *f = pq_calloc(1, sizeof *f);
     if (!f)
         return pq_fail_nomem(err, sizeof *f);
     f->engine = setup->engines->list[0];
-    int rc = pq_framed_build(setup, plan, out, interleaved, &f->made, err);
-    if (!rc)
+    int rc = 0;
+    if (plain)
+        open_plain(f, setup, plan, out, interleaved);
+    else
+        rc = pq_framed_build(setup, plan, out, interleaved, &f->made, err);
+    if (!rc && !plain)
         rc = pq_program_compile(f->made.graph, &f->engine->device, &f->program, err);
     if (rc)
         pq_framed_close(&f);
@@ -104,7 +148,7 @@ static struct key key_of(const struct pq_frames_setup *setup, const struct pq_pl
     if (plan->alpha == PIQUE_ALPHA_FLATTEN)
         memcpy(key.background, plan->background, sizeof key.background);
     for (int i = 0; i < s->passes; i++)
-        key.model[i] = s->model[i];
+        key.engine[i] = setup->engines->list[s->model[i]]->serial;
     return key;
 }
 
@@ -114,7 +158,7 @@ static bool same_key(const struct key *a, const struct key *b)
            a->alpha == b->alpha &&
            memcmp(a->background, b->background, sizeof a->background) == 0 &&
            memcmp(a->pre, b->pre, sizeof a->pre) == 0 && a->passes == b->passes &&
-           memcmp(a->model, b->model, sizeof a->model) == 0 &&
+           memcmp(a->engine, b->engine, sizeof a->engine) == 0 &&
            a->touch.sharpen == b->touch.sharpen && a->touch.contrast == b->touch.contrast &&
            a->touch.saturation == b->touch.saturation;
 }
@@ -141,7 +185,8 @@ void pq_framed_close(struct pq_framed **framed)
     if (!f)
         return;
     pq_stream_close(&f->ahead.stream);
-    pq_program_release(&f->program);
+    if (f->made.graph)
+        pq_program_release(&f->program);
     pq_graph_free(&f->made.graph);
     pq_free(f);
     *framed = NULL;
@@ -174,6 +219,8 @@ int pq_framed_begin(struct pq_framed *f, int count, const float *means, struct p
     f->given = (struct pq_given){.count = 1, .frames = count, .values = &f->values};
     int rc = pq_stream_open_program(f->engine, f->program, count, f->made.width, f->made.height, 0,
                                     stream, err);
+    if (!rc && !f->made.graph)
+        return pq_run_sample((*stream)->run, &f->sampling, err);
     if (!rc)
         pq_run_give((*stream)->run, &f->given);
     return rc;

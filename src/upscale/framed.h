@@ -16,7 +16,9 @@
 
 struct pq_framed;
 
-/* Whether the device of these engines can, for these options. */
+/* Whether the device of these engines can all of that, for these options. One that converts samples
+ * alone, at the ends of a network, is used for pictures between which and the network nothing else
+ * has to be done; the others are PIQUE_EUNSUPPORTED. */
 bool pq_framed_possible(const struct pq_engines *engines, const pique_picture_options *options);
 
 /* setup: what comes in, of one plane (grey), two (and alpha), three or four; plan: size, effects

@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "kernels/samples.h"
 #include "upscale/opened.h"
-#include "upscale/samples.h"
 
 /* Everything that a graph is made of, and where it stands: an operation, of this size. */
 struct building {

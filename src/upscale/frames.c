@@ -14,12 +14,12 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "kernels/samples.h"
 #include "upscale/budget.h"
 #include "upscale/framed.h"
 #include "upscale/plan.h"
 #include "upscale/planes.h"
 #include "upscale/ring.h"
-#include "upscale/samples.h"
 #include "upscale/stages.h"
 #include "upscale/station.h"
 #include "upscale/survey.h"

@@ -24,6 +24,7 @@ struct pq_batch {
 };
 
 struct pique_engine {
+    uint64_t serial; /* no other engine of this process has it, not even one that is closed */
     const pique_model *model;
     /* Of an engine on several devices; those of the others belong to the first. */
     pique_engine *first; /* NULL: it is that itself */

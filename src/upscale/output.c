@@ -6,8 +6,8 @@
 #include <xxhash.h>
 
 #include "base/alloc.h"
+#include "kernels/samples.h"
 #include "upscale/ring.h"
-#include "upscale/samples.h"
 #include "upscale/stages.h"
 
 enum { ROWS = 16 }; /* at a time */

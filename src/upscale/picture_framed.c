@@ -153,7 +153,7 @@ int pq_picture_framed(struct pq_picture_job *const *jobs, int count, struct pq_t
 {
     struct reel r = {.jobs = jobs, .count = count};
     *done = false;
-    if (!pq_framed_possible(jobs[0]->engines, &jobs[0]->plan.options) || !are_alike(jobs, count))
+    if (!are_alike(jobs, count))
         return 0;
     int rc = take(&r, err);
     if (rc == PIQUE_EUNSUPPORTED || rc == PIQUE_ENOMEM || rc == PIQUE_ENOSPC)

@@ -8,12 +8,12 @@
 
 #include "base/clock.h"
 #include "base/lang.h"
+#include "kernels/samples.h"
 #include "upscale/budget.h"
 #include "upscale/call.h"
 #include "upscale/detail.h"
 #include "upscale/module.h"
 #include "upscale/ring.h"
-#include "upscale/samples.h"
 #include "upscale/sheet.h"
 #include "upscale/stages.h"
 #include "upscale/turned.h"

@@ -4,7 +4,7 @@
 #include <limits.h>
 
 #include "base/alloc.h"
-#include "upscale/samples.h"
+#include "kernels/samples.h"
 #include "upscale/stages.h"
 
 struct source {

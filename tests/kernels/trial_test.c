@@ -73,6 +73,9 @@ static const struct {
     {"round-bf16", 0xf7797bf8ef00ea2b},
     {"halves", 0xec4e8ccbf9b44f51},
     {"add-halves", 0x2ad37349951caf0d},
+    {"samples8", 0x7e356fd6777786e1},
+    {"samples16", 0x4494b4793fdb1f2b},
+    {"look", 0x57b561d7f45cfc2f},
 };
 
 /* What is no number may have other bits on another machine. */

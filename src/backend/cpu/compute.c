@@ -200,6 +200,17 @@ static void add_halves(const struct cpu_job *job, int frame, int64_t y)
         cpu_ring_halves(&job->run->rings[job->i], cpu_frames(job), frame, y));
 }
 
+bool cpu_is_by_rows(const struct pq_op *op)
+{
+    return row_fns[op->kind] != NULL;
+}
+
+void cpu_compute_row(const struct cpu_job *job, int frame, int64_t y, float *row)
+{
+    row_fns[job->op->kind](job, frame, y, row);
+    cpu_stored(job, row, (size_t)cpu_width(job) * (size_t)cpu_stride(job));
+}
+
 static void compute_row(const struct cpu_job *job, int frame, int64_t y)
 {
     float *row = cpu_new_row(job->run, job->i, frame, y);
@@ -207,8 +218,7 @@ static void compute_row(const struct cpu_job *job, int frame, int64_t y)
         add_halves(job, frame, y);
         return;
     }
-    row_fns[job->op->kind](job, frame, y, row);
-    cpu_stored(job, row, (size_t)cpu_width(job) * (size_t)cpu_stride(job));
+    cpu_compute_row(job, frame, y, row);
 }
 
 void cpu_job_task(const struct cpu_job *job, int64_t task, float *scratch)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "backend/cpu/run.h"
+#include "backend/cpu/ends.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "base/lang.h"
@@ -96,6 +96,9 @@ const struct pq_backend pq_backend_cpu = {
     .begin = cpu_begin,
     .end = cpu_end,
     .step = cpu_step,
+    .advance = cpu_advance,
+    .sample = cpu_sample,
+    .seen = cpu_seen,
     .statistic = statistic,
     .how = how,
     .free_memory = free_memory,

@@ -9,15 +9,17 @@
 
 #include "backend/cpu/run.h"
 
+enum cpu_deed { CPU_COMPUTES, CPU_TAKES, CPU_GIVES };
+
 struct cpu_job {
     struct cpu_run *run;
     const struct cpu_program *program;
     const struct pq_op *op;
     const struct cpu_step *step;
-    pq_round_fn *round;         /* NULL: the result stays as it is */
-    const struct pq_band *band; /* rows to take or to hand out, instead of computing any; or NULL */
-    int64_t band_y;             /* row that the band begins with */
-    bool takes;                 /* rows come in */
+    pq_round_fn *round; /* NULL: the result stays as it is */
+    enum cpu_deed deed;
+    const struct cpu_end *end; /* where rows come from or go to; or NULL. Rows that are computed go
+                                  there straight, past the line buffers */
     const struct cpu_job *before; /* the last one of the same operation in this step; or NULL */
     int i;                        /* of the operation */
     int64_t y0, y1;               /* rows of each frame */
@@ -85,6 +87,10 @@ void cpu_job_plan(struct cpu_job *job, struct cpu_run *run, int i, int64_t y0, i
 void cpu_job_task(const struct cpu_job *job, int64_t task, float *scratch);
 /* needs.c: how many of a step's tasks, from the first on, have to be done before this one. */
 int64_t cpu_job_needs(const struct cpu_job *job, int64_t task);
+
+/* Whether its tasks are rows of the result, each made by itself; and one of those into `row`. */
+bool cpu_is_by_rows(const struct pq_op *op);
+void cpu_compute_row(const struct cpu_job *job, int frame, int64_t y, float *row);
 
 /* One row of a frame into out. */
 typedef void cpu_row_fn(const struct cpu_job *job, int frame, int64_t y, float *out);

@@ -18,7 +18,7 @@ enum { TILE = PQ_WINOGRAD_TILE };
 static int64_t tasks_above(const struct cpu_job *job, int64_t y, int64_t x)
 {
     const int64_t row = PQ_MIN(y, job->y1) - 1;
-    if (!job->band && cpu_is_attention(job->op))
+    if (job->deed == CPU_COMPUTES && cpu_is_attention(job->op))
         return job->rows * job->parts;
     if (job->tiles) {
         const int64_t across = pq_winograd_across(cpu_width(job));
@@ -94,9 +94,9 @@ static int64_t inputs_need(const struct cpu_job *job, int64_t task)
     const int64_t part = task % job->parts, row = task / job->parts % job->rows;
     const int frame = (int)(task / job->parts / job->rows);
     const int64_t y = job->y0 + row + 1, width = cpu_width(job);
-    if (job->takes) /* what comes from outside is there */
+    if (job->deed == CPU_TAKES) /* what comes from outside is there */
         return 0;
-    if (job->band)
+    if (job->deed == CPU_GIVES)
         return tasks_before(job, job->i, frame, y, width);
     if (job->tiles)
         return tiles_need(job, frame, part);

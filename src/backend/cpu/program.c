@@ -9,6 +9,7 @@
 #include "backend/cpu/attention.h"
 #include "backend/cpu/conv.h"
 #include "backend/cpu/cpu.h"
+#include "backend/cpu/job.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "kernels/winograd16.h"
@@ -271,6 +272,25 @@ static int pack_all(struct cpu_program *program, pique_error *err)
     return p.rc;
 }
 
+/* Convolutions and attention write several rows at a time, and what a statistic comes to may be
+ * asked for in the end. */
+static bool goes_straight(const struct cpu_program *program)
+{
+    const struct pq_graph *g = program->base.graph;
+    const struct pq_op *op = &g->ops[g->output];
+    const struct cpu_step *step = &program->steps[g->output];
+    if (!cpu_is_by_rows(op) || op->column || op->global || step->halves ||
+        step->stride != op->channels)
+        return false;
+    for (int i = 0; i < g->count; i++) {
+        for (int k = 0; k < g->ops[i].inputs; k++) {
+            if (g->ops[i].in[k] == g->output)
+                return false;
+        }
+    }
+    return true;
+}
+
 int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *options,
                 struct pq_program **out, pique_error *err)
 {
@@ -316,6 +336,7 @@ int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *op
         program->scratch_floats = PQ_MAX(program->scratch_floats, cpu_scratch_floats(op));
         program->scratch_floats = PQ_MAX(program->scratch_floats, cpu_conv_scratch(program, i));
     }
+    program->straight = goes_straight(program);
     int rc = pq_plan_grids(graph, grids, err);
     if (!rc)
         rc = pack_all(program, err);

@@ -48,6 +48,7 @@ struct cpu_program {
     struct cpu_step *steps; /* one an operation */
     struct pq_grid *grids;  /* likewise */
     size_t scratch_floats;  /* that each thread needs */
+    bool straight;          /* rows of the result go out as they are computed: nobody reads them */
 };
 
 /* halves.c: the steps with rows of halves, in the tier int16: convolutions and sums, where every

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "backend/arena.h"
-#include "backend/cpu/job.h"
+#include "backend/cpu/ends.h"
 #include "base/alloc.h"
 
 static bool row_floats(const struct pq_line *line, const struct cpu_step *step, size_t *out)
@@ -31,7 +31,7 @@ struct layout {
     size_t *row_floats;      /* one an operation */
     struct pq_place *places; /* one a stock */
     size_t zeros, scratch;   /* offsets behind the stocks */
-    size_t zero_floats, scratch_floats;
+    size_t zero_floats, scratch_floats, end_floats;
     size_t floats; /* in all */
 };
 
@@ -48,10 +48,28 @@ static bool measure_rows(const struct cpu_program *program, const struct pq_line
     for (int i = 0; i < program->base.graph->count; i++) {
         if (!row_floats(&lines[i], &program->steps[i], &l->row_floats[i]))
             return false;
+        if (i == program->base.graph->output && program->straight)
+            l->row_floats[i] = CPU_ALIGN; /* they are on their way at once */
         if (lines[i].zeros)
             l->zero_floats = PQ_MAX(l->zero_floats, l->row_floats[i]);
     }
     return true;
+}
+
+/* The longer one of a row that comes in and a row that goes out. */
+static bool measure_ends(const struct cpu_program *program, const struct pq_line *lines,
+                         struct layout *l)
+{
+    const struct pq_graph *g = program->base.graph;
+    const int ends[] = {0, g->output};
+    for (int i = 0; i < 2; i++) {
+        size_t values;
+        if (!pq_mul_size((size_t)lines[ends[i]].width, (size_t)g->ops[ends[i]].channels, &values) ||
+            values > SIZE_MAX / 8)
+            return false;
+        l->end_floats = PQ_MAX(l->end_floats, cpu_end_floats(values));
+    }
+    return pq_add_size(cpu_align(program->scratch_floats), l->end_floats, &l->scratch_floats);
 }
 
 static int place_stocks(struct layout *l, const struct pq_geometry *geometry, pique_error *err)
@@ -75,11 +93,10 @@ static int lay_out(const struct cpu_program *program, const struct pq_geometry *
     const struct pq_graph *g = program->base.graph;
     const size_t count = (size_t)g->count;
     size_t all_scratch, bytes;
-    *l = (struct layout){.row_floats = pq_calloc(count, sizeof *l->row_floats),
-                         .scratch_floats = cpu_align(program->scratch_floats)};
+    *l = (struct layout){.row_floats = pq_calloc(count, sizeof *l->row_floats)};
     if (!l->row_floats)
         return pq_fail_nomem(err, count * sizeof *l->row_floats);
-    if (!measure_rows(program, lines, l))
+    if (!measure_rows(program, lines, l) || !measure_ends(program, lines, l))
         return pq_plan_fail(geometry, err);
     l->piece_rows = cpu_piece_rows(geometry, pq_pool_threads(program->pool));
     int rc = cpu_slots_new(g, lines, geometry, l->piece_rows, l->row_floats, &l->slots, err);
@@ -124,6 +141,7 @@ static void free_run(struct cpu_run *run, const struct cpu_program *program)
     else
         pq_big_free(program->allocator, run->arena);
     cpu_slots_free(&run->slots);
+    cpu_sampling_free(&run->sampling);
     pq_free(run->rings);
     pq_free(run->jobs);
     pq_free(run->latest);
@@ -149,6 +167,8 @@ static void set_rings(struct cpu_run *run, const struct cpu_program *program,
     memset(run->arena + l->zeros, 0, l->zero_floats * sizeof *run->arena);
     run->zeros = run->arena + l->zeros;
     run->scratch = run->arena + l->scratch;
+    run->scratch_floats = l->scratch_floats;
+    run->end_floats = l->end_floats;
 }
 
 int cpu_begin(struct pq_program *base, const struct pq_geometry *geometry,

@@ -31,8 +31,10 @@ struct cpu_run {
     struct pq_scratch file; /* what the arena lies in where memory does not hold it */
     const float *zeros;     /* a row above or below the picture */
     float *scratch;
-    int piece_rows;       /* of the input */
-    struct cpu_job *jobs; /* of a step: one a piece */
+    size_t scratch_floats, end_floats; /* of each thread; those at its end for a row on its way */
+    struct cpu_sampling *sampling;     /* NULL: rows of floats come and go */
+    int piece_rows;                    /* of the input */
+    struct cpu_job *jobs;              /* of a step: one a piece */
     int job_count;
     const struct cpu_job **latest; /* of each operation; NULL: none in this step */
     int64_t *end;                  /* rows of each operation when the step ends */
@@ -71,3 +73,5 @@ float *cpu_new_row(struct cpu_run *run, int i, int frame, int64_t y);
 /* step.c: a step of a run, as the backend's table has it. */
 int cpu_step(struct pq_run *run, const struct pq_band *in, int count, const struct pq_band *out,
              int *got, pique_error *err);
+int cpu_advance(struct pq_run *run, const struct pq_picture *in, const struct pq_picture *out,
+                int *got, pique_error *err);

@@ -21,8 +21,10 @@ PQ_TRIAL_ROW(mix);
 PQ_TRIAL_ROW(product);
 PQ_TRIAL_ROW(attention);
 PQ_TRIAL_ROW(channel_attention);
-PQ_TRIAL_ROW(round);  /* which: 0 fp16, 1 bf16 */
-PQ_TRIAL_ROW(halves); /* which: 0 of floats, 1 sums of two rows of them */
+PQ_TRIAL_ROW(round);   /* which: 0 fp16, 1 bf16 */
+PQ_TRIAL_ROW(halves);  /* which: 0 of floats, 1 sums of two rows of them */
+PQ_TRIAL_ROW(samples); /* which: bits */
+PQ_TRIAL_ROW(look);
 
 enum pq_trial_curve {
     PQ_TRIAL_SIGMOID,

@@ -32,5 +32,8 @@ const struct pq_trial_kernel pq_trial_kernels[] = {
     {"round-bf16", ROW(round), .moves = true, .which = 1},
     {"halves", ROW(halves), .moves = true},
     {"add-halves", ROW(halves), .moves = true, .which = 1},
+    {"samples8", ROW(samples), .moves = true, .which = 8},
+    {"samples16", ROW(samples), .moves = true, .which = 16},
+    {"look", ROW(look), .moves = true},
 };
 const size_t pq_trial_kernel_count = PQ_COUNT(pq_trial_kernels);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Trials of kernels that go over rows of pixels. */
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -224,6 +225,74 @@ void pq_trial_halves_run(const struct pq_trial *t)
         pq_wide(t->level)->add_halves(h->a, h->b, h->scale, h->count, h->out);
     else
         pq_wide(t->level)->halves(h->values, h->count, h->out);
+}
+
+struct samples {
+    const float *values;
+    size_t count;
+    void *samples; /* 8 or 16 bits each */
+};
+
+void pq_trial_samples_prepare(struct pq_trial *t)
+{
+    struct samples *s = pq_trial_memory(t, sizeof *s);
+    const int n = pq_trial_size(t, 4096, pq_trial_below(t, 300));
+    if (!s)
+        return;
+    *s = (struct samples){.count = (size_t)n};
+    s->values = pq_trial_values(t, s->count);
+    s->samples = pq_trial_memory(t, s->count * (size_t)(t->kernel->which / 8));
+    pq_trial_result(t, n, 1, 1, 0, n);
+    pq_trial_shape(t, "%d", n);
+    t->work = moved(n, 1) + n * t->kernel->which / 8.0;
+    t->args = s;
+}
+
+void pq_trial_samples_run(const struct pq_trial *t)
+{
+    const struct samples *s = t->args;
+    const bool bytes = t->kernel->which == 8;
+    if (bytes)
+        pq_wide(t->level)->samples8(s->values, s->count, s->samples);
+    else
+        pq_wide(t->level)->samples16(s->values, s->count, s->samples);
+    for (size_t i = 0; !t->timed && i < s->count; i++)
+        t->out[PQ_TRIAL_GUARD + i] =
+            bytes ? ((const uint8_t *)s->samples)[i] : ((const uint16_t *)s->samples)[i];
+}
+
+struct look {
+    const float *in;
+    int pixels, channels;
+};
+
+void pq_trial_look_prepare(struct pq_trial *t)
+{
+    struct look *l = pq_trial_memory(t, sizeof *l);
+    if (!l)
+        return;
+    *l = (struct look){.pixels = pq_trial_size(t, 64, 1 + pq_trial_below(t, 70)),
+                       .channels = pq_trial_size(t, 3, 1 + pq_trial_below(t, 5))};
+    l->in = pq_trial_pixels(t, l->pixels, l->channels, l->channels);
+    pq_trial_result(t, l->channels, 3, 3, 0, l->channels);
+    pq_trial_shape(t, "%d x %d", l->pixels, l->channels);
+    t->work = moved(l->pixels, l->channels);
+    t->args = l;
+}
+
+void pq_trial_look_run(const struct pq_trial *t)
+{
+    const struct look *l = t->args;
+    struct pq_range range[5];
+    for (int c = 0; c < l->channels; c++)
+        range[c] = (struct pq_range){INFINITY, -INFINITY, 0};
+    pq_wide(t->level)->look(l->in, l->pixels, l->channels, range);
+    float *out = t->out + PQ_TRIAL_GUARD;
+    for (int c = 0; c < l->channels; c++, out += 3) {
+        out[0] = range[c].bad ? 0 : range[c].low;
+        out[1] = range[c].bad ? 0 : range[c].high;
+        out[2] = (float)range[c].bad;
+    }
 }
 
 /* ---- sums ---- */

@@ -43,6 +43,10 @@ void PQ_WIDE(halves)(const float *values, size_t count, uint16_t *out);
 void PQ_WIDE(add_halves)(const uint16_t *a, const uint16_t *b, float scale, size_t count,
                          uint16_t *out);
 
+void PQ_WIDE(samples8)(const float *values, size_t count, uint8_t *out);
+void PQ_WIDE(samples16)(const float *values, size_t count, uint16_t *out);
+void PQ_WIDE(look)(const float *in, int pixels, int channels, struct pq_range *range);
+
 void PQ_WIDE(product)(const struct pq_product *p);
 
 double PQ_WIDE(peak)(long rounds);

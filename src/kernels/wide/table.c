@@ -25,6 +25,9 @@ const struct pq_wide PQ_WIDE_TABLE = {
     .round_bf16 = PQ_WIDE(round_bf16),
     .halves = PQ_WIDE(halves),
     .add_halves = PQ_WIDE(add_halves),
+    .samples8 = PQ_WIDE(samples8),
+    .samples16 = PQ_WIDE(samples16),
+    .look = PQ_WIDE(look),
     .peak = PQ_WIDE(peak),
 #if defined(__AVX2__) || defined(PQ_WIDE_NEON)
     .winograd = PQ_WIDE(winograd),
