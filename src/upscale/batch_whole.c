@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A whole batch of the public API on a device that converts samples itself: they go in and come
- * out.
- */
+/* A whole batch of the public API on a device that converts samples itself. */
 #include "base/alloc.h"
 #include "upscale/opened.h"
 

@@ -235,23 +235,25 @@ int pq_check_output(struct pq_check *k, const pique_rows *rows, int count, int p
     return 0;
 }
 
-int pq_check_seen(const struct pq_check_shape *s, const struct pq_range *in,
-                  const struct pq_range *out, int pass, pique_error *err)
+int pq_check_seen(const struct pq_check_shape *s, int64_t first, int64_t end,
+                  const struct pq_range *in, const struct pq_range *out, int pass, pique_error *err)
 {
     const size_t columns = (size_t)pq_tiles_of(s->out_width) * (size_t)s->frames;
     const size_t in_row = columns * (size_t)s->in_channels;
     const size_t out_row = columns * (size_t)s->out_channels;
     int rc = 0;
-    for (int64_t t = 0; !rc && t < pq_tiles_of(s->out_height); t++, in += in_row, out += out_row) {
-        int64_t first, end;
+    in += (size_t)first * in_row;
+    out += (size_t)first * out_row;
+    for (int64_t t = first; !rc && t < end; t++, in += in_row, out += out_row) {
+        int64_t under, beyond;
         for (size_t i = 0; !rc && i < out_row; i++) {
             if (out[i].bad)
                 rc = fail_broken(s, (int)(i / (size_t)s->out_channels % (size_t)s->frames),
                                  t * PQ_TILE, PQ_MIN((t + 1) * PQ_TILE, s->out_height), pass, err);
         }
-        pq_under_tile(t, s->in_height, s->out_height, &first, &end);
+        pq_under_tile(t, s->in_height, s->out_height, &under, &beyond);
         if (!rc)
-            rc = judge_tiles(s, t, first < end ? in : NULL, out, pass, err);
+            rc = judge_tiles(s, t, under < beyond ? in : NULL, out, pass, err);
     }
     return rc;
 }

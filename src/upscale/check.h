@@ -34,8 +34,10 @@ int pq_check_input(struct pq_check *check, const pique_rows *rows, int count, pi
 int pq_check_output(struct pq_check *check, const pique_rows *rows, int count, int pass,
                     pique_error *err);
 
-/* The same of a device that looked itself (graph/place.h): [row of tiles][column][frame][channel],
- * of what lies under each tile of the output and of the tiles themselves. */
+/* The same of rows [first, end) of tiles on a device that looked itself (graph/place.h):
+ * [row of tiles][column][frame][channel], from the first row on, of what lies under each tile of
+ * the output and of the tiles themselves. */
 struct pq_range;
-int pq_check_seen(const struct pq_check_shape *shape, const struct pq_range *in,
-                  const struct pq_range *out, int pass, pique_error *err);
+int pq_check_seen(const struct pq_check_shape *shape, int64_t first, int64_t end,
+                  const struct pq_range *in, const struct pq_range *out, int pass,
+                  pique_error *err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "graph/place.h"
 #include "upscale/framed_graph.h"
 #include "upscale/opened.h"
 
@@ -32,7 +33,8 @@ struct pq_framed {
     struct pq_program
         *program; /* of that graph; or the engine's own, which made.graph is NULL for, */
     struct pq_sampling sampling; /* with samples at its ends */
-    /* Of the batch that runs: about which contrast turns, as a run is given it. */
+    int64_t checked;             /* rows of tiles of the batch that runs */
+    /* Of that batch: about which contrast turns, as a run is given it. */
     float means[PQ_MAX_BATCH], *values;
     struct pq_given given;
     struct ahead ahead;
@@ -214,6 +216,7 @@ static struct pq_picture picture_of(const struct pq_image *image)
 int pq_framed_begin(struct pq_framed *f, int count, const float *means, struct pq_stream **stream,
                     pique_error *err)
 {
+    f->checked = 0;
     memcpy(f->means, means, (size_t)count * sizeof *means);
     f->values = f->means;
     f->given = (struct pq_given){.count = 1, .frames = count, .values = &f->values};
@@ -226,16 +229,22 @@ int pq_framed_begin(struct pq_framed *f, int count, const float *means, struct p
     return rc;
 }
 
-int pq_framed_check(const struct pq_framed *f, const struct pq_stream *stream, pique_error *err)
+int pq_framed_check(struct pq_framed *f, const struct pq_stream *stream, pique_error *err)
 {
+    const bool all = pq_run_finished(stream->run);
+    int64_t end = f->checked;
     int rc = 0;
+    if (!all && f->made.graph) /* it tells in the end */
+        return 0;
     for (int i = 1; !rc && i <= f->made.looks; i++) {
         const struct pq_framed_look *look = &f->made.look[i - 1];
         struct pq_check_shape shape = look->shape;
         shape.frames = stream->run->geometry.frames;
-        rc = pq_check_seen(&shape, pq_run_seen(stream->run, i, false),
+        end = all ? pq_tiles_of(shape.out_height) : stream->run->handed_out / PQ_TILE;
+        rc = pq_check_seen(&shape, f->checked, end, pq_run_seen(stream->run, i, false),
                            pq_run_seen(stream->run, i, true), look->pass, err);
     }
+    f->checked = end;
     return rc;
 }
 
@@ -300,14 +309,15 @@ int pq_framed_run(struct pq_framed *f, int count, const struct pq_image *in, str
         to[i] = picture_of(&out[i]);
     }
     struct pq_stream *stream = take_ahead(f, count, from, to);
+    f->checked = 0;
     int rc = stream ? 0 : pq_framed_begin(f, count, means, &stream, err);
     while (!rc && !pq_run_finished(stream->run)) {
         rc = pq_stream_advance(stream, from, to, err);
         if (!rc && next)
             go_ahead(f, stream, count, next);
+        if (!rc)
+            rc = pq_framed_check(f, stream, err);
     }
-    if (!rc)
-        rc = pq_framed_check(f, stream, err);
     pq_stream_close(&stream);
     if (rc) /* it is computed anew, perhaps of other pictures */
         pq_stream_close(&f->ahead.stream);

@@ -34,13 +34,12 @@ int pq_framed_take(const struct pq_frames_setup *setup, const struct pq_plan *pl
 /* Bytes of a batch: the least, and with bands as high as the engine's budget lets them be. */
 int pq_framed_bytes(const struct pq_framed *framed, int count, uint64_t *least, uint64_t *wanted,
                     pique_error *err);
-/* A batch row by row (opened.h): pq_stream_advance() until all are out, then have the result
- * checked, and close the stream. means: of each picture, about which contrast turns. */
+/* A batch row by row (opened.h): pq_stream_advance() until all are out, after each have what is
+ * there checked, and close the stream. means: of each picture, about which contrast turns. */
 struct pq_stream;
 int pq_framed_begin(struct pq_framed *framed, int count, const float *means,
                     struct pq_stream **stream, pique_error *err);
-int pq_framed_check(const struct pq_framed *framed, const struct pq_stream *stream,
-                    pique_error *err);
+int pq_framed_check(struct pq_framed *framed, const struct pq_stream *stream, pique_error *err);
 /* Whether a batch can begin while the one before it ends. */
 bool pq_framed_goes_ahead(const struct pq_framed *framed);
 /* All of a batch, which may have begun during the one before; next: what to begin during this one,

@@ -128,6 +128,8 @@ static int step(struct reel *r, int *got, pique_error *err)
     }
     if (!rc)
         rc = pq_stream_advance(r->stream, in, out, err);
+    if (!rc)
+        rc = pq_framed_check(r->framed, r->stream, err);
     *got = (int)(run->handed_out - before);
     for (int i = 0; !rc && i < r->count; i++)
         rc = pq_output_put(r->jobs[i]->output, *got, r->out[i], err);
@@ -145,7 +147,7 @@ static int run_reel(struct reel *r, struct pq_tally *tally, pique_error *err)
         if (!rc)
             pq_tally_add(tally, got);
     }
-    return rc ? rc : pq_framed_check(r->framed, r->stream, err);
+    return rc;
 }
 
 int pq_picture_framed(struct pq_picture_job *const *jobs, int count, struct pq_tally *tally,

@@ -4,12 +4,15 @@
 grow with the height of the picture, nothing done after a wrong result.
 
 PIQUE_TEST_FULL=1 measures memory at full size, which takes minutes."""
+import json
+import math
 import os
+import struct
 import subprocess
 import sys
 import unittest
 
-from test_cli import PROGRAM, SANITIZED, Case, large_png, png
+from test_cli import PROGRAM, SANITIZED, Case, large_png, png, write
 
 FULL = os.environ.get('PIQUE_TEST_FULL') == '1'
 LEVELS = ['scalar', 'avx2', 'avx512', 'avx512-vnni', 'neon']
@@ -120,6 +123,24 @@ class Promises(Case):
                                   'fault:%s@1+' % fault, model='small')
             self.check(ever, 69, 'a.png')
             self.assertEqual(self.files(), ['a.png', 'out.png'], 'nothing half-written')
+
+    def test_a_weight_that_is_no_number_is_seen_in_the_first_rows_it_spoils(self):
+        """Whether samples are converted by the device, or by stages that do more to a picture."""
+        path = self.make_model('broken', 4, 2, 2)
+        with open(path, 'rb') as f:
+            data = bytearray(f.read())
+        size = struct.unpack('<Q', data[:8])[0]
+        header = json.loads(data[8:8 + size])
+        last = max((n for n in header if n.endswith('.bias')), key=lambda n: int(n.split('.')[1]))
+        at = 8 + size + header[last]['data_offsets'][0]
+        data[at:at + 4] = struct.pack('<f', math.nan)
+        write(path, bytes(data))
+        self.put('a.png', png(70, 400, 'noise'))
+        for words in (), ('--sharpen', '0.5'):
+            result = self.run_pique('a.png', '-o', 'b.png', '--band', '4', '--precision', 'fp32',
+                                    *words, model='broken')
+            self.check(result, 69, 'not finite numbers', 'output rows 0 to ')
+            self.assertEqual(self.files(), ['a.png'])
 
 
 def main():
