@@ -536,7 +536,7 @@ static size_t packed_floats(const struct pq_graph *g, enum pique_precision tier)
     float *weights;
     size_t floats;
     cuda_choose(g, tier, steps);
-    assert_int_equal(cuda_pack(g, tier, steps, &weights, &floats, NULL), 0);
+    assert_int_equal(cuda_pack(g, tier, NULL, steps, &weights, &floats, NULL), 0);
     pq_free(weights);
     free(steps);
     return floats;

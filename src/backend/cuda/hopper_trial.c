@@ -113,7 +113,7 @@ static cuda_result upload(struct trial *t, struct way *way)
 {
     const struct cuda_driver *d = t->driver;
     size_t floats;
-    if (cuda_pack(&t->graph, PIQUE_PRECISION_FP16, way->steps, &way->packed, &floats, NULL))
+    if (cuda_pack(&t->graph, PIQUE_PRECISION_FP16, NULL, way->steps, &way->packed, &floats, NULL))
         return CUDA_ERROR_OUT_OF_MEMORY;
     const size_t bytes = floats * sizeof *way->packed;
     cuda_result r = d->memory_alloc(&way->program.weights, bytes);

@@ -74,7 +74,8 @@ static int load(struct cuda_program *program, pique_error *err)
     if (!rc)
         rc = cuda_find_kernels(program, err);
     if (!rc)
-        rc = cuda_pack(program->base.graph, program->tier, program->steps, &weights, &floats, err);
+        rc = cuda_pack(program->base.graph, program->tier, program->pool, program->steps, &weights,
+                       &floats, err);
     if (!rc)
         rc = upload(program, weights, floats, err);
     pq_free(weights);

@@ -314,25 +314,57 @@ static bool share(const struct pq_graph *graph, struct cuda_step *steps, int i)
     return false;
 }
 
-static void pack_all(struct packing *p, const struct pq_graph *graph, struct cuda_step *steps)
+/* All arrays, and where the first one of each operation begins. */
+struct parcel {
+    const struct pq_graph *graph;
+    struct cuda_step *steps;
+    struct packing packing; /* of all of them */
+    size_t *starts;
+};
+
+enum { SHARED = -1 }; /* such an operation has no array of its own */
+
+static void count_all(struct parcel *a)
 {
-    p->floats = 0;
-    for (int i = 0; i < graph->count; i++) {
-        steps[i].weights = steps[i].bias = steps[i].slopes = steps[i].index = -1;
-        if (!share(graph, steps, i))
-            pack(p, graph, i, &steps[i]);
+    for (int i = 0; i < a->graph->count; i++) {
+        struct cuda_step *s = &a->steps[i];
+        s->weights = s->bias = s->slopes = s->index = -1;
+        a->starts[i] = a->packing.floats;
+        if (share(a->graph, a->steps, i))
+            a->starts[i] = (size_t)SHARED;
+        else
+            pack(&a->packing, a->graph, i, s);
     }
 }
 
-int cuda_pack(const struct pq_graph *graph, enum pique_precision tier, struct cuda_step *steps,
-              float **out, size_t *floats, pique_error *err)
+static void fill(void *context, int i, int worker)
 {
-    struct packing p = {.type = cuda_type_of(tier)};
-    pack_all(&p, graph, steps);
-    *floats = PQ_MAX(p.floats, ALIGN);
-    *out = p.data = pq_calloc(*floats, sizeof *p.data);
-    if (!p.data)
-        return pq_fail_nomem(err, *floats * sizeof *p.data);
-    pack_all(&p, graph, steps);
-    return 0;
+    (void)worker;
+    const struct parcel *a = context;
+    struct packing p = {a->packing.type, a->packing.data, a->starts[i]};
+    if (p.floats != (size_t)SHARED)
+        pack(&p, a->graph, i, &a->steps[i]);
+}
+
+int cuda_pack(const struct pq_graph *graph, enum pique_precision tier, struct pq_pool *pool,
+              struct cuda_step *steps, float **out, size_t *floats, pique_error *err)
+{
+    const size_t count = (size_t)graph->count;
+    struct parcel a = {.graph = graph,
+                       .steps = steps,
+                       .packing = {.type = cuda_type_of(tier)},
+                       .starts = pq_calloc(count, sizeof *a.starts)};
+    *out = NULL;
+    if (!a.starts)
+        return pq_fail_nomem(err, count * sizeof *a.starts);
+    count_all(&a);
+    *floats = PQ_MAX(a.packing.floats, ALIGN);
+    *out = a.packing.data = pq_calloc(*floats, sizeof **out);
+    int rc = *out ? 0 : pq_fail_nomem(err, *floats * sizeof **out);
+    if (!rc && pool)
+        pq_pool_run(pool, graph->count, fill, &a);
+    for (int i = 0; !rc && !pool && i < graph->count; i++)
+        fill(&a, i, 0);
+    pq_free(a.starts);
+    return rc;
 }
