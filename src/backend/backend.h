@@ -56,6 +56,8 @@ struct pq_backend {
     const char *name;
     /* Input rows of a step beyond which it gains nothing. */
     int highest_band;
+    /* And below which it takes no less memory. */
+    int lowest_band;
     /* Whether its memory is not the host's: others take of it, too, and it may have less room than
      * it said. */
     bool own_memory;

@@ -6,19 +6,31 @@
 
 enum { LOWEST_BAND = 8 };
 
-/* The highest band of a stream of this size that stays within the budget, else one row; *bytes is
- * what it takes. The band never changes a bit of the result, so it may depend on memory. */
+/* Rows of a band: as many as are asked for, or gain something; and at least, where memory is short.
+ */
+static int highest_band(const pique_engine *engine, const struct pq_program *program, int height)
+{
+    return PQ_MIN(engine->band_rows ? engine->band_rows : program->backend->highest_band, height);
+}
+
+static int lowest_band(const pique_engine *engine, const struct pq_program *program, int height)
+{
+    return PQ_MIN(program->backend->lowest_band, highest_band(engine, program, height));
+}
+
+/* The highest band of a stream of this size that stays within the budget, else the lowest; *bytes
+ * is what it takes. The band never changes a bit of the result, so it may depend on memory. */
 static int choose_band(const pique_engine *engine, const struct pq_program *program,
                        struct pq_geometry *geometry, uint64_t budget, size_t *bytes,
                        pique_error *err)
 {
-    const int highest = program->backend->highest_band;
-    int wanted = PQ_MIN(engine->band_rows ? engine->band_rows : highest, geometry->height);
-    for (geometry->band = PQ_MAX(wanted, 1);; geometry->band = (geometry->band + 1) / 2) {
+    const int lowest = lowest_band(engine, program, geometry->height);
+    geometry->band = highest_band(engine, program, geometry->height);
+    for (;; geometry->band = PQ_MAX((geometry->band + 1) / 2, lowest)) {
         int rc = pq_program_memory(program, geometry, bytes, err);
         if (rc)
             return rc;
-        if (geometry->band == 1 || *bytes <= budget)
+        if (geometry->band == lowest || *bytes <= budget)
             return 0;
     }
 }
@@ -28,13 +40,14 @@ int pq_stream_program_bytes(const pique_engine *engine, const struct pq_program 
                             uint64_t *least, uint64_t *wanted, pique_error *err)
 {
     const uint64_t budget = memory_bytes ? memory_bytes : engine->memory_bytes;
-    struct pq_geometry geometry = {frames, width, height, 1};
+    struct pq_geometry geometry = {frames, width, height, lowest_band(engine, program, height)};
     size_t bytes;
     int rc = pq_program_memory(program, &geometry, &bytes, err);
     *least = rc ? 0 : bytes;
     if (!rc)
         rc = choose_band(engine, program, &geometry, budget, &bytes, err);
     *wanted = rc ? 0 : bytes;
+    *least = PQ_MIN(*least, *wanted); /* of some networks a higher band takes less */
     return rc;
 }
 

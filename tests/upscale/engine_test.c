@@ -274,6 +274,27 @@ static void a_budget_lowers_the_band_and_then_refuses(void **state)
     pique_engine_close(&engine);
 }
 
+/* A band of a row or two takes no less than one of four, a row of tiles. */
+static void no_band_is_given_more_than_it_takes(void **state)
+{
+    (void)state;
+    for (int band = 1; band <= 40; band++) {
+        pique_engine *engine = open_engine(
+            (pique_engine_options){.threads = 1, .band_rows = band, .memory_bytes = 1ull << 40});
+        const struct pq_engines engines = {&engine, 1};
+        struct pq_size size = {.in_width = 300, .in_height = 90, .passes = 1};
+        size.pass_width[0] = 300;
+        size.pass_height[0] = 90;
+        const struct pq_demand demand = {0};
+        uint64_t share[PQ_MAX_PASSES], least, wanted;
+        assert_int_equal(pq_stream_bytes(engine, 1, 300, 90, 0, &least, &wanted, NULL), 0);
+        assert_in_range(least, 1, wanted);
+        assert_int_equal(pq_budget_share(&engines, &size, &demand, "a.png", share, NULL), 0);
+        assert_int_equal(share[0], wanted);
+        pique_engine_close(&engine);
+    }
+}
+
 static void engines_that_take_turns_share_their_threads(void **state)
 {
     (void)state;
@@ -438,6 +459,7 @@ int main(void)
         cmocka_unit_test(a_batch_ends_with_its_first_failure),
         cmocka_unit_test(a_device_computes_in_the_tiers_that_it_has),
         cmocka_unit_test(a_budget_lowers_the_band_and_then_refuses),
+        cmocka_unit_test(no_band_is_given_more_than_it_takes),
         cmocka_unit_test(engines_that_take_turns_share_their_threads),
         cmocka_unit_test(what_is_needed_is_said_whatever_the_budget),
         cmocka_unit_test(whole_pictures_are_within_the_budget_or_refused),

@@ -87,6 +87,7 @@ static bool describe(size_t i, pique_device_info *info)
 const struct pq_backend pq_backend_cpu = {
     .name = "cpu",
     .highest_band = CPU_HIGHEST_BAND,
+    .lowest_band = CPU_LOWEST_BAND,
     .tiers = tiers,
     .supports = supports,
     .compile = cpu_compile,

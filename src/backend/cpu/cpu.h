@@ -4,8 +4,10 @@
 #pragma once
 
 #include "backend/backend.h"
+#include "kernels/winograd.h"
 
-/* Higher bands only save a little synchronisation. */
-enum { CPU_HIGHEST_BAND = 32 };
+/* Higher bands only save a little synchronisation; lower ones wait in the line buffers until a row
+ * of tiles can be computed. */
+enum { CPU_HIGHEST_BAND = 32, CPU_LOWEST_BAND = PQ_WINOGRAD_TILE };
 
 extern const struct pq_backend pq_backend_cpu;

@@ -495,6 +495,7 @@ static const char *numeric_key(const struct pq_program *program)
 
 const struct pq_backend pq_backend_cuda = {
     .name = "cuda",
+    .lowest_band = 1,
     .highest_band = 128, /* of a film eight or more a frame, so that copies overlap with kernels */
     .own_memory = true,
     .tiers = cuda_tiers,

@@ -180,6 +180,7 @@ static bool describe(size_t i, pique_device_info *info)
 const struct pq_backend pq_backend_fault = {
     .name = "fault",
     .highest_band = CPU_HIGHEST_BAND,
+    .lowest_band = CPU_LOWEST_BAND,
     .tiers = tiers,
     .supports = supports,
     .compile = compile,
