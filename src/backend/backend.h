@@ -95,7 +95,8 @@ struct pq_backend {
      * that. */
     int (*sample)(struct pq_run *run, const struct pq_sampling *sampling, pique_error *err);
     /* Once such a run has finished: what was seen of what went into a pass, or came out of it:
-     * [row of tiles][column][frame][channel]. */
+     * [row of tiles][column][frame][channel]. Of one that samples, also before: the rows of tiles
+     * that are out. */
     const struct pq_range *(*seen)(const struct pq_run *run, int pass, bool out);
     /* What a statistic (pq_op_is_statistic) came to for a frame, once its row is done: one float a
      * channel into out. */

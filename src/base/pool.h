@@ -21,6 +21,16 @@ int pq_pool_threads(const struct pq_pool *pool);
 /* worker is 0 .. threads-1, for scratch memory. */
 typedef void pq_pool_fn(void *context, int index, int worker);
 void pq_pool_run(struct pq_pool *pool, int count, pq_pool_fn *fn, void *context);
+/* pq_pool_run(), or a plain loop where there is no pool. */
+static inline void pq_share_out(struct pq_pool *pool, int count, pq_pool_fn *fn, void *context)
+{
+    if (pool) {
+        pq_pool_run(pool, count, fn, context);
+        return;
+    }
+    for (int i = 0; i < count; i++)
+        fn(context, i, 0);
+}
 /* Called by a task: return when all those of indices below `below` are done, and what they wrote
  * can be seen. below: at most its own index. */
 void pq_pool_wait(struct pq_pool *pool, int below);

@@ -61,6 +61,13 @@ PQ_INLINE int pq_tiles_of(int64_t out)
     return (int)((out + PQ_TILE - 1) / PQ_TILE);
 }
 
+/* The tile whose last pixel of the input is not before pixel y; what lies under two tiles is wholly
+ * under none (pq_under_tile). */
+PQ_INLINE int64_t pq_tile_over(int64_t y, int64_t in, int64_t out)
+{
+    return y * out / in / PQ_TILE;
+}
+
 /* Along an axis, of whose `in` pixels a network makes `out`: pixels [*first, *end) of the input lie
  * wholly under tile t. With in = out: pixels of the tile itself. */
 PQ_INLINE void pq_under_tile(int64_t t, int64_t in, int64_t out, int64_t *first, int64_t *end)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "upscale/check.h"
 
-#include <math.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/cpu.h"
 #include "base/lang.h"
 #include "graph/place.h"
+#include "kernels/wide.h"
 #include "upscale/ring.h"
 #include "upscale/stages.h"
 
@@ -16,6 +17,7 @@ static const float FLAT = 16 / 255.0f;
 struct pq_check {
     struct pq_check_shape shape;
     struct pq_pool *pool;
+    void (*look)(const float *in, int pixels, int channels, struct pq_range *range);
     int columns;          /* tiles across */
     int64_t in_y, out_y;  /* rows seen */
     struct pq_ring in;    /* for each row of tiles: columns x frames x in_channels ranges */
@@ -26,8 +28,6 @@ struct pq_check {
     int first, count;
 };
 
-static const struct pq_range EMPTY = {INFINITY, -INFINITY, 0};
-
 int pq_check_new(const struct pq_check_shape *shape, struct pq_pool *pool, struct pq_check **out,
                  pique_error *err)
 {
@@ -37,6 +37,7 @@ int pq_check_new(const struct pq_check_shape *shape, struct pq_pool *pool, struc
         return pq_fail_nomem(err, sizeof *k);
     k->shape = *shape;
     k->pool = pool;
+    k->look = pq_wide((int)pq_cpu_level())->look;
     k->columns = pq_tiles_of(shape->out_width);
     const size_t tiles = (size_t)k->columns * (size_t)shape->frames;
     const size_t in_ranges = tiles * (size_t)shape->in_channels;
@@ -51,7 +52,7 @@ int pq_check_new(const struct pq_check_shape *shape, struct pq_pool *pool, struc
         return rc;
     }
     for (size_t i = 0; i < out_ranges; i++)
-        k->out[i] = EMPTY;
+        k->out[i] = pq_range_of_nothing();
     *out = k;
     return 0;
 }
@@ -68,25 +69,6 @@ void pq_check_free(struct pq_check **check)
     *check = NULL;
 }
 
-/* Widen the range of each channel by n pixels; false where one is not a finite number. */
-static bool widen(struct pq_range *range, const float *p, int64_t n, int channels)
-{
-    bool finite = true;
-    for (int c = 0; c < channels; c++) {
-        float low = range[c].low, high = range[c].high;
-        int bad = 0;
-        for (int64_t i = 0; i < n; i++) {
-            const float v = p[i * channels + c];
-            low = v < low ? v : low;
-            high = v > high ? v : high;
-            bad |= !(fabsf(v) < INFINITY);
-        }
-        range[c] = (struct pq_range){low, high, bad};
-        finite &= !bad;
-    }
-    return finite;
-}
-
 static const float *row_of(const pique_rows *rows, int frame, int y)
 {
     return (const float *)((const unsigned char *)rows->data + frame * rows->frame_stride +
@@ -101,7 +83,8 @@ static void note_input_row(struct pq_check *k, struct pq_range *range, const piq
         int64_t x0, x1;
         pq_under_tile(t, s->in_width, s->out_width, &x0, &x1);
         for (int f = 0; f < s->frames; f++, range += s->in_channels)
-            widen(range, row_of(rows, f, y) + x0 * s->in_channels, x1 - x0, s->in_channels);
+            k->look(row_of(rows, f, y) + x0 * s->in_channels, (int)(x1 - x0), s->in_channels,
+                    range);
     }
 }
 
@@ -109,9 +92,7 @@ int pq_check_input(struct pq_check *k, const pique_rows *rows, int count, pique_
 {
     const struct pq_check_shape *s = &k->shape;
     for (int y = 0; y < count; y++, k->in_y++) {
-        /* The row of tiles whose last input row is not above this one; rows that lie under two are
-         * under none. */
-        int64_t t = (k->in_y * s->out_height / s->in_height) / PQ_TILE, a, b;
+        int64_t t = pq_tile_over(k->in_y, s->in_height, s->out_height), a, b;
         pq_under_tile(t, s->in_height, s->out_height, &a, &b);
         while (k->in.end <= t) {
             void *row;
@@ -120,7 +101,7 @@ int pq_check_input(struct pq_check *k, const pique_rows *rows, int count, pique_
                 return rc;
             struct pq_range *range = row;
             for (size_t i = 0; i < k->in.row_bytes / sizeof *range; i++)
-                range[i] = EMPTY;
+                range[i] = pq_range_of_nothing();
         }
         if (k->in_y >= a && k->in_y < b && t >= k->in.first)
             note_input_row(k, pq_ring_row(&k->in, t), rows, y);
@@ -136,16 +117,15 @@ static void output_task(void *context, int column, int worker)
     const struct pq_check_shape *s = &k->shape;
     const int64_t x0 = (int64_t)column * PQ_TILE, x1 = PQ_MIN(x0 + PQ_TILE, s->out_width);
     struct pq_range *range = k->out + (size_t)column * (size_t)(s->frames * s->out_channels);
-    bool finite = true;
     int worst = 0;
     for (int f = 0; f < s->frames; f++, range += s->out_channels) {
         for (int y = 0; y < k->count; y++)
-            finite &= widen(range, row_of(k->rows, f, k->first + y) + x0 * s->out_channels, x1 - x0,
-                            s->out_channels);
-        if (!finite && !worst)
-            worst = f + 1;
+            k->look(row_of(k->rows, f, k->first + y) + x0 * s->out_channels, (int)(x1 - x0),
+                    s->out_channels, range);
+        for (int c = 0; c < s->out_channels && !worst; c++)
+            worst = range[c].bad ? f + 1 : 0;
     }
-    k->broken[column] = finite ? 0 : worst;
+    k->broken[column] = worst;
 }
 
 static bool is_flat(const struct pq_range *range, int channels, float within)
@@ -207,7 +187,7 @@ static int finish_tiles(struct pq_check *k, int64_t t, int pass, pique_error *er
     const int rc =
         judge_tiles(s, t, t < k->in.end ? pq_ring_row(&k->in, t) : NULL, k->out, pass, err);
     for (int i = 0; i < k->columns * s->frames * s->out_channels; i++)
-        k->out[i] = EMPTY;
+        k->out[i] = pq_range_of_nothing();
     pq_ring_drop(&k->in, t + 1);
     return rc;
 }

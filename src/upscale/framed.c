@@ -30,10 +30,10 @@ struct pq_framed {
     struct key key;
     pique_engine *engine; /* the first */
     struct pq_framed_graph made;
-    struct pq_program
-        *program; /* of that graph; or the engine's own, which made.graph is NULL for, */
-    struct pq_sampling sampling; /* with samples at its ends */
-    int64_t checked;             /* rows of tiles of the batch that runs */
+    /* Of that graph; or, where that is NULL, the engine's own with samples at its ends. */
+    struct pq_program *program;
+    struct pq_sampling sampling;
+    int64_t checked; /* rows of tiles of the batch that runs */
     /* Of that batch: about which contrast turns, as a run is given it. */
     float means[PQ_MAX_BATCH], *values;
     struct pq_given given;

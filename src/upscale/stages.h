@@ -116,14 +116,3 @@ static inline bool pq_has_effect(const struct pq_effects *e)
 }
 int pq_effects_stage(struct pq_stage **chain, const struct pq_effects *effects,
                      struct pq_pool *pool, pique_error *err);
-
-/* pq_pool_run(), or a plain loop where there is no pool. */
-static inline void pq_share_out(struct pq_pool *pool, int count, pq_pool_fn *fn, void *context)
-{
-    if (pool) {
-        pq_pool_run(pool, count, fn, context);
-        return;
-    }
-    for (int i = 0; i < count; i++)
-        fn(context, i, 0);
-}

@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "upscale/opened.h"
 
-enum { LOWEST_BAND = 8 };
+enum { WORTHWHILE_BAND = 8 };
 
 /* Rows of a band: as many as are asked for, or gain something; and at least, where memory is short.
  */
@@ -107,7 +107,7 @@ static int begin_run(pique_engine *engine, struct pq_program *program, struct pq
 {
     const int wanted = geometry->band;
     int rc = pq_run_begin(program, geometry, on_disk, out, err);
-    while (program->backend->own_memory && rc == PIQUE_ENOMEM && geometry->band > LOWEST_BAND) {
+    while (program->backend->own_memory && rc == PIQUE_ENOMEM && geometry->band > WORTHWHILE_BAND) {
         geometry->band = (geometry->band + 1) / 2;
         rc = pq_run_begin(program, geometry, on_disk, out, err);
     }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "backend/cpu/ends.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -27,7 +26,7 @@ static int new_ranges(const struct pq_run *run, int op, struct pq_range **out, p
     if (!*out)
         return pq_fail_nomem(err, count * sizeof **out);
     for (size_t i = 0; i < count; i++)
-        (*out)[i] = (struct pq_range){INFINITY, -INFINITY, 0};
+        (*out)[i] = pq_range_of_nothing();
     return 0;
 }
 
@@ -80,8 +79,7 @@ static void look(const struct cpu_job *job, int frame, int64_t y, const float *r
     const struct pq_line *result = &run->lines[run->program->graph->output];
     const struct pq_line *line = &run->lines[job->i];
     const int channels = job->op->channels, columns = pq_tiles_of(result->width);
-    /* The row of tiles whose last input row is not above this one. */
-    const int64_t tiles = (y * result->height / line->height) / PQ_TILE;
+    const int64_t tiles = pq_tile_over(y, line->height, result->height);
     int64_t first, end;
     pq_under_tile(tiles, line->height, result->height, &first, &end);
     if (y < first || y >= end)
@@ -93,16 +91,12 @@ static void look(const struct cpu_job *job, int frame, int64_t y, const float *r
             (size_t)channels;
         struct pq_range range[CHANNELS];
         for (int c = 0; c < channels; c++)
-            range[c] = (struct pq_range){INFINITY, -INFINITY, 0};
+            range[c] = pq_range_of_nothing();
         pq_under_tile(column, line->width, result->width, &first, &end);
         job->program->wide->look(row + first * channels, (int)(end - first), channels, range);
         pthread_mutex_lock(&s->lock);
-        for (int c = 0; c < channels; c++) {
-            struct pq_range *r = &seen[at + (size_t)c];
-            r->low = fminf(r->low, range[c].low);
-            r->high = fmaxf(r->high, range[c].high);
-            r->bad |= range[c].bad;
-        }
+        for (int c = 0; c < channels; c++)
+            pq_range_join(&seen[at + (size_t)c], &range[c]);
         pthread_mutex_unlock(&s->lock);
     }
 }

@@ -322,7 +322,7 @@ struct parcel {
     size_t *starts;
 };
 
-enum { SHARED = -1 }; /* such an operation has no array of its own */
+static const size_t SHARED = SIZE_MAX; /* such an operation has no array of its own */
 
 static void count_all(struct parcel *a)
 {
@@ -331,7 +331,7 @@ static void count_all(struct parcel *a)
         s->weights = s->bias = s->slopes = s->index = -1;
         a->starts[i] = a->packing.floats;
         if (share(a->graph, a->steps, i))
-            a->starts[i] = (size_t)SHARED;
+            a->starts[i] = SHARED;
         else
             pack(&a->packing, a->graph, i, s);
     }
@@ -342,7 +342,7 @@ static void fill(void *context, int i, int worker)
     (void)worker;
     const struct parcel *a = context;
     struct packing p = {a->packing.type, a->packing.data, a->starts[i]};
-    if (p.floats != (size_t)SHARED)
+    if (p.floats != SHARED)
         pack(&p, a->graph, i, &a->steps[i]);
 }
 
@@ -361,10 +361,8 @@ int cuda_pack(const struct pq_graph *graph, enum pique_precision tier, struct pq
     *floats = PQ_MAX(a.packing.floats, ALIGN);
     *out = a.packing.data = pq_calloc(*floats, sizeof **out);
     int rc = *out ? 0 : pq_fail_nomem(err, *floats * sizeof **out);
-    if (!rc && pool)
-        pq_pool_run(pool, graph->count, fill, &a);
-    for (int i = 0; !rc && !pool && i < graph->count; i++)
-        fill(&a, i, 0);
+    if (!rc)
+        pq_share_out(pool, graph->count, fill, &a);
     pq_free(a.starts);
     return rc;
 }

@@ -285,7 +285,7 @@ void pq_trial_look_run(const struct pq_trial *t)
     const struct look *l = t->args;
     struct pq_range range[5];
     for (int c = 0; c < l->channels; c++)
-        range[c] = (struct pq_range){INFINITY, -INFINITY, 0};
+        range[c] = pq_range_of_nothing();
     pq_wide(t->level)->look(l->in, l->pixels, l->channels, range);
     float *out = t->out + PQ_TRIAL_GUARD;
     for (int c = 0; c < l->channels; c++, out += 3) {
