@@ -74,7 +74,9 @@ typedef struct pique_event {
 typedef void (*pique_event_fn)(void *user, const pique_event *event);
 
 /** Memory for the large buffers of an engine (packed weights, line buffers, the rows of a picture
- *  on their way); what picture libraries take for themselves is not among them. Both functions
+ *  on their way); what picture libraries take for themselves is not among them. The line buffers
+ *  of the last pictures are kept for the next ones of their size until the engine is closed; of
+ *  its own memory the system may take them meanwhile, of the caller's it cannot. Both functions
  *  must be set and may be called from several threads. */
 typedef struct pique_allocator {
     size_t size; /**< sizeof(pique_allocator) */

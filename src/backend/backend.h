@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/spare.h"
 #include "graph/place.h"
 #include "graph/plan.h"
 #include "pique/engine.h"
@@ -25,6 +26,7 @@ struct pq_device_options {
     const char *id;                   /* "cpu"; NULL for the best */
     enum pique_precision precision;   /* one that the device has; auto: its own choice */
     struct pq_pool *pool;             /* borrowed as long as the program lives */
+    struct pq_spare *spare;           /* likewise; may be NULL */
     struct pq_log *log;               /* borrowed; may be NULL */
     const pique_allocator *allocator; /* borrowed; may be NULL */
 };

@@ -104,11 +104,14 @@ static int choose_tier(pique_engine *engine, const pique_engine_options *o,
 
 static int start_threads(pique_engine *engine, const pique_engine_options *o, pique_error *err)
 {
-    if (!o->threads_of)
-        return pq_pool_create(o->threads ? o->threads : pq_cores(), &engine->pool, err);
-    engine->pool = o->threads_of->pool;
-    engine->borrowed_pool = true;
-    return 0;
+    if (o->threads_of) {
+        engine->pool = o->threads_of->pool;
+        engine->spare = o->threads_of->spare;
+        engine->borrowed_pool = true;
+        return 0;
+    }
+    int rc = pq_pool_create(o->threads ? o->threads : pq_cores(), &engine->pool, err);
+    return rc ? rc : pq_spare_new(&engine->spare, err);
 }
 
 static int compile(pique_engine *engine, const pique_engine_options *o, pique_error *err)
@@ -123,10 +126,11 @@ static int compile(pique_engine *engine, const pique_engine_options *o, pique_er
         .id = engine->device_id,
         .precision = tier,
         .pool = engine->pool,
+        .spare = engine->spare,
         .log = &engine->log,
         .allocator = pq_engine_allocator(engine),
     };
-    rc = pq_graph_again(pq_model_graph(engine->model), &engine->graph, err);
+    rc = pq_graph_sparing(pq_model_graph(engine->model), &engine->graph, err);
     if (!rc)
         rc = pq_program_compile(engine->graph, &engine->device, &engine->program, err);
     if (!rc)
@@ -194,8 +198,11 @@ void pique_engine_close(pique_engine **enginep)
     pq_graph_free(&engine->given_graph);
     pq_program_release(&engine->program);
     pq_graph_free(&engine->graph);
-    if (!engine->borrowed_pool)
+    pq_spare_clear(engine->spare);
+    if (!engine->borrowed_pool) {
         pq_pool_destroy(&engine->pool);
+        pq_spare_free(&engine->spare);
+    }
     pq_log_destroy(&engine->log);
     pthread_mutex_destroy(&engine->event_lock);
     pq_free(engine->device_id);

@@ -45,7 +45,8 @@ struct pique_engine {
     char *device_id;
     bool no_scratch;
     struct pq_pool *pool;
-    bool borrowed_pool; /* of another engine */
+    struct pq_spare *spare;
+    bool borrowed_pool; /* of another engine, and so is spare */
     struct pq_log log;
     pique_event_fn event;
     void *event_user;

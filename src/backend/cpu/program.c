@@ -311,6 +311,7 @@ int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *op
         .round = round_of(mode),
         .allocator = options->allocator,
         .pool = options->pool,
+        .spare = options->spare,
         .conv = pq_conv_row((int)pq_cpu_level()),
         .wide = pq_wide((int)pq_cpu_level()),
         .winograd16 = pq_winograd16((int)pq_cpu_level()),

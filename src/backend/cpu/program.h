@@ -42,6 +42,7 @@ struct cpu_program {
     pq_round_fn *round; /* of the mode; NULL: none */
     const pique_allocator *allocator;
     struct pq_pool *pool;
+    struct pq_spare *spare; /* where runs leave their memory */
     pq_conv_fn *conv;
     const struct pq_wide *wide;
     pq_winograd_fn *winograd16;

@@ -130,7 +130,8 @@ static int allocate(struct cpu_run *run, const struct cpu_program *program, size
         run->arena = run->file.data;
         return rc;
     }
-    run->arena = pq_big_alloc(program->allocator, bytes);
+    run->block = pq_spare_take(program->spare, program->allocator, bytes);
+    run->arena = run->block.data;
     return run->arena ? 0 : pq_fail_nomem(err, bytes);
 }
 
@@ -139,7 +140,7 @@ static void free_run(struct cpu_run *run, const struct cpu_program *program)
     if (run->file.data)
         pq_scratch_close(&run->file);
     else
-        pq_big_free(program->allocator, run->arena);
+        pq_spare_put(program->spare, program->allocator, run->block);
     cpu_slots_free(&run->slots);
     cpu_sampling_free(&run->sampling);
     pq_free(run->rings);

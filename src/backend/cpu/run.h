@@ -28,7 +28,8 @@ struct cpu_run {
     struct cpu_ring *rings; /* one an operation */
     struct cpu_slots *slots;
     float *arena;           /* all stocks, then the zero row, then each thread's scratch */
-    struct pq_scratch file; /* what the arena lies in where memory does not hold it */
+    struct pq_block block;  /* what it lies in, or */
+    struct pq_scratch file; /* where memory does not hold it */
     const float *zeros;     /* a row above or below the picture */
     float *scratch;
     size_t scratch_floats, end_floats; /* of each thread; those at its end for a row on its way */
