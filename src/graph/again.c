@@ -10,15 +10,25 @@
  *     first ---------- ... ---------- + last        first --- ... --- + last
  *        \___________________________/         ->     \__ picture __ first again
  *
+ * So it is where a map is weighed by a statistic of itself and then added behind the next one: the
+ * map is there as a whole, and what it is weighed to would be once more.
+ *
+ *     map -> mean -> x ---- ... ---- +              map -> mean -> x -- ... -- +
+ *        \__________/ \_____________/        ->        \__________ x again ____/
+ *
  * No bit changes. The copy stands right before the one operation that reads it, and its rows are
  * due only when the other inputs of that one are there (pq_plan_ready()). */
+#include <limits.h>
+#include <string.h>
+
 #include "base/alloc.h"
-#include "graph/graph.h"
+#include "graph/fuse.h"
 
 enum {
     MOST_CHANNELS = 4, /* of what waits instead: a picture's */
     MOST_KERNEL = 5,
-    FAR = 16 /* rows that would wait */
+    FAR = 16,       /* rows that would wait */
+    WHOLE = 1 << 20 /* that wait for a statistic: no picture of a network is as deep */
 };
 
 struct again {
@@ -27,12 +37,25 @@ struct again {
     int *place; /* of each operation in the new graph */
 };
 
-static bool is_cheap(const struct pq_graph *g, int i)
+/* A copy of some of a map, or of one that is weighed by what one pixel says of all. */
+static bool is_copy(const struct pq_op *op)
 {
-    const struct pq_op *op = &g->ops[i];
+    return op->kind == PQ_OP_CROP || (op->kind == PQ_OP_MUL && op->global_inputs == 2);
+}
+
+static bool is_narrow_conv(const struct pq_op *op)
+{
     return op->kind == PQ_OP_CONV2D && op->inputs == 1 && !op->global && !op->column &&
            op->ver.kernel <= MOST_KERNEL && op->hor.kernel <= MOST_KERNEL &&
            op->weight.shape[1] <= MOST_CHANNELS && op->channels >= 4 * op->weight.shape[1];
+}
+
+/* Whether operation i, read at such a depth by another, is better computed again there. */
+static bool is_far(const struct again *a, int i, int depth)
+{
+    const struct pq_op *op = &a->g->ops[i];
+    return is_copy(op) ? depth - a->depth[i] >= WHOLE
+                       : is_narrow_conv(op) && depth - a->depth[i] >= FAR;
 }
 
 static void measure_depth(const struct again *a)
@@ -43,7 +66,9 @@ static void measure_depth(const struct again *a)
         int depth = 0;
         for (int k = 0; k < op->inputs; k++)
             depth = PQ_MAX(depth, a->depth[op->in[k]]);
-        a->depth[i] = depth + (slides ? (op->ver.kernel - 1) * op->ver.dilation / 2 : 0);
+        if (slides)
+            depth += (op->ver.kernel - 1) * op->ver.dilation / 2;
+        a->depth[i] = PQ_MIN(depth + (pq_op_is_statistic(op) ? WHOLE : 0), INT_MAX / 2);
     }
 }
 
@@ -54,7 +79,7 @@ static int far_input(const struct again *a, int i)
     if (op->kind != PQ_OP_ADD && !op->residual)
         return -1;
     for (int k = op->kind == PQ_OP_ADD ? 0 : op->inputs - 1; k < op->inputs; k++) {
-        if (is_cheap(a->g, op->in[k]) && a->depth[i] - a->depth[op->in[k]] >= FAR)
+        if (is_far(a, op->in[k], a->depth[i]))
             return k;
     }
     return -1;
@@ -88,7 +113,22 @@ static int write_all(const struct again *a, struct pq_op *ops)
     return count;
 }
 
-int pq_graph_again(const struct pq_graph *g, struct pq_graph **out, pique_error *err)
+static int without_crops(const struct pq_graph *g, struct pq_graph **out, pique_error *err)
+{
+    int rc = pq_graph_new_with_room((size_t)g->count, out, err);
+    if (rc)
+        return rc;
+    memcpy((*out)->ops, g->ops, (size_t)g->count * sizeof *g->ops);
+    (*out)->count = g->count;
+    (*out)->output = g->output;
+    pq_graph_leave_borders(*out);
+    rc = pq_graph_drop_unused(*out, &(*out)->output, err);
+    if (rc)
+        pq_graph_free(out);
+    return rc;
+}
+
+static int with_copies(const struct pq_graph *g, struct pq_graph **out, pique_error *err)
 {
     const size_t n = (size_t)g->count;
     int rc = pq_graph_new_with_room(2 * n, out, err);
@@ -104,5 +144,20 @@ int pq_graph_again(const struct pq_graph *g, struct pq_graph **out, pique_error 
     (*out)->count = write_all(&a, (*out)->ops);
     (*out)->output = a.place[g->output];
     pq_free(numbers);
-    return 0;
+    rc = pq_graph_drop_unused(*out, &(*out)->output, err);
+    if (rc)
+        pq_graph_free(out);
+    return rc;
+}
+
+int pq_graph_sparing(const struct pq_graph *g, struct pq_graph **out, pique_error *err)
+{
+    struct pq_graph *cut;
+    *out = NULL;
+    int rc = without_crops(g, &cut, err);
+    if (rc)
+        return rc;
+    rc = with_copies(cut, out, err);
+    pq_graph_free(&cut);
+    return rc;
 }

@@ -132,7 +132,22 @@ int pq_graph_conv2d(struct pq_graph *g, int in, const struct pq_tensor *weight,
 /* Output Y = stride i - padding + k reads input i with tap k. Of the outputs with Y + padding =
  * stride q + r, each reads inputs q, q-1, ... with taps r, r + stride, ...; so all r together are a
  * convolution of ceil(k / stride) taps with stride^2 times the channels, which a pixel shuffle then
- * puts in place. Where no pixel of the input lies, zeros stand. */
+ * puts in place. Where no pixel of the input lies, zeros stand.
+ *
+ * Many channels are those of one pixel after another, so that a shuffle moves them together. */
+enum { FEWEST_TOGETHER = 8 };
+
+/* The place within a pixel that channel o of `outputs` is for, and the channel of the result. */
+struct sub_pixel {
+    int place, channel;
+};
+
+static struct sub_pixel sub_pixel_of(int o, int outputs, int places)
+{
+    return outputs < FEWEST_TOGETHER ? (struct sub_pixel){o % places, o / places}
+                                     : (struct sub_pixel){o / outputs, o % outputs};
+}
+
 static int sub_pixel_weight(struct pq_graph *g, const struct pq_tensor *weight, int stride,
                             struct pq_tensor *sub, pique_error *err)
 {
@@ -150,9 +165,10 @@ static int sub_pixel_weight(struct pq_graph *g, const struct pq_tensor *weight, 
     }
     pq_tensor_to_f32(weight, 0, count, from);
     for (int o = 0; o < (int)shape[0]; o++) {
-        int ry = o / stride % stride, rx = o % stride;
+        const struct sub_pixel at = sub_pixel_of(o, out, stride * stride);
+        const int ry = at.place / stride, rx = at.place % stride;
         for (int i = 0; i < in; i++) {
-            const float *w = from + ((ptrdiff_t)i * out + o / (stride * stride)) * k * k;
+            const float *w = from + ((ptrdiff_t)i * out + at.channel) * k * k;
             for (int ty = 0; ty < taps; ty++) {
                 for (int tx = 0; tx < taps; tx++) {
                     /* Tap t of the convolution reads input q - (taps - 1) + t. */
@@ -166,15 +182,16 @@ static int sub_pixel_weight(struct pq_graph *g, const struct pq_tensor *weight, 
     return 0;
 }
 
-static int repeat_bias(struct pq_graph *g, const struct pq_tensor *bias, int times,
-                       struct pq_tensor *out, pique_error *err)
+static int sub_pixel_bias(struct pq_graph *g, const struct pq_tensor *bias, int places,
+                          struct pq_tensor *out, pique_error *err)
 {
-    *out = pq_graph_own_tensor(g, 1, (const int64_t[]){bias->shape[0] * times});
+    const int outputs = (int)bias->shape[0], count = outputs * places;
+    *out = pq_graph_own_tensor(g, 1, (const int64_t[]){count});
     float *to = (float *)out->data;
     if (!to)
-        return pq_fail_nomem(err, (size_t)(bias->shape[0] * times) * sizeof *to);
-    for (int64_t i = 0; i < out->shape[0]; i++)
-        pq_tensor_to_f32(bias, (size_t)(i / times), 1, &to[i]);
+        return pq_fail_nomem(err, (size_t)count * sizeof *to);
+    for (int i = 0; i < count; i++)
+        pq_tensor_to_f32(bias, (size_t)sub_pixel_of(i, outputs, places).channel, 1, &to[i]);
     return 0;
 }
 
@@ -202,7 +219,7 @@ int pq_graph_deconv(struct pq_graph *g, int in, const struct pq_tensor *weight,
     struct pq_tensor sub = {0}, terms = {0};
     rc = sub_pixel_weight(g, weight, stride, &sub, err);
     if (!rc && bias)
-        rc = repeat_bias(g, bias, stride * stride, &terms, err);
+        rc = sub_pixel_bias(g, bias, stride * stride, &terms, err);
     if (rc)
         return rc;
     /* Whole: (n - 1) stride + k rows. Zeros around give q = 0 .. n + taps - 2, that is
@@ -212,7 +229,9 @@ int pq_graph_deconv(struct pq_graph *g, int in, const struct pq_tensor *weight,
         .top = around, .left = around, .bottom = around, .right = around};
     int at = pq_graph_conv(g, in, &sub, bias ? &terms : NULL, &shape, err);
     if (at >= 0 && stride > 1)
-        at = pq_graph_pixel_shuffle(g, at, stride, err);
+        at = weight->shape[1] < FEWEST_TOGETHER
+                 ? pq_graph_pixel_shuffle(g, at, stride, err)
+                 : pq_graph_pixel_shuffle_by_place(g, at, stride, err);
     if (at < 0 || (padding == 0 && more == 0))
         return at;
     struct pq_op crop = pq_op_new(g, PQ_OP_CROP, at, g->ops[at].channels);

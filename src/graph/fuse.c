@@ -2,7 +2,8 @@
 /* Operations that need no pass of their own over the picture.
  *
  *     concat -> convolution       the convolution reads the parts where they lie
- *     convolution -> activation   applied to the sum while it is in a register
+ *     convolution -> activation   applied to the sum while it is in a register, also before a
+ *                                 pixel shuffle
  *     x + s convolution           added to the sum, likewise
  *
  * Each only where nothing else reads what disappears. None changes a bit: the sum runs over the
@@ -48,9 +49,13 @@ static void fuse_concat(struct fusing *f, struct pq_op *conv)
 
 static bool fuse_activation(struct fusing *f, const struct pq_op *act)
 {
-    struct pq_op *conv = &f->g->ops[act->in[0]];
+    int at = act->in[0];
+    /* One slope for all is that of any channel, wherever that goes. */
+    if (f->g->ops[at].kind == PQ_OP_PIXEL_SHUFFLE && !act->act.slopes.data && is_passed_on(f, at))
+        at = f->g->ops[at].in[0];
+    struct pq_op *conv = &f->g->ops[at];
     if (act->act.kind != PQ_ACT_LEAKY || conv->kind != PQ_OP_CONV2D || conv->act.on ||
-        conv->residual || !is_passed_on(f, act->in[0]))
+        conv->residual || !is_passed_on(f, at))
         return false;
     conv->act = act->act;
     return true;
@@ -59,7 +64,7 @@ static bool fuse_activation(struct fusing *f, const struct pq_op *act)
 /* x + s conv */
 static bool fuse_residual(struct fusing *f, struct pq_op *add)
 {
-    if (add->global_inputs)
+    if (add->global_inputs || pq_op_leaves_border(add))
         return false;
     if (add->scale == 1 && add->in[0] > add->in[1]) { /* a sum of two is the same both ways */
         int later = add->in[0];

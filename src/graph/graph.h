@@ -31,7 +31,7 @@ enum pq_op_kind {
                                 by_place, channel (dy*f + dx)*channels + c */
     PQ_OP_PIXEL_UNSHUFFLE,   /* and back; the size is a multiple of f */
     PQ_OP_NEAREST,           /* each pixel becomes f x f pixels */
-    PQ_OP_ADD,               /* in[0] + scale in[1] */
+    PQ_OP_ADD,               /* in[0] + scale in[1]; of in[0] what CROP leaves of it (borders.c) */
     PQ_OP_MUL,               /* in[0] in[1]; in[1] may have one channel for all */
     PQ_OP_AFFINE,            /* x * factor + term, one of each a channel; both from a global in[1],
                                 factors first, where there is one */
@@ -203,7 +203,7 @@ struct pq_op {
     int in[PQ_MAX_INPUTS];  /* indices of inputs */
     int inputs;             /* how many */
     unsigned global_inputs; /* bit k: input k is global and the result is not */
-    int like;               /* BILINEAR, CROP: the operation whose size counts, or -1 */
+    int like;               /* BILINEAR, CROP, ADD: the operation whose size counts, or -1 */
     int channels;           /* of the result */
     int num, den;           /* size of the result / size of the network's input, lowest terms, but
                                for what borders add or take */
@@ -212,7 +212,7 @@ struct pq_op {
                                reads, pixel by pixel: see again.c */
     bool measured;          /* a statistic is made of it in the graph that this one is a copy of:
                                see pq_graph_given() */
-    struct pq_window ver, hor; /* CONV2D, DEPTHWISE, pools; before and after: PAD, CROP */
+    struct pq_window ver, hor; /* CONV2D, DEPTHWISE, pools; before and after: PAD, CROP, ADD */
     int multiple;              /* PAD; 1: none */
     int least;                 /* PAD: of the size without the border; 0: none */
     enum pq_pad_mode pad_mode;
@@ -451,9 +451,10 @@ struct pq_graph_facts {
 };
 void pq_graph_facts(const struct pq_graph *g, struct pq_graph_facts *facts);
 
-/* A copy of a finished graph in which what would wait for long is computed once more instead
- * (again.c). It borrows all weights of g. */
-int pq_graph_again(const struct pq_graph *g, struct pq_graph **out, pique_error *err);
+/* A copy of a finished graph in which as little as can be waits for long: what a border is cut off
+ * is read where it lies (borders.c), and some is computed once more instead (again.c). It borrows
+ * all weights of g. */
+int pq_graph_sparing(const struct pq_graph *g, struct pq_graph **out, pique_error *err);
 
 /* A copy of a finished graph in which every statistic over the whole picture is given, so that what
  * led to it alone is gone. It borrows all weights of g. */
@@ -499,6 +500,8 @@ int64_t pq_rows_ready(const struct pq_flow *f, int64_t have);
 int64_t pq_rows_end(const struct pq_op *op, struct pq_grid grid, int64_t out_height, int64_t y);
 /* Whether every output row reads every row of some input: a phase of the plan ends here. */
 bool pq_op_is_whole(const struct pq_op *op);
+/* Whether a sum leaves out a border of its first input. */
+bool pq_op_leaves_border(const struct pq_op *op);
 /* Whether input k, beside the first, is of a size of its own. */
 bool pq_op_has_any_size(const struct pq_op *op, int k);
 /* How many times larger the result is than input k, where both are read in windows; 1 otherwise. */

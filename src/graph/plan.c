@@ -37,11 +37,28 @@ static int64_t ready_of(const struct pq_graph *g, const struct pq_line *lines, c
     return ready;
 }
 
+/* How many rows of operation i the one behind it reads, as far as it has all else. */
+static int64_t wanted_of(const struct pq_graph *g, const struct pq_line *lines, const int64_t *done,
+                         int i)
+{
+    const struct pq_op *reader = &g->ops[i + 1];
+    const int64_t rows = ready_of(g, lines, done, i + 1, i);
+    int k = 0;
+    while (reader->in[k] != i)
+        k++;
+    if (rows == 0 || rows == INT64_MAX)
+        return rows;
+    int64_t in0, in1;
+    const struct pq_flow flow = pq_plan_flow(g, lines, i + 1, k);
+    pq_rows_needed(&flow, rows - 1, rows, &in0, &in1);
+    return in1;
+}
+
 int64_t pq_plan_ready(const struct pq_graph *g, const struct pq_line *lines, const int64_t *done,
                       int i)
 {
     const int64_t ready = ready_of(g, lines, done, i, -1);
-    return g->ops[i].again ? PQ_MIN(ready, ready_of(g, lines, done, i + 1, i)) : ready;
+    return g->ops[i].again ? PQ_MIN(ready, wanted_of(g, lines, done, i)) : ready;
 }
 
 void pq_plan_step(const struct pq_graph *g, const struct pq_line *lines, int band,
@@ -89,8 +106,8 @@ static int check_extent(const struct pq_geometry *geometry, const struct pq_op *
     return 0;
 }
 
-/* Inputs that are read pixel by pixel beside the first have its size; a residual has the result's.
- */
+/* Inputs that are read pixel by pixel beside the first have its size; a residual, and what is added
+ * to a first without its border, have the result's. */
 static int check_inputs(const struct pq_graph *g, const struct pq_line *lines, int i,
                         pique_error *err)
 {
@@ -98,7 +115,8 @@ static int check_inputs(const struct pq_graph *g, const struct pq_line *lines, i
     for (int k = 1; k < op->inputs; k++) {
         if (op->global_inputs >> k & 1 || pq_op_has_any_size(op, k))
             continue;
-        const struct pq_line *want = &lines[op->residual && k == op->inputs - 1 ? i : op->in[0]];
+        const bool as_result = op->residual ? k == op->inputs - 1 : pq_op_leaves_border(op);
+        const struct pq_line *want = &lines[as_result ? i : op->in[0]];
         const struct pq_line *have = &lines[op->in[k]];
         const int fold = pq_op_fold(op, k);
         if (have->width * fold != want->width || have->height * fold != want->height)

@@ -42,6 +42,7 @@ int64_t pq_op_extent(const struct pq_op *op, bool hor, int64_t in_extent, int64_
         in_extent = PQ_MAX(pq_ceil_div(in_extent, op->multiple) * op->multiple, op->least);
         return w->before + in_extent + w->after;
     case PQ_OP_CROP:
+    case PQ_OP_ADD:
         if (op->like < 0)
             return in_extent - w->before - w->after;
         like_extent = like_extent * op->rate_num / op->rate_den;
@@ -279,6 +280,18 @@ bool pq_op_has_any_size(const struct pq_op *op, int k)
     return (op->kind == PQ_OP_ALPHA && k == 2) || (op->kind == PQ_OP_RESIZE && k == 1);
 }
 
+bool pq_op_leaves_border(const struct pq_op *op)
+{
+    return op->kind == PQ_OP_ADD &&
+           (op->like >= 0 || op->ver.before || op->ver.after || op->hor.before || op->hor.after);
+}
+
+/* Rows of a border that is left out. */
+static int64_t border_above(const struct pq_flow *f)
+{
+    return f->k == 0 ? f->op->ver.before : 0;
+}
+
 void pq_rows_needed(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *in0, int64_t *in1)
 {
     const struct pq_op *op = f->op;
@@ -330,8 +343,9 @@ void pq_rows_needed(const struct pq_flow *f, int64_t y0, int64_t y1, int64_t *in
             pad_rows(f, y0, y1, in0, in1);
             break;
         case PQ_OP_CROP:
-            *in0 = y0 + op->ver.before;
-            *in1 = y1 + op->ver.before;
+        case PQ_OP_ADD:
+            *in0 = y0 + border_above(f);
+            *in1 = y1 + border_above(f);
             break;
         default:
             break;
@@ -412,7 +426,8 @@ int64_t pq_rows_ready(const struct pq_flow *f, int64_t have)
             ready = pad_ready(f, have);
             break;
         case PQ_OP_CROP:
-            ready = have - op->ver.before;
+        case PQ_OP_ADD:
+            ready = have - border_above(f);
             break;
         default:
             break;

@@ -71,7 +71,7 @@ static void fusing_changes_no_bit(void **state)
      * nearest and two convolutions. */
     assert_int_equal(fused.graph->count, 2 + 2 * (3 * 5 + 1) + 1 + 3);
     struct pq_graph *again;
-    assert_int_equal(pq_graph_again(fused.graph, &again, NULL), 0);
+    assert_int_equal(pq_graph_sparing(fused.graph, &again, NULL), 0);
     assert_int_equal(again->count, fused.graph->count + 1);
     struct pq_geometry g = {1, 47, 39, 39};
     struct rng r = {4};

@@ -13,8 +13,8 @@ static const struct tier {
     enum pique_precision precision;
     const char *emulated, *key;
     double place;
-} tiers[] = {{PIQUE_PRECISION_FP16, "cpu:fp16", "cuda/fp16/tiles-2", 0x1p-10},
-             {PIQUE_PRECISION_BF16, "cpu:bf16", "cuda/bf16/tiles-2", 0x1p-7}};
+} tiers[] = {{PIQUE_PRECISION_FP16, "cpu:fp16", "cuda/fp16/tiles-3", 0x1p-10},
+             {PIQUE_PRECISION_BF16, "cpu:bf16", "cuda/bf16/tiles-3", 0x1p-7}};
 
 static float *run(const struct pq_graph *graph, const char *device, enum pique_precision tier,
                   const struct pq_geometry *geometry, const float *in, size_t *floats)

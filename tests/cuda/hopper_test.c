@@ -278,7 +278,7 @@ static const char *key_of(const struct pq_graph *graph, const char *device,
     return key;
 }
 
-static const char strips[] = "cuda/fp16/wgmma-3", tiles[] = "cuda/fp16/tiles-2";
+static const char strips[] = "cuda/fp16/wgmma-4", tiles[] = "cuda/fp16/tiles-3";
 
 static void check_key(const struct pq_graph *graph, const char *want, const char *warning)
 {

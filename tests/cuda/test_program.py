@@ -75,20 +75,20 @@ class Pictures(OnStandIn, Case):
     def test_auto_is_fp16_where_the_network_is_safe_in_it(self):
         self.put('in.png', png(61, 47, 'noise'))
         result = self.gpu('in.png', '-o', 'out.png', '--verbose')
-        self.check(result, 0, 'cuda/fp16/tiles-2')
+        self.check(result, 0, 'cuda/fp16/tiles-3')
         self.assert_png('out.png', 122, 94)
 
     def test_auto_is_bf16_where_that_is_safe_and_fp16_is_not(self):
         model = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'golden', 'nets', 'realplksr-x4.pth')
         self.put('in.png', png(31, 27, 'noise'))
-        for words, key in (((), 'cuda/bf16/tiles-2'), (('--precision', 'fp16'), 'cuda/fp16/tiles-2')):
+        for words, key in (((), 'cuda/bf16/tiles-3'), (('--precision', 'fp16'), 'cuda/fp16/tiles-3')):
             result = self.gpu('in.png', '-o', 'out.png', '--overwrite', '--verbose', '-m', model, *words, model=None)
             self.check(result, 0, key)
         self.assert_png('out.png', 124, 108)
 
     def test_bf16_is_computed_in_where_it_is_asked_for(self):
         self.put('in.png', png(61, 47, 'noise'))
-        self.check(self.gpu('in.png', '-o', 'out.png', '--precision', 'bf16', '--verbose'), 0, 'cuda/bf16/tiles-2')
+        self.check(self.gpu('in.png', '-o', 'out.png', '--precision', 'bf16', '--verbose'), 0, 'cuda/bf16/tiles-3')
         self.assert_png('out.png', 122, 94)
 
     def test_a_kernel_that_fails_leaves_no_picture(self):

@@ -257,7 +257,9 @@ static void rows_flow_as_they_are_read(void **state)
         {.kind = PQ_OP_PIXEL_SHUFFLE, .factor = 3},
         {.kind = PQ_OP_PIXEL_UNSHUFFLE, .factor = 2},
         {.kind = PQ_OP_NEAREST, .factor = 4},
-        {.kind = PQ_OP_ADD},
+        {.kind = PQ_OP_ADD, .like = -1},
+        {.kind = PQ_OP_ADD, .ver = border, .like = -1},
+        {.kind = PQ_OP_ADD, .rate_num = 1, .rate_den = 1},
         {.kind = PQ_OP_BICUBIC, .rate_num = 1, .rate_den = 2},
         {.kind = PQ_OP_BICUBIC, .rate_num = 3, .rate_den = 4},
         {.kind = PQ_OP_BICUBIC, .rate_num = 5, .rate_den = 2},
@@ -532,7 +534,7 @@ static int deep(struct net *net, struct pq_graph **again, int blocks)
 {
     int found = -1;
     net_rrdb(net, 21, 20, 12, blocks, true);
-    assert_int_equal(pq_graph_again(net->graph, again, NULL), 0);
+    assert_int_equal(pq_graph_sparing(net->graph, again, NULL), 0);
     assert_int_equal((*again)->count, net->graph->count + 1);
     for (int i = 0; i < (*again)->count; i++) {
         if (!(*again)->ops[i].again)
@@ -601,7 +603,7 @@ static void a_shallow_network_computes_nothing_again(void **state)
     struct net net;
     struct pq_graph *g;
     net_compact(&net, 1, 24, 16, 2, 3, 0);
-    assert_int_equal(pq_graph_again(net.graph, &g, NULL), 0);
+    assert_int_equal(pq_graph_sparing(net.graph, &g, NULL), 0);
     assert_int_equal(g->count, net.graph->count);
     assert_int_equal(g->output, net.graph->output);
     assert_memory_equal(g->ops, net.graph->ops, (size_t)g->count * sizeof *g->ops);
@@ -615,9 +617,9 @@ static void a_copy_that_finds_no_memory_says_so(void **state)
     struct net net;
     struct pq_graph *g;
     net_rrdb(&net, 21, 20, 12, 2, true);
-    for (int n = 1; n <= 3; n++) {
+    for (int n = 1; n <= 7; n++) {
         pq_fault_arm(PQ_FAULT_ALLOC, n, 0, false);
-        assert_int_equal(pq_graph_again(net.graph, &g, NULL), PIQUE_ENOMEM);
+        assert_int_equal(pq_graph_sparing(net.graph, &g, NULL), PIQUE_ENOMEM);
     }
     pq_fault_arm(PQ_FAULT_ALLOC, 0, 0, false);
     net_free(&net);

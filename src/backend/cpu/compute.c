@@ -41,8 +41,11 @@ static void add(const struct cpu_job *job, int frame, int64_t y, float *out)
 {
     int stride;
     const float *b = second(job, frame, y, &stride);
-    pq_add_row(cpu_input_row(job, 0, frame, y), cpu_input_ring(job, 0)->stride, b, stride,
-               job->op->scale, cpu_width(job), job->op->channels, out, cpu_stride(job));
+    const int a_stride = cpu_input_ring(job, 0)->stride;
+    const float *a = cpu_input_row(job, 0, frame, y + job->op->ver.before) +
+                     (ptrdiff_t)job->op->hor.before * a_stride;
+    pq_add_row(a, a_stride, b, stride, job->op->scale, cpu_width(job), job->op->channels, out,
+               cpu_stride(job));
 }
 
 static void mul(const struct cpu_job *job, int frame, int64_t y, float *out)
@@ -194,8 +197,10 @@ static cpu_row_fn *const row_fns[PQ_OP_KINDS] = {
 /* The sum of two rows of halves; pixels of all three have as many. */
 static void add_halves(const struct cpu_job *job, int frame, int64_t y)
 {
+    const ptrdiff_t left_out = (ptrdiff_t)job->op->hor.before * cpu_input_ring(job, 0)->stride;
     job->program->wide->add_halves(
-        cpu_input_halves(job, 0, frame, y), cpu_input_halves(job, 1, frame, y), job->op->scale,
+        cpu_input_halves(job, 0, frame, y + job->op->ver.before) + left_out,
+        cpu_input_halves(job, 1, frame, y), job->op->scale,
         (size_t)cpu_width(job) * (size_t)cpu_stride(job),
         cpu_ring_halves(&job->run->rings[job->i], cpu_frames(job), frame, y));
 }

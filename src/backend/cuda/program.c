@@ -86,9 +86,9 @@ static const char *key_of(const struct cuda_program *program)
 {
     switch (program->tier) {
     case PIQUE_PRECISION_FP16:
-        return program->strip_kernel ? "cuda/fp16/wgmma-3" : "cuda/fp16/tiles-2";
+        return program->strip_kernel ? "cuda/fp16/wgmma-4" : "cuda/fp16/tiles-3";
     case PIQUE_PRECISION_BF16:
-        return "cuda/bf16/tiles-2";
+        return "cuda/bf16/tiles-3";
     default:
         return "cuda/fp32/direct-2";
     }

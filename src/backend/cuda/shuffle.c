@@ -70,7 +70,7 @@ static bool follow_the_picture(const struct pq_graph *g, int picture, int last, 
 static int added_picture(const struct pq_graph *g, int sum, int shuffle, int conv)
 {
     const struct pq_op *op = &g->ops[sum];
-    if (op->kind != PQ_OP_ADD || op->scale != 1 || op->global_inputs)
+    if (op->kind != PQ_OP_ADD || op->scale != 1 || op->global_inputs || pq_op_leaves_border(op))
         return -1;
     const int nearest = op->in[0] == shuffle ? op->in[1] : op->in[0];
     const struct pq_op *from = &g->ops[nearest];

@@ -24,7 +24,7 @@ CUDA_KERNEL(cuda_store, store_at)
 
 CUDA_INLINE float sum_value(const struct cuda_args *a, const struct cuda_item *i)
 {
-    return cuda_value_of(a, 0, i->frame, i->y, i->x, i->c) +
+    return cuda_value_of(a, 0, i->frame, i->y + a->ver.before, i->x + a->hor.before, i->c) +
            a->scale * cuda_value_of(a, 1, i->frame, i->y, i->x, i->c);
 }
 CUDA_VALUE_KERNEL(cuda_add, sum_value)
