@@ -11,7 +11,8 @@
  *        \___________________________/         ->     \__ picture __ first again
  *
  * So it is where a map is weighed by a statistic of itself and then added behind the next one: the
- * map is there as a whole, and what it is weighed to would be once more.
+ * map is there as a whole, and what it is weighed to would be once more. And what is cut off or
+ * enlarged, to be added behind a statistic, is so when it is.
  *
  *     map -> mean -> x ---- ... ---- +              map -> mean -> x -- ... -- +
  *        \__________/ \_____________/        ->        \__________ x again ____/
@@ -37,10 +38,11 @@ struct again {
     int *place; /* of each operation in the new graph */
 };
 
-/* A copy of some of a map, or of one that is weighed by what one pixel says of all. */
+/* A copy of some of a map, or larger than it, or weighed by what one pixel says of all. */
 static bool is_copy(const struct pq_op *op)
 {
-    return op->kind == PQ_OP_CROP || (op->kind == PQ_OP_MUL && op->global_inputs == 2);
+    return op->kind == PQ_OP_CROP || op->kind == PQ_OP_NEAREST ||
+           (op->kind == PQ_OP_MUL && op->global_inputs == 2);
 }
 
 static bool is_narrow_conv(const struct pq_op *op)

@@ -23,7 +23,7 @@ int pq_graph_given(const struct pq_graph *g, struct pq_graph **out, pique_error 
     copy->count = g->count;
     for (int i = 0; i < g->count; i++) {
         const struct pq_op *op = &g->ops[i];
-        for (int k = 0; k < op->inputs && op->column; k++)
+        for (int k = 0; k < op->inputs && op->column && op->kind != PQ_OP_ROW_SUMS; k++)
             copy->ops[op->in[k]].measured = true;
         if (!pq_op_is_statistic(op))
             continue;

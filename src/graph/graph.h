@@ -210,8 +210,8 @@ struct pq_op {
     bool global, column;    /* what the result is, if no picture */
     bool again;             /* CONV2D: a copy of an earlier one, which the next operation alone
                                reads, pixel by pixel: see again.c */
-    bool measured;          /* a statistic is made of it in the graph that this one is a copy of:
-                               see pq_graph_given() */
+    bool measured;          /* a statistic is made of more than its sums in the graph that this one
+                               is a copy of: see pq_graph_given() */
     struct pq_window ver, hor; /* CONV2D, DEPTHWISE, pools; before and after: PAD, CROP, ADD */
     int multiple;              /* PAD; 1: none */
     int least;                 /* PAD: of the size without the border; 0: none */

@@ -127,8 +127,8 @@ struct pq_wide {
     void (*rms_norm)(const float *in, int in_stride, int width, int channels, const float *gamma,
                      const float *beta, float eps, float *out, int out_stride);
 
-    /* sums[c] and, where not NULL, squares[c]: over the pixels of a row, from the left, in double.
-     * They are written, not added to. */
+    /* To sums[c] and, where not NULL, squares[c]: over the pixels of a row, from the left, in
+     * double. */
     void (*row_sums)(const float *in, int in_stride, int width, int channels, double *sums,
                      double *squares);
     /* gram[h][i][j] = sum over x of q[x][h dim + i] k[x][h dim + j], in double; qq and kk, [heads x
@@ -148,9 +148,8 @@ struct pq_wide {
 
     /* The nearest half (tensor/f16.h) of each value. out: neither in nor a part of it. */
     void (*halves)(const float *values, size_t count, uint16_t *out);
-    /* That of a + scale b, computed in floats. */
-    void (*add_halves)(const uint16_t *a, const uint16_t *b, float scale, size_t count,
-                       uint16_t *out);
+    /* The value of each half. out: neither in nor a part of it. */
+    void (*floats)(const uint16_t *halves, size_t count, float *out);
 
     /* The samples (kernels/samples.h) of each value. out: neither in nor a part of it. */
     void (*samples8)(const float *values, size_t count, uint8_t *out);

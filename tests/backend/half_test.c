@@ -288,7 +288,7 @@ static void they_are_found_by_name_and_have_keys_of_their_own(void **state)
     struct pq_program *program = NULL;
     assert_string_equal(key_of("cpu", &program), "cpu/fp32/winograd-2");
     assert_string_equal(key_of(NULL, &program), "cpu/fp32/winograd-2");
-    assert_string_equal(key_in("cpu", PIQUE_PRECISION_INT16, &program), "cpu/int16/winograd-2");
+    assert_string_equal(key_in("cpu", PIQUE_PRECISION_INT16, &program), "cpu/int16/winograd-3");
     assert_string_equal(key_of("cpu:direct", &program), "cpu/fp32/direct-1");
     assert_string_equal(key_of("cpu:fp16", &program), "cpu/fp16-emulated/direct-1");
     assert_string_equal(key_of("cpu:bf16", &program), "cpu/bf16-emulated/direct-1");

@@ -63,37 +63,84 @@ static void no_other_tier_has_halves(void **state)
     net_free(&net);
 }
 
-/* Sums of neighbours in a row, of which the first value is read by something else, so that each sum
- * takes the next one along; built from the last on, one at a time. However many they are, none is
- * halves, and what nothing but words reads still is. */
-static void sums_that_depend_on_one_another_settle(void **state)
+/* A map by itself, read by one operation after another: whether it stays halves. */
+static void halves_are_what_every_reader_takes(void **state)
 {
     (void)state;
-    enum { LONGEST = 400 };
-    static const int lengths[] = {2, 50, LONGEST};
-    for (size_t k = 0; k < PQ_COUNT(lengths); k++) {
-        const int n = lengths[k];
+    enum {
+        WORDS,
+        SMALL,
+        SUM,
+        SUMS,
+        GATE,
+        CROP,
+        TAKE, /* the rest does not */
+        SHUFFLE = TAKE,
+        LAST_SUM, /* the result, which is floats */
+        LAST_CROP,
+        LARGE,
+        ONE_CHANNEL,
+        ACT,
+        RESIDUAL,
+        READERS
+    };
+    for (int reader = 0; reader < READERS; reader++) {
         struct rng r = {5};
         struct net net = {0};
         struct pq_pool *pool;
         struct pq_program *program;
-        int values[LONGEST + 1], sums[LONGEST];
         assert_int_equal(pq_graph_new(&net.graph, NULL), 0);
         struct pq_graph *g = net.graph;
         const int input = pq_graph_input(g, 16, NULL);
-        const struct pq_tensor w = net_tensor(&net, &r, 4, (const int64_t[]){16, 16, 3, 3}, 0.1f);
-        for (int i = 0; i <= n; i++)
-            values[i] = pq_graph_conv2d(g, input, &w, NULL, NULL);
-        assert_true(pq_graph_act(g, values[0], 0.1f, NULL, NULL) > 0);
-        for (int i = n - 1; i >= 0; i--)
-            sums[i] = pq_graph_add(g, values[i], values[i + 1], 1, NULL);
-        const int between = pq_graph_conv2d(g, sums[n - 1], &w, NULL, NULL);
-        g->output = pq_graph_conv2d(g, between, &w, NULL, NULL);
+        const int map = net_conv(&net, &r, input, 64, 3);
+        const int mean = pq_graph_mean(g, input, NULL), gate = net_conv(&net, &r, mean, 64, 1);
+        int at = -1;
+        switch (reader) {
+        case WORDS:
+            at = net_conv(&net, &r, map, 64, 3);
+            break;
+        case SMALL:
+            at = net_conv(&net, &r, map, 64, 5);
+            break;
+        case LARGE: /* too much for a stretch */
+            at = net_conv(&net, &r, map, 64, 17);
+            break;
+        case SUM:
+        case LAST_SUM:
+            at = pq_graph_add(g, map, net_conv(&net, &r, input, 64, 1), 1, NULL);
+            break;
+        case SUMS:
+            at = pq_graph_add(g, net_conv(&net, &r, input, 64, 3), pq_graph_mean(g, map, NULL), 1,
+                              NULL);
+            break;
+        case GATE:
+            at = pq_graph_mul(g, map, gate, NULL);
+            break;
+        case CROP:
+        case LAST_CROP:
+            at = pq_graph_crop(g, map, 3, NULL);
+            break;
+        case SHUFFLE:
+            at = pq_graph_pixel_shuffle(g, map, 2, NULL);
+            break;
+        case ONE_CHANNEL: /* nor a product with a map */
+            at = pq_graph_mul(g, map, net_conv(&net, &r, input, 1, 1), NULL);
+            break;
+        case ACT:
+            at = pq_graph_curve(g, map, PQ_ACT_SILU, NULL);
+            break;
+        default: /* a direct convolution adds it */
+            at = pq_graph_add(g, map, net_conv(&net, &r, input, 64, 1), 0.5f, NULL);
+            assert_int_equal(pq_graph_finish(g, at, NULL), 0);
+            at = g->output;
+        }
+        assert_true(at > 0);
+        if (reader == SUM || reader == CROP)
+            at = net_conv(&net, &r, at, 16, 3);
+        g->output = at;
         const struct cpu_step *steps = steps_of(g, "cpu", PIQUE_PRECISION_INT16, &pool, &program);
-        for (int i = 0; i < n; i++)
-            assert_false(steps[values[i]].halves || steps[sums[i]].halves);
-        assert_false(steps[values[n]].halves);
-        assert_true(steps[between].halves);
+        if (steps[map].halves != (reader < TAKE))
+            fail_msg("reader %d: %d", reader, steps[map].halves);
         release(&pool, &program);
         net_free(&net);
     }
@@ -104,7 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_between_words_and_their_sums_are_halves),
         cmocka_unit_test(no_other_tier_has_halves),
-        cmocka_unit_test(sums_that_depend_on_one_another_settle),
+        cmocka_unit_test(halves_are_what_every_reader_takes),
     };
     return cmocka_run_group_tests_name("halves", tests, NULL, NULL);
 }

@@ -201,7 +201,7 @@ class Pictures(OnStandIn, Case):
     def test_devices_that_compute_otherwise_are_refused(self):
         self.put('in.png')
         result = self.gpus(2, 'in.png', '-o', 'out.png', device='cuda:0,cpu')
-        self.check(result, 2, 'cpu as cpu/int16/winograd-2')
+        self.check(result, 2, 'cpu as cpu/int16/winograd-3')
         self.check(self.gpus(2, 'in.png', '-o', 'out.png', device='cuda,cuda:0'), 2, 'named twice')
         self.check(self.gpus(2, 'in.png', '-o', 'out.png', device='cuda:1,cuda:2'), 69, 'cuda:2')
 

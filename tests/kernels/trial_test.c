@@ -72,7 +72,7 @@ static const struct {
     {"round-fp16", 0xec4e8ccbf9b44f51},
     {"round-bf16", 0xf7797bf8ef00ea2b},
     {"halves", 0xec4e8ccbf9b44f51},
-    {"add-halves", 0x2ad37349951caf0d},
+    {"floats", 0xec4e8ccbf9b44f51},
     {"samples8", 0x7e356fd6777786e1},
     {"samples16", 0x4494b4793fdb1f2b},
     {"look", 0x57b561d7f45cfc2f},

@@ -268,7 +268,7 @@ static void a_budget_lowers_the_band_and_then_refuses(void **state)
                                                 .event = listen_to_events,
                                                 .event_user = &noted});
     assert_int_equal(logged, 1);
-    assert_string_equal(pique_engine_numeric_key(engine), "cpu/int16/winograd-2");
+    assert_string_equal(pique_engine_numeric_key(engine), "cpu/int16/winograd-3");
     assert_int_equal(pique_batch_begin(engine, 1, WIDTH, HEIGHT, NULL), 0);
     assert_int_equal(noted, 1);
     assert_in_range(pique_batch_wants(engine), 1, 8);

@@ -29,36 +29,6 @@ static void depthwise(const struct cpu_job *job, int frame, int64_t y, float *ou
                                     .x1 = cpu_width(job)});
 }
 
-/* Input 1 of a pair: its row and its stride, which is 0 where one pixel stands for all. */
-static const float *second(const struct cpu_job *job, int frame, int64_t y, int *stride)
-{
-    bool global = job->op->global_inputs >> 1 & 1;
-    *stride = global ? 0 : cpu_input_ring(job, 1)->stride;
-    return cpu_input_row(job, 1, frame, global ? 0 : y);
-}
-
-static void add(const struct cpu_job *job, int frame, int64_t y, float *out)
-{
-    int stride;
-    const float *b = second(job, frame, y, &stride);
-    const int a_stride = cpu_input_ring(job, 0)->stride;
-    const float *a = cpu_input_row(job, 0, frame, y + job->op->ver.before) +
-                     (ptrdiff_t)job->op->hor.before * a_stride;
-    pq_add_row(a, a_stride, b, stride, job->op->scale, cpu_width(job), job->op->channels, out,
-               cpu_stride(job));
-}
-
-static void mul(const struct cpu_job *job, int frame, int64_t y, float *out)
-{
-    int stride, channels = job->op->channels;
-    const float *a = cpu_input_row(job, 0, frame, y), *b = second(job, frame, y, &stride);
-    int a_stride = cpu_input_ring(job, 0)->stride;
-    if (job->run->base.program->graph->ops[job->op->in[1]].channels < channels)
-        pq_mul_by_one_row(a, a_stride, b, stride, cpu_width(job), channels, out, cpu_stride(job));
-    else
-        pq_mul_row(a, a_stride, b, stride, cpu_width(job), channels, out, cpu_stride(job));
-}
-
 static void affine(const struct cpu_job *job, int frame, int64_t y, float *out)
 {
     const struct pq_op *op = job->op;
@@ -158,15 +128,15 @@ static cpu_row_fn *const row_fns[PQ_OP_KINDS] = {
     [PQ_OP_PIXEL_SHUFFLE] = pixel_shuffle,
     [PQ_OP_PIXEL_UNSHUFFLE] = pixel_unshuffle,
     [PQ_OP_NEAREST] = nearest,
-    [PQ_OP_ADD] = add,
-    [PQ_OP_MUL] = mul,
+    [PQ_OP_ADD] = cpu_pointwise,
+    [PQ_OP_MUL] = cpu_pointwise,
     [PQ_OP_AFFINE] = affine,
     [PQ_OP_CONCAT] = concat,
     [PQ_OP_SLICE] = slice,
     [PQ_OP_BICUBIC] = cpu_bicubic,
     [PQ_OP_BILINEAR] = cpu_bilinear,
     [PQ_OP_PAD] = cpu_pad,
-    [PQ_OP_CROP] = cpu_crop,
+    [PQ_OP_CROP] = cpu_pointwise,
     [PQ_OP_MAX_POOL] = cpu_pool,
     [PQ_OP_MEAN_POOL] = cpu_pool,
     [PQ_OP_LAYER_NORM] = norm,
@@ -194,17 +164,6 @@ static cpu_row_fn *const row_fns[PQ_OP_KINDS] = {
     [PQ_OP_PICK] = cpu_pick,
 };
 
-/* The sum of two rows of halves; pixels of all three have as many. */
-static void add_halves(const struct cpu_job *job, int frame, int64_t y)
-{
-    const ptrdiff_t left_out = (ptrdiff_t)job->op->hor.before * cpu_input_ring(job, 0)->stride;
-    job->program->wide->add_halves(
-        cpu_input_halves(job, 0, frame, y + job->op->ver.before) + left_out,
-        cpu_input_halves(job, 1, frame, y), job->op->scale,
-        (size_t)cpu_width(job) * (size_t)cpu_stride(job),
-        cpu_ring_halves(&job->run->rings[job->i], cpu_frames(job), frame, y));
-}
-
 bool cpu_is_by_rows(const struct pq_op *op)
 {
     return row_fns[op->kind] != NULL;
@@ -219,11 +178,10 @@ void cpu_compute_row(const struct cpu_job *job, int frame, int64_t y, float *row
 static void compute_row(const struct cpu_job *job, int frame, int64_t y)
 {
     float *row = cpu_new_row(job->run, job->i, frame, y);
-    if (job->step->halves) {
-        add_halves(job, frame, y);
-        return;
-    }
-    cpu_compute_row(job, frame, y, row);
+    if (job->step->halves)
+        cpu_pointwise_in_halves(job, frame, y);
+    else
+        cpu_compute_row(job, frame, y, row);
 }
 
 void cpu_job_task(const struct cpu_job *job, int64_t task, float *scratch)

@@ -29,14 +29,52 @@ bool cpu_is_words(const struct cpu_mode *mode, const struct pq_op *op)
     return mode->tier == PIQUE_PRECISION_INT16 && cpu_is_winograd(mode, op);
 }
 
-/* A stretch of the direct one, before it becomes halves. */
+/* ---- memory ---- */
+
+enum { MOST_WIDENED = 1 << 16 /* floats, of all inputs of a stretch: half of a second cache */ };
+
+/* Floats of a stretch of the result, and of the rows of input k that it reads. */
+static size_t stretch_floats(const struct pq_op *op)
+{
+    return cpu_align((size_t)CPU_STRETCH * (size_t)cpu_lanes_of(op->channels));
+}
+
+static size_t read_floats(const struct pq_graph *g, int i, int k)
+{
+    const struct pq_op *op = &g->ops[i];
+    const size_t pixels =
+        (size_t)((CPU_STRETCH - 1) * op->hor.stride + (op->hor.kernel - 1) * op->hor.dilation + 1);
+    return pixels * (size_t)op->ver.kernel * (size_t)cpu_lanes_of(g->ops[op->in[k]].channels);
+}
+
+bool cpu_widens(const struct pq_graph *g, int i)
+{
+    size_t floats = 0;
+    for (int k = 0; k < g->ops[i].inputs - g->ops[i].residual; k++)
+        floats += read_floats(g, i, k);
+    return !g->ops[i].global && !g->ops[i].column && floats <= MOST_WIDENED;
+}
+
+/* Halves that it reads are made floats first, and its result before it becomes halves is floats. */
+static size_t direct_scratch(const struct cpu_program *program, int i)
+{
+    const struct pq_op *op = &program->base.graph->ops[i];
+    size_t floats = program->steps[i].halves ? stretch_floats(op) : 0;
+    for (int k = 0; k < op->inputs - op->residual; k++) {
+        if (program->steps[op->in[k]].halves)
+            floats += read_floats(program->base.graph, i, k);
+    }
+    return floats;
+}
+
 size_t cpu_conv_scratch(const struct cpu_program *program, int i)
 {
     const struct pq_op *op = &program->base.graph->ops[i];
     const int out = op->channels;
+    if (op->kind != PQ_OP_CONV2D)
+        return 0;
     if (!cpu_is_winograd(program->mode, op))
-        return program->steps[i].halves ? (size_t)CPU_STRETCH * (size_t)program->steps[i].stride
-                                        : 0;
+        return direct_scratch(program, i);
     return cpu_is_words(program->mode, op) ? pq_winograd16_scratch(out, (int)op->weight.shape[1])
                                            : pq_winograd_scratch(out, (int)op->weight.shape[1]);
 }
@@ -76,6 +114,26 @@ static struct pq_conv_part part_of(const struct cpu_job *job, int k, int frame, 
 
 /* ---- direct ---- */
 
+/* Rows of halves that `width` pixels of the result read, as floats in `scratch`; where it goes on.
+ */
+static float *widen(const struct cpu_job *job, int width, struct pq_conv_part *part,
+                    union input_rows *rows, float *scratch)
+{
+    const struct pq_op *op = job->op;
+    const int pixels = (width - 1) * op->hor.stride + (op->hor.kernel - 1) * op->hor.dilation + 1;
+    const size_t floats = (size_t)pixels * (size_t)part->stride;
+    const ptrdiff_t left = (ptrdiff_t)op->hor.before * part->stride;
+    if (!part->halves)
+        return scratch;
+    for (int i = 0; i < op->ver.kernel; i++, scratch += floats) {
+        job->program->wide->floats(rows->halves[i] - left, floats, scratch);
+        rows->floats[i] = scratch + left;
+    }
+    part->halves = NULL;
+    part->rows = rows->floats;
+    return scratch;
+}
+
 static void direct(const struct cpu_job *job, int frame, int64_t y, int part, float *scratch)
 {
     const struct pq_op *op = job->op;
@@ -86,9 +144,14 @@ static void direct(const struct cpu_job *job, int frame, int64_t y, int part, fl
     const size_t values = (size_t)width * (size_t)stride;
     union input_rows rows[PQ_MAX_INPUTS];
     struct pq_conv_part parts[PQ_MAX_INPUTS];
-    for (int k = 0; k < op->inputs - op->residual; k++)
+    float *result = scratch;
+    if (ring->halves)
+        scratch += stretch_floats(op);
+    for (int k = 0; k < op->inputs - op->residual; k++) {
         parts[k] = part_of(job, k, frame, y * op->ver.stride - op->ver.before, op->ver.kernel,
                            op->ver.dilation, x0 * op->hor.stride, &rows[k]);
+        scratch = widen(job, width, &parts[k], &rows[k], scratch);
+    }
     if (part == 0)
         cpu_new_row(job->run, job->i, frame, y);
     struct pq_conv_args args = {
@@ -104,7 +167,7 @@ static void direct(const struct cpu_job *job, int frame, int64_t y, int part, fl
         .bias = job->step->bias,
         .slopes = job->step->slopes,
         .scale = op->scale,
-        .out = ring->halves ? scratch : cpu_ring_row(ring, cpu_frames(job), frame, y) + first,
+        .out = ring->halves ? result : cpu_ring_row(ring, cpu_frames(job), frame, y) + first,
         .out_stride = stride,
         .x1 = width,
     };

@@ -13,6 +13,8 @@ enum { CPU_STRETCH = 96 }; /* pixels of a task; a multiple of every kernel's blo
 bool cpu_is_winograd(const struct cpu_mode *mode, const struct pq_op *op);
 /* Whether one of those multiplies 16-bit words. */
 bool cpu_is_words(const struct cpu_mode *mode, const struct pq_op *op);
+/* Whether a direct one is small enough to turn rows of halves into floats for each stretch. */
+bool cpu_widens(const struct pq_graph *g, int i);
 /* Floats that a thread needs to compute operation i. */
 size_t cpu_conv_scratch(const struct cpu_program *program, int i);
 

@@ -9,16 +9,6 @@
 #include "base/alloc.h"
 #include "kernels/curve.h"
 
-void cpu_row_sums(const struct cpu_job *job, int frame, int64_t y, float *out)
-{
-    const struct pq_op *op = job->op;
-    const int channels = op->channels / (op->squares ? 4 : 2);
-    double *sums = (double *)(void *)out;
-    job->program->wide->row_sums(cpu_input_row(job, 0, frame, y), cpu_input_ring(job, 0)->stride,
-                                 (int)cpu_input_line(job, 0)->width, channels, sums,
-                                 op->squares ? sums + channels : NULL);
-}
-
 void cpu_row_gram(const struct cpu_job *job, int frame, int64_t y, float *out)
 {
     const struct pq_op *op = job->op;

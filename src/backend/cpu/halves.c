@@ -1,45 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 #include "backend/cpu/conv.h"
 
-/* Sums that depend on one another settle in a few; where they do not, they are no halves. */
-enum { MOST_PASSES = 100 };
-
 static bool may_be_halves(const struct pq_graph *g, int i)
 {
     const struct pq_op *op = &g->ops[i];
-    return (op->kind == PQ_OP_CONV2D || op->kind == PQ_OP_ADD) && !op->global && !op->column &&
-           !op->measured && i != g->output;
+    if (op->global || op->column || op->measured || i == g->output)
+        return false;
+    if (op->kind == PQ_OP_CONV2D)
+        return true;
+    /* Pixels of halves have whole lanes: few channels would take more than as floats. */
+    return (op->kind == PQ_OP_ADD || op->kind == PQ_OP_CROP) &&
+           cpu_lanes_of(op->channels) < 2 * op->channels;
 }
 
-/* Whether operation i reads halves as it reads floats. */
-static bool reads_halves(const struct cpu_program *program, int i)
-{
-    const struct pq_op *op = &program->base.graph->ops[i];
-    return cpu_is_words(program->mode, op) || (op->kind == PQ_OP_ADD && program->steps[i].halves);
-}
-
-/* Take back what does not go together with the others; false: all does. */
-static bool settle(struct cpu_program *program)
+/* Whether operation i, of which it is known whether it yields halves, takes them as its input k. */
+static bool takes_halves(const struct cpu_program *program, int i, int k)
 {
     const struct pq_graph *g = program->base.graph;
-    bool changed = false;
-    for (int i = 0; i < g->count; i++) {
-        const struct pq_op *op = &g->ops[i];
-        for (int k = 0; k < op->inputs; k++) {
-            struct cpu_step *in = &program->steps[op->in[k]];
-            if (in->halves && !reads_halves(program, i)) {
-                in->halves = false;
-                changed = true;
-            }
-            if (!in->halves && op->kind == PQ_OP_ADD && program->steps[i].halves) {
-                program->steps[i].halves = false;
-                changed = true;
-            }
-        }
+    const struct pq_op *op = &g->ops[i];
+    switch (op->kind) {
+    case PQ_OP_CONV2D:
+        return cpu_is_words(program->mode, op) ||
+               (!(op->residual && k == op->inputs - 1) && cpu_widens(g, i));
+    case PQ_OP_MUL:
+        return k == 0 && op->global_inputs == 2;
+    case PQ_OP_ADD: /* what is floats in the end is not rounded before */
+    case PQ_OP_CROP:
+        return program->steps[i].halves;
+    case PQ_OP_ROW_SUMS:
+        return true;
+    default:
+        return false;
     }
-    return changed;
 }
 
+/* Readers come behind what they read. */
 void cpu_choose_halves(struct cpu_program *program)
 {
     const struct pq_graph *g = program->base.graph;
@@ -47,8 +42,8 @@ void cpu_choose_halves(struct cpu_program *program)
         return;
     for (int i = 0; i < g->count; i++)
         program->steps[i].halves = may_be_halves(g, i);
-    for (int pass = 0; settle(program); pass++) {
-        for (int i = 0; pass == MOST_PASSES && i < g->count; i++)
-            program->steps[i].halves = program->steps[i].halves && g->ops[i].kind != PQ_OP_ADD;
+    for (int i = g->count - 1; i > 0; i--) {
+        for (int k = 0; k < g->ops[i].inputs; k++)
+            program->steps[g->ops[i].in[k]].halves &= takes_halves(program, i, k);
     }
 }

@@ -95,13 +95,15 @@ void cpu_compute_row(const struct cpu_job *job, int frame, int64_t y, float *row
 /* One row of a frame into out. */
 typedef void cpu_row_fn(const struct cpu_job *job, int frame, int64_t y, float *out);
 
+/* widen.c; and of all but sums, where the result's rows are halves, into its line buffer. */
+cpu_row_fn cpu_pointwise, cpu_row_sums;
+void cpu_pointwise_in_halves(const struct cpu_job *job, int frame, int64_t y);
 /* global.c */
-cpu_row_fn cpu_row_sums, cpu_mean, cpu_group_norm, cpu_row_gram, cpu_gram_softmax, cpu_mix,
-    cpu_given;
+cpu_row_fn cpu_mean, cpu_group_norm, cpu_row_gram, cpu_gram_softmax, cpu_mix, cpu_given;
 /* tokens.c */
 cpu_row_fn cpu_constant, cpu_tokens_linear, cpu_tokens_unit, cpu_look_up, cpu_blend, cpu_row_exp,
     cpu_row_shares, cpu_tokens_update;
 /* sort.c */
 cpu_row_fn cpu_category, cpu_row_counts, cpu_order, cpu_rank, cpu_pick;
 /* sample.c */
-cpu_row_fn cpu_bicubic, cpu_bilinear, cpu_pad, cpu_crop, cpu_pool, cpu_dysample;
+cpu_row_fn cpu_bicubic, cpu_bilinear, cpu_pad, cpu_pool, cpu_dysample;

@@ -16,7 +16,7 @@
 
 static const struct cpu_mode modes[] = {
     {"cpu", "cpu/fp32/winograd-2", PIQUE_PRECISION_FP32, true},
-    {"cpu", "cpu/int16/winograd-2", PIQUE_PRECISION_INT16, true},
+    {"cpu", "cpu/int16/winograd-3", PIQUE_PRECISION_INT16, true},
     {"cpu:direct", "cpu/fp32/direct-1", PIQUE_PRECISION_FP32, false},
     {"cpu:fp16", "cpu/fp16-emulated/direct-1", PIQUE_PRECISION_FP16, false},
     {"cpu:bf16", "cpu/bf16-emulated/direct-1", PIQUE_PRECISION_BF16, false},
@@ -49,11 +49,6 @@ static void load(const struct cpu_program *program, const struct pq_tensor *t, s
         program->round(out, count);
 }
 
-static int lanes_of(int channels)
-{
-    return (channels + PQ_CONV_LANES - 1) / PQ_CONV_LANES * PQ_CONV_LANES;
-}
-
 /* `lanes` floats: the first `count` come from t, or are `fill` where t has no data; the rest are 0.
  * NULL out of memory. */
 static float *padded_vector(const struct cpu_program *program, const struct pq_tensor *t,
@@ -77,7 +72,7 @@ static int pack_words(struct cpu_program *program, const struct pq_op *op, const
     const size_t packed = pq_winograd16_packed_size(out, in);
     double *work = pq_malloc((size_t)in * PQ_WINOGRAD_READ * PQ_WINOGRAD_READ * sizeof *work);
     step->words = pq_big_alloc(program->allocator, packed * sizeof *step->words);
-    step->factors = pq_big_alloc(program->allocator, (size_t)lanes_of(out) * sizeof(float));
+    step->factors = pq_big_alloc(program->allocator, (size_t)cpu_lanes_of(out) * sizeof(float));
     int rc = 0;
     if (work && step->words && step->factors)
         pq_winograd16_pack(plain, out, in, work, step->words, step->factors);
@@ -322,15 +317,15 @@ int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *op
     for (int i = 0; i < graph->count; i++) {
         const struct pq_op *op = &graph->ops[i];
         if (op->residual)
-            steps[op->in[op->inputs - 1]].stride = lanes_of(op->channels);
+            steps[op->in[op->inputs - 1]].stride = cpu_lanes_of(op->channels);
     }
     cpu_choose_halves(program);
     for (int i = 0; i < graph->count; i++) {
         const struct pq_op *op = &graph->ops[i];
         struct cpu_step *step = &steps[i];
         if (step->stride == 0)
-            step->stride =
-                op->kind == PQ_OP_CONV2D || step->halves ? lanes_of(op->channels) : op->channels;
+            step->stride = op->kind == PQ_OP_CONV2D || step->halves ? cpu_lanes_of(op->channels)
+                                                                    : op->channels;
         step->tiled = cpu_is_winograd(mode, op);
         if (step->tiled)
             grids[i].tile = PQ_WINOGRAD_TILE;

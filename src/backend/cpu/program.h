@@ -52,9 +52,16 @@ struct cpu_program {
     bool straight;          /* rows of the result go out as they are computed: nobody reads them */
 };
 
-/* halves.c: the steps with rows of halves, in the tier int16: convolutions and sums, where every
- * reader is a convolution in words or such a sum. All that such a sum adds is halves. This follows
- * from the graph alone, as the numeric key has to. */
+/* Values of a pixel of so many channels where it has whole lanes. */
+static inline int cpu_lanes_of(int channels)
+{
+    return (channels + PQ_CONV_LANES - 1) / PQ_CONV_LANES * PQ_CONV_LANES;
+}
+
+/* halves.c: the steps with rows of halves, in the tier int16: convolutions, sums and crops whose
+ * every reader takes them: a convolution, in words or one that widens what it reads; a sum or a
+ * crop that yields halves itself; a product with one pixel for all; and what only sums a row up.
+ * This follows from the graph alone, as the numeric key has to. */
 void cpu_choose_halves(struct cpu_program *program);
 
 int cpu_compile(const struct pq_graph *graph, const struct pq_device_options *options,

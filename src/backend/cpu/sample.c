@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows whose pixels come from other places: resized, padded, cropped, pooled. */
+/* Rows whose pixels come from other places: resized, padded, pooled. */
 #include <string.h>
 
 #include "backend/cpu/job.h"
@@ -48,15 +48,6 @@ void cpu_pad(const struct cpu_job *job, int frame, int64_t y, float *out)
         else
             memset(out, 0, bytes);
     }
-}
-
-void cpu_crop(const struct cpu_job *job, int frame, int64_t y, float *out)
-{
-    const struct pq_op *op = job->op;
-    const int in_stride = cpu_input_ring(job, 0)->stride;
-    pq_copy_row(cpu_input_row(job, 0, frame, y + op->ver.before) +
-                    (ptrdiff_t)op->hor.before * in_stride,
-                in_stride, cpu_width(job), op->channels, out, cpu_stride(job));
 }
 
 void cpu_pool(const struct cpu_job *job, int frame, int64_t y, float *out)

@@ -31,7 +31,7 @@ const struct pq_trial_kernel pq_trial_kernels[] = {
     {"round-fp16", ROW(round), .moves = true},
     {"round-bf16", ROW(round), .moves = true, .which = 1},
     {"halves", ROW(halves), .moves = true},
-    {"add-halves", ROW(halves), .moves = true, .which = 1},
+    {"floats", ROW(halves), .moves = true, .which = 1},
     {"samples8", ROW(samples), .moves = true, .which = 8},
     {"samples16", ROW(samples), .moves = true, .which = 16},
     {"look", ROW(look), .moves = true},

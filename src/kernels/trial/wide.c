@@ -182,10 +182,8 @@ void pq_trial_round_run(const struct pq_trial *t)
 
 struct halves {
     const float *values;
-    uint16_t *a, *b; /* or two rows of halves */
-    float scale;
+    uint16_t *halves; /* in, or out */
     size_t count;
-    uint16_t *out;
 };
 
 static uint16_t *half_values(struct pq_trial *t, size_t n)
@@ -200,17 +198,14 @@ void pq_trial_halves_prepare(struct pq_trial *t)
 {
     struct halves *h = pq_trial_memory(t, sizeof *h);
     const int n = pq_trial_size(t, 4096, pq_trial_below(t, 300));
-    const bool adds = t->kernel->which != 0;
     if (!h)
         return;
     *h = (struct halves){.count = (size_t)n};
     pq_trial_result(t, n, 1, 1, 0, n);
-    h->out = pq_trial_half_result(t);
-    if (adds) {
-        h->a = half_values(t, h->count);
-        h->b = half_values(t, h->count);
-        h->scale = rng_float(&t->rng);
+    if (t->kernel->which) {
+        h->halves = half_values(t, h->count);
     } else {
+        h->halves = pq_trial_half_result(t);
         h->values = pq_trial_values(t, h->count);
     }
     pq_trial_shape(t, "%d", n);
@@ -222,9 +217,9 @@ void pq_trial_halves_run(const struct pq_trial *t)
 {
     const struct halves *h = t->args;
     if (t->kernel->which)
-        pq_wide(t->level)->add_halves(h->a, h->b, h->scale, h->count, h->out);
+        pq_wide(t->level)->floats(h->halves, h->count, t->out + PQ_TRIAL_GUARD);
     else
-        pq_wide(t->level)->halves(h->values, h->count, h->out);
+        pq_wide(t->level)->halves(h->values, h->count, h->halves);
 }
 
 struct samples {
@@ -318,6 +313,7 @@ void pq_trial_sums_prepare(struct pq_trial *t)
 void pq_trial_sums_run(const struct pq_trial *t)
 {
     const struct row *r = t->args;
+    memset(r->sums, 0, (size_t)(r->squares ? 2 * r->channels : r->channels) * sizeof *r->sums);
     pq_wide(t->level)->row_sums(r->in, r->in_stride, r->width, r->channels, r->sums, r->squares);
 }
 

@@ -40,8 +40,7 @@ void PQ_WIDE(channel_attention)(const struct pq_channel_attention_args *a);
 
 pq_round_fn PQ_WIDE(round_f16), PQ_WIDE(round_bf16);
 void PQ_WIDE(halves)(const float *values, size_t count, uint16_t *out);
-void PQ_WIDE(add_halves)(const uint16_t *a, const uint16_t *b, float scale, size_t count,
-                         uint16_t *out);
+void PQ_WIDE(floats)(const uint16_t *halves, size_t count, float *out);
 
 void PQ_WIDE(samples8)(const float *values, size_t count, uint8_t *out);
 void PQ_WIDE(samples16)(const float *values, size_t count, uint16_t *out);

@@ -17,10 +17,6 @@ enum { ROWS = 1, BLOCKS = 1 };
 void PQ_WIDE(row_sums)(const float *in, int in_stride, int width, int channels, double *sums,
                        double *squares)
 {
-    for (int c = 0; c < channels; c++)
-        sums[c] = 0.0;
-    for (int c = 0; squares && c < channels; c++)
-        squares[c] = 0.0;
     for (int x = 0; x < width; x++, in += in_stride) {
         for (int c = 0; c < channels; c++)
             sums[c] += (double)in[c];
