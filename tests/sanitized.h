@@ -37,3 +37,10 @@ static inline int test_much(int all, int slow, int threads)
         return threads;
     return TEST_ADDRESS || getenv("PIQUE_TEST_SLOW") ? slow : all;
 }
+
+/* A step of a sweep that takes minutes, so that the ordinary build takes steps, too: with
+ * PIQUE_TEST_FULL=1 alone it is 1. */
+static inline int test_some(int step, int slow, int threads)
+{
+    return getenv("PIQUE_TEST_FULL") ? 1 : test_much(step, slow, threads);
+}

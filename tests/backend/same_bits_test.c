@@ -84,7 +84,7 @@ static void fusing_changes_no_bit(void **state)
     for (int level = 0; level < PQ_CPU_LEVELS; level++) {
         if (!pq_cpu_force((enum pq_cpu_level)level))
             continue; /* the test above says what is missing */
-        for (g.band = test_much(1, 1, 14); g.band < 40; g.band += test_much(7, 13, 40)) {
+        for (g.band = test_much(1, 14, 14); g.band < 40; g.band += test_some(13, 40, 40)) {
             const int threads = 1 + g.band % 3;
             for (int i = 0; i < 2; i++) {
                 float *have = net_in_tier(i ? again : fused.graph, "cpu", threads, &g, in, &width,

@@ -13,7 +13,7 @@
 /* From a point to the next: primes, so that no kind of change is always passed over. */
 static int stride(void)
 {
-    return test_much(1, 5, 11);
+    return test_some(3, 5, 11);
 }
 
 static uint64_t undisturbed(struct run *r, long *changes)

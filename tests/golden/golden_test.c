@@ -421,7 +421,7 @@ static void check_bits(const char *name, enum pique_precision tier)
     char key[128];
     const int count = read_hashes(name, key, want);
     assert_int_equal(count, case_count);
-    for (size_t l = (size_t)test_much(0, 0, 1); l < sizeof levels / sizeof *levels; l++) {
+    for (size_t l = (size_t)test_much(0, 1, 1); l < sizeof levels / sizeof *levels; l++) {
         if (pique_set_cpu_level(levels[l], NULL)) {
             print_message("%s: not on this processor\n", levels[l]);
             continue;

@@ -25,7 +25,7 @@ enum { HASHED = 40 };
 static void every_level_gives_the_bits_of_the_reference_and_writes_nothing_else(void **state)
 {
     (void)state;
-    const int cases = test_much(400, 80, 80);
+    const int cases = 480 / test_some(3, 6, 6);
     assert_ptr_equal(pq_wide(PQ_CPU_SCALAR), &pq_wide_c);
     assert_ptr_equal(pq_conv_row(PQ_CPU_SCALAR), pq_conv_row_c);
     for (int level = PQ_CPU_SCALAR; level < PQ_CPU_LEVELS; level++) {

@@ -507,7 +507,7 @@ int main(int argc, char **argv)
     long count = 0;
     for (size_t f = 0; f < PQ_COUNT(families); f++)
         count += family_count(&families[f]);
-    const long step = test_much(1, 8, 8);
+    const long step = test_some(3, 8, 8);
     struct trial_sums s;
     printf("seed %" PRIx64 ", %ld cases, every %ldth is tried\n", seed, count, step);
     fflush(stdout);

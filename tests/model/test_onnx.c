@@ -274,7 +274,7 @@ static void a_file_cut_off_anywhere_is_refused(void **state)
         size_t size;
         path_of(path, sizeof path, "onnx-good", damaged[k], ".onnx");
         char *data = read_all(path, &size);
-        for (size_t n = 0; n < size; n += (size_t)test_much(1, 5, 97)) {
+        for (size_t n = 0; n < size; n += (size_t)test_some(3, 5, 97)) {
             pique_error err = {0};
             const int rc = load(data, n, &err);
             if (rc != PIQUE_EFORMAT && rc != PIQUE_EUNSUPPORTED)
@@ -297,7 +297,7 @@ static void a_byte_that_is_wrong_is_refused_or_harmless(void **state)
         size_t size;
         path_of(path, sizeof path, "onnx-good", damaged[k], ".onnx");
         unsigned char *data = read_all(path, &size);
-        for (size_t n = 0; n < size; n += (size_t)test_much(1, 7, 97)) {
+        for (size_t n = 0; n < size; n += (size_t)test_some(4, 7, 97)) {
             static const unsigned char flips[] = {0x01, 0x80, 0xff};
             for (size_t i = 0; i < sizeof flips; i++) {
                 pique_error err = {0};

@@ -18,7 +18,7 @@
 #if defined(__SANITIZE_ADDRESS__)
 enum { FEW = 8 }; /* points of each kind */
 #else
-enum { FEW = 24 };
+enum { FEW = 12 };
 #endif
 
 static char source[64] = "/tmp/pique-source-XXXXXX";
