@@ -208,8 +208,8 @@ struct pq_op {
     int num, den;           /* size of the result / size of the network's input, lowest terms, but
                                for what borders add or take */
     bool global, column;    /* what the result is, if no picture */
-    bool again;             /* CONV2D: a copy of an earlier one, which the next operation alone
-                               reads, pixel by pixel: see again.c */
+    bool again;             /* a copy of an earlier operation, which the next one alone reads,
+                               pixel by pixel: see again.c */
     bool measured;          /* a statistic is made of more than its sums in the graph that this one
                                is a copy of: see pq_graph_given() */
     struct pq_window ver, hor; /* CONV2D, DEPTHWISE, pools; before and after: PAD, CROP, ADD */
