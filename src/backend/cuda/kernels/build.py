@@ -30,7 +30,8 @@ def main():
     nvcc, codes, out, depfile = sys.argv[1:5]
     sources = [a for a in sys.argv[5:] if a.endswith('.cu')]
     folders = [a for a in sys.argv[5:] if not a.endswith('.cu')]
-    codes = [code for code in codes.split(',') if code in known(nvcc)]
+    there = known(nvcc)
+    codes = [code for code in codes.split(',') if code in there]
     flags = ['-std=c++17', '-O3', '-fmad=false', '-ftz=false', '-prec-div=true', '-prec-sqrt=true']
     flags += smaller(nvcc) + ['-I' + f for f in folders]
     for code in codes:
